@@ -1,0 +1,29 @@
+"""Everything this package raises on purpose."""
+
+
+class PPPException(Exception):
+    """Any error of this package."""
+
+
+class PoolException(PPPException):
+    """Any error of a pool."""
+
+
+class PoolValueError(PoolException, ValueError):
+    """A parameter has the right type and a value that makes no sense; the message names both."""
+
+
+class TimeOut(PoolException, TimeoutError):
+    """No object could be had within the timeout.
+
+    The message says how long was waited and what the pool looked like; ``__cause__`` is the last
+    creation error, if the last creation failed.
+    """
+
+
+class PoolClosed(PoolException):
+    """The pool was shut down, before or during the call."""
+
+
+class HookError(PoolException):
+    """An ``opener`` or ``getter`` failed under ``hook_errors="discard"``; ``__cause__`` is its error."""

@@ -1,0 +1,138 @@
+"""The numbers of a pool: validated once, with 0 turned into "no limit" at the edge."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from .._errors import PoolValueError
+
+HookErrors = Literal["log", "discard"]
+
+HEALTH_DELAY = 60.0
+"""Seconds between house-keeping rounds where only health is to be watched (the seed's default)."""
+
+
+def seconds(name: str, value: object) -> float:
+    """Check a time span given by a user.
+
+    Raises:
+        TypeError: it is no number.
+        PoolValueError: it is negative, NaN or a bool.
+    """
+    if isinstance(value, bool):
+        raise PoolValueError(f"{name} must be a number of seconds, not the bool {value!r}")
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+    if math.isnan(value) or value < 0:
+        raise PoolValueError(f"{name} must be 0 or more seconds, not {value!r}")
+    return float(value)
+
+
+def count(name: str, value: object, least: int = 0) -> int:
+    """Check a whole number given by a user.
+
+    Raises:
+        TypeError: it is no whole number.
+        PoolValueError: it is less than ``least``, or a bool.
+    """
+    if isinstance(value, bool):
+        raise PoolValueError(f"{name} must be a whole number, not the bool {value!r}")
+    if not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < least:
+        raise PoolValueError(f"{name} must be {least} or more, not {value!r}")
+    return value
+
+
+def _limit(name: str, value: object) -> float | None:
+    """Check a delay of which 0.0 means never, as does infinity."""
+    span = seconds(name, value)
+    return span if 0 < span < math.inf else None
+
+
+@dataclass(frozen=True)
+class PoolConfig:
+    """What a pool was told, checked. ``None`` means no limit, never, or for ever."""
+
+    max_size: int | None
+    min_size: int
+    timeout: float | None
+    max_use: int | None
+    max_avail_delay: float | None
+    warn_delay: float | None
+    kill_delay: float | None
+    health_freq: int
+    delay: float | None
+    """Seconds between house-keeping rounds, ``None`` where there is nothing to watch."""
+    exact: bool
+    """Whether the house keeper may wake at each known deadline, between rounds too."""
+    hook_errors: HookErrors
+    trace_owner: bool
+    name: str | None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        max_size: int | None,
+        min_size: int,
+        timeout: float | None,
+        max_use: int,
+        max_avail_delay: float,
+        max_using_delay: float,
+        max_using_delay_kill: float,
+        health_freq: int,
+        hk_delay: float | None,
+        delay: float | None,
+        has_health: bool,
+        hook_errors: HookErrors,
+        trace_owner: bool,
+        name: str | None,
+    ) -> "PoolConfig":
+        """Check every parameter as the user gave it.
+
+        Raises:
+            TypeError: a parameter has the wrong type; the message names it and its value.
+            PoolValueError: a parameter has a value that makes no sense; the message names both.
+        """
+        bound = (0 if max_size is None else count("max_size", max_size)) or None
+        least = count("min_size", min_size)
+        if bound is not None and least > bound:
+            raise PoolValueError(f"min_size ({least}) must not exceed max_size ({bound})")
+        if delay is not None and hk_delay is not None:
+            raise PoolValueError(f"hk_delay ({hk_delay!r}) and delay ({delay!r}) are the same parameter: give only one")
+        forced = _limit("delay", delay) if delay is not None else _limit("hk_delay", hk_delay or 0.0)
+        idle = _limit("max_avail_delay", max_avail_delay)
+        kill = _limit("max_using_delay_kill", max_using_delay_kill)
+        warn = _limit("max_using_delay", max_using_delay)
+        if warn is None:
+            warn = kill  # as the seed has it: what will be closed is at least warned about
+        watched = [limit for limit in (idle, warn, kill) if limit is not None]
+        if not isinstance(hook_errors, str):
+            raise TypeError(f"hook_errors must be a string, not {hook_errors!r}")
+        if hook_errors not in get_args(HookErrors):
+            raise PoolValueError(f"hook_errors must be 'log' or 'discard', not {hook_errors!r}")
+        if not isinstance(cast(object, trace_owner), bool):
+            raise TypeError(f"trace_owner must be True or False, not {trace_owner!r}")
+        if not isinstance(name, (str, type(None))):
+            raise TypeError(f"name must be a string, not {name!r}")
+        return cls(
+            max_size=bound,
+            min_size=least,
+            timeout=None if timeout is None or seconds("timeout", timeout) == math.inf else float(timeout),
+            max_use=count("max_use", max_use) or None,
+            max_avail_delay=idle,
+            warn_delay=warn,
+            kill_delay=kill,
+            health_freq=count("health_freq", health_freq, least=1),
+            delay=forced or (min(watched) / 2 if watched else HEALTH_DELAY if has_health else None),
+            exact=forced is None,
+            hook_errors=hook_errors,
+            trace_owner=trace_owner,
+            name=name,
+        )
+
+    @property
+    def inconsistent(self) -> bool:
+        """Whether an object would be closed before anyone is warned about it."""
+        return self.warn_delay is not None and self.kill_delay is not None and self.warn_delay > self.kill_delay

@@ -1,0 +1,371 @@
+"""The pool without its public handle: lock, ask the ledger, unlock, do the work, settle.
+
+Leases and the house keeper hold a core; the public ``Pool`` holds it too and is held by nobody, so that
+dropping the pool is noticed.
+"""
+
+import itertools
+import logging
+import math
+import sys
+import weakref
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from traceback import StackSummary, walk_stack
+from types import FrameType
+from typing import Generic, TypeVar
+
+from typing_extensions import ParamSpec
+
+from .._errors import PoolClosed, PoolException, TimeOut
+from .._hooks import Hooks
+from .._sync.native import allocate_lock
+from .._sync.owner import here
+from .._sync.sleeper import Home, Sleeper, home, sleeper
+from .config import PoolConfig, seconds
+from .entry import Entry, Mailbox, Stage
+from .housekeeper import HouseKeeper
+from .ledger import Ledger, Put
+from .lifecycle import Lifecycle, keepsake
+from .waiters import Waiter
+
+T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger("ppp")
+
+STACK_DEPTH = 32
+"""Innermost frames kept of the stack of a ``get``, with ``trace_owner``."""
+
+_PACKAGE = __name__.partition(".")[0] + "."
+_ids = itertools.count(1)
+
+
+class Core(ABC, Generic[T]):
+    """What callers need of a pool: borrow, give back, close."""
+
+    chores: deque[Callable[[], None]]
+
+    def __init__(self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper) -> None:
+        self.id = next(_ids)
+        self.name = config.name if config.name is not None else f"#{self.id}"
+        self.label = f"pool {self.name!r}" if config.name is not None else f"pool {self.name}"
+        self.config = config
+        self.clock = keeper.clock
+        self.started = datetime.now()
+        self.started_at = self.clock()
+        self._keeper = keeper
+        self.lifecycle = Lifecycle(hooks, config, self.label)
+        self._careful = hooks.retter is not None
+        self.plain = hooks.getter is None and not config.trace_owner  # nothing is to be done at each loan
+        self.here = here()
+        self._start_empty()
+
+    def _start_empty(self) -> None:
+        """Begin with nothing: at construction, and in the child of a fork."""
+        self.lock = allocate_lock()
+        self._knock: Callable[[], None] = partial(self._keeper.knock, weakref.ref(self))
+        self.ledger: Ledger[T] = Ledger(self.config, Mailbox(self._knock), careful=self._careful)
+        self.home: Home | None = None
+        self.last_error: BaseException | None = None
+        self._failures = 0  # creations that failed in a row
+        self._leaving: list[Sleeper] = []  # shutdowns that wait for the last place to be free
+
+    @abstractmethod
+    def attend(self) -> float | None:
+        """See ``Household``, as for the next three."""
+
+    @abstractmethod
+    def run_chores(self) -> None: ...
+
+    @abstractmethod
+    def last_rites(self) -> list[Callable[[], None]]: ...
+
+    @abstractmethod
+    def after_fork(self) -> None: ...
+
+    def _locked(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do one step of the ledger with the lock held.
+
+        ``with`` on a lock in C leaves no moment in which the lock is held and not yet guarded. Whatever
+        is thrown into this thread in the middle of the step, nobody sleeps on for it: everyone looks.
+        """
+        with self.lock:
+            try:
+                return step(*args, **kwargs)
+            except BaseException:
+                self.ledger.waiters.rouse()
+                raise
+
+    # Borrowing. --------------------------------------------------------------------------------------
+
+    def borrow(self, timeout: float | None) -> Entry[T]:
+        """Lend an entry to the caller."""
+        if timeout is not None:
+            timeout = seconds("timeout", timeout)
+        entry = self.ledger.take(self.clock(), self.here.owner)
+        if entry is None:
+            entry = self._borrow_slowly(timeout)
+        if not self.plain:
+            self._dress(entry)
+        return entry
+
+    def _dress(self, entry: Entry[T]) -> None:
+        """Do what is to be done at each loan: note the stack, call the getter."""
+        if self.config.trace_owner:
+            frame: FrameType | None = sys._getframe(2)
+            while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+                frame = frame.f_back
+            entry.stack = StackSummary.extract(walk_stack(frame), limit=STACK_DEPTH, lookup_lines=False)
+        try:
+            self.lifecycle.lend(entry)
+        except BaseException:
+            self.end_loan(entry, entry.uses, broken=True)
+            raise
+
+    def _borrow_slowly(self, timeout: float | None) -> Entry[T]:
+        self.here = here()  # greenlets may have come into use since the last look
+        if self.ledger.mailbox:
+            self.sweep()
+        owner = self.here.owner
+        try:
+            entry = self._locked(self.ledger.ask, self.clock(), owner)
+            if entry is None:
+                entry = self._wait(self.config.timeout if timeout is None else timeout)
+            if entry.stage is Stage.CREATING:
+                self._create(entry)
+                entry = self._handed_over(entry)
+        except PoolClosed:
+            raise PoolClosed(f"{self.label} is closed") from None
+        return entry
+
+    def _handed_over(self, entry: Entry[T]) -> Entry[T]:
+        """Lend an entry to the caller who created it."""
+        try:
+            self._locked(self.ledger.admit, entry, self.clock(), self.here.owner)
+        except PoolClosed:
+            self.finish(entry)
+            raise
+        return entry
+
+    def _wait(self, timeout: float | None) -> Entry[T]:
+        """Queue for an entry, lent, or for a permit to create one."""
+        if timeout == 0:
+            self._locked(self.ledger.waited, 0.0, in_vain=True)
+            raise self._timed_out(0.0)
+        ledger = self.ledger
+        start = self.clock()
+        deadline = math.inf if timeout is None else start + timeout
+        waiter: Waiter[T] = Waiter(start, self.here.owner, sleeper())
+        expired = False
+        try:
+            entry = self._locked(ledger.ask, start, waiter.owner, waiter)
+            while entry is None:
+                left = deadline - self.clock()
+                if left <= 0:
+                    expired = True
+                    raise self._timed_out(deadline - start if timeout is None else timeout)
+                waiter.sleeper.sleep(None if left == math.inf else left)
+                entry = self._locked(ledger.answer, waiter, self.clock())
+        except BaseException:
+            # Timed out, interrupted, or killed: what was handed over meanwhile goes to the next in the queue.
+            doomed = self._locked(ledger.abandon, waiter, self.clock())
+            if doomed is not None:
+                self.finish(doomed)
+            raise
+        finally:
+            waiter.sleeper.dispose()
+            self._locked(ledger.waited, self.clock() - start, in_vain=expired)
+        return entry
+
+    def _timed_out(self, timeout: float) -> TimeOut:
+        with self.lock:
+            ledger = self.ledger
+            error = TimeOut(
+                f"timeout after {timeout:g} seconds in {self.label}: {ledger.nplaces} objects exist "
+                f"({ledger.nidle} idle, {len(ledger.using)} lent, {ledger.ncreating_now} being created), "
+                f"{len(ledger.waiters)} waiting"
+            )
+        error.__cause__ = self.last_error
+        return error
+
+    # Creating. -----------------------------------------------------------------------------------------
+
+    def _create(self, entry: Entry[T]) -> None:
+        """Create the object of an entry that is the caller's; what fails is raised, and the place is free."""
+        try:
+            self.lifecycle.make(entry)
+            try:
+                self._locked(self.ledger.adopt, entry)
+            except ValueError as error:
+                raise PoolException(f"{self.label}: {error}") from None
+            self.lifecycle.open(entry)
+        except BaseException as error:
+            self._failures += 1
+            self.last_error = keepsake(error)
+            with self.lock:
+                self.ledger.nerrors += 1
+            self.finish(entry)
+            raise
+        now = self.clock()
+        entry.last_get = entry.last_ret = now
+        self._failures = 0
+        self.last_error = None
+        if self.home is None:
+            self.home = home()
+        self.look_after()
+
+    def look_after(self) -> None:
+        """Have the house keeper look at what is to be watched now."""
+        self._keeper.watch(self)
+
+    # Giving back. --------------------------------------------------------------------------------------
+
+    def give_back(self, obj: T, *, broken: bool = False) -> None:
+        """Take back an object, by identity; one that is not lent here only gets a warning."""
+        entry = self.ledger.using.pop(id(obj), None)
+        if entry is None:
+            # The house keeper may have it in his hands at this moment, with the lock held.
+            entry = self._locked(self.ledger.using.pop, id(obj), None)
+        if entry is None:
+            log.warning("%s: not lent here, not taken back: %s", self.label, self.lifecycle.describe(obj))
+        elif broken:
+            self._bury(entry)
+        else:
+            self.settle(entry, self.ledger.put(entry, self.clock()))
+
+    def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None:
+        """Take back an entry, unless that loan is over."""
+        # Not atomic, and need not be: a loan that a lease holds ends elsewhere only if the house keeper
+        # kills it, who leaves no second loan, or by a caller who gives back what the lease is to give back.
+        ledger = self.ledger
+        key = entry.key
+        if ledger.using.get(key) is entry and entry.uses == use:
+            if broken or ledger.using.pop(key, None) is None:
+                self.give_back(entry.obj, broken=broken)
+            elif (put := ledger.put(entry, self.clock())) is not None:
+                self.settle(entry, put)
+
+    def settle(self, entry: Entry[T], put: Put | None) -> None:
+        """Finish what a ``put`` without the lock has begun."""
+        match put:
+            case None:
+                pass
+            case Put.WATCHED:
+                if self._locked(self.ledger.settle, entry):
+                    self.finish(entry)
+            case Put.REFUSED:
+                self._take_back_carefully(entry, entry.last_ret)
+
+    def _take_back_carefully(self, entry: Entry[T], now: float) -> None:
+        if self.ledger.unwarn(entry):
+            log.warning(
+                "%s: %s came back after %.3f s from %s",
+                self.label,
+                self.lifecycle.describe(entry.obj),
+                now - entry.last_get,
+                entry.owner,
+            )
+        try:
+            fine = self.lifecycle.take_back(entry)
+        except BaseException:  # a KeyboardInterrupt in the retter: the object's state is unknown
+            self._bury(entry)
+            raise
+        if not fine:
+            self._bury(entry)
+        elif self._locked(self.ledger.give, entry, self.clock()):
+            self.finish(entry)
+
+    def _bury(self, entry: Entry[T]) -> None:
+        """Close a live entry that is the caller's."""
+        self._locked(self.ledger.retire, entry)
+        self.finish(entry)
+
+    def finish(self, entry: Entry[T]) -> None:
+        """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
+        if entry.stage in (Stage.CREATING, Stage.LIVE) and entry.made:
+            self._locked(self._end_early, entry)
+        try:
+            self.lifecycle.close(entry)
+        finally:
+            self._locked(self._free, entry)
+            if self.ledger.wants_refill():
+                self.look_after()
+
+    def _free(self, entry: Entry[T]) -> None:
+        self.ledger.free(entry)
+        for waiting in self._leaving:
+            waiting.wake()
+
+    def _end_early(self, entry: Entry[T]) -> None:
+        if entry.stage is Stage.CREATING:  # interrupted between the factory's return and the opener
+            self.ledger.adopt(entry)
+        self.ledger.retire(entry)
+
+    def sweep(self) -> None:
+        """See to what finalizers have left: loans whose lease was dropped, and lost entries."""
+        mailbox = self.ledger.mailbox
+        while mailbox.dropped:
+            try:
+                entry, use = mailbox.dropped.popleft()
+            except IndexError:  # somebody else sees to it
+                break
+            if self.ledger.using.get(entry.key) is entry and entry.uses == use:
+                log.warning(
+                    "%s: the lease of %s was dropped by %s without release()",
+                    self.label,
+                    self.lifecycle.describe(entry.obj),
+                    entry.owner,
+                )
+                self.end_loan(entry, use)
+        while mailbox.orphans:
+            try:
+                orphan = mailbox.orphans.popleft()
+            except IndexError:  # somebody else sees to it
+                break
+            if not self._locked(self.ledger.holds, orphan):
+                self.finish(orphan)
+
+    # Closing. --------------------------------------------------------------------------------------------
+
+    def shutdown(self, timeout: float = 0.0) -> None:
+        """Serve nobody any more, close what is idle, wait for what is lent."""
+        timeout = seconds("timeout", timeout)
+        deadline = self.clock() + timeout
+        first = not self.ledger.closed
+        for entry in self._locked(self.ledger.close):
+            self.finish(entry)
+        bed = sleeper()
+        with self.lock:
+            self._leaving.append(bed)
+        try:
+            while self.ledger.nplaces and (left := deadline - self.clock()) > 0:
+                bed.sleep(None if left == math.inf else left)
+        finally:
+            with self.lock:
+                self._leaving.remove(bed)
+            bed.dispose()
+        if first:
+            self._tell_who_stays()
+
+    def abandon(self) -> None:
+        """Close the pool whose handle was dropped; in a finalizer, so the house keeper is asked to do it."""
+        if self.ledger.nplaces:
+            self.ledger.mailbox.abandoned = True
+            self._keeper.knock(self)
+
+    def _tell_who_stays(self) -> None:
+        for entry in list(self.ledger.using.values()):
+            log.warning(
+                "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",
+                self.label,
+                entry.owner,
+                self.lifecycle.describe(entry.obj),
+                self.clock() - entry.last_get,
+            )
+
+

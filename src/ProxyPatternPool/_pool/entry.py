@@ -1,0 +1,89 @@
+"""One place in a pool, and the object in it."""
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from traceback import StackSummary
+from typing import Generic, TypeVar
+
+from .._sync.owner import Owner
+
+T = TypeVar("T")
+
+
+class Stage(enum.Enum):
+    """How far an entry has come; it never goes back."""
+
+    CREATING = "creating"  # a permit to create: the place is taken, the object does not exist yet
+    LIVE = "live"  # idle, lent, or between the two in somebody's hands
+    RETIRED = "retired"  # never lent again; its closer is still to be called
+    CLOSED = "closed"  # its closer was called; its place is still taken
+    GONE = "gone"  # its place is free
+
+
+class Mailbox(Generic[T]):
+    """What finalizers leave for whoever holds the pool's lock next: they must neither wait nor call anything.
+
+    A finalizer can run anywhere, even inside its own thread's locked section. It appends to a deque,
+    which is atomic, and knocks at the house keeper, whose queue is reentrant.
+    """
+
+    __slots__ = ("abandoned", "dropped", "knock", "orphans")
+
+    def __init__(self, knock: Callable[[], None]) -> None:
+        self.knock = knock
+        self.orphans: deque[Entry[T]] = deque()
+        self.dropped: deque[tuple[Entry[T], int]] = deque()
+        self.abandoned = False
+
+    def __bool__(self) -> bool:
+        return bool(self.orphans or self.dropped)
+
+
+class Entry(Generic[T]):
+    """One object, its serial, times and uses; compared by identity.
+
+    An entry *is* a place. Whoever takes one from the ledger holds its only reference until it is
+    put back, so that an entry lost on the way, to an exception thrown into a thread at the worst
+    moment, dies there; its finalizer mails it to the house keeper, who closes it and frees its place.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "key",
+        "last_get",
+        "last_ret",
+        "limit",
+        "mailbox",
+        "obj",
+        "owner",
+        "serial",
+        "stack",
+        "stage",
+        "uses",
+        "warned",
+    )
+
+    obj: T
+
+    def __init__(self, serial: int, mailbox: Mailbox[T]) -> None:
+        self.stage = Stage.CREATING
+        self.mailbox = mailbox
+        self.serial = serial
+        self.key = 0  # the id of the object
+        self.uses = 0
+        self.limit = 0  # a return at this many uses or more is looked at closely
+        self.warned = 0  # the use about which a long-use warning was logged
+        self.last_get = self.last_ret = 0.0
+        self.owner: Owner | None = None
+        self.stack: StackSummary | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether the object exists."""
+        return hasattr(self, "obj")
+
+    def __del__(self) -> None:
+        if self.stage is not Stage.GONE:
+            self.mailbox.orphans.append(self)
+            self.mailbox.knock()

@@ -1,0 +1,263 @@
+"""One schedule for all pools: a daemon thread that knows each pool's next deadline, and a crew for the work.
+
+The scheduling thread sleeps on a ``SimpleQueue``, whose ``put`` may be called from finalizers, until the
+earliest deadline. It never runs a user's hook: it asks a pool what is due, and hands the pool's chores to
+a greenlet of the pool's hub, or to a crew of daemon threads that grows only when chores have to wait. A
+hook that hangs holds up chores of its own pool alone.
+"""
+
+import atexit
+import heapq
+import itertools
+import logging
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol, TypeVar
+
+from .._sync.native import Empty, SimpleQueue, acquire, allocate_lock, monotonic, start_thread
+from .._sync.sleeper import Home
+
+Item = TypeVar("Item")
+
+log = logging.getLogger("ppp")
+
+CREW = 4
+"""Threads that are started at once for chores; one more each time chores have waited for ``PATIENCE``."""
+PATIENCE = 0.05
+"""Seconds until chores that nobody took up get a thread more."""
+HUB_PATIENCE = 1.0
+"""Seconds until chores that a hub did not take up are done by a thread: the hub may be blocked, or over."""
+IDLE = 10.0
+"""Seconds after which a thread of the crew with nothing to do ends."""
+LONGEST = 3600.0
+"""Seconds after which the scheduling thread looks up from an agenda with nothing due."""
+RETRY = 1.0
+"""Seconds until a pool whose house keeping failed is looked at again."""
+EXIT_TIME = 2.0
+"""Seconds that the interpreter's exit waits for closers, all pools together."""
+
+
+class Household(Protocol):
+    """What the house keeper needs of a pool."""
+
+    chores: deque[Callable[[], None]]
+    home: Home | None
+
+    def attend(self) -> float | None:
+        """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
+        ...
+
+    def run_chores(self) -> None:
+        """Run what is queued, hooks included; raises nothing."""
+        ...
+
+    def last_rites(self) -> list[Callable[[], None]]:
+        """Close the pool at interpreter exit: the closers that are to be called."""
+        ...
+
+    def after_fork(self) -> None:
+        """Start anew in a child process."""
+        ...
+
+
+class HouseKeeper:
+    """The schedule and the crew. One per process, ``KEEPER``; tests make their own."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self.clock = clock
+        self._households: dict[int, weakref.ref[Household]] = {}
+        self._reset()
+        self.ending = False
+
+    def _reset(self) -> None:
+        self._lock = allocate_lock()
+        self._inbox: SimpleQueue[weakref.ref[Household] | Household | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Household] = SimpleQueue()
+        self._last_jobs = _Jobs()
+        self._running = False
+        self._free = 0  # crew threads waiting for a job
+        self._crew = 0  # crew threads in all
+
+    def enter(self, household: Household) -> None:
+        """Know a pool, weakly, for forks and the exit."""
+        key = id(household)
+        forget = self._households.pop
+        self._households[key] = weakref.ref(household, lambda _: forget(key, None))
+
+    def watch(self, household: Household) -> None:
+        """Look after a pool from now on. Starts the thread if need be: not to be called in a finalizer."""
+        if not self._running:
+            with self._lock:
+                if not self._running:
+                    self._running = start_thread(self._run)
+        self._inbox.put(weakref.ref(household))
+
+    def knock(self, household: "weakref.ref[Household] | Household") -> None:
+        """Have a pool looked at now; from anywhere, finalizers included. A plain reference keeps it alive until then."""
+        self._inbox.put(household)
+
+    # The scheduling thread. ----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        agenda: list[tuple[float, int, weakref.ref[Household]]] = []
+        noted: weakref.WeakKeyDictionary[Household, float] = weakref.WeakKeyDictionary()
+        order = itertools.count()
+        inbox = self._inbox
+
+        def look(household: Household) -> None:
+            deadline = self.attend(household)
+            noted.pop(household, None)
+            if deadline is not None:
+                noted[household] = deadline  # the only one of its deadlines that counts
+                heapq.heappush(agenda, (deadline, next(order), weakref.ref(household)))
+
+        while not self.ending:
+            wait = min(LONGEST, max(0.0, agenda[0][0] - self.clock())) if agenda else None
+            try:
+                message = inbox.get(timeout=wait)
+            except Empty:
+                message = None
+            household = message() if isinstance(message, weakref.ref) else message
+            if household is not None:
+                look(household)
+            while agenda and agenda[0][0] <= self.clock():
+                deadline, _, reference = heapq.heappop(agenda)
+                household = reference()
+                if household is not None and noted.get(household) == deadline:
+                    look(household)
+            message = household = None  # keep no pool alive while asleep
+        self._last_jobs.run()
+
+    def attend(self, household: Household) -> float | None:
+        """Ask a pool what is due and see to its chores; give the time of the next look."""
+        before = _first(household.chores)
+        try:
+            deadline = household.attend()
+        except Exception:  # a bug of ours in one pool must not end the house keeping of all
+            log.exception("house keeping of %r failed", household)
+            deadline = self.clock() + RETRY
+        first = _first(household.chores)
+        if first is None:
+            return deadline
+        stuck = first is before
+        patience = PATIENCE
+        if not stuck and household.home is not None and household.home.spawn(household.run_chores):
+            patience = HUB_PATIENCE
+        else:
+            self._employ(household, more=stuck)
+        again = self.clock() + patience
+        return again if deadline is None else min(deadline, again)
+
+    # The crew. -------------------------------------------------------------------------------------
+
+    def _employ(self, household: Household, *, more: bool) -> None:
+        self._jobs.put(household)
+        with self._lock:
+            if not (more or (self._free == 0 and self._crew < CREW)):
+                return
+            self._crew += 1
+        if not start_thread(self._work):
+            with self._lock:
+                self._crew -= 1
+
+    def _work(self) -> None:
+        jobs = self._jobs
+        while True:
+            with self._lock:
+                self._free += 1
+            try:
+                household: Household | None = jobs.get(timeout=IDLE)
+            except Empty:
+                household = None
+            with self._lock:
+                self._free -= 1
+                # A job put after the wait and before this line was not given a thread of its own.
+                if household is None and jobs.empty():
+                    self._crew -= 1
+                    return
+            if household is not None:
+                household.run_chores()
+            household = None  # keep no pool alive while waiting
+
+    # The ends of the process. ----------------------------------------------------------------------
+
+    def _alive(self) -> list[Household]:
+        return [household for ref in list(self._households.values()) if (household := ref()) is not None]
+
+    def exit(self) -> None:
+        """Close every object of every pool, within ``EXIT_TIME``, silently."""
+        until = monotonic() + EXIT_TIME
+        for household in self._alive():
+            jobs = household.last_rites()
+            if household.home is not None and household.home.here():
+                household.home.finish(_Jobs(jobs).run, max(0.0, until - monotonic()))
+            else:
+                self._last_jobs.add(jobs)
+        self.ending = True
+        # A closer that hangs must not hang the exit: they run in daemon threads. New threads cannot be
+        # had here on 3.12 and later, but the scheduling thread has nothing else to do any more.
+        helped = start_thread(self._last_jobs.run)
+        if self._running:
+            self._inbox.put(None)
+        elif not helped:
+            self._last_jobs.run()
+        self._last_jobs.wait(max(0.0, until - monotonic()))
+
+    def after_fork(self) -> None:
+        """Start anew in a child process: no thread, and pools with nothing in them."""
+        self._reset()
+        for household in self._alive():
+            household.after_fork()
+
+
+class _Jobs:
+    """Jobs that several threads help to finish."""
+
+    def __init__(self, jobs: Iterable[Callable[[], None]] = ()) -> None:
+        self._jobs = deque(jobs)
+        self._left = len(self._jobs)
+        self._lock = allocate_lock()
+        self._done = allocate_lock()
+        self._done.acquire()
+
+    def add(self, jobs: Collection[Callable[[], None]]) -> None:
+        with self._lock:
+            self._left += len(jobs)
+        self._jobs.extend(jobs)
+
+    def run(self) -> None:
+        """Help until no job is left to begin."""
+        while (job := _first(self._jobs)) is not None:
+            try:
+                job = self._jobs.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            try:
+                job()
+            finally:
+                with self._lock:
+                    self._left -= 1
+                    if not self._left:
+                        self._done.release()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until every job has ended."""
+        with self._lock:
+            if not self._left:
+                return
+        acquire(self._done, seconds)
+
+
+def _first(items: "deque[Item]") -> "Item | None":
+    """The left end of a deque that others shorten."""
+    try:
+        return items[0]
+    except IndexError:
+        return None
+
+
+KEEPER = HouseKeeper()
+os.register_at_fork(after_in_child=KEEPER.after_fork)
+atexit.register(KEEPER.exit)

@@ -1,0 +1,104 @@
+"""One loan, given back on exit, on ``release()``, or when the lease is dropped."""
+
+from types import TracebackType
+from typing import Generic, Protocol, TypeVar
+
+from .._errors import PoolException
+from .entry import Entry
+
+T = TypeVar("T")
+
+
+class Lender(Protocol[T]):
+    """What a lease needs of its pool."""
+
+    label: str
+
+    def borrow(self, timeout: float | None) -> Entry[T]: ...
+    def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None: ...
+
+
+class Lease(Generic[T]):
+    """One loan of one object, made by ``Pool.lease``.
+
+    Give the object back with ``release()``, or ``discard()`` if it is broken, or use the lease in a
+    ``with`` statement, which gives the object and releases it at the end. A lease that is dropped gives its object
+    back by itself and logs a warning: at once if nothing else refers to the lease, when the garbage
+    collector comes by if it is part of a cycle.
+
+    All of it is harmless when the object is no longer this lease's: given back already, killed after
+    ``max_using_delay_kill``, or lent in a parent process.
+    """
+
+    __slots__ = ("__weakref__", "_entry", "_lender", "_use")
+
+    def __init__(self, lender: Lender[T]) -> None:
+        self._entry: Entry[T] | None = None
+        self._lender = lender
+        self._use = 0
+
+    def begin(self, timeout: float | None) -> "Lease[T]":
+        """Borrow the object; ``Pool.lease`` has done it."""
+        # No call comes between the return of borrow() and these assignments, and no exception can be
+        # thrown in where nothing is called: from here on __del__ knows what there is to give back.
+        entry = self._lender.borrow(timeout)
+        self._use = entry.uses
+        self._entry = entry
+        return self
+
+    @property
+    def obj(self) -> T:
+        """The object.
+
+        Raises:
+            PoolException: it was given back.
+        """
+        if self._entry is None:
+            raise PoolException(f"this lease of {self._lender.label} has ended: its object was given back")
+        return self._entry.obj
+
+    def release(self) -> None:
+        """Give the object back. A second call does nothing."""
+        if self._entry is not None:
+            self._lender.end_loan(self._entry, self._use)
+            self._entry = None  # last: whatever is thrown in before, __del__ still has it
+
+    def discard(self) -> None:
+        """Give a broken object back: it is closed and its place freed. A second call does nothing."""
+        if self._entry is not None:
+            self._lender.end_loan(self._entry, self._use, broken=True)
+            self._entry = None
+
+    def __enter__(self) -> T:
+        return self.obj
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        # In a finalizer: wait for nothing, call nobody's code. The mailbox is for that.
+        entry = self._entry
+        if entry is not None:
+            entry.mailbox.dropped.append((entry, self._use))
+            entry.mailbox.knock()
+
+    def __repr__(self) -> str:
+        held = "ended" if self._entry is None else f"object {self._entry.serial}"
+        return f"<Lease of {self._lender.label}: {held}>"
+
+
+class Borrowed(Lease[T]):
+    """``with pool.obj() as o``: a lease that begins with the block and ends with it."""
+
+    __slots__ = ("_timeout",)
+
+    def __init__(self, lender: Lender[T], timeout: float | None) -> None:
+        self._entry = None
+        self._lender = lender
+        self._use = 0
+        self._timeout = timeout
+
+    def __enter__(self) -> T:
+        return self.begin(self._timeout).obj

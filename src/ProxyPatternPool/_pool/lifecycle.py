@@ -1,0 +1,147 @@
+"""The only place that calls the user's code: the factory and the hooks. Never with a lock held."""
+
+import copy
+import logging
+from typing import Generic, TypeVar
+
+from .._errors import HookError, PoolException
+from .._hooks import Hooks
+from .config import PoolConfig
+from .entry import Entry, Stage
+from .stats import Tally, jsonable
+
+T = TypeVar("T")
+
+log = logging.getLogger("ppp")
+
+
+def keepsake(error: BaseException) -> BaseException:
+    """Copy an error without its traceback, whose frames would keep the callers' objects alive."""
+    try:
+        kept = copy.copy(error)
+    except Exception:  # an error class of the user's whose constructor wants more than its args
+        kept = None
+    if type(kept) is not type(error):
+        kept = PoolException(f"{type(error).__name__}: {error}")
+    kept.__traceback__ = kept.__cause__ = kept.__context__ = None
+    return kept
+
+
+class Lifecycle(Generic[T]):
+    """From creation to closing, one object at a time; counts what goes wrong on the way."""
+
+    def __init__(self, hooks: Hooks[T], config: PoolConfig, label: str) -> None:
+        self._hooks = hooks
+        self._strict = config.hook_errors == "discard"
+        self.label = label
+        self.tally = Tally()
+        self.silent = False  # at interpreter exit nobody reads the log, and its streams may be closed
+
+    def describe(self, obj: T) -> str:
+        """Name an object for a log line: by the tracer, or else by its own text."""
+        try:
+            return str((self._hooks.tracer or str)(obj))
+        except Exception as error:
+            return f"<{type(obj).__name__}: tracer failed: {error!r}>"
+
+    def shown(self, obj: T) -> dict[str, object]:
+        """Show an object in the statistics, under the key of the hook that says something about it."""
+        if self._hooks.stats is not None:
+            try:
+                return {"stats": jsonable(self._hooks.stats(obj))}
+            except Exception as error:
+                return {"stats": f"<{type(obj).__name__}: stats failed: {error!r}>"}
+        return {"str" if self._hooks.tracer is None else "trace": self.describe(obj)}
+
+    def make(self, entry: Entry[T]) -> None:
+        """Call the factory and put the object into the entry, whatever is thrown into this thread.
+
+        An exception can arrive between the return of a call and the assignment of its result. Here
+        ``extend`` has the object before that moment.
+        """
+        made: list[T] = []
+        try:
+            made.extend(map(self._hooks.fun, (entry.serial,)))
+        finally:
+            if made:
+                entry.obj = made[0]
+
+    def open(self, entry: Entry[T]) -> None:
+        """Call the opener.
+
+        Raises:
+            HookError: it failed, under ``hook_errors="discard"``.
+        """
+        if self._hooks.opener is not None:
+            try:
+                self._hooks.opener(entry.obj)
+            except Exception as error:
+                self._failed("opener", entry, error)
+
+    def lend(self, entry: Entry[T]) -> None:
+        """Call the getter.
+
+        Raises:
+            HookError: it failed, under ``hook_errors="discard"``.
+        """
+        if self._hooks.getter is not None:
+            try:
+                self._hooks.getter(entry.obj)
+            except Exception as error:
+                self._failed("getter", entry, error)
+
+    def _failed(self, hook: str, entry: Entry[T], error: Exception) -> None:
+        self.tally.add("hook_errors")
+        if self._strict:
+            raise HookError(f"{hook} failed in {self.label}: {error!r}") from error
+        log.error("%s: %s failed on %s: %r", self.label, hook, self.describe(entry.obj), error)
+
+    def take_back(self, entry: Entry[T]) -> bool:
+        """Call the retter; say whether the object may be lent again."""
+        if self._hooks.retter is not None:
+            try:
+                self._hooks.retter(entry.obj)
+            except Exception as error:
+                self.tally.add("hook_errors")
+                log.error("%s: retter failed, discarding %s: %r", self.label, self.describe(entry.obj), error)
+                return False
+        return True
+
+    @property
+    def checks(self) -> bool:
+        """Whether there is a health check."""
+        return self._hooks.health is not None
+
+    @property
+    def closes(self) -> bool:
+        """Whether there is a closer."""
+        return self._hooks.closer is not None
+
+    def check(self, entry: Entry[T]) -> bool:
+        """Call the health check; say whether the object may be lent again."""
+        if self._hooks.health is None:
+            return True
+        self.tally.add("nhealth")
+        why = "it said no"
+        try:
+            if self._hooks.health(entry.obj):
+                return True
+        except Exception as error:
+            self.tally.add("hc_errors")
+            why = repr(error)
+        self.tally.add("bad_health")
+        log.error("%s: bad health, discarding %s: %s", self.label, self.describe(entry.obj), why)
+        return False
+
+    def close(self, entry: Entry[T]) -> None:
+        """Call the closer, once in the life of a retired entry."""
+        if entry.stage is not Stage.RETIRED:
+            return
+        entry.stage = Stage.CLOSED
+        if self._hooks.closer is not None:
+            try:
+                self._hooks.closer(entry.obj)
+            except Exception as error:
+                self.tally.add("hook_errors")
+                if not self.silent:
+                    log.error("%s: closer failed on %s: %r", self.label, self.describe(entry.obj), error)

@@ -1,0 +1,253 @@
+"""The public pool."""
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from typing_extensions import Self
+
+from .._hooks import Hooks
+from . import housekeeper
+from .config import HookErrors, PoolConfig
+from .lease import Borrowed, Lease
+from .ledger import REFUSED, WATCHED
+from .report import report
+from .stats import PoolStats
+from .upkeep import UpkeptCore
+
+T = TypeVar("T")
+
+log = logging.getLogger("ppp")
+
+
+class Pool(Generic[T]):
+    """Keep expensive objects, and lend each to one borrower at a time.
+
+    Threads, greenlets of gevent and of eventlet, patched or not, can share a pool. Borrow with ``with
+    pool.obj() as o``, with ``lease()``, or with ``get()`` and give back with ``ret()``. Waiters are served
+    first come, first served; the hottest idle object is lent first.
+
+    No hook is ever called with a lock held, and ``max_size`` bounds objects being created, idle, lent,
+    checked and being closed, all together. Close the pool with ``shutdown()`` or a ``with`` statement;
+    dropping it closes its objects too, as does the end of the interpreter. In the child of a fork the pool
+    starts empty, and the parent's objects are neither used nor closed there.
+    """
+
+    def __init__(
+        self,
+        fun: Callable[[int], T],
+        max_size: int | None = 0,
+        min_size: int = 1,
+        timeout: float | None = None,
+        *,
+        max_use: int = 0,
+        max_avail_delay: float = 0.0,
+        max_using_delay: float = 0.0,
+        max_using_delay_kill: float = 0.0,
+        health_freq: int = 1,
+        hk_delay: float | None = None,
+        delay: float | None = None,
+        opener: Callable[[T], object] | None = None,
+        getter: Callable[[T], object] | None = None,
+        retter: Callable[[T], object] | None = None,
+        closer: Callable[[T], object] | None = None,
+        health: Callable[[T], bool] | None = None,
+        stats: Callable[[T], object] | None = None,
+        tracer: Callable[[T], str] | None = None,
+        log_level: int | str | None = None,
+        name: str | None = None,
+        trace_owner: bool = False,
+        hook_errors: HookErrors = "log",
+    ) -> None:
+        """Make a pool, and ``min_size`` objects in it.
+
+        A creation that fails here is logged and tried again later by the house keeper, with exponential
+        back-off: a pool can be made before its server is up.
+
+        Args:
+            fun: Creates an object; gets the creation number 0, 1, 2… (``Factory``).
+            max_size: At most this many objects; 0 or ``None``: unlimited.
+            min_size: Keep at least this many; the house keeper creates what is missing.
+            timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
+            max_use: Discard an object after this many uses; 0: unlimited.
+            max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
+            max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
+            max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
+            health_freq: Check health every this many house-keeping rounds.
+            hk_delay: Seconds between house-keeping rounds, and nothing is done in between; 0.0 or ``None``: half
+                the smallest delay to watch, or 60.0 if there is only ``health``, with deadlines met exactly.
+            delay: The same as ``hk_delay``, by its older name.
+            opener: Called with each new object (``Opener``).
+            getter: Called with an object each time it is lent (``Getter``).
+            retter: Called with an object each time it comes back (``Retter``); if it fails the object is discarded.
+            closer: Called with each object that leaves the pool (``Closer``).
+            health: Called with idle objects in house-keeping rounds (``HealthCheck``).
+            stats: Says something about an object in ``stats()`` (``StatsHook``).
+            tracer: Names an object in log lines, and in ``stats()`` (``Tracer``).
+            log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
+            name: Name in log lines, errors and ``stats()``; ``None``: a number.
+            trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
+            hook_errors: What an ``opener`` or ``getter`` that raises does: ``"log"`` and go on, or ``"discard"`` the
+                object and raise ``HookError`` in the caller.
+
+        Raises:
+            PoolValueError: A value makes no sense; the message names the parameter and the value.
+            TypeError: A parameter has the wrong type; the message names it and the value.
+        """
+        hooks = Hooks(fun, opener, getter, retter, closer, health, stats, tracer)
+        config = PoolConfig.checked(
+            max_size=max_size,
+            min_size=min_size,
+            timeout=timeout,
+            max_use=max_use,
+            max_avail_delay=max_avail_delay,
+            max_using_delay=max_using_delay,
+            max_using_delay_kill=max_using_delay_kill,
+            health_freq=health_freq,
+            hk_delay=hk_delay,
+            delay=delay,
+            has_health=health is not None,
+            hook_errors=hook_errors,
+            trace_owner=trace_owner,
+            name=name,
+        )
+        if log_level is not None:
+            log.setLevel(log_level)
+        self._core: UpkeptCore[T] = UpkeptCore(hooks, config, housekeeper.KEEPER)
+
+    @property
+    def name(self) -> str:
+        """The name given, or one made of the pool's number."""
+        return self._core.name
+
+    def get(self, timeout: float | None = None) -> T:
+        """Borrow an object; give it back with ``ret``, or with ``discard`` if it broke.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever. If
+                the object has to be created for this caller, the time of the creation comes on top.
+
+        Raises:
+            TimeOut: No object within the timeout; its cause is the last creation error, if any.
+            PoolClosed: The pool was shut down, before or during the wait.
+            HookError: The ``opener`` or ``getter`` failed, under ``hook_errors="discard"``.
+            PoolValueError: The timeout is negative or NaN.
+            Exception: Whatever ``fun`` raises, if the object was being created for this caller.
+        """
+        core = self._core
+        if timeout is not None or not core.plain:
+            return core.borrow(timeout).obj
+        # What follows is Ledger.take(), written out: a call less is a tenth of the whole.
+        ledger = core.ledger
+        try:
+            entry = ledger.idle.pop()
+        except IndexError:
+            return core.borrow(None).obj
+        entry.last_get = core.clock()
+        entry.owner = core.here.owner
+        entry.uses += 1
+        ledger.using[entry.key] = entry
+        return entry.obj
+
+    def ret(self, obj: T) -> None:
+        """Give an object back; whoever has waited longest gets it.
+
+        Objects are told apart by identity. One that is not lent by this pool, given back before or killed
+        meanwhile, is ignored with a warning in the log.
+        """
+        core = self._core
+        ledger = core.ledger
+        entry = ledger.using.pop(id(obj), None)
+        if entry is None:
+            core.give_back(obj)
+            return
+        # What follows is Ledger.put(), written out for the same reason as in get().
+        entry.last_ret = core.clock()
+        watched = ledger.watched
+        if watched or entry.uses >= entry.limit:
+            core.settle(entry, REFUSED)
+            return
+        ledger.idle.append(entry)
+        if ledger.watched:
+            core.settle(entry, WATCHED)
+
+    def discard(self, obj: T) -> None:
+        """Give a broken object back: it is closed, without ``retter``, and its place is freed.
+
+        One that is not lent by this pool is ignored with a warning in the log.
+        """
+        self._core.give_back(obj, broken=True)
+
+    def obj(self, timeout: float | None = None) -> AbstractContextManager[T]:
+        """Borrow an object for a ``with`` block, and give it back at its end whatever happens inside.
+
+        Args:
+            timeout: As for ``get``; the wait is at the beginning of the block, as are the errors.
+        """
+        return Borrowed(self._core, timeout)
+
+    def lease(self, timeout: float | None = None) -> Lease[T]:
+        """Borrow an object with a ``Lease``, which can discard it, and gives it back even if it is dropped.
+
+        Args:
+            timeout: As for ``get``, as are the errors.
+        """
+        return Lease(self._core).begin(timeout)
+
+    def shutdown(self, timeout: float = 0.0) -> None:
+        """Close the pool: serve nobody any more, and close its objects. A second call does no harm.
+
+        Whoever waits gets ``PoolClosed`` at once. Idle objects are closed here; lent ones when they come
+        back, which is waited for, and those still out afterwards are logged with their owners.
+
+        Args:
+            timeout: Longest wait for lent objects, in seconds.
+
+        Raises:
+            PoolValueError: The timeout is negative or NaN.
+        """
+        self._core.shutdown(timeout)
+
+    close = shutdown
+
+    def housekeep(self) -> None:
+        """Do a full round of house keeping now, in this thread: expiry, warnings, kills, health checks, refill.
+
+        The house keeper does it by itself; this is for tests, and for operators who want it at once.
+        """
+        self._core.housekeep()
+
+    def stats(self) -> PoolStats:
+        """Take a JSON-compatible snapshot: sizes, counters, and who holds what since when."""
+        return report(self._core)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    def __str__(self) -> str:
+        """The same as ``stats()``, as JSON."""
+        return json.dumps(self.stats(), allow_nan=False)
+
+    def __repr__(self) -> str:
+        core = self._core
+        ledger = core.ledger
+        bound = "unlimited" if core.config.max_size is None else f"max {core.config.max_size}"
+        state = "closed, " if ledger.closed else ""
+        return (
+            f"<Pool {self.name}: {state}{ledger.nidle} idle, {len(ledger.using)} in use, "
+            f"{len(ledger.waiters)} waiting, {bound}>"
+        )
+
+    def __del__(self) -> None:
+        # In a finalizer: wait for nothing, call nobody's code. The house keeper closes what there is.
+        core: UpkeptCore[T] | None = getattr(self, "_core", None)
+        if core is not None:
+            core.abandon()

@@ -1,0 +1,109 @@
+"""The snapshot of a pool: numbers taken with the lock held, the user's hooks asked afterwards."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+from .._sync.native import wall_clock
+from .entry import Entry
+from .ledger import snapshot
+from .stats import ObjectStats, PoolStats
+from .upkeep import UpkeptCore
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Seen(Generic[T]):
+    """An entry as it was: it goes on changing."""
+
+    obj: T
+    uses: int
+    last_get: float
+    last_ret: float
+    owner: str | None
+
+    @classmethod
+    def now(cls, entry: Entry[T], now: float) -> "_Seen[T]":
+        owner = None if entry.owner is None else str(entry.owner)
+        return cls(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, owner)
+
+
+def _shown(core: UpkeptCore[T], seen: _Seen[T]) -> ObjectStats:
+    return cast(
+        ObjectStats,
+        {
+            **core.lifecycle.shown(seen.obj),
+            "uses": seen.uses,
+            "last_get": seen.last_get,
+            "last_ret": seen.last_ret,
+            "owner": seen.owner,
+        },
+    )
+
+
+def report(core: UpkeptCore[T]) -> PoolStats:
+    """Take a snapshot of a pool."""
+    core.sweep()
+    ledger, config, tally = core.ledger, core.config, core.lifecycle.tally
+    with core.lock:
+        now = core.clock()
+        idle = [_Seen.now(entry, now) for entry in ledger.shelves()]
+        lent = [_Seen.now(entry, now) for entry in snapshot(ledger.using.values())]
+        nuses, nplaces, nretired, nmade = ledger.nuses, ledger.nplaces, ledger.nretired, ledger.nmade
+        error = core.last_error
+        numbers: dict[str, object] = {
+            "nwaiting": len(ledger.waiters),
+            "ncreated": ledger.ncreated,
+            "ncreating": ledger.ncreating,
+            "nerrors": ledger.nerrors,
+            "nkilled": ledger.nkilled,
+            "nrecycled": ledger.nrecycled,
+            "nwornout": ledger.nwornout,
+            "ndestroys": ledger.ndestroys,
+            "ntimeouts": ledger.ntimeouts,
+            "wait_time": ledger.wait_time,
+            "max_wait": ledger.max_wait,
+            "shutdown": ledger.closed,
+        }
+    out = nmade - nretired - len(idle)
+    running = now - core.started_at
+    return cast(
+        PoolStats,
+        {
+            "id": core.id,
+            "name": core.name,
+            "started": core.started.isoformat(),
+            "min_size": config.min_size,
+            "max_size": config.max_size or 0,
+            "max_use": config.max_use or 0,
+            "timeout": config.timeout,
+            "delay": config.delay or 0.0,
+            "max_avail_delay": config.max_avail_delay or 0.0,
+            "max_using_delay_warn": config.warn_delay or 0.0,
+            "max_using_delay_kill": config.kill_delay or 0.0,
+            "health_freq": config.health_freq,
+            "now": wall_clock(),
+            "sem": config.max_size and {"value": config.max_size - nplaces, "init": config.max_size},
+            "navail": len(idle),
+            "nusing": len(lent),
+            "ntodel": nretired,
+            "nobjs": nplaces,
+            "running": running,
+            "rel_hk_last": (core.started_at if core.hk_last is None else core.hk_last) - now,
+            "time_per_hk": core.hk_time / max(core.hk_rounds, 1),
+            "avail": [_shown(core, seen) for seen in idle],
+            "using": [_shown(core, seen) for seen in lent],
+            "last_error": None if error is None else f"{type(error).__name__}: {error}",
+            "nuses": nuses,
+            "nborrows": nuses + tally["nhealth"],
+            "nreturns": nuses + tally["nhealth"] - out,
+            "nhealth": tally["nhealth"],
+            "bad_health": tally["bad_health"],
+            "hc_errors": tally["hc_errors"],
+            "hook_errors": tally["hook_errors"],
+            "hk_rounds": core.hk_rounds,
+            "hk_errors": core.hk_errors,
+            "hc_rounds": core.hc_rounds,
+            **numbers,
+        },
+    )

@@ -1,0 +1,82 @@
+"""The FIFO queue of those who wait, and how an entry is handed to them."""
+
+from collections import deque
+from typing import Generic, TypeVar
+
+from .._sync.owner import Owner
+from .._sync.sleeper import Sleeper
+from .entry import Entry
+
+T = TypeVar("T")
+
+
+class Waiter(Generic[T]):
+    """One caller in the queue. Its fields are read and written with the pool's lock held."""
+
+    __slots__ = ("awake", "gift", "owner", "served", "since", "sleeper")
+
+    def __init__(self, since: float, owner: Owner, sleeper: Sleeper) -> None:
+        self.since = since
+        self.owner = owner
+        self.sleeper = sleeper
+        self.gift: Entry[T] | None = None  # an entry, or a permit to create one, that is this waiter's alone
+        self.served = False
+        self.awake = False  # told to look for itself, and has not yet looked
+
+    def wake(self) -> None:
+        self.awake = True
+        self.sleeper.wake()
+
+
+class WaitQueue(Generic[T]):
+    """The waiters, oldest first."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self) -> None:
+        self._queue: deque[Waiter[T]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def join(self, waiter: Waiter[T]) -> None:
+        self._queue.append(waiter)
+
+    def leave(self, waiter: Waiter[T]) -> None:
+        """Take a waiter out, if it still is in."""
+        try:
+            self._queue.remove(waiter)
+        except ValueError:  # it was served, or the pool was closed
+            pass
+
+    def first(self) -> Waiter[T] | None:
+        """The oldest waiter that has nothing yet."""
+        while self._queue:
+            # One that is served and still here was left by an interrupted hand().
+            if not self._queue[0].served:
+                return self._queue[0]
+            self._queue.popleft()
+        return None
+
+    def hand(self, waiter: Waiter[T], entry: Entry[T]) -> None:
+        """Give an entry, or a permit, to the oldest waiter. The gift comes first: from then on it is served."""
+        waiter.gift = entry
+        waiter.served = True
+        waiter.wake()
+        self._queue.popleft()
+
+    def nudge(self, idle: int) -> None:
+        """Tell as many waiters as there are idle entries, oldest first, to come and look."""
+        for waiter, _ in zip(self._queue, range(idle), strict=False):
+            if not waiter.awake:
+                waiter.wake()
+
+    def rouse(self) -> None:
+        """Wake everyone to look for himself; harmless at any time."""
+        for waiter in self._queue:
+            waiter.wake()
+
+    def dismiss(self) -> None:
+        """Send everyone home."""
+        self.rouse()
+        self._queue.clear()

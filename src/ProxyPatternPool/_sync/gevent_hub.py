@@ -1,0 +1,89 @@
+"""Waiting and working among gevent's greenlets. Imported only once gevent itself is."""
+
+import weakref
+from collections.abc import Callable
+
+import gevent
+from gevent._hub_local import get_hub_if_exists
+from gevent.hub import Hub as Loop
+from gevent.hub import Waiter, get_hub
+from gevent.monkey import is_module_patched
+
+from .native import get_ident
+
+
+def running() -> Loop | None:
+    """The hub of the current thread, if it has one; in a patched process it has one by intention."""
+    hub: Loop | None = get_hub_if_exists()
+    if hub is None and is_module_patched("socket"):
+        hub = get_hub()
+    return hub
+
+
+class GeventSleeper:
+    """A greenlet sleeps in its hub, kept awake by an async watcher that any thread may ring.
+
+    The watcher also tells the hub that somebody outside may have news: without it, a hub with
+    nothing else to do raises ``LoopExit`` in the waiting greenlet.
+    """
+
+    __slots__ = ("_bell", "_hub", "_rung", "_waiter")
+
+    def __init__(self, hub: Loop) -> None:
+        self._hub = hub
+        self._rung = False
+        self._waiter: Waiter[None] = Waiter(hub)
+        self._bell = hub.loop.async_()
+        self._bell.start(self._ring)
+
+    def _ring(self) -> None:
+        self._waiter.switch(None)
+
+    def sleep(self, seconds: float | None) -> bool:
+        # Only callbacks of this thread's own hub use the waiter, and they cannot run before get()
+        # switches there: nothing is lost between looking at the flag and sleeping.
+        self._waiter.clear()
+        if not self._rung and (seconds is None or seconds > 0):
+            timer = None if seconds is None else self._hub.loop.timer(seconds)
+            try:
+                if timer is not None:
+                    timer.start(self._ring)
+                self._waiter.get()
+            finally:
+                if timer is not None:
+                    timer.stop()
+                    timer.close()
+        rung, self._rung = self._rung, False
+        return rung
+
+    def wake(self) -> None:
+        self._rung = True
+        self._bell.send()
+
+    def dispose(self) -> None:
+        self._bell.stop()
+        self._bell.close()
+
+
+class GeventHome:
+    """The hub in which a pool's objects were made, and so where its hooks must run."""
+
+    def __init__(self, hub: Loop) -> None:
+        self._hub = weakref.ref(hub)
+        self._thread = get_ident()
+
+    def here(self) -> bool:
+        return get_ident() == self._thread
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        hub = self._hub()
+        if hub is None:
+            return False
+        try:
+            hub.loop.run_callback_threadsafe(gevent.spawn, job)
+        except Exception:  # whatever a destroyed loop answers: the caller has another way
+            return False
+        return True
+
+    def finish(self, job: Callable[[], None], seconds: float) -> None:
+        gevent.spawn(job).join(timeout=seconds)

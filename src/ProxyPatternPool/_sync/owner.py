@@ -1,0 +1,92 @@
+"""Who holds an object: captured at ``get`` for the price of one attribute, put into words only when asked."""
+
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Protocol
+
+from .native import ThreadLocal
+
+if TYPE_CHECKING:
+    from greenlet import greenlet
+
+
+class Owner(Protocol):
+    """A thread or a greenlet, not kept alive by being remembered."""
+
+    def __str__(self) -> str: ...
+
+
+class Here(Protocol):
+    """Where the caller is."""
+
+    @property
+    def owner(self) -> Owner: ...
+
+
+class ThreadOwner:
+    """A thread: remembered by name even after its end, since the system reuses thread idents at once."""
+
+    __slots__ = ("_name", "_thread")
+
+    def __init__(self, thread: threading.Thread) -> None:
+        self._thread = weakref.ref(thread)
+        self._name = thread.name
+
+    def __str__(self) -> str:
+        thread = self._thread()
+        if thread is not None:
+            self._name = thread.name
+            if thread.is_alive():
+                return f"thread {self._name!r}"
+        return f"thread {self._name!r} (ended)"
+
+
+class GreenletOwner:
+    """A greenlet other than its thread's main one."""
+
+    __slots__ = ("_greenlet", "_name")
+
+    def __init__(self, current: "greenlet") -> None:
+        self._greenlet = weakref.ref(current)
+        self._name: str = getattr(current, "name", "") or f"{type(current).__name__}-{id(current):#x}"
+
+    def __str__(self) -> str:
+        current = self._greenlet()
+        return f"greenlet {self._name!r}" + ("" if current is not None and not current.dead else " (ended)")
+
+
+class _ThreadHere(ThreadLocal):
+    """One owner per native thread, made at the thread's first look."""
+
+    def __init__(self) -> None:
+        self.owner: Owner = ThreadOwner(threading.current_thread())
+
+
+class _GreenletHere:
+    """Looks at the running greenlet; a main greenlet is its thread."""
+
+    def __init__(self, threads: _ThreadHere) -> None:
+        from greenlet import getcurrent
+
+        self._current = getcurrent
+        self._threads = threads
+
+    @property
+    def owner(self) -> Owner:
+        current = self._current()
+        return self._threads.owner if current.parent is None else GreenletOwner(current)
+
+
+_threads = _ThreadHere()
+_greenlets: _GreenletHere | None = None
+
+
+def here() -> Here:
+    """The place to ask for the caller's owner: among threads, or among greenlets once those are in use."""
+    global _greenlets
+    if "greenlet" not in sys.modules:
+        return _threads
+    if _greenlets is None:
+        _greenlets = _GreenletHere(_threads)
+    return _greenlets
