@@ -27,7 +27,7 @@ from .._sync.owner import here
 from .._sync.sleeper import Home, Sleeper, home, sleeper
 from .config import PoolConfig, seconds
 from .entry import Entry, Mailbox, Stage
-from .housekeeper import HouseKeeper
+from .housekeeper import HouseKeeper, first
 from .ledger import Ledger, Put
 from .lifecycle import Lifecycle, keepsake
 from .waiters import Waiter
@@ -111,7 +111,11 @@ class Core(ABC, Generic[T]):
         if entry is None:
             entry = self._borrow_slowly(timeout)
         if not self.plain:
-            self._dress(entry)
+            try:
+                self._dress(entry)
+            except BaseException:
+                self.end_loan(entry, entry.uses, broken=True)
+                raise
         return entry
 
     def _dress(self, entry: Entry[T]) -> None:
@@ -121,65 +125,53 @@ class Core(ABC, Generic[T]):
             while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
                 frame = frame.f_back
             entry.stack = StackSummary.extract(walk_stack(frame), limit=STACK_DEPTH, lookup_lines=False)
-        try:
-            self.lifecycle.lend(entry)
-        except BaseException:
-            self.end_loan(entry, entry.uses, broken=True)
-            raise
+        self.lifecycle.lend(entry)
 
     def _borrow_slowly(self, timeout: float | None) -> Entry[T]:
         self.here = here()  # greenlets may have come into use since the last look
         if self.ledger.mailbox:
             self.sweep()
-        owner = self.here.owner
+        waiter: Waiter[T] = Waiter(self.here.owner)
         try:
-            entry = self._locked(self.ledger.ask, self.clock(), owner)
+            entry = self._locked(self.ledger.ask, self.clock(), waiter)
             if entry is None:
-                entry = self._wait(self.config.timeout if timeout is None else timeout)
+                try:
+                    entry = self._wait(waiter, self.config.timeout if timeout is None else timeout)
+                finally:
+                    waiter.sleeper.dispose()
             if entry.stage is Stage.CREATING:
                 self._create(entry)
-                entry = self._handed_over(entry)
-        except PoolClosed:
-            raise PoolClosed(f"{self.label} is closed") from None
-        return entry
-
-    def _handed_over(self, entry: Entry[T]) -> Entry[T]:
-        """Lend an entry to the caller who created it."""
-        try:
-            self._locked(self.ledger.admit, entry, self.clock(), self.here.owner)
-        except PoolClosed:
-            self.finish(entry)
+                self._locked(self.ledger.admit, entry, self.clock(), waiter)
+        except BaseException as error:
+            # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
+            doomed = self._locked(self.ledger.abandon, waiter, self.clock())
+            if doomed is not None:
+                self.finish(doomed)
+            if isinstance(error, PoolClosed):
+                raise PoolClosed(f"{self.label} is closed") from None
             raise
         return entry
 
-    def _wait(self, timeout: float | None) -> Entry[T]:
+    def _wait(self, waiter: Waiter[T], timeout: float | None) -> Entry[T]:
         """Queue for an entry, lent, or for a permit to create one."""
+        start = self.clock()
+        deadline = math.inf if timeout is None else start + timeout
         if timeout == 0:
             self._locked(self.ledger.waited, 0.0, in_vain=True)
             raise self._timed_out(0.0)
-        ledger = self.ledger
-        start = self.clock()
-        deadline = math.inf if timeout is None else start + timeout
-        waiter: Waiter[T] = Waiter(start, self.here.owner, sleeper())
         expired = False
+        waiter.sleeper = sleeper()
         try:
-            entry = self._locked(ledger.ask, start, waiter.owner, waiter)
+            entry = self._locked(self.ledger.ask, start, waiter, queue=True)
             while entry is None:
                 left = deadline - self.clock()
                 if left <= 0:
                     expired = True
-                    raise self._timed_out(deadline - start if timeout is None else timeout)
+                    raise self._timed_out(deadline - start)
                 waiter.sleeper.sleep(None if left == math.inf else left)
-                entry = self._locked(ledger.answer, waiter, self.clock())
-        except BaseException:
-            # Timed out, interrupted, or killed: what was handed over meanwhile goes to the next in the queue.
-            doomed = self._locked(ledger.abandon, waiter, self.clock())
-            if doomed is not None:
-                self.finish(doomed)
-            raise
+                entry = self._locked(self.ledger.answer, waiter, self.clock())
         finally:
-            waiter.sleeper.dispose()
-            self._locked(ledger.waited, self.clock() - start, in_vain=expired)
+            self._locked(self.ledger.waited, self.clock() - start, in_vain=expired)
         return entry
 
     def _timed_out(self, timeout: float) -> TimeOut:
@@ -197,6 +189,8 @@ class Core(ABC, Generic[T]):
 
     def _create(self, entry: Entry[T]) -> None:
         """Create the object of an entry that is the caller's; what fails is raised, and the place is free."""
+        with self.lock:
+            self.ledger.ncreating += 1
         try:
             self.lifecycle.make(entry)
             try:
@@ -292,9 +286,10 @@ class Core(ABC, Generic[T]):
         try:
             self.lifecycle.close(entry)
         finally:
-            self._locked(self._free, entry)
-            if self.ledger.wants_refill():
-                self.look_after()
+            if entry.stage is not Stage.RETIRED:  # else interrupted before the closer: it dies, and is finished later
+                self._locked(self._free, entry)
+                if self.ledger.wants_refill():
+                    self.look_after()
 
     def _free(self, entry: Entry[T]) -> None:
         self.ledger.free(entry)
@@ -309,11 +304,8 @@ class Core(ABC, Generic[T]):
     def sweep(self) -> None:
         """See to what finalizers have left: loans whose lease was dropped, and lost entries."""
         mailbox = self.ledger.mailbox
-        while mailbox.dropped:
-            try:
-                entry, use = mailbox.dropped.popleft()
-            except IndexError:  # somebody else sees to it
-                break
+        while (dropped := first(mailbox.dropped)) is not None:
+            entry, use = dropped
             if self.ledger.using.get(entry.key) is entry and entry.uses == use:
                 log.warning(
                     "%s: the lease of %s was dropped by %s without release()",
@@ -322,12 +314,10 @@ class Core(ABC, Generic[T]):
                     entry.owner,
                 )
                 self.end_loan(entry, use)
-        while mailbox.orphans:
-            try:
-                orphan = mailbox.orphans.popleft()
-            except IndexError:  # somebody else sees to it
-                break
-            if not self._locked(self.ledger.holds, orphan):
+            # Removed last: an interrupted sweep is done again, and a loan ends only once.
+            _remove(mailbox.dropped, dropped)
+        while (orphan := first(mailbox.orphans)) is not None:
+            if _remove(mailbox.orphans, orphan) and not self._locked(self.ledger.holds, orphan):
                 self.finish(orphan)
 
     # Closing. --------------------------------------------------------------------------------------------
@@ -336,7 +326,7 @@ class Core(ABC, Generic[T]):
         """Serve nobody any more, close what is idle, wait for what is lent."""
         timeout = seconds("timeout", timeout)
         deadline = self.clock() + timeout
-        first = not self.ledger.closed
+        opened = not self.ledger.closed
         for entry in self._locked(self.ledger.close):
             self.finish(entry)
         bed = sleeper()
@@ -349,7 +339,7 @@ class Core(ABC, Generic[T]):
             with self.lock:
                 self._leaving.remove(bed)
             bed.dispose()
-        if first:
+        if opened:
             self._tell_who_stays()
 
     def abandon(self) -> None:
@@ -369,3 +359,10 @@ class Core(ABC, Generic[T]):
             )
 
 
+def _remove(items: "deque[R]", item: R) -> bool:
+    """Remove an item unless another thread did; say whether it was removed here."""
+    try:
+        items.remove(item)
+    except ValueError:
+        return False
+    return True

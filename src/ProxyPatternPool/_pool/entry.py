@@ -67,8 +67,8 @@ class Entry(Generic[T]):
     obj: T
 
     def __init__(self, serial: int, mailbox: Mailbox[T]) -> None:
-        self.stage = Stage.CREATING
         self.mailbox = mailbox
+        self.stage = Stage.CREATING
         self.serial = serial
         self.key = 0  # the id of the object
         self.uses = 0
@@ -84,6 +84,6 @@ class Entry(Generic[T]):
         return hasattr(self, "obj")
 
     def __del__(self) -> None:
-        if self.stage is not Stage.GONE:
+        if getattr(self, "stage", Stage.GONE) is not Stage.GONE:  # __init__ may have been interrupted
             self.mailbox.orphans.append(self)
             self.mailbox.knock()

@@ -132,16 +132,16 @@ class HouseKeeper:
 
     def attend(self, household: Household) -> float | None:
         """Ask a pool what is due and see to its chores; give the time of the next look."""
-        before = _first(household.chores)
+        before = first(household.chores)
         try:
             deadline = household.attend()
         except Exception:  # a bug of ours in one pool must not end the house keeping of all
             log.exception("house keeping of %r failed", household)
             deadline = self.clock() + RETRY
-        first = _first(household.chores)
-        if first is None:
+        now_first = first(household.chores)
+        if now_first is None:
             return deadline
-        stuck = first is before
+        stuck = now_first is before
         patience = PATIENCE
         if not stuck and household.home is not None and household.home.spawn(household.run_chores):
             patience = HUB_PATIENCE
@@ -229,7 +229,7 @@ class _Jobs:
 
     def run(self) -> None:
         """Help until no job is left to begin."""
-        while (job := _first(self._jobs)) is not None:
+        while (job := first(self._jobs)) is not None:
             try:
                 job = self._jobs.popleft()
             except IndexError:  # another thread was quicker
@@ -250,7 +250,7 @@ class _Jobs:
         acquire(self._done, seconds)
 
 
-def _first(items: "deque[Item]") -> "Item | None":
+def first(items: "deque[Item]") -> "Item | None":
     """The left end of a deque that others shorten."""
     try:
         return items[0]

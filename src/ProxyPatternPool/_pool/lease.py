@@ -79,7 +79,7 @@ class Lease(Generic[T]):
 
     def __del__(self) -> None:
         # In a finalizer: wait for nothing, call nobody's code. The mailbox is for that.
-        entry = self._entry
+        entry: Entry[T] | None = getattr(self, "_entry", None)  # __init__ may have been interrupted
         if entry is not None:
             entry.mailbox.dropped.append((entry, self._use))
             entry.mailbox.knock()

@@ -108,6 +108,7 @@ class Ledger(Generic[T]):
         self.closed = False
         self._lock_free = lock_free
         self.watched = int(not lock_free)  # how many reasons there are to take the lock: waiters, the close…
+        self._next_serial = 0
         self.ncreating = self.ncreated = self.nerrors = self.ndestroys = 0
         self.nkilled = self.nrecycled = self.nwornout = self.ntimeouts = 0
         self.past_uses = 0
@@ -181,45 +182,61 @@ class Ledger(Generic[T]):
 
     def reserve(self) -> Entry[T]:
         """Take a place: a permit to create an object in it."""
-        entry = Entry(self.ncreating, self.mailbox)
-        self.ncreating += 1
+        entry = Entry(self._next_serial, self.mailbox)
+        self._next_serial += 1
         self._places[entry.serial] = weakref.ref(entry)
         self._creating.add(entry.serial)
         return entry
 
-    def ask(self, now: float, owner: Owner, waiter: Waiter[T] | None = None) -> Entry[T] | None:
-        """Get an idle entry, lent, or a permit to create, or else join the queue with ``waiter``.
+    def ask(self, now: float, waiter: Waiter[T], *, queue: bool = False) -> Entry[T] | None:
+        """Get an idle entry, lent, or a permit to create, or else join the queue if so wished.
 
         Raises:
             PoolClosed: nobody is served any more.
         """
         if self.closed:
             raise PoolClosed
-        entry = self._take_any(now, owner)
+        entry = self._take_any(now, waiter)
         if entry is None and self._has_room():
-            return self.reserve()
-        if entry is None and waiter is not None:
+            entry = waiter.gift = self.reserve()
+        if entry is None and queue:
+            waiter.since = now
             # First be seen, then look again: see the module's docstring.
             self.watched += 1
             self.waiters.join(waiter)
-            entry = self._take_any(now, owner)
+            entry = self._take_any(now, waiter)
             if entry is not None:
                 self.leave(waiter)
         return entry
 
-    def _take_any(self, now: float, owner: Owner) -> Entry[T] | None:
-        entry = self.take(now, owner)
-        if entry is None and self._checked:
-            entry = self._checked.pop()
-            self.lend(entry, now, owner)
-        return entry
+    def _take_any(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
+        for shelf in (self.idle, self._checked):
+            try:
+                entry = shelf.pop()
+            except IndexError:
+                continue
+            self.lend(entry, now, waiter)
+            return entry
+        return None
 
-    def lend(self, entry: Entry[T], now: float, owner: Owner) -> None:
+    def lend(self, entry: Entry[T], now: float, waiter: Waiter[T]) -> None:
         """Enter a loan of an entry that is the caller's."""
         entry.last_get = now
-        entry.owner = owner
+        entry.owner = waiter.owner
         entry.uses += 1
+        waiter.lent = entry
+        waiter.use = entry.uses
         self.using[entry.key] = entry
+
+    def admit(self, entry: Entry[T], now: float, waiter: Waiter[T]) -> None:
+        """Lend a new entry to the waiter who created it.
+
+        Raises:
+            PoolClosed: the pool was closed meanwhile.
+        """
+        if self.closed:
+            raise PoolClosed
+        self.lend(entry, now, waiter)
 
     def answer(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
         """Tell a woken waiter what it got: an entry, lent, or a permit to create, or nothing yet.
@@ -229,13 +246,12 @@ class Ledger(Generic[T]):
         """
         entry = waiter.gift
         if entry is not None:
-            waiter.gift = None
             if entry.stage is Stage.LIVE:
-                self.lend(entry, now, waiter.owner)
+                self.lend(entry, now, waiter)
             return entry
         if self.closed:
             raise PoolClosed
-        entry = self._take_any(now, waiter.owner)
+        entry = self._take_any(now, waiter)
         if entry is not None:
             self.leave(waiter)
         else:
@@ -254,15 +270,16 @@ class Ledger(Generic[T]):
         self.ntimeouts += in_vain
 
     def abandon(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
-        """Take out a waiter that was interrupted; what it was given goes on. Say what is to be closed."""
-        gift, waiter.gift = waiter.gift, None
+        """Take out a waiter that was interrupted; what it had got goes to the next. Say what is to be brought to an end."""
         self.leave(waiter)
-        if gift is None:
+        entry = waiter.lent or waiter.gift
+        if entry is None:
             return None
-        if gift.stage is Stage.LIVE:
-            return gift if self.give(gift, now) else None
-        self.free(gift)
-        return None
+        if entry is waiter.lent and (entry.uses != waiter.use or self.using.pop(entry.key, None) is not entry):
+            return None  # killed meanwhile
+        if entry.stage is Stage.LIVE:
+            return entry if self.give(entry, now) else None
+        return entry
 
     def _nudge(self) -> None:
         self.waiters.nudge(self.nidle)
@@ -311,21 +328,12 @@ class Ledger(Generic[T]):
         if entry.key in self._known:
             del entry.obj  # it is another entry's, and not to be closed
             raise ValueError("fun returned an object that is in the pool already")
-        self._known.add(entry.key)
+        # No call in these three lines, so that nothing can be thrown in between; the rest free() does again.
         self.ncreated += 1
         entry.limit = self._limit
         entry.stage = Stage.LIVE
+        self._known.add(entry.key)
         self._creating.discard(entry.serial)
-
-    def admit(self, entry: Entry[T], now: float, owner: Owner) -> None:
-        """Lend a new entry to the caller who created it.
-
-        Raises:
-            PoolClosed: the pool was closed meanwhile.
-        """
-        if self.closed:
-            raise PoolClosed
-        self.lend(entry, now, owner)
 
     def retire(self, entry: Entry[T]) -> bool:
         """Take an entry that is the caller's out for good, once; its place is taken until it is free."""

@@ -4,22 +4,31 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from .._sync.owner import Owner
-from .._sync.sleeper import Sleeper
+from .._sync.sleeper import NativeSleeper, Sleeper
 from .entry import Entry
 
 T = TypeVar("T")
 
+NO_BED = NativeSleeper()
+"""What a waiter has that is not in the queue."""
+
 
 class Waiter(Generic[T]):
-    """One caller in the queue. Its fields are read and written with the pool's lock held."""
+    """A caller that could not be served at once. Its fields are read and written with the pool's lock held.
 
-    __slots__ = ("awake", "gift", "owner", "served", "since", "sleeper")
+    It is also the receipt of what the caller got, from before it is got: whatever is thrown into the
+    caller on the way, the ledger knows what is to go back.
+    """
 
-    def __init__(self, since: float, owner: Owner, sleeper: Sleeper) -> None:
-        self.since = since
+    __slots__ = ("awake", "gift", "lent", "owner", "served", "since", "sleeper", "use")
+
+    def __init__(self, owner: Owner) -> None:
         self.owner = owner
-        self.sleeper = sleeper
         self.gift: Entry[T] | None = None  # an entry, or a permit to create one, that is this waiter's alone
+        self.lent: Entry[T] | None = None  # the entry it was lent, with that use
+        self.use = 0
+        self.since = 0.0
+        self.sleeper: Sleeper = NO_BED
         self.served = False
         self.awake = False  # told to look for itself, and has not yet looked
 
@@ -74,7 +83,8 @@ class WaitQueue(Generic[T]):
     def rouse(self) -> None:
         """Wake everyone to look for himself; harmless at any time."""
         for waiter in self._queue:
-            waiter.wake()
+            if not waiter.served:
+                waiter.wake()
 
     def dismiss(self) -> None:
         """Send everyone home."""

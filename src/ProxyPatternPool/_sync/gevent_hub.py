@@ -27,11 +27,11 @@ class GeventSleeper:
     nothing else to do raises ``LoopExit`` in the waiting greenlet.
     """
 
-    __slots__ = ("_bell", "_hub", "_rung", "_waiter")
+    __slots__ = ("_bell", "_disposed", "_hub", "_rung", "_waiter")
 
     def __init__(self, hub: Loop) -> None:
         self._hub = hub
-        self._rung = False
+        self._rung = self._disposed = False
         self._waiter: Waiter[None] = Waiter(hub)
         self._bell = hub.loop.async_()
         self._bell.start(self._ring)
@@ -58,9 +58,11 @@ class GeventSleeper:
 
     def wake(self) -> None:
         self._rung = True
-        self._bell.send()
+        if not self._disposed:
+            self._bell.send()
 
     def dispose(self) -> None:
+        self._disposed = True
         self._bell.stop()
         self._bell.close()
 

@@ -1,0 +1,124 @@
+# Every target sets itself up from nothing and is quick when nothing changed.
+# PYTHON chooses the interpreter: a name (python3.13) or a path. Each has an environment of its own.
+
+PYTHON ?= python3
+DB ?= sqlite
+SECONDS ?= 60
+PPP_EXAMPLES ?= 5000
+OLDEST := 3.10
+NEWEST := 3.15
+
+# One pip at a time; the checks, in a make of their own, run side by side.
+ifeq ($(MAKELEVEL),0)
+.NOTPARALLEL:
+endif
+
+# The default interpreter lives in .venv, where editors look for it; any other beside it, by its version.
+ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
+found := $(shell tools/pythons $(PYTHON))
+version := $(firstword $(found))
+python := $(lastword $(found))
+ifeq ($(version),)
+$(error no Python to work with)
+endif
+endif
+ifeq ($(origin PYTHON),file)
+VENV := .venv
+else
+VENV := .venv-$(version)
+endif
+
+bin := $(VENV)/bin
+# Quiet about what goes well; one line of ours says what is installed.
+pip := $(bin)/python -m pip --disable-pip-version-check -qq
+# Its plugin is in tools, and is needed by the interpreters that the tests start as well.
+coverage := PYTHONPATH=$(CURDIR)/tools $(bin)/python -m coverage
+checked := $(wildcard src stubs tools tests examples benchmarks)
+# Directories too: a file that is gone is a change.
+sources := $(shell find src -not -name '*.pyc' -not -name __pycache__)
+
+.PHONY: help
+help:  ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+# Pyright's version is pinned on purpose: no look for a newer one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+# --- environments: a stamp file says what is installed, and is renewed when pyproject.toml changes
+
+$(VENV)/.python-$(version):
+	@echo "== $(VENV): Python $(version)"
+	@rm -rf $(VENV)
+	@$(python) -m venv $(VENV)
+	@$(pip) install --upgrade pip
+	@touch $@
+
+$(VENV)/.group-%: $(VENV)/.python-$(version) pyproject.toml
+	@echo "== $(VENV): installing the group '$*'"
+	@$(pip) install --group $*
+	@touch $@
+
+# The wheel, built from the sources and installed as anyone would install it.
+$(VENV)/.wheel: $(VENV)/.group-build pyproject.toml LICENSE $(wildcard README.md) $(sources)
+	@echo "== $(VENV): building and installing the wheel"
+	@rm -rf $(VENV)/wheel
+	@$(bin)/hatchling build -t wheel -d $(VENV)/wheel
+	@$(pip) uninstall -y ProxyPatternPool
+	@$(pip) install $(VENV)/wheel/*.whl
+	@touch $@
+
+# --- what one makes
+
+.PHONY: demo
+demo: $(VENV)/.group-demo $(VENV)/.wheel  ## Index and search the standard library through a pool (DB=sqlite or postgres)
+	$(bin)/python examples/index_stdlib.py --db $(DB)
+
+ifeq ($(DB),postgres)
+demo: $(VENV)/.group-postgres
+endif
+
+# Greenlets are measured apart: to follow their switches coverage has to import greenlet, without which the rest must work.
+.PHONY: test
+test: check $(VENV)/.wheel  ## Check, then test the wheel, all branches covered
+	@rm -f .coverage .coverage.*
+	$(coverage) run -m pytest tests --ignore=tests/greenlets
+	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets
+	@$(coverage) combine --quiet
+	$(coverage) report
+
+.PHONY: check lint imports
+check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for the oldest and the newest Python, import law
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
+	  lint imports pyright-$(OLDEST) pyright-$(NEWEST) mypy-$(OLDEST) mypy-$(NEWEST)
+
+lint: $(VENV)/.group-lint
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+
+# On the source tree, so that the law is checked before a wheel is built.
+imports: $(VENV)/.group-lint
+	PYTHONPATH=src $(bin)/lint-imports --no-logo
+
+mypy-%: $(VENV)/.group-types
+	$(bin)/mypy --python-version $* $(checked)
+
+pyright-%: $(VENV)/.group-types
+	$(bin)/pyright --pythonversion $* --pythonpath $(bin)/python
+
+.PHONY: bench
+bench: $(VENV)/.group-benchmarks $(VENV)/.wheel  ## Measure against other pools
+	$(bin)/python -m benchmarks
+
+.PHONY: stress
+stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with SEED), then more examples of the state machine
+	SECONDS=$(SECONDS) $(if $(SEED),SEED=$(SEED)) $(bin)/python -W error -m tests.stress
+	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/unit -k machine --timeout=0
+
+.PHONY: matrix
+matrix: $(VENV)/.wheel  ## Unit tests and a short stress on every CPython found
+	tools/matrix $(bin)/python $(VENV)/wheel/*.whl
+
+.PHONY: clean
+clean:  ## Remove all that was made
+	rm -rf .venv* .matrix .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +

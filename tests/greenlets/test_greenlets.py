@@ -1,0 +1,103 @@
+"""The pool among greenlets: gevent and eventlet, with and without monkey patching, each check in a fresh process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+HUBS = ["gevent", "eventlet"]
+both_hubs = pytest.mark.parametrize("hub", HUBS)
+both_modes = pytest.mark.parametrize("mode", ["patched", "unpatched"])
+
+
+def run_script(hub: str, mode: str, *args: str) -> list[str]:
+    """Run one of the scripts; it must end well and in silence, and what it prints comes back as lines."""
+    command = [sys.executable, "-m", "tests.greenlets.run", hub, mode, *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, cwd=ROOT)
+    assert done.returncode == 0, f"{command} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.stderr == "", done.stderr
+    return done.stdout.splitlines()
+
+
+@both_hubs
+@pytest.mark.parametrize("mode", ["patched", "late", "unpatched"])
+def test_one_object_eight_greenlets(hub: str, mode: str) -> None:
+    """Eight greenlets on one object all finish, never hold it together, and are served in order of arrival."""
+    assert run_script(hub, mode, "one_object") == ["served in order of arrival"]
+
+
+@both_hubs
+@both_modes
+def test_timeouts(hub: str, mode: str) -> None:
+    """A greenlet's `get(timeout)` ends neither early nor late, and the hub runs all the while."""
+    assert run_script(hub, mode, "timeouts") == ["timeouts on time, hub alive"]
+
+
+@both_hubs
+@both_modes
+def test_kills(hub: str, mode: str) -> None:
+    """Greenlets killed or timed out while they wait, are handed over to, create, open or hold lose nothing."""
+    assert run_script(hub, mode, "kills") == [
+        "killed_waiters",
+        "killed_at_hand_over",
+        "timeouts_thrown_into_waiters",
+        "killed_creators",
+        "killed_in_hooks",
+        "killed_holders",
+    ]
+
+
+def test_threads_and_both_hubs_in_one_pool() -> None:
+    """Native threads and the greenlets of two different hubs wait in the same pool, and all are served."""
+    assert run_script("gevent", "unpatched", "mixed") == ["all served"]
+
+
+@both_hubs
+@both_modes
+def test_across_threads(hub: str, mode: str) -> None:
+    """What a native thread returns wakes a greenlet, even in a hub with nothing else to do, and the reverse."""
+    assert run_script(hub, mode, "across") == [
+        "native_returns",
+        "greenlet_returns",
+        "ping_pong",
+        "timeouts_of_both",
+    ]
+
+
+@both_hubs
+@both_modes
+def test_long_use_names_the_greenlet(hub: str, mode: str) -> None:
+    """The warning about an object kept too long says by which greenlet, and so do the statistics."""
+    assert run_script(hub, mode, "long_use") == ["greenlets named"]
+
+
+@both_hubs
+@both_modes
+def test_hooks_run_in_the_hub(hub: str, mode: str) -> None:
+    """Hooks that wait on sockets of a hub work, the house keeper's too: they run in a greenlet of that hub."""
+    assert run_script(hub, mode, "hooks_in_hub") == ["hooks in the hub"]
+
+
+@both_hubs
+@both_modes
+def test_dropped_lease(hub: str, mode: str) -> None:
+    """A lease that dies with its greenlet gives the object back, through the `retter`, to who waits."""
+    assert run_script(hub, mode, "dropped") == ["dropped leases come back"]
+
+
+@both_hubs
+@both_modes
+@pytest.mark.parametrize("closer", ["plain", "waits"])
+def test_exit(hub: str, mode: str, closer: str) -> None:
+    """At interpreter exit every object is closed, lent ones too, without a word on stderr and without delay."""
+    started = monotonic()
+    lines = run_script(hub, mode, "at_exit", closer)
+    assert monotonic() - started < 10
+    assert lines[0] == "end"
+    assert sorted(lines[1:]) == ["closed 0", "closed 1", "closed 10", "closed 2", "closed 3"]

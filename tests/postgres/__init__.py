@@ -1,0 +1,1 @@
+"""The pool with real connections to a private PostgreSQL server."""

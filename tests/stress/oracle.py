@@ -1,0 +1,112 @@
+"""The factory as oracle: it counts what is alive by itself, and raises above the bound."""
+
+import random
+import threading
+import time
+
+
+class CreationFailed(Exception):
+    """A creation that was to fail."""
+
+
+class OutOfBounds(BaseException):
+    """More objects alive than the pool was allowed."""
+
+
+class Thing:
+    """As unhelpful as an object can be: unhashable, equal to all others, falsy."""
+
+    __hash__ = None  # type: ignore[assignment]  # the way to say unhashable
+
+    def __init__(self, serial: int) -> None:
+        self.serial = serial
+        self.users = 0
+        self.closed = 0
+        self.late_gets = 0
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Oracle:
+    """Makes, checks and closes things, and keeps a ledger of its own."""
+
+    def __init__(self, bound: int, seed: int, *, slow: float = 0.0002) -> None:
+        self.bound = bound
+        self.alive = self.made = self.closed = self.peak = 0
+        self.wrong: list[str] = []
+        self._serials: set[int] = set()
+        self._lock = threading.Lock()
+        self._random = random.Random(seed)
+        self._slow = slow
+
+    def chance(self, probability: float) -> bool:
+        with self._lock:
+            return self._random.random() < probability
+
+    def _dawdle(self) -> None:
+        if self.chance(0.2):
+            time.sleep(self._slow)
+
+    def complain(self, what: str) -> None:
+        self.wrong.append(what)
+
+    def make(self, serial: int) -> Thing:
+        with self._lock:
+            if serial in self._serials:
+                self.complain(f"creation number {serial} given twice")
+            self._serials.add(serial)
+            self.alive += 1
+            self.peak = max(self.peak, self.alive)
+            if self.alive > self.bound:
+                self.complain(f"{self.alive} alive with a bound of {self.bound}")
+                self.alive -= 1
+                raise OutOfBounds(self.alive)
+        self._dawdle()
+        if self.chance(0.05):
+            with self._lock:
+                self.alive -= 1
+            raise CreationFailed(serial)
+        with self._lock:
+            self.made += 1
+        return Thing(serial)
+
+    def open(self, thing: Thing) -> None:
+        self._dawdle()
+        if self.chance(0.01):
+            raise RuntimeError("opener")
+
+    def get(self, thing: Thing) -> None:
+        if thing.closed:
+            # Killed between the loan and this line, once; never lent again.
+            thing.late_gets += 1
+            if thing.late_gets > 1:
+                self.complain("lent after it was closed")
+        if self.chance(0.005):
+            raise RuntimeError("getter")
+
+    def ret(self, thing: Thing) -> None:
+        if self.chance(0.005):
+            raise RuntimeError("retter")
+
+    def healthy(self, thing: Thing) -> bool:
+        if thing.users:
+            self.complain("checked while lent")
+        self._dawdle()
+        if self.chance(0.02):
+            raise RuntimeError("health")
+        return not self.chance(0.05)
+
+    def close(self, thing: Thing) -> None:
+        self._dawdle()
+        with self._lock:
+            thing.closed += 1
+            if thing.closed > 1:
+                self.complain(f"thing {thing.serial} closed twice")
+            self.closed += 1
+            self.alive -= 1
+        if self.chance(0.01):
+            raise RuntimeError("closer")

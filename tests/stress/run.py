@@ -1,0 +1,232 @@
+"""Twenty-four threads, everything that can go wrong going wrong, and books that must balance at the end."""
+
+import ctypes
+import faulthandler
+import gc
+import logging
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+from unittest.mock import patch
+
+from ProxyPatternPool import HookError, Pool, TimeOut
+from ProxyPatternPool._pool import core
+from ProxyPatternPool._sync.sleeper import NativeSleeper
+
+from .oracle import CreationFailed, Oracle, Thing
+
+THREADS = 24
+BOUND = 5
+PERIOD, CALM = 0.4, 0.05
+"""Seconds: everyone works, then everyone rests, and the house keeper has his turn."""
+PATIENT = 60.0
+"""Seconds within which a waiter must be served: nobody holds anything for longer than milliseconds."""
+
+
+class Interrupted(BaseException):
+    """Thrown into a thread that waits."""
+
+
+class Interruptible(NativeSleeper):
+    """A bed in which a thread can be interrupted, and only there: the oracle's own books are no part of the test.
+
+    Exceptions are thrown with the gate held, and arrive at the latest when the sleeper lets go of it.
+    """
+
+    __slots__ = ()
+    gate = threading.Lock()
+    asleep: ClassVar[set[int]] = set()
+
+    def sleep(self, seconds: float | None) -> bool:
+        with self.gate:
+            self.asleep.add(threading.get_ident())
+        try:
+            return super().sleep(seconds)
+        finally:
+            with self.gate:
+                self.asleep.discard(threading.get_ident())
+
+
+@contextmanager
+def hostile_interpreter() -> Iterator[None]:
+    """Collect garbage at every chance and switch threads at every other."""
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(1)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
+
+
+class Worker(threading.Thread):
+    """Borrows in every way there is, until the time is over."""
+
+    def __init__(self, number: int, pool: Pool[Thing], oracle: Oracle, seed: int, end: float) -> None:
+        super().__init__(name=f"worker-{number}", daemon=True)
+        self.pool, self.oracle, self.end = pool, oracle, end
+        self.random = random.Random(seed * 1000 + number)
+        self.did: Counter[str] = Counter()
+
+    def run(self) -> None:
+        while (now := time.monotonic()) < self.end:
+            if now % PERIOD < CALM:
+                time.sleep(CALM)
+                self.did["calm"] += 1
+                continue
+            try:
+                self._once()
+            except TimeOut:
+                self.did["timed out"] += 1
+            except CreationFailed:
+                self.did["creation failed"] += 1
+            except HookError:
+                self.did["hook failed"] += 1
+            except Interrupted:
+                self.did["interrupted"] += 1
+
+    def _timeout(self) -> float:
+        # A patient waiter that is not served is a lost wake-up.
+        return PATIENT if self.random.random() < 0.8 else self.random.random() * 0.002
+
+    def _once(self) -> None:
+        timeout = self._timeout()
+        start = time.monotonic()
+        try:
+            lease = self.pool.lease(timeout)
+        except TimeOut:
+            late = time.monotonic() - start - timeout
+            if timeout == PATIENT:
+                self.oracle.complain(f"not served within {PATIENT} s: {self.pool!r}")
+            self.did["most ms late"] = max(self.did["most ms late"], int(late * 1000))
+            raise
+        self._use(lease.obj)
+        chance = self.random.random()
+        if chance < 0.6:
+            lease.release()
+        elif chance < 0.65:
+            lease.discard()
+        elif chance < 0.7:
+            lease.release()
+            lease.release()
+        elif chance < 0.8:
+            del lease
+        elif chance < 0.85:
+            cycle: list[object] = [lease]
+            cycle.append(cycle)
+        else:
+            lease.release()
+            with self.pool.obj(PATIENT) as thing:
+                self._use(thing)
+        self.did["borrowed"] += 1
+
+    def _use(self, thing: Thing) -> None:
+        thing.users += 1
+        if thing.users != 1:
+            self.oracle.complain(f"thing {thing.serial} has {thing.users} users")
+        if self.random.random() < 0.3:
+            time.sleep(self.random.random() * 0.001)
+        if self.random.random() < 0.002:
+            time.sleep(0.04)  # long enough to be warned about and killed
+        thing.users -= 1
+
+
+def _interrupt(seed: int, end: float) -> int:
+    """Throw exceptions into waiting threads until the time is over."""
+    chance = random.Random(seed)
+    thrown = 0
+    while time.monotonic() < end:
+        time.sleep(0.002)
+        with Interruptible.gate:
+            if Interruptible.asleep:
+                ident = chance.choice(sorted(Interruptible.asleep))
+                thrown += ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(ident), ctypes.py_object(Interrupted)
+                )
+    return thrown
+
+
+def stress(seconds: float, seed: int) -> dict[str, int]:
+    """Run, and give what was done.
+
+    Raises:
+        AssertionError: an object was lent twice, a bound exceeded, a wake-up lost, or a number is wrong.
+    """
+    oracle = Oracle(BOUND, seed)
+    logging.getLogger("ppp").setLevel(logging.CRITICAL)
+    pool = Pool(
+        oracle.make,
+        BOUND,
+        2,
+        PATIENT,
+        name="stress",
+        max_use=50,
+        max_avail_delay=0.01,
+        max_using_delay=0.02,
+        max_using_delay_kill=0.03,
+        hk_delay=None,
+        opener=oracle.open,
+        getter=oracle.get,
+        retter=oracle.ret,
+        closer=oracle.close,
+        health=oracle.healthy,
+        stats=lambda thing: thing.serial,
+        hook_errors="discard" if seed % 2 else "log",
+    )
+    end = time.monotonic() + seconds
+    workers = [Worker(number, pool, oracle, seed, end) for number in range(THREADS)]
+    faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
+    try:
+        with hostile_interpreter(), patch.object(core, "sleeper", Interruptible):
+            for worker in workers:
+                worker.start()
+            thrown = _interrupt(seed, end)
+            for worker in workers:
+                worker.join(2 * PATIENT)
+        stuck = [worker.name for worker in workers if worker.is_alive()]
+        assert not stuck, f"stuck: {stuck}, {pool!r}"
+        gc.collect()
+        did = _balance(pool, oracle)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    for worker in workers:
+        for what, times in worker.did.items():
+            did[what] = max(did[what], times) if what.startswith("most") else did[what] + times
+    did["interruptions thrown"] = thrown
+    return dict(did)
+
+
+def _eventually(pool: Pool[Thing], least: int) -> bool:
+    """Whether the pool comes to rest: nobody out, nothing being closed, refilled."""
+    until = time.monotonic() + PATIENT
+    while time.monotonic() < until:
+        stats = pool.stats()
+        if stats["nusing"] == stats["ntodel"] == stats["nwaiting"] == 0 and stats["nobjs"] == stats["navail"] >= least:
+            return True
+        time.sleep(0.001)
+    return False
+
+
+def _balance(pool: Pool[Thing], oracle: Oracle) -> Counter[str]:
+    """Compare the pool's books with the oracle's, at rest and after the end."""
+    at_rest = _eventually(pool, 2)
+    stats = pool.stats()
+    assert at_rest, f"never at rest: {pool}"
+    assert not oracle.wrong, oracle.wrong[:5]
+    assert oracle.peak <= BOUND
+    assert stats["hk_errors"] == 0, stats["hk_errors"]
+    pool.shutdown(PATIENT)
+    last = pool.stats()
+    assert last["nobjs"] == last["navail"] == last["nusing"] == 0, str(pool)
+    assert last["ncreated"] == last["ndestroys"] == oracle.made == oracle.closed, (str(pool), oracle.made, oracle.closed)
+    assert last["nreturns"] == last["nborrows"]
+    assert oracle.alive == 0, oracle.alive
+    assert not oracle.wrong, oracle.wrong[:5]
+    kept = ("ncreated", "nerrors", "nuses", "nkilled", "nrecycled", "nwornout", "ntimeouts", "bad_health")
+    return Counter({key: value for key, value in last.items() if key in kept and isinstance(value, int)})

@@ -1,0 +1,30 @@
+"""A plugin of coverage: follow threads that are started without the `threading` module, as the house keeper's are.
+
+Coverage has `threading` install its tracer in each new thread; whoever calls `_thread.start_new_thread` gets none.
+Replacing that function does, for all who look it up after coverage has started.
+"""
+
+import _thread
+import sys
+import threading
+from collections.abc import Callable, Mapping
+
+from coverage.plugin_support import Plugins
+
+_start_new_thread = _thread.start_new_thread
+
+
+def _run(function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
+    sys.settrace(threading.gettrace())
+    function(*args, **kwargs)
+
+
+def _start(
+    function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object] | None = None, /
+) -> int:
+    return _start_new_thread(_run, (function, args, kwargs or {}))
+
+
+def coverage_init(reg: Plugins, options: Mapping[str, str]) -> None:
+    """Do what a plugin does when coverage starts."""
+    _thread.start_new_thread = _start
