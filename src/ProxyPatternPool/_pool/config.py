@@ -1,5 +1,6 @@
 """The numbers of a pool: validated once, with 0 turned into "no limit" at the edge."""
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -23,9 +24,13 @@ def seconds(name: str, value: object) -> float:
         raise PoolValueError(f"{name} must be a number of seconds, not the bool {value!r}")
     if not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {value!r}")
-    if math.isnan(value) or value < 0:
+    try:
+        span = float(value)
+    except OverflowError:
+        raise PoolValueError(f"{name} must be a number of seconds that a float can hold, or math.inf") from None
+    if math.isnan(span) or span < 0:
         raise PoolValueError(f"{name} must be 0 or more seconds, not {value!r}")
-    return float(value)
+    return span
 
 
 def count(name: str, value: object, least: int = 0) -> int:
@@ -48,6 +53,23 @@ def _limit(name: str, value: object) -> float | None:
     """Check a delay of which 0.0 means never, as does infinity."""
     span = seconds(name, value)
     return span if 0 < span < math.inf else None
+
+
+def set_log_level(level: object) -> None:
+    """Set the level of the package's logger.
+
+    Raises:
+        TypeError: it is neither a number nor a name.
+        PoolValueError: it is a bool, or the name of no level.
+    """
+    if isinstance(level, bool):
+        raise PoolValueError(f"log_level must be a logging level, not the bool {level!r}")
+    if not isinstance(level, (int, str)):
+        raise TypeError(f"log_level must be a logging level, not {level!r}")
+    try:
+        logging.getLogger("ppp").setLevel(level)
+    except ValueError:
+        raise PoolValueError(f"log_level must be a logging level, not {level!r}") from None
 
 
 @dataclass(frozen=True)
@@ -101,7 +123,9 @@ class PoolConfig:
             raise PoolValueError(f"min_size ({least}) must not exceed max_size ({bound})")
         if delay is not None and hk_delay is not None:
             raise PoolValueError(f"hk_delay ({hk_delay!r}) and delay ({delay!r}) are the same parameter: give only one")
-        forced = _limit("delay", delay) if delay is not None else _limit("hk_delay", hk_delay or 0.0)
+        forced = _limit("delay", delay) if delay is not None else None
+        if hk_delay is not None:
+            forced = _limit("hk_delay", hk_delay)
         idle = _limit("max_avail_delay", max_avail_delay)
         kill = _limit("max_using_delay_kill", max_using_delay_kill)
         warn = _limit("max_using_delay", max_using_delay)

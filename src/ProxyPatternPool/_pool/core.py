@@ -30,6 +30,7 @@ from .entry import Entry, Mailbox, Stage
 from .housekeeper import HouseKeeper, first
 from .ledger import Ledger, Put
 from .lifecycle import Lifecycle, keepsake
+from .stats import Tally
 from .waiters import Waiter
 
 T = TypeVar("T")
@@ -63,11 +64,19 @@ class Core(ABC, Generic[T]):
         self._careful = hooks.retter is not None
         self.plain = hooks.getter is None and not config.trace_owner  # nothing is to be done at each loan
         self.here = here()
+        if config.inconsistent:
+            log.warning(
+                "%s: max_using_delay (%g) is more than max_using_delay_kill (%g): nobody will be warned",
+                self.label,
+                config.warn_delay,
+                config.kill_delay,
+            )
         self._start_empty()
 
     def _start_empty(self) -> None:
         """Begin with nothing: at construction, and in the child of a fork."""
         self.lock = allocate_lock()
+        self.lifecycle.tally = Tally()
         self._knock: Callable[[], None] = partial(self._keeper.knock, weakref.ref(self))
         self.ledger: Ledger[T] = Ledger(self.config, Mailbox(self._knock), careful=self._careful)
         self.home: Home | None = None
@@ -125,6 +134,7 @@ class Core(ABC, Generic[T]):
             while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
                 frame = frame.f_back
             entry.stack = StackSummary.extract(walk_stack(frame), limit=STACK_DEPTH, lookup_lines=False)
+            entry.stack.reverse()  # the most recent call last, as everyone reads it
         self.lifecycle.lend(entry)
 
     def _borrow_slowly(self, timeout: float | None) -> Entry[T]:
@@ -226,7 +236,8 @@ class Core(ABC, Generic[T]):
             # The house keeper may have it in his hands at this moment, with the lock held.
             entry = self._locked(self.ledger.using.pop, id(obj), None)
         if entry is None:
-            log.warning("%s: not lent here, not taken back: %s", self.label, self.lifecycle.describe(obj))
+            # Not through the tracer: no hook runs on an object that is not the pool's.
+            log.warning("%s: not lent here, not taken back: <%s at %#x>", self.label, type(obj).__name__, id(obj))
         elif broken:
             self._bury(entry)
         else:

@@ -14,6 +14,7 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Protocol, TypeVar
 
 from .._sync.native import Empty, SimpleQueue, acquire, allocate_lock, monotonic, start_thread
@@ -83,8 +84,8 @@ class HouseKeeper:
     def enter(self, household: Household) -> None:
         """Know a pool, weakly, for forks and the exit."""
         key = id(household)
-        forget = self._households.pop
-        self._households[key] = weakref.ref(household, lambda _: forget(key, None))
+        # A callback in C, since it runs in a finalizer: pop(key, reference), the latter as default.
+        self._households[key] = weakref.ref(household, partial(self._households.pop, key))
 
     def watch(self, household: Household) -> None:
         """Look after a pool from now on. Starts the thread if need be: not to be called in a finalizer."""

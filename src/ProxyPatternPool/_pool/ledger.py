@@ -105,12 +105,13 @@ class Ledger(Generic[T]):
         self._places: dict[int, weakref.ref[Entry[T]]] = {}  # by serial; weak, so that a lost entry dies
         self._creating: set[int] = set()
         self._retired: set[int] = set()
+        self._in_check: set[int] = set()
         self.closed = False
         self._lock_free = lock_free
         self.watched = int(not lock_free)  # how many reasons there are to take the lock: waiters, the close…
         self._next_serial = 0
         self.ncreating = self.ncreated = self.nerrors = self.ndestroys = 0
-        self.nkilled = self.nrecycled = self.nwornout = self.ntimeouts = 0
+        self.nkilled = self.nrecycled = self.nwornout = self.ntimeouts = self.nhealth = 0
         self.past_uses = 0
         self.wait_time = self.max_wait = 0.0
 
@@ -157,9 +158,9 @@ class Ledger(Generic[T]):
         return len(self._creating)
 
     @property
-    def nmade(self) -> int:
-        """Entries that have an object."""
-        return self.ncreated - self.ndestroys
+    def nout(self) -> int:
+        """Entries taken out: lent, or being checked."""
+        return len(self.using) + len(self._in_check)
 
     @property
     def nuses(self) -> int:
@@ -347,8 +348,8 @@ class Ledger(Generic[T]):
         """Free the place of an entry whose closer has returned, or that never had an object."""
         if entry.stage is Stage.GONE:
             return
-        self._retired.discard(entry.serial)
-        self._creating.discard(entry.serial)
+        for serials in (self._retired, self._creating, self._in_check):
+            serials.discard(entry.serial)
         if entry.stage is not Stage.CREATING:
             self._known.discard(entry.key)
         if self._places.pop(entry.serial, None) is not None:
@@ -466,12 +467,16 @@ class Ledger(Generic[T]):
     def begin_check(self) -> Entry[T] | None:
         """Take out the coldest idle entry, to be checked outside the lock."""
         try:
-            return self.idle.popleft()
+            entry = self.idle.popleft()
         except IndexError:
             return None
+        self.nhealth += 1
+        self._in_check.add(entry.serial)
+        return entry
 
     def passed_check(self, entry: Entry[T], now: float) -> bool:
         """Make a checked entry available again; say whether it is to be closed instead."""
+        self._in_check.discard(entry.serial)
         if self.closed:
             return self.retire(entry)
         self._pass_on(entry, now, self._checked)

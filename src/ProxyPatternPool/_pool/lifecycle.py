@@ -121,7 +121,6 @@ class Lifecycle(Generic[T]):
         """Call the health check; say whether the object may be lent again."""
         if self._hooks.health is None:
             return True
-        self.tally.add("nhealth")
         why = "it said no"
         try:
             if self._hooks.health(entry.obj):

@@ -1,7 +1,6 @@
 """The public pool."""
 
 import json
-import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -11,7 +10,7 @@ from typing_extensions import Self
 
 from .._hooks import Hooks
 from . import housekeeper
-from .config import HookErrors, PoolConfig
+from .config import HookErrors, PoolConfig, set_log_level
 from .lease import Borrowed, Lease
 from .ledger import REFUSED, WATCHED
 from .report import report
@@ -19,8 +18,6 @@ from .stats import PoolStats
 from .upkeep import UpkeptCore
 
 T = TypeVar("T")
-
-log = logging.getLogger("ppp")
 
 
 class Pool(Generic[T]):
@@ -115,7 +112,7 @@ class Pool(Generic[T]):
             name=name,
         )
         if log_level is not None:
-            log.setLevel(log_level)
+            set_log_level(log_level)
         self._core: UpkeptCore[T] = UpkeptCore(hooks, config, housekeeper.KEEPER)
 
     @property

@@ -49,9 +49,13 @@ def report(core: UpkeptCore[T]) -> PoolStats:
         now = core.clock()
         idle = [_Seen.now(entry, now) for entry in ledger.shelves()]
         lent = [_Seen.now(entry, now) for entry in snapshot(ledger.using.values())]
-        nuses, nplaces, nretired, nmade = ledger.nuses, ledger.nplaces, ledger.nretired, ledger.nmade
+        nuses, nplaces, nretired = ledger.nuses, ledger.nplaces, ledger.nretired
+        nborrows = nuses + ledger.nhealth
         error = core.last_error
         numbers: dict[str, object] = {
+            "nborrows": nborrows,
+            "nreturns": nborrows - ledger.nout,
+            "nhealth": ledger.nhealth,
             "nwaiting": len(ledger.waiters),
             "ncreated": ledger.ncreated,
             "ncreating": ledger.ncreating,
@@ -65,7 +69,6 @@ def report(core: UpkeptCore[T]) -> PoolStats:
             "max_wait": ledger.max_wait,
             "shutdown": ledger.closed,
         }
-    out = nmade - nretired - len(idle)
     running = now - core.started_at
     return cast(
         PoolStats,
@@ -95,9 +98,6 @@ def report(core: UpkeptCore[T]) -> PoolStats:
             "using": [_shown(core, seen) for seen in lent],
             "last_error": None if error is None else f"{type(error).__name__}: {error}",
             "nuses": nuses,
-            "nborrows": nuses + tally["nhealth"],
-            "nreturns": nuses + tally["nhealth"] - out,
-            "nhealth": tally["nhealth"],
             "bad_health": tally["bad_health"],
             "hc_errors": tally["hc_errors"],
             "hook_errors": tally["hook_errors"],

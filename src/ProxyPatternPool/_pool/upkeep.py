@@ -198,17 +198,19 @@ class UpkeptCore(Core[T]):
     def _refill(self) -> None:
         """Create objects until there are ``min_size``; after a failure try again later."""
         ledger = self.ledger
-        while (entry := self._locked(_permit_to_refill, ledger)) is not None:
-            try:
+        try:
+            while (entry := self._locked(_permit_to_refill, ledger)) is not None:
                 self._create(entry)
-            except Exception as error:
-                delay = policy.backoff(max(1, self._failures), FIRST_RETRY, LAST_RETRY, random.random())
-                self._retry_at = self.clock() + delay
-                log.error("%s: creation failed, next attempt in %.3f s: %r", self.label, delay, error)
-                break
-            if self._locked(ledger.give, entry, self.clock()):
-                self.finish(entry)
-        self.look_after()
+                if self._locked(ledger.give, entry, self.clock()):
+                    self.finish(entry)
+        except BaseException as error:
+            delay = policy.backoff(max(1, self._failures), FIRST_RETRY, LAST_RETRY, random.random())
+            self._retry_at = self.clock() + delay
+            if not isinstance(error, Exception):
+                raise
+            log.error("%s: creation failed, next attempt in %.3f s: %r", self.label, delay, error)
+        finally:
+            self.look_after()
 
     # The ends of the process. ------------------------------------------------------------------------
 
