@@ -55,8 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(render(where, sections))
     for file in write(folder, where, sections):
         print(f"wrote {file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file.name}")
-    missed = [target for section in sections for target in section.targets if not target.passed]
-    print(f"{len(missed)} target(s) missed" if missed else "all targets kept")
+    targets = [target for section in sections for target in section.targets]
+    missed = [target for target in targets if not target.passed]
+    print(f"{len(missed)} of {len(targets)} targets missed")
     return 1 if missed and asked.strict else 0
 
 

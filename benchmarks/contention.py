@@ -52,7 +52,7 @@ def crowd(build: Build, scenario: Scenario) -> tuple[str, Outcome | None]:
 
 def measure(options: Options, progress: Progress) -> Results:
     """Run all scenarios in turns."""
-    rounds, duration = options.pick(15, 1), options.pick(0.5, 0.05)
+    rounds, duration = options.pick(9, 1), options.pick(0.8, 0.05)
     results: Results = {}
     for hold in HOLDS:
         for threads in THREADS:

@@ -78,6 +78,8 @@ def measure(options: Options, progress: Progress) -> dict[str, Footprint]:
     """Measure all contenders."""
     objects, pools = options.pick(2_000, 100), options.pick(40, 3)
     results: dict[str, Footprint] = {}
+    gc.collect()
+    gc.freeze()  # what is there now stays: the many collections below need not look at it
     tracemalloc.start()
     try:
         # One list of many: its own pointers are part of what a pool needs, so they stay out.
@@ -90,6 +92,7 @@ def measure(options: Options, progress: Progress) -> dict[str, Footprint]:
             results[name] = footprint(build, objects, pools, connection)
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
     return results
 
 

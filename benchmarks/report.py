@@ -102,7 +102,8 @@ def render(environment: Environment, sections: Sequence[Section]) -> str:
     for section in sections:
         parts.append(f"## {section.title}")
         parts += [table.render() for table in section.tables]
-    parts += ["## Targets", targets_table(sections).render()]
+    if any(section.targets for section in sections):
+        parts += ["## Targets", targets_table(sections).render()]
     return "\n\n".join(parts) + "\n"
 
 

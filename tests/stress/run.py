@@ -224,7 +224,11 @@ def _balance(pool: Pool[Thing], oracle: Oracle) -> Counter[str]:
     pool.shutdown(PATIENT)
     last = pool.stats()
     assert last["nobjs"] == last["navail"] == last["nusing"] == 0, str(pool)
-    assert last["ncreated"] == last["ndestroys"] == oracle.made == oracle.closed, (str(pool), oracle.made, oracle.closed)
+    assert last["ncreated"] == last["ndestroys"] == oracle.made == oracle.closed, (
+        str(pool),
+        oracle.made,
+        oracle.closed,
+    )
     assert last["nreturns"] == last["nborrows"]
     assert oracle.alive == 0, oracle.alive
     assert not oracle.wrong, oracle.wrong[:5]

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ProxyPatternPool._pool import housekeeper
+from ProxyPatternPool._pool import core, housekeeper
 
 from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import Naps, Works
 
 
 @pytest.fixture
@@ -21,3 +22,19 @@ def keeper(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[H
     monkeypatch.setattr(housekeeper, "KEEPER", keeper)
     yield keeper
     keeper.run()
+
+
+@pytest.fixture
+def naps(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Naps]:
+    """Whoever waits in this test sleeps like this; every bed is made up again in the end."""
+    naps = Naps(clock)
+    monkeypatch.setattr(core, "sleeper", naps.bed)
+    yield naps
+    assert naps.made_up == naps.beds
+    assert not naps.meanwhile, "nobody slept so often"
+
+
+@pytest.fixture
+def works() -> Works:
+    """A factory that keeps books."""
+    return Works()

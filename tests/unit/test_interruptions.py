@@ -55,7 +55,6 @@ class Books:
         self.closed.append(thing)
 
 
-
 class Thrower:
     """Raises at one place of the package where an exception could arrive, counted from 0."""
 
@@ -86,6 +85,10 @@ class Thrower:
 
     def ends(self, frame: FrameType) -> None:
         self._before.pop(frame, None)
+
+    def forget(self) -> None:
+        """Keep no frame alive, and with it no lease."""
+        self._before.clear()
 
 
 def _in_finalizer(frame: FrameType | None) -> bool:
@@ -123,6 +126,7 @@ def throwing(place: int) -> Iterator[Thrower]:
             yield thrower
         finally:
             sys.settrace(before)
+            thrower.forget()
         return
     # sys.settrace loses events of single instructions there; this is what it is made of.
     monitoring, tool = sys.monitoring, sys.monitoring.PROFILER_ID + 1
@@ -141,6 +145,7 @@ def throwing(place: int) -> Iterator[Thrower]:
     finally:
         monitoring.set_events(tool, 0)
         monitoring.free_tool_id(tool)
+        thrower.forget()
 
 
 def get_and_ret(pool: Pool[Thing]) -> None:

@@ -30,6 +30,7 @@ from .entry import Entry, Mailbox, Stage
 from .housekeeper import HouseKeeper, first
 from .ledger import Ledger, Put
 from .lifecycle import Lifecycle, keepsake
+from .rounds import Rounds
 from .stats import Tally
 from .waiters import Waiter
 
@@ -79,6 +80,8 @@ class Core(ABC, Generic[T]):
         self.lifecycle.tally = Tally()
         self._knock: Callable[[], None] = partial(self._keeper.knock, weakref.ref(self))
         self.ledger: Ledger[T] = Ledger(self.config, Mailbox(self._knock), careful=self._careful)
+        self.rounds: Rounds[T] = Rounds(self.config, self.ledger)
+        self.ncreating = self.nerrors = 0
         self.home: Home | None = None
         self.last_error: BaseException | None = None
         self._failures = 0  # creations that failed in a row
@@ -188,8 +191,8 @@ class Core(ABC, Generic[T]):
         with self.lock:
             ledger = self.ledger
             error = TimeOut(
-                f"timeout after {timeout:g} seconds in {self.label}: {ledger.nplaces} objects exist "
-                f"({ledger.nidle} idle, {len(ledger.using)} lent, {ledger.ncreating_now} being created), "
+                f"timeout after {timeout:g} seconds in {self.label}: {len(ledger.places)} objects exist "
+                f"({ledger.nidle} idle, {len(ledger.using)} lent, {ledger.places.ncreating} being created), "
                 f"{len(ledger.waiters)} waiting"
             )
         error.__cause__ = self.last_error
@@ -200,11 +203,11 @@ class Core(ABC, Generic[T]):
     def _create(self, entry: Entry[T]) -> None:
         """Create the object of an entry that is the caller's; what fails is raised, and the place is free."""
         with self.lock:
-            self.ledger.ncreating += 1
+            self.ncreating += 1
         try:
             self.lifecycle.make(entry)
             try:
-                self._locked(self.ledger.adopt, entry)
+                self._locked(self.ledger.places.adopt, entry)
             except ValueError as error:
                 raise PoolException(f"{self.label}: {error}") from None
             self.lifecycle.open(entry)
@@ -212,7 +215,7 @@ class Core(ABC, Generic[T]):
             self._failures += 1
             self.last_error = keepsake(error)
             with self.lock:
-                self.ledger.nerrors += 1
+                self.nerrors += 1
             self.finish(entry)
             raise
         now = self.clock()
@@ -237,7 +240,8 @@ class Core(ABC, Generic[T]):
             entry = self._locked(self.ledger.using.pop, id(obj), None)
         if entry is None:
             # Not through the tracer: no hook runs on an object that is not the pool's.
-            log.warning("%s: not lent here, not taken back: <%s at %#x>", self.label, type(obj).__name__, id(obj))
+            level = logging.DEBUG if self.lifecycle.silent else logging.WARNING
+            log.log(level, "%s: not lent here, not taken back: <%s at %#x>", self.label, type(obj).__name__, id(obj))
         elif broken:
             self._bury(entry)
         else:
@@ -267,7 +271,7 @@ class Core(ABC, Generic[T]):
                 self._take_back_carefully(entry, entry.last_ret)
 
     def _take_back_carefully(self, entry: Entry[T], now: float) -> None:
-        if self.ledger.unwarn(entry):
+        if self.rounds.unwarn(entry):
             log.warning(
                 "%s: %s came back after %.3f s from %s",
                 self.label,
@@ -287,7 +291,7 @@ class Core(ABC, Generic[T]):
 
     def _bury(self, entry: Entry[T]) -> None:
         """Close a live entry that is the caller's."""
-        self._locked(self.ledger.retire, entry)
+        self._locked(self.ledger.places.retire, entry)
         self.finish(entry)
 
     def finish(self, entry: Entry[T]) -> None:
@@ -309,8 +313,8 @@ class Core(ABC, Generic[T]):
 
     def _end_early(self, entry: Entry[T]) -> None:
         if entry.stage is Stage.CREATING:  # interrupted between the factory's return and the opener
-            self.ledger.adopt(entry)
-        self.ledger.retire(entry)
+            self.ledger.places.adopt(entry)
+        self.ledger.places.retire(entry)
 
     def sweep(self) -> None:
         """See to what finalizers have left: loans whose lease was dropped, and lost entries."""
@@ -336,26 +340,30 @@ class Core(ABC, Generic[T]):
     def shutdown(self, timeout: float = 0.0) -> None:
         """Serve nobody any more, close what is idle, wait for what is lent."""
         timeout = seconds("timeout", timeout)
-        deadline = self.clock() + timeout
         opened = not self.ledger.closed
         for entry in self._locked(self.ledger.close):
             self.finish(entry)
+        self.await_rest(timeout)
+        if opened:
+            self._tell_who_stays()
+
+    def await_rest(self, seconds: float) -> None:
+        """Wait until every place is free, for some seconds at most."""
+        deadline = self.clock() + seconds
         bed = sleeper()
         with self.lock:
             self._leaving.append(bed)
         try:
-            while self.ledger.nplaces and (left := deadline - self.clock()) > 0:
+            while self.ledger.places and (left := deadline - self.clock()) > 0:
                 bed.sleep(None if left == math.inf else left)
         finally:
             with self.lock:
                 self._leaving.remove(bed)
             bed.dispose()
-        if opened:
-            self._tell_who_stays()
 
     def abandon(self) -> None:
         """Close the pool whose handle was dropped; in a finalizer, so the house keeper is asked to do it."""
-        if self.ledger.nplaces:
+        if self.ledger.places:
             self.ledger.mailbox.abandoned = True
             self._keeper.knock(self)
 

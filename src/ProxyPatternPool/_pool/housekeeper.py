@@ -25,13 +25,15 @@ Item = TypeVar("Item")
 log = logging.getLogger("ppp")
 
 CREW = 4
-"""Threads that are started at once for chores; one more each time chores have waited for ``PATIENCE``."""
+"""Threads that are started at once for chores; one more each time a pool's chores have waited for ``PATIENCE``."""
+HELPERS = 4
+"""Threads that may do chores of the same pool: its hooks may all hang, and the others' chores go on."""
 PATIENCE = 0.05
 """Seconds until chores that nobody took up get a thread more."""
 HUB_PATIENCE = 1.0
 """Seconds until chores that a hub did not take up are done by a thread: the hub may be blocked, or over."""
 IDLE = 10.0
-"""Seconds after which a thread of the crew with nothing to do ends."""
+"""Seconds after which a thread of the crew with nothing to do ends, unless it is the last."""
 LONGEST = 3600.0
 """Seconds after which the scheduling thread looks up from an agenda with nothing due."""
 RETRY = 1.0
@@ -58,9 +60,51 @@ class Household(Protocol):
         """Close the pool at interpreter exit: the closers that are to be called."""
         ...
 
+    def await_rest(self, seconds: float) -> None:
+        """Wait until every place is free, for some seconds at most."""
+        ...
+
     def after_fork(self) -> None:
         """Start anew in a child process."""
         ...
+
+
+class _Jobs:
+    """Jobs that several threads help to finish."""
+
+    def __init__(self, jobs: Iterable[Callable[[], None]] = ()) -> None:
+        self._jobs = deque(jobs)
+        self._left = len(self._jobs)
+        self._lock = allocate_lock()
+        self._done = allocate_lock()
+        self._done.acquire()
+
+    def add(self, jobs: Collection[Callable[[], None]]) -> None:
+        with self._lock:
+            self._left += len(jobs)
+        self._jobs.extend(jobs)
+
+    def run_chores(self) -> None:
+        """Help until no job is left to begin."""
+        while (job := first(self._jobs)) is not None:
+            try:
+                job = self._jobs.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            try:
+                job()
+            finally:
+                with self._lock:
+                    self._left -= 1
+                    if not self._left:
+                        self._done.release()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until every job has ended."""
+        with self._lock:
+            if not self._left:
+                return
+        acquire(self._done, seconds)
 
 
 class HouseKeeper:
@@ -75,11 +119,14 @@ class HouseKeeper:
     def _reset(self) -> None:
         self._lock = allocate_lock()
         self._inbox: SimpleQueue[weakref.ref[Household] | Household | None] = SimpleQueue()
-        self._jobs: SimpleQueue[Household] = SimpleQueue()
+        self._jobs: SimpleQueue[Household | _Jobs] = SimpleQueue()
         self._last_jobs = _Jobs()
         self._running = False
         self._free = 0  # crew threads waiting for a job
         self._crew = 0  # crew threads in all
+        self._helping: weakref.WeakKeyDictionary[Household | _Jobs, int] = (
+            weakref.WeakKeyDictionary()
+        )  # crew threads by pool
 
     def enter(self, household: Household) -> None:
         """Know a pool, weakly, for forks and the exit."""
@@ -93,10 +140,12 @@ class HouseKeeper:
             with self._lock:
                 if not self._running:
                     self._running = start_thread(self._run)
+                    # One of the crew, too: at exit, when no more can be had, a closer may hang and not be the last.
+                    self._crew += start_thread(self._work)
         self._inbox.put(weakref.ref(household))
 
     def knock(self, household: "weakref.ref[Household] | Household") -> None:
-        """Have a pool looked at now; from anywhere, finalizers included. A plain reference keeps it alive until then."""
+        """Have a pool looked at now; from anywhere, finalizers included. A strong reference keeps it until then."""
         self._inbox.put(household)
 
     # The scheduling thread. ----------------------------------------------------------------------
@@ -129,7 +178,7 @@ class HouseKeeper:
                 if household is not None and noted.get(household) == deadline:
                     look(household)
             message = household = None  # keep no pool alive while asleep
-        self._last_jobs.run()
+        self._last_jobs.run_chores()
 
     def attend(self, household: Household) -> float | None:
         """Ask a pool what is due and see to its chores; give the time of the next look."""
@@ -154,8 +203,10 @@ class HouseKeeper:
     # The crew. -------------------------------------------------------------------------------------
 
     def _employ(self, household: Household, *, more: bool) -> None:
-        self._jobs.put(household)
         with self._lock:
+            if self._helping.get(household, 0) >= HELPERS:
+                return
+            self._jobs.put(household)
             if not (more or (self._free == 0 and self._crew < CREW)):
                 return
             self._crew += 1
@@ -169,18 +220,24 @@ class HouseKeeper:
             with self._lock:
                 self._free += 1
             try:
-                household: Household | None = jobs.get(timeout=IDLE)
+                household: Household | _Jobs | None = jobs.get(timeout=IDLE)
             except Empty:
                 household = None
             with self._lock:
                 self._free -= 1
                 # A job put after the wait and before this line was not given a thread of its own.
-                if household is None and jobs.empty():
+                if household is None and jobs.empty() and self._crew > 1:
                     self._crew -= 1
                     return
             if household is not None:
+                self._help(household, 1)
                 household.run_chores()
+                self._help(household, -1)
             household = None  # keep no pool alive while waiting
+
+    def _help(self, household: Household | _Jobs, change: int) -> None:
+        with self._lock:
+            self._helping[household] = self._helping.get(household, 0) + change
 
     # The ends of the process. ----------------------------------------------------------------------
 
@@ -190,65 +247,32 @@ class HouseKeeper:
     def exit(self) -> None:
         """Close every object of every pool, within ``EXIT_TIME``, silently."""
         until = monotonic() + EXIT_TIME
-        for household in self._alive():
+        households = self._alive()
+        for household in households:
             jobs = household.last_rites()
             if household.home is not None and household.home.here():
-                household.home.finish(_Jobs(jobs).run, max(0.0, until - monotonic()))
+                household.home.finish(_Jobs(jobs).run_chores, max(0.0, until - monotonic()))
             else:
                 self._last_jobs.add(jobs)
         self.ending = True
-        # A closer that hangs must not hang the exit: they run in daemon threads. New threads cannot be
-        # had here on 3.12 and later, but the scheduling thread has nothing else to do any more.
-        helped = start_thread(self._last_jobs.run)
+        # A closer that hangs must not hang the exit: they run in daemon threads. New threads cannot be had here
+        # on some versions (3.12), but the scheduling thread and one of the crew have nothing else to do any more.
+        helped = start_thread(self._last_jobs.run_chores)
         if self._running:
             self._inbox.put(None)
+            self._jobs.put(self._last_jobs)
         elif not helped:
-            self._last_jobs.run()
+            self._last_jobs.run_chores()
         self._last_jobs.wait(max(0.0, until - monotonic()))
+        for household in households:
+            # What was in a hook's hands comes to its end now, or never.
+            household.await_rest(max(0.0, until - monotonic()))
 
     def after_fork(self) -> None:
         """Start anew in a child process: no thread, and pools with nothing in them."""
         self._reset()
         for household in self._alive():
             household.after_fork()
-
-
-class _Jobs:
-    """Jobs that several threads help to finish."""
-
-    def __init__(self, jobs: Iterable[Callable[[], None]] = ()) -> None:
-        self._jobs = deque(jobs)
-        self._left = len(self._jobs)
-        self._lock = allocate_lock()
-        self._done = allocate_lock()
-        self._done.acquire()
-
-    def add(self, jobs: Collection[Callable[[], None]]) -> None:
-        with self._lock:
-            self._left += len(jobs)
-        self._jobs.extend(jobs)
-
-    def run(self) -> None:
-        """Help until no job is left to begin."""
-        while (job := first(self._jobs)) is not None:
-            try:
-                job = self._jobs.popleft()
-            except IndexError:  # another thread was quicker
-                return
-            try:
-                job()
-            finally:
-                with self._lock:
-                    self._left -= 1
-                    if not self._left:
-                        self._done.release()
-
-    def wait(self, seconds: float) -> None:
-        """Wait until every job has ended."""
-        with self._lock:
-            if not self._left:
-                return
-        acquire(self._done, seconds)
 
 
 def first(items: "deque[Item]") -> "Item | None":

@@ -14,11 +14,8 @@ Why the two steps are safe without the lock:
 """
 
 import enum
-import weakref
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from traceback import StackSummary
 from typing import Generic, TypeVar
 
 from .._errors import PoolClosed
@@ -27,6 +24,7 @@ from .._sync.owner import Owner
 from . import policy
 from .config import PoolConfig
 from .entry import Entry, Mailbox, Stage
+from .places import Places
 from .policy import Verdict
 from .waiters import Waiter, WaitQueue
 
@@ -34,9 +32,6 @@ T = TypeVar("T")
 
 PATIENCE = 0.001
 """Seconds the oldest waiter may be overtaken by newcomers; afterwards entries go to it directly."""
-
-
-_UNLIMITED = 1 << 62
 
 
 class Put(enum.Enum):
@@ -65,26 +60,6 @@ def snapshot(items: Iterable[T]) -> list[T]:
             continue
 
 
-@dataclass(frozen=True)
-class Loan(Generic[T]):
-    """One loan, as it was when it was looked at."""
-
-    entry: Entry[T]
-    owner: Owner | None
-    since: float
-    stack: StackSummary | None
-
-
-@dataclass(eq=False)
-class Due(Generic[T]):
-    """What a round found. Expired and killed entries are to be closed, the warned only spoken of."""
-
-    expired: list[Entry[T]] = field(default_factory=list)
-    warned: list[Loan[T]] = field(default_factory=list)
-    killed: list[Loan[T]] = field(default_factory=list)
-    deadline: float | None = None
-
-
 class Ledger(Generic[T]):
     """Who is idle, who is lent, who waits, and how many places are taken.
 
@@ -94,25 +69,17 @@ class Ledger(Generic[T]):
 
     def __init__(self, config: PoolConfig, mailbox: Mailbox[T], *, careful: bool, lock_free: bool = GIL) -> None:
         self._config = config
-        self._limit = 0 if careful else config.max_use or _UNLIMITED  # from this use on a return is looked at
         self.mailbox = mailbox
         self.idle: deque[Entry[T]] = deque()  # last in, first out: the left end is the oldest
-        self._checked: deque[Entry[T]] = deque()  # idle too: those a health round is through with
+        self.checked: deque[Entry[T]] = deque()  # idle too: those a health round is through with
         self._was_idle: deque[Entry[T]] = deque()
         self.using: dict[int, Entry[T]] = {}
         self.waiters: WaitQueue[T] = WaitQueue()
-        self._known: set[int] = set()  # ids of all objects
-        self._places: dict[int, weakref.ref[Entry[T]]] = {}  # by serial; weak, so that a lost entry dies
-        self._creating: set[int] = set()
-        self._retired: set[int] = set()
-        self._in_check: set[int] = set()
+        self.places: Places[T] = Places(config, mailbox, careful=careful)
         self.closed = False
         self._lock_free = lock_free
         self.watched = int(not lock_free)  # how many reasons there are to take the lock: waiters, the close…
-        self._next_serial = 0
-        self.ncreating = self.ncreated = self.nerrors = self.ndestroys = 0
-        self.nkilled = self.nrecycled = self.nwornout = self.ntimeouts = self.nhealth = 0
-        self.past_uses = 0
+        self.nwornout = self.ntimeouts = 0
         self.wait_time = self.max_wait = 0.0
 
     # The two atomic steps. ---------------------------------------------------------------------
@@ -123,7 +90,7 @@ class Ledger(Generic[T]):
             entry = self.idle.pop()
         except IndexError:
             return None
-        # The order matters to due(): the time before the use it belongs to, both before using.
+        # The order matters to Rounds: the time before the use it belongs to, both before using.
         entry.last_get = now
         entry.owner = owner
         entry.uses += 1
@@ -141,54 +108,6 @@ class Ledger(Generic[T]):
 
     # Everything below is called with the lock held. ----------------------------------------------
 
-    @property
-    def nplaces(self) -> int:
-        return len(self._places)
-
-    @property
-    def nidle(self) -> int:
-        return len(self.idle) + len(self._checked)
-
-    @property
-    def nretired(self) -> int:
-        return len(self._retired)
-
-    @property
-    def ncreating_now(self) -> int:
-        return len(self._creating)
-
-    @property
-    def nout(self) -> int:
-        """Entries taken out: lent, or being checked."""
-        return len(self.using) + len(self._in_check)
-
-    @property
-    def nuses(self) -> int:
-        """How many loans there have been."""
-        entries = [place() for place in self._places.values()]
-        return self.past_uses + sum(entry.uses for entry in entries if entry is not None)
-
-    def shelves(self) -> list[Entry[T]]:
-        """All idle entries, coldest first."""
-        return [*snapshot(self._checked), *snapshot(self.idle)]
-
-    def wants_refill(self) -> bool:
-        """Whether there are fewer entries than promised, and room for one more."""
-        least = self._config.min_size
-        return not self.closed and len(self._places) - len(self._retired) < least and self._has_room()
-
-    def _has_room(self) -> bool:
-        bound = self._config.max_size
-        return bound is None or len(self._places) < bound
-
-    def reserve(self) -> Entry[T]:
-        """Take a place: a permit to create an object in it."""
-        entry = Entry(self._next_serial, self.mailbox)
-        self._next_serial += 1
-        self._places[entry.serial] = weakref.ref(entry)
-        self._creating.add(entry.serial)
-        return entry
-
     def ask(self, now: float, waiter: Waiter[T], *, queue: bool = False) -> Entry[T] | None:
         """Get an idle entry, lent, or a permit to create, or else join the queue if so wished.
 
@@ -198,8 +117,8 @@ class Ledger(Generic[T]):
         if self.closed:
             raise PoolClosed
         entry = self._take_any(now, waiter)
-        if entry is None and self._has_room():
-            entry = waiter.gift = self.reserve()
+        if entry is None and self.places.has_room():
+            entry = waiter.gift = self.places.reserve()
         if entry is None and queue:
             waiter.since = now
             # First be seen, then look again: see the module's docstring.
@@ -211,7 +130,7 @@ class Ledger(Generic[T]):
         return entry
 
     def _take_any(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
-        for shelf in (self.idle, self._checked):
+        for shelf in (self.idle, self.checked):
             try:
                 entry = shelf.pop()
             except IndexError:
@@ -262,7 +181,7 @@ class Ledger(Generic[T]):
     def leave(self, waiter: Waiter[T]) -> None:
         """Take a waiter out of the queue, and wake the next if an entry is idle."""
         self.waiters.leave(waiter)
-        self._nudge()
+        self.nudge()
 
     def waited(self, seconds: float, *, in_vain: bool) -> None:
         """Enter how long a waiter waited."""
@@ -271,7 +190,7 @@ class Ledger(Generic[T]):
         self.ntimeouts += in_vain
 
     def abandon(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
-        """Take out a waiter that was interrupted; what it had got goes to the next. Say what is to be brought to an end."""
+        """Take out a waiter that was interrupted; what it had got goes to the next. Say what is to be finished."""
         self.leave(waiter)
         entry = waiter.lent or waiter.gift
         if entry is None:
@@ -282,7 +201,8 @@ class Ledger(Generic[T]):
             return entry if self.give(entry, now) else None
         return entry
 
-    def _nudge(self) -> None:
+    def nudge(self) -> None:
+        """Wake as many waiters as there are idle entries, and note whether anyone still waits."""
         self.waiters.nudge(self.nidle)
         self.watched = len(self.waiters) + self.closed + (not self._lock_free)
 
@@ -290,88 +210,63 @@ class Ledger(Generic[T]):
         """Hand an entry that is the caller's to whoever is next; say whether it is to be closed instead."""
         if entry.stage is not Stage.LIVE:
             return False
-        if self.closed:
-            return self.retire(entry)
         if policy.on_return(entry.uses, self._config.max_use) is Verdict.RETIRE:
-            self.nwornout += self.retire(entry)
+            self.nwornout += self.places.retire(entry)
             return True
-        self._pass_on(entry, now, self.idle)
-        return False
+        return self.pass_on(entry, now, self.idle)
 
-    def _pass_on(self, entry: Entry[T], now: float, shelf: deque[Entry[T]]) -> None:
+    def pass_on(self, entry: Entry[T], now: float, shelf: deque[Entry[T]]) -> bool:
+        """Give an entry to the oldest waiter, or put it on a shelf; say whether it is to be closed instead."""
+        if self.closed:
+            return self.places.retire(entry)
         waiter = self.waiters.first()
         if waiter is not None and now - waiter.since >= PATIENCE:
             self.waiters.hand(waiter, entry)
         else:
             shelf.append(entry)
-        self._nudge()
+        self.nudge()
+        return False
 
     def settle(self, entry: Entry[T]) -> bool:
         """Finish a ``put`` into a watched pool; say whether the entry is to be closed."""
         if not self.closed:
-            self._nudge()
+            self.nudge()
             return False
         for shelf in (self.idle, self._was_idle):
             try:
                 shelf.remove(entry)
             except ValueError:  # somebody who came before the close has it, or the close found it
                 continue
-            return self.retire(entry)
+            return self.places.retire(entry)
         return False
 
-    def adopt(self, entry: Entry[T]) -> None:
-        """Enter the object that was created in an entry.
+    @property
+    def nidle(self) -> int:
+        return len(self.idle) + len(self.checked)
 
-        Raises:
-            ValueError: the pool has that very object already.
-        """
-        entry.key = id(entry.obj)
-        if entry.key in self._known:
-            del entry.obj  # it is another entry's, and not to be closed
-            raise ValueError("fun returned an object that is in the pool already")
-        # No call in these three lines, so that nothing can be thrown in between; the rest free() does again.
-        self.ncreated += 1
-        entry.limit = self._limit
-        entry.stage = Stage.LIVE
-        self._known.add(entry.key)
-        self._creating.discard(entry.serial)
+    def shelves(self) -> list[Entry[T]]:
+        """All idle entries, coldest first."""
+        return [*snapshot(self.checked), *snapshot(self.idle)]
 
-    def retire(self, entry: Entry[T]) -> bool:
-        """Take an entry that is the caller's out for good, once; its place is taken until it is free."""
-        if entry.stage is not Stage.LIVE:
-            return False
-        entry.stage = Stage.RETIRED
-        self._retired.add(entry.serial)
-        return True
+    def wants_refill(self) -> bool:
+        """Whether there are fewer entries than promised, and room for one more."""
+        return not self.closed and self.places.nspare < 0 and self.places.has_room()
 
     def free(self, entry: Entry[T]) -> None:
-        """Free the place of an entry whose closer has returned, or that never had an object."""
-        if entry.stage is Stage.GONE:
-            return
-        for serials in (self._retired, self._creating, self._in_check):
-            serials.discard(entry.serial)
-        if entry.stage is not Stage.CREATING:
-            self._known.discard(entry.key)
-        if self._places.pop(entry.serial, None) is not None:
-            self.past_uses += entry.uses
-            self.ndestroys += entry.stage is not Stage.CREATING
-        entry.stage = Stage.GONE
-        self._permit()
-
-    def _permit(self) -> None:
-        """Let waiters create what there is room for."""
-        while self._has_room():
+        """Free the place of an entry that has come to its end, and let waiters create what there is room for."""
+        self.places.free(entry)
+        while self.places.has_room():
             waiter = self.waiters.first()
             if waiter is None:
                 break
-            self.waiters.hand(waiter, self.reserve())
-        self._nudge()
+            self.waiters.hand(waiter, self.places.reserve())
+        self.nudge()
 
     def holds(self, entry: Entry[T]) -> bool:
         """Whether an entry is on one of the shelves, or lent."""
         if self.using.get(entry.key) is entry:
             return True
-        return any(entry in shelf for shelf in (self.idle, self._checked, self._was_idle))
+        return any(entry in shelf for shelf in (self.idle, self.checked, self._was_idle))
 
     def close(self, *, lent_too: bool = False) -> list[Entry[T]]:
         """Serve nobody any more, and say what is to be closed."""
@@ -382,7 +277,7 @@ class Ledger(Generic[T]):
             # seen, the one because pop is atomic, the other because settle() looks there.
             self._was_idle, self.idle = self.idle, _Nothing()
         found: list[Entry[T]] = []
-        for shelf in (self._was_idle, self._checked):
+        for shelf in (self._was_idle, self.checked):
             while shelf:
                 try:
                     found.append(shelf.pop())
@@ -391,98 +286,4 @@ class Ledger(Generic[T]):
         while lent_too and self.using:
             found.append(self.using.popitem()[1])
         self.waiters.dismiss()
-        return [entry for entry in found if self.retire(entry)]
-
-    # The house keeper's part. ----------------------------------------------------------------------
-
-    def due(self, now: float) -> Due[T]:
-        """Expire, warn and kill what is due, and say when to look again; None where nothing is to be watched."""
-        due: Due[T] = Due()
-        self._expire(now, due)
-        self._watch_loans(now, due)
-        return due
-
-    def _expire(self, now: float, due: Due[T]) -> None:
-        limit = self._config.max_avail_delay
-        if limit is None:
-            return
-        deadline = now + limit
-        for shelf in (self._checked, self.idle):
-            while shelf:
-                spare = len(self._places) - len(self._retired) > self._config.min_size
-                try:
-                    if policy.on_idle(now - shelf[0].last_ret, limit, spare=spare) is Verdict.KEEP:
-                        deadline = min(deadline, shelf[0].last_ret + limit) if spare else deadline
-                        break
-                    entry = shelf.popleft()
-                except IndexError:  # lent between two of these lines
-                    break
-                if policy.on_idle(now - entry.last_ret, limit, spare=spare) is Verdict.KEEP:
-                    # The one looked at was lent meanwhile, this one is fresh. It goes back to the cold end.
-                    shelf.appendleft(entry)
-                    self._nudge()
-                    break
-                self.nrecycled += self.retire(entry)
-                due.expired.append(entry)
-        due.deadline = deadline
-
-    def _watch_loans(self, now: float, due: Due[T]) -> None:
-        warn, kill = self._config.warn_delay, self._config.kill_delay
-        delays = [delay for delay in (warn, kill) if delay is not None]
-        if not delays:
-            return
-        deadline = now + min(delays)
-        for key, entry in snapshot(self.using.items()):
-            # take() writes the time and the owner before it counts the use, and enters the loan last. So an
-            # entry still entered here, at the same use as before, has not changed hands while it was read.
-            use = entry.uses
-            loan = Loan(entry, entry.owner, entry.last_get, entry.stack)
-            if self.using.get(key) is not entry or entry.uses != use:
-                continue
-            match policy.on_long_use(now - loan.since, warn, kill, warned=entry.warned == use):
-                case Verdict.KEEP:
-                    deadline = min([deadline, *(loan.since + delay for delay in delays if loan.since + delay > now)])
-                case Verdict.WARN:
-                    entry.warned = use
-                    entry.limit = 0  # its return is looked at closely
-                    due.warned.append(loan)
-                    deadline = deadline if kill is None else min(deadline, loan.since + kill)
-                case Verdict.RETIRE:
-                    if self.using.pop(key, None) is None:
-                        continue  # it came back just now
-                    if entry.uses != use:
-                        # Returned and lent again since: not overdue. Whoever returns it within these two
-                        # lines finds nothing, and looks again with the lock.
-                        self.using[key] = entry
-                        continue
-                    self.nkilled += self.retire(entry)
-                    due.killed.append(loan)
-        due.deadline = deadline if due.deadline is None else min(due.deadline, deadline)
-
-    def unwarn(self, entry: Entry[T]) -> bool:
-        """Forget the warning about an entry that came back; say whether it was about this loan."""
-        entry.limit = self._limit
-        return entry.warned == entry.uses
-
-    def begin_check(self) -> Entry[T] | None:
-        """Take out the coldest idle entry, to be checked outside the lock."""
-        try:
-            entry = self.idle.popleft()
-        except IndexError:
-            return None
-        self.nhealth += 1
-        self._in_check.add(entry.serial)
-        return entry
-
-    def passed_check(self, entry: Entry[T], now: float) -> bool:
-        """Make a checked entry available again; say whether it is to be closed instead."""
-        self._in_check.discard(entry.serial)
-        if self.closed:
-            return self.retire(entry)
-        self._pass_on(entry, now, self._checked)
-        return False
-
-    def end_check(self) -> None:
-        """Put all that passed back at the cold end, in the order of their last return."""
-        checked, self._checked = self._checked, deque()
-        self.idle.extendleft(reversed(checked))
+        return [entry for entry in found if self.places.retire(entry)]

@@ -45,25 +45,26 @@ def report(core: UpkeptCore[T]) -> PoolStats:
     """Take a snapshot of a pool."""
     core.sweep()
     ledger, config, tally = core.ledger, core.config, core.lifecycle.tally
+    places, rounds = ledger.places, core.rounds
     with core.lock:
         now = core.clock()
         idle = [_Seen.now(entry, now) for entry in ledger.shelves()]
         lent = [_Seen.now(entry, now) for entry in snapshot(ledger.using.values())]
-        nuses, nplaces, nretired = ledger.nuses, ledger.nplaces, ledger.nretired
-        nborrows = nuses + ledger.nhealth
+        nuses, nplaces, nretired = places.nuses, len(places), places.nretired
+        nborrows = nuses + rounds.nhealth
         error = core.last_error
         numbers: dict[str, object] = {
             "nborrows": nborrows,
-            "nreturns": nborrows - ledger.nout,
-            "nhealth": ledger.nhealth,
+            "nreturns": nborrows - len(lent) - rounds.nchecking,
+            "nhealth": rounds.nhealth,
             "nwaiting": len(ledger.waiters),
-            "ncreated": ledger.ncreated,
-            "ncreating": ledger.ncreating,
-            "nerrors": ledger.nerrors,
-            "nkilled": ledger.nkilled,
-            "nrecycled": ledger.nrecycled,
+            "ncreated": places.ncreated,
+            "ncreating": core.ncreating,
+            "nerrors": core.nerrors,
+            "nkilled": rounds.nkilled,
+            "nrecycled": rounds.nrecycled,
             "nwornout": ledger.nwornout,
-            "ndestroys": ledger.ndestroys,
+            "ndestroys": places.ndestroys,
             "ntimeouts": ledger.ntimeouts,
             "wait_time": ledger.wait_time,
             "max_wait": ledger.max_wait,

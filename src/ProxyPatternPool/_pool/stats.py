@@ -8,7 +8,6 @@ from typing_extensions import NotRequired, TypedDict
 
 from .._sync.native import allocate_lock
 
-
 Text: TypeAlias = str  # one of the keys below is called str
 
 

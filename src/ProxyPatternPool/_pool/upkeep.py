@@ -14,7 +14,8 @@ from .config import PoolConfig
 from .core import Core
 from .entry import Entry
 from .housekeeper import HouseKeeper
-from .ledger import Due, Ledger, Loan
+from .ledger import Ledger
+from .rounds import Due, Loan
 
 T = TypeVar("T")
 
@@ -82,7 +83,7 @@ class UpkeptCore(Core[T]):
         full = forced or (delay is not None and now >= self._next_round)
         due: Due[T] = Due()
         if full or self.config.exact:
-            due = self._locked(self.ledger.due, now)
+            due = self._locked(self.rounds.due, now)
             self._queue_closers(due.expired)
             self._queue_closers([loan.entry for loan in due.killed])
             # In front of the closers: the reason comes before the consequence.
@@ -95,7 +96,7 @@ class UpkeptCore(Core[T]):
             if self.lifecycle.checks and self.hk_rounds % self.config.health_freq == 0:
                 self.chores.append(partial(self._alone, "health", self._check_health))
         self.hk_time += self.clock() - now
-        if delay is None or not self.ledger.nplaces:
+        if delay is None or not self.ledger.places:
             return None  # the next creation has the pool looked at again
         if not self.config.exact:
             return self._next_round
@@ -174,15 +175,14 @@ class UpkeptCore(Core[T]):
     def _check_health(self) -> None:
         """Check each idle entry once, coldest first; only the one being checked is away meanwhile."""
         self.hc_rounds += 1
-        ledger = self.ledger
         try:
-            for _ in range(ledger.nidle):
-                entry = self._locked(ledger.begin_check)
+            for _ in range(self.ledger.nidle):
+                entry = self._locked(self.rounds.begin_check)
                 if entry is None:
                     break
                 self._check(entry)
         finally:
-            self._locked(ledger.end_check)
+            self._locked(self.rounds.end_check)
 
     def _check(self, entry: Entry[T]) -> None:
         try:
@@ -190,9 +190,11 @@ class UpkeptCore(Core[T]):
         except BaseException:
             self._bury(entry)
             raise
+        finally:
+            self._locked(self.rounds.checked, entry)
         if not fine:
             self._bury(entry)
-        elif self._locked(self.ledger.passed_check, entry, self.clock()):
+        elif self._locked(self.rounds.passed_check, entry, self.clock()):
             self.finish(entry)
 
     def _refill(self) -> None:
@@ -214,6 +216,10 @@ class UpkeptCore(Core[T]):
 
     # The ends of the process. ------------------------------------------------------------------------
 
+    def await_rest(self, seconds: float) -> None:
+        if self.lifecycle.closes or not self.lifecycle.silent:
+            super().await_rest(seconds)
+
     def last_rites(self) -> list[Callable[[], None]]:
         """Close the pool at interpreter exit: what is to be called for that."""
         self.lifecycle.silent = True
@@ -234,7 +240,7 @@ class UpkeptCore(Core[T]):
 
 
 def _permit_to_refill(ledger: Ledger[T]) -> Entry[T] | None:
-    return ledger.reserve() if ledger.wants_refill() else None
+    return ledger.places.reserve() if ledger.wants_refill() else None
 
 
 _inherited: list[object] = []
@@ -252,5 +258,3 @@ def _keep_for_ever(thing: object) -> None:
     except ImportError:  # an interpreter built without it: until exit the list does
         return
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
-
-

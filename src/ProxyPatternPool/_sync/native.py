@@ -46,7 +46,9 @@ def _original(module: str, name: str) -> Any:
 allocate_lock: Callable[[], Lock] = _original("_thread", "allocate_lock")
 get_ident: Callable[[], int] = _original("_thread", "get_ident")
 if TYPE_CHECKING:
-    from threading import local as ThreadLocal
+    from threading import local
+
+    ThreadLocal = local
 else:
     ThreadLocal = _original("_thread", "_local")
 _start_new_thread: Callable[[Callable[[], None], tuple[()]], int] = _original("_thread", "start_new_thread")

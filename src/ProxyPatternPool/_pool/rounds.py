@@ -1,0 +1,145 @@
+"""What a round of house keeping finds: expired, long-used and unhealthy entries. Called with the lock held."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from traceback import StackSummary
+from typing import Generic, TypeVar
+
+from .._sync.owner import Owner
+from . import policy
+from .config import PoolConfig
+from .entry import Entry
+from .ledger import Ledger, snapshot
+from .policy import Verdict
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Loan(Generic[T]):
+    """One loan, as it was when it was looked at."""
+
+    entry: Entry[T]
+    owner: Owner | None
+    since: float
+    stack: StackSummary | None
+
+
+@dataclass(eq=False)
+class Due(Generic[T]):
+    """What a round found. Expired and killed entries are to be closed, the warned only spoken of."""
+
+    expired: list[Entry[T]] = field(default_factory=list)
+    warned: list[Loan[T]] = field(default_factory=list)
+    killed: list[Loan[T]] = field(default_factory=list)
+    deadline: float | None = None
+
+
+class Rounds(Generic[T]):
+    """The house keeper's way through a ledger."""
+
+    def __init__(self, config: PoolConfig, ledger: Ledger[T]) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._in_check: set[int] = set()  # serials of entries taken out to be checked
+        self.nkilled = self.nrecycled = self.nhealth = 0
+
+    def due(self, now: float) -> Due[T]:
+        """Expire, warn and kill what is due, and say when to look again; None where nothing is to be watched."""
+        due: Due[T] = Due()
+        self._expire(now, due)
+        self._watch_loans(now, due)
+        return due
+
+    def _expire(self, now: float, due: Due[T]) -> None:
+        limit = self._config.max_avail_delay
+        if limit is None:
+            return
+        deadline = now + limit
+        ledger = self._ledger
+        for shelf in (ledger.checked, ledger.idle):
+            while shelf:
+                spare = ledger.places.nspare > 0
+                try:
+                    if policy.on_idle(now - shelf[0].last_ret, limit, spare=spare) is Verdict.KEEP:
+                        deadline = min(deadline, shelf[0].last_ret + limit) if spare else deadline
+                        break
+                    entry = shelf.popleft()
+                except IndexError:  # lent between two of these lines
+                    break
+                if policy.on_idle(now - entry.last_ret, limit, spare=spare) is Verdict.KEEP:
+                    # The one looked at was lent meanwhile, this one is fresh. It goes back to the cold end.
+                    shelf.appendleft(entry)
+                    ledger.nudge()
+                    break
+                self.nrecycled += ledger.places.retire(entry)
+                due.expired.append(entry)
+        due.deadline = deadline
+
+    def _watch_loans(self, now: float, due: Due[T]) -> None:
+        warn, kill = self._config.warn_delay, self._config.kill_delay
+        delays = [delay for delay in (warn, kill) if delay is not None]
+        if not delays:
+            return
+        ledger = self._ledger
+        deadline = now + min(delays)
+        for key, entry in snapshot(ledger.using.items()):
+            # take() writes the time and the owner before it counts the use, and enters the loan last. So an
+            # entry still entered here, at the same use as before, has not changed hands while it was read.
+            use = entry.uses
+            loan = Loan(entry, entry.owner, entry.last_get, entry.stack)
+            if ledger.using.get(key) is not entry or entry.uses != use:
+                continue
+            match policy.on_long_use(now - loan.since, warn, kill, warned=entry.warned == use):
+                case Verdict.KEEP:
+                    deadline = min([deadline, *(loan.since + delay for delay in delays if loan.since + delay > now)])
+                case Verdict.WARN:
+                    entry.warned = use
+                    entry.limit = 0  # its return is looked at closely
+                    due.warned.append(loan)
+                    deadline = deadline if kill is None else min(deadline, loan.since + kill)
+                case Verdict.RETIRE:
+                    if ledger.using.pop(key, None) is None:
+                        continue  # it came back just now
+                    if entry.uses != use:
+                        # Returned and lent again since: not overdue. Whoever returns it within these two
+                        # lines finds nothing, and looks again with the lock.
+                        ledger.using[key] = entry
+                        continue
+                    self.nkilled += ledger.places.retire(entry)
+                    due.killed.append(loan)
+        due.deadline = deadline if due.deadline is None else min(due.deadline, deadline)
+
+    def unwarn(self, entry: Entry[T]) -> bool:
+        """Forget the warning about an entry that came back; say whether it was about this loan."""
+        entry.limit = self._ledger.places.limit
+        return entry.warned == entry.uses
+
+    @property
+    def nchecking(self) -> int:
+        """How many entries are being checked."""
+        return len(self._in_check)
+
+    def begin_check(self) -> Entry[T] | None:
+        """Take out the coldest idle entry, to be checked outside the lock."""
+        try:
+            entry = self._ledger.idle.popleft()
+        except IndexError:
+            return None
+        self.nhealth += 1
+        self._in_check.add(entry.serial)
+        return entry
+
+    def passed_check(self, entry: Entry[T], now: float) -> bool:
+        """Make a checked entry available again; say whether it is to be closed instead."""
+        return self._ledger.pass_on(entry, now, self._ledger.checked)
+
+    def checked(self, entry: Entry[T]) -> None:
+        """Note that a check is over, whatever came of it."""
+        self._in_check.discard(entry.serial)
+
+    def end_check(self) -> None:
+        """Put all that passed back at the cold end, in the order of their last return."""
+        ledger = self._ledger
+        passed, ledger.checked = ledger.checked, deque()
+        ledger.idle.extendleft(reversed(passed))

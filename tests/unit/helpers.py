@@ -1,0 +1,176 @@
+"""What unit tests share: a factory that keeps books, callers in threads, and naps that take no time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Generic, TypeVar
+
+import pytest
+
+from ProxyPatternPool._sync.sleeper import NativeSleeper, Sleeper
+
+from .clock import HandMovedClock
+
+R = TypeVar("R")
+
+ROOT = Path(__file__).parents[2]
+DEADLINE = 20.0
+"""Seconds after which something that should have happened counts as never happening."""
+
+
+class Thing:
+    """An object like any other."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __repr__(self) -> str:
+        return f"thing {self.number}"
+
+
+class Nuisance:
+    """An object that is unhashable, falsy, and equal to everything."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Works:
+    """A factory that keeps books: more objects than places, or an object closed twice, is an error at once."""
+
+    def __init__(self, bound: int | None = None) -> None:
+        self.bound = bound
+        self.numbers: list[int] = []
+        self.made: list[Thing] = []
+        self.closed: list[Thing] = []
+        self.failing: BaseException | None = None
+
+    def make(self, number: int) -> Thing:
+        assert self.bound is None or len(self.made) - len(self.closed) < self.bound, "more objects than places"
+        self.numbers.append(number)
+        if self.failing is not None:
+            raise self.failing
+        thing = Thing(number)
+        self.made.append(thing)
+        return thing
+
+    def close(self, thing: Thing) -> None:
+        assert thing not in self.closed, "closed twice"
+        self.closed.append(thing)
+
+    @property
+    def alive(self) -> list[Thing]:
+        return [thing for thing in self.made if thing not in self.closed]
+
+
+class Caller(Generic[R]):
+    """Somebody who does something in a thread of his own."""
+
+    def __init__(self, job: Callable[[], R], name: str | None = None) -> None:
+        self._job = job
+        self._results: list[R] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._job())
+        except BaseException as error:
+            self._error = error
+
+    @property
+    def busy(self) -> bool:
+        return self._thread.is_alive()
+
+    def result(self) -> R:
+        """Wait for the end: the result, or raise what was raised."""
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive(), "still busy"
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+
+def eventually(happened: Callable[[], object], seconds: float = DEADLINE) -> None:
+    """Wait until something has happened; fail when it never does."""
+    deadline = monotonic() + seconds
+    pause = threading.Event()
+    while not happened():
+        assert monotonic() < deadline, f"still not so after {seconds} s"
+        pause.wait(0.0005)
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait for an event; fail when it never comes."""
+    assert event.wait(DEADLINE), "it never happened"
+
+
+class Bed:
+    """A sleeper whose sleep takes no time: what others do meanwhile, the sleeping thread does itself."""
+
+    def __init__(self, naps: Naps) -> None:
+        self._naps = naps
+        self._woken = False
+
+    def sleep(self, seconds: float | None) -> bool:
+        self._naps.asked.append(seconds)
+        if not self._woken and (seconds is None or seconds > 0):
+            if self._naps.meanwhile:
+                self._naps.meanwhile.popleft()()
+            else:
+                assert seconds is not None, "this would sleep for ever"
+                self._naps.clock.advance(seconds)
+        woken, self._woken = self._woken, False
+        return woken
+
+    def wake(self) -> None:
+        self._woken = True
+
+    def dispose(self) -> None:
+        self._naps.made_up += 1
+
+
+class Naps:
+    """How the test's own thread sleeps: each sleep does what is queued here, or moves the clock on."""
+
+    def __init__(self, clock: HandMovedClock) -> None:
+        self.clock = clock
+        self._thread = threading.get_ident()
+        self.meanwhile: deque[Callable[[], object]] = deque()
+        self.asked: list[float | None] = []
+        self.beds = self.made_up = 0
+
+    def bed(self) -> Sleeper:
+        if threading.get_ident() != self._thread:
+            return NativeSleeper()
+        self.beds += 1
+        return Bed(self)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the package has logged in this test."""
+    return [record.getMessage() for record in caplog.records if record.name == "ppp"]
+
+
+def run_script(name: str, *args: str, seconds: float = 30.0) -> list[str]:
+    """Run one of the scripts in a fresh interpreter; it must end well and in silence, and what it prints comes back."""
+    command = [sys.executable, "-W", "error", "-m", f"tests.unit.scripts.{name}", *args]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds, check=False, cwd=ROOT, env={**os.environ}
+    )
+    assert done.returncode == 0, f"{args} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.stderr == "", done.stderr
+    return done.stdout.splitlines()

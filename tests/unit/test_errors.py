@@ -1,0 +1,134 @@
+"""Everything raised on purpose is one family, and says enough to act upon."""
+
+from __future__ import annotations
+
+import pytest
+
+import ProxyPatternPool
+from ProxyPatternPool import (
+    HookError,
+    Pool,
+    PoolClosed,
+    PoolException,
+    PoolValueError,
+    PPPException,
+    TimeOut,
+)
+
+from .clock import HandMovedKeeper
+from .helpers import Naps, Thing, Works
+
+
+def test_the_public_names() -> None:
+    """The package gives away its public names, sorted, and each can be had."""
+    assert ProxyPatternPool.__all__ == sorted(ProxyPatternPool.__all__)
+    assert all(hasattr(ProxyPatternPool, name) for name in ProxyPatternPool.__all__)
+    assert {"Pool", "Lease", "Hooks", "PoolStats", "ObjectStats", "TimeOut", "Tracer"} <= set(ProxyPatternPool.__all__)
+
+
+def test_one_family() -> None:
+    """One except clause catches all, and each also is what the standard library calls it."""
+    assert issubclass(PoolException, PPPException)
+    for error in (TimeOut, PoolClosed, PoolValueError, HookError):
+        assert issubclass(error, PoolException)
+    assert issubclass(TimeOut, TimeoutError)
+    assert issubclass(PoolValueError, ValueError)
+
+
+def test_timeout_says_what_the_pool_looks_like(keeper: HandMovedKeeper, works: Works, naps: Naps) -> None:
+    """A timeout says how long, in which pool, and what everybody is doing there."""
+    pool = Pool(works.make, 3, min_size=0, name="books", timeout=2.5)
+    for _ in range(3):
+        pool.get()
+    with pytest.raises(TimeOut) as raised:
+        pool.get()
+    assert str(raised.value) == (
+        "timeout after 2.5 seconds in pool 'books': 3 objects exist (0 idle, 3 lent, 0 being created), 1 waiting"
+    )
+    assert raised.value.__cause__ is None
+
+
+def test_timeout_counts_what_is_being_created(keeper: HandMovedKeeper) -> None:
+    """An object that is only being created counts as such."""
+    messages: list[str] = []
+
+    def make(number: int) -> Thing:
+        with pytest.raises(TimeOut) as raised:
+            pool.get(0)
+        messages.append(str(raised.value))
+        return Thing(number)
+
+    pool = Pool(make, 1, min_size=0)
+    pool.get()
+    assert messages[0].startswith(f"timeout after 0 seconds in pool {pool.name}: ")
+    assert messages[0].endswith("(0 idle, 0 lent, 1 being created), 0 waiting")
+
+
+def cause_of_a_timeout(error: BaseException) -> BaseException | None:
+    """What a timeout gives as its cause while the creation after a failed one is under way."""
+    causes: list[BaseException | None] = []
+
+    def make(number: int) -> Thing:
+        if number == 0:
+            raise error
+        with pytest.raises(TimeOut) as raised:
+            pool.get(0)
+        causes.append(raised.value.__cause__)
+        return Thing(number)
+
+    pool = Pool(make, 1, min_size=0)
+    with pytest.raises(type(error)):
+        pool.get()
+    pool.get()
+    with pytest.raises(TimeOut) as raised:
+        pool.get(0)
+    assert raised.value.__cause__ is None, "the last creation went well"
+    return causes[0]
+
+
+def test_timeout_has_the_last_creation_error_as_its_cause(keeper: HandMovedKeeper) -> None:
+    """Who waits in vain because nothing can be created learns why, as long as that is so."""
+    error = ConnectionError("no server")
+    cause = cause_of_a_timeout(error)
+    assert isinstance(cause, ConnectionError)
+    assert cause.args == ("no server",)
+    assert cause is not error, "with its traceback it would keep its caller's objects alive"
+    assert cause.__traceback__ is None
+
+
+class Refusing(Exception):
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason)
+
+
+class Changing(Exception):
+    def __reduce__(self) -> tuple[type[KeyError], tuple[str]]:
+        return KeyError, ("something else",)
+
+
+@pytest.mark.parametrize("error", [Refusing(reason="no server"), Changing("no server")])
+def test_an_error_that_cannot_be_copied_is_still_told(error: Exception, keeper: HandMovedKeeper) -> None:
+    """An error class that cannot be copied shows as text."""
+    cause = cause_of_a_timeout(error)
+    assert type(cause) is PoolException
+    assert str(cause) == f"{type(error).__name__}: no server"
+
+
+def test_closed_names_the_pool(keeper: HandMovedKeeper, works: Works) -> None:
+    """A closed pool says which it is."""
+    pool = Pool(works.make, name="books")
+    pool.shutdown()
+    with pytest.raises(PoolClosed, match="pool 'books' is closed"):
+        pool.get()
+
+
+def test_hook_error_names_hook_and_pool(keeper: HandMovedKeeper, works: Works) -> None:
+    """A hook's failure says which hook of which pool, and has the hook's own error as its cause."""
+
+    def getter(thing: Thing) -> None:
+        raise ConnectionError("gone")
+
+    pool = Pool(works.make, name="books", getter=getter, hook_errors="discard")
+    with pytest.raises(HookError, match=r"getter failed in pool 'books': ConnectionError\('gone'\)") as raised:
+        pool.get()
+    assert isinstance(raised.value.__cause__, ConnectionError)

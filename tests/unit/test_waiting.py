@@ -1,0 +1,424 @@
+"""Waiting for an object: in order, exactly as long as asked, and never in vain while there is something to have."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ProxyPatternPool import Pool, PoolClosed, TimeOut
+from ProxyPatternPool._pool import core as core_module
+from ProxyPatternPool._pool import housekeeper
+from ProxyPatternPool._pool.ledger import Put
+from ProxyPatternPool._sync.sleeper import NativeSleeper
+
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import Caller, Naps, Thing, Works, eventually, wait_for
+
+
+def queue_up(pool: Pool[Thing], count: int, job: Callable[[int], object]) -> list[Caller[object]]:
+    """Have callers queue one after the other, each in a thread."""
+    callers: list[Caller[object]] = []
+    for number in range(count):
+        before = pool.stats()["nwaiting"]
+        callers.append(Caller(lambda number=number: job(number), f"caller {number}"))  # type: ignore[misc]
+        eventually(lambda before=before: pool.stats()["nwaiting"] == before + 1)  # type: ignore[misc]
+    return callers
+
+
+# --- in order ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("aged", [False, True])
+def test_first_come_first_served(aged: bool, keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+    """Whoever has waited longest is served first, and everyone is."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    served: list[int] = []
+
+    def job(number: int) -> None:
+        thing = pool.get()
+        served.append(number)
+        pool.ret(thing)
+
+    callers = queue_up(pool, 6, job)
+    clock.advance(1.0 if aged else 0.0)
+    pool.ret(thing)
+    for caller in callers:
+        caller.result()
+    assert served == list(range(6))
+    assert pool.stats()["nwaiting"] == 0
+    assert pool.get(0) is thing
+
+
+def test_newcomers_do_not_overtake(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+    """An object given back goes to the oldest waiter directly: a newcomer finds nothing, however quick he is."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    enough = threading.Event()
+
+    def job(number: int) -> Thing:
+        thing = pool.get()
+        wait_for(enough)
+        return thing
+
+    callers = queue_up(pool, 1, job)
+    clock.advance(0.001)
+    pool.ret(thing)
+    with pytest.raises(TimeOut):
+        pool.get(0)
+    enough.set()
+    assert callers[0].result() is thing
+
+
+def test_a_newcomer_may_win_for_a_millisecond(keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock) -> None:
+    """A waiter who has just come and was overtaken keeps his place at the head, and is served next."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    newcomer: list[Thing] = []
+
+    def give_back_and_be_quicker() -> None:
+        clock.advance(0.0005)
+        pool.ret(thing)
+        newcomer.append(pool.get(0))
+
+    def give_back() -> None:
+        clock.advance(0.0005)
+        pool.ret(newcomer.pop())
+        with pytest.raises(TimeOut):
+            pool.get(0)
+
+    naps.meanwhile.extend([give_back_and_be_quicker, give_back])
+    assert pool.get() is thing
+    assert pool.stats()["nwaiting"] == 0
+
+
+def test_as_many_waiters_wake_as_objects_come(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+    """Of two objects given back at once two waiters get one each, and the third waits on."""
+    pool = Pool(Thing, 2)
+    things = [pool.get(), pool.get()]
+    callers = queue_up(pool, 3, lambda number: pool.get())
+    for thing in things:
+        pool.ret(thing)
+    assert {callers[0].result(), callers[1].result()} == set(things)
+    assert callers[2].busy
+    assert pool.stats()["nwaiting"] == 1
+    pool.ret(things[0])
+    assert callers[2].result() is things[0]
+
+
+def test_a_discarded_object_serves_the_next(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+    """A freed place is worth as much as an object: the oldest waiter creates."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    callers = queue_up(pool, 2, lambda number: pool.get())
+    clock.advance(1)
+    pool.discard(thing)
+    second = callers[0].result()
+    assert isinstance(second, Thing)
+    assert second.number == 1
+    assert callers[1].busy
+    pool.discard(second)
+    third = callers[1].result()
+    assert isinstance(third, Thing)
+    assert third.number == 2
+
+
+def test_worn_out_objects_serve_waiters(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+    """The place of an object that is closed on its return goes to a waiter as well."""
+    pool = Pool(Thing, 1, max_use=1)
+    thing = pool.get()
+    callers = queue_up(pool, 3, lambda number: pool.ret(pool.get()))
+    clock.advance(1)
+    pool.ret(thing)
+    for caller in callers:
+        caller.result()
+    assert pool.stats()["ncreated"] == pool.stats()["nuses"] == 4
+
+
+# --- for how long -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("default", "given", "seconds"), [(2.5, None, 2.5), (None, 1.5, 1.5), (9.0, 1.5, 1.5)])
+def test_timeouts_are_exact(
+    default: float | None, given: float | None, seconds: float, keeper: HandMovedKeeper, naps: Naps
+) -> None:
+    """A wait ends when its time is over, the call's own timeout before the pool's; not before and not after."""
+    pool = Pool(Thing, 1, timeout=default)
+    pool.get()
+    start = naps.clock()
+    with pytest.raises(TimeOut, match=f"timeout after {seconds} seconds"):
+        pool.get(given)
+    assert naps.clock() - start == seconds
+    assert naps.asked == [seconds]
+
+
+@given(st.lists(st.floats(min_value=0.0, max_value=0.9), max_size=8), st.floats(min_value=0.001, max_value=1e6))
+def test_early_wakes_neither_shorten_nor_lengthen_a_wait(portions: list[float], timeout: float) -> None:
+    """However often a waiter is woken for nothing, it sleeps no longer than it asked for, and no shorter."""
+    clock = HandMovedClock()
+    naps = Naps(clock)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(housekeeper, "KEEPER", HandMovedKeeper(clock))
+        patch.setattr(core_module, "sleeper", naps.bed)
+        pool = Pool(Thing, 1)
+        pool.get()
+        start = clock()
+
+        def wake_early(portion: float) -> None:
+            clock.advance((naps.asked[-1] or 0.0) * portion)
+
+        naps.meanwhile.extend([lambda portion=portion: wake_early(portion) for portion in portions])  # type: ignore[misc]
+        with pytest.raises(TimeOut):
+            pool.get(timeout)
+    assert start + timeout <= clock() <= (start + timeout) * (1 + 1e-15)
+    assert all(asked is not None and asked > 0 for asked in naps.asked)
+
+
+@pytest.mark.parametrize("timeout", [0, 0.0])
+def test_zero_never_waits(timeout: float, keeper: HandMovedKeeper, naps: Naps) -> None:
+    """A timeout of 0 gives what can be had at once, and never waits; it does not mean the pool's default."""
+    pool = Pool(Thing, 1, timeout=10)
+    thing = pool.get(timeout)
+    with pytest.raises(TimeOut, match="timeout after 0 seconds"):
+        pool.get(timeout)
+    assert naps.asked == []
+    pool.ret(thing)
+    assert pool.get(timeout) is thing
+
+
+def test_default_of_zero_never_waits(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """A pool's default timeout of 0 is a timeout of 0."""
+    pool = Pool(Thing, 1, timeout=0)
+    pool.get()
+    with pytest.raises(TimeOut, match="timeout after 0 seconds"):
+        pool.get()
+    assert naps.asked == []
+
+
+@pytest.mark.parametrize(("default", "given"), [(None, None), (math.inf, None), (3.0, math.inf)])
+def test_for_ever(default: float | None, given: float | None, keeper: HandMovedKeeper, naps: Naps) -> None:
+    """Without a timeout, or with an infinite one, a wait ends when there is something to have."""
+    pool = Pool(Thing, 1, timeout=default)
+    thing = pool.get()
+    naps.meanwhile.extend([lambda: naps.clock.advance(1e9), lambda: pool.ret(thing)])
+    assert pool.get(given) is thing
+    assert naps.asked == [None, None]
+
+
+def test_an_object_at_the_last_moment(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """What is handed to a waiter whose time is just over is not lost: he has it."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+
+    def give_back_late() -> None:
+        naps.clock.advance(5)
+        pool.ret(thing)
+
+    naps.meanwhile.append(give_back_late)
+    assert pool.get(5) is thing
+
+
+def test_real_threads_sleep_exactly(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the real clock and a real bed a wait of 50 ms takes 50 ms."""
+    keeper.clock = monotonic
+    pool = Pool(Thing, 1)
+    pool.get()
+    start = monotonic()
+    with pytest.raises(TimeOut):
+        pool.get(0.05)
+    assert 0.05 <= monotonic() - start < 1.0
+
+
+def test_waiting_is_counted(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """Time spent in the queue adds up, the longest is remembered, and those who waited in vain are counted."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    for seconds in (1, 3, 2):
+        with pytest.raises(TimeOut):
+            pool.get(seconds)
+    with pytest.raises(TimeOut):
+        pool.get(0)
+
+    def give_back() -> None:
+        naps.clock.advance(0.5)
+        pool.ret(thing)
+
+    naps.meanwhile.append(give_back)
+    pool.get(2)
+    stats = pool.stats()
+    assert stats["ntimeouts"] == 4
+    assert stats["wait_time"] == pytest.approx(6.5)
+    assert stats["max_wait"] == 3.0
+    assert stats["nwaiting"] == 0
+
+
+# --- interrupted ------------------------------------------------------------------------------------
+
+
+class Interruption(BaseException):
+    """What a signal handler or a greenlet's timeout raises."""
+
+
+def interrupt() -> None:
+    raise Interruption
+
+
+def test_an_interrupted_waiter_leaves(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """A waiter that is interrupted is out of the queue, and what comes back later is there for others."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    naps.meanwhile.append(interrupt)
+    with pytest.raises(Interruption):
+        pool.get()
+    assert pool.stats()["nwaiting"] == 0
+    assert pool.stats()["ntimeouts"] == 0
+    naps.clock.advance(1)
+    pool.ret(thing)
+    assert pool.get(0) is thing
+
+
+def test_an_interrupted_waiter_passes_on_what_it_was_given(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """An object handed to a waiter in the moment of his interruption is not lost."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+
+    def give_back_and_interrupt() -> None:
+        naps.clock.advance(1)
+        pool.ret(thing)
+        interrupt()
+
+    naps.meanwhile.append(give_back_and_interrupt)
+    with pytest.raises(Interruption):
+        pool.get()
+    assert pool.stats()["navail"] == 1
+    assert pool.get(0) is thing
+
+
+def test_an_interrupted_waiter_passes_on_its_permit(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """A place handed to a waiter in the moment of his interruption is not lost."""
+    pool = Pool(Thing, 1, min_size=0)
+    thing = pool.get()
+
+    def discard_and_interrupt() -> None:
+        naps.clock.advance(1)
+        pool.discard(thing)
+        interrupt()
+
+    naps.meanwhile.append(discard_and_interrupt)
+    with pytest.raises(Interruption):
+        pool.get()
+    assert pool.stats()["nobjs"] == 0
+    assert isinstance(pool.get(0), Thing)
+
+
+@pytest.mark.parametrize("worth", ["object", "permit"])
+def test_what_an_interrupted_waiter_had_goes_to_the_next(worth: str, keeper: HandMovedKeeper, naps: Naps) -> None:
+    """The next in the queue gets what an interrupted waiter was given, an object or a permit."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    behind: list[Caller[object]] = []
+
+    def give_back_and_interrupt() -> None:
+        behind.extend(queue_up(pool, 1, lambda number: pool.get()))
+        naps.clock.advance(1)
+        (pool.ret if worth == "object" else pool.discard)(thing)
+        interrupt()
+
+    naps.meanwhile.append(give_back_and_interrupt)
+    with pytest.raises(Interruption):
+        pool.get()
+    served = behind[0].result()
+    assert isinstance(served, Thing)
+    assert (served is thing) == (worth == "object")
+    assert pool.stats()["nusing"] == pool.stats()["nobjs"] == 1
+
+
+def test_a_waiter_that_times_out_passes_on_what_it_was_given(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """A permit in the hands of a waiter is used, even if it came at the last moment: the wait is over then."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+
+    def discard_late() -> None:
+        naps.clock.advance(5)
+        pool.discard(thing)
+
+    naps.meanwhile.append(discard_late)
+    assert pool.get(5).number == 1
+
+
+def test_worn_out_in_the_hands_of_an_interrupted_waiter(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+    """An object lent to a caller who is interrupted on the way to it counts that use, and may be worn out by it."""
+    pool = Pool(works.make, 1, min_size=0, max_use=2, closer=works.close)
+    thing = pool.get()
+    naps.meanwhile.append(lambda: pool.ret(thing))
+    answer = pool._core.ledger.answer
+
+    def answer_and_interrupt(*args: object) -> None:
+        answer(*args)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        interrupt()
+
+    pool._core.ledger.answer = answer_and_interrupt  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(Interruption):
+        pool.get()
+    assert works.closed == [thing]
+    assert pool.stats()["nobjs"] == 0
+
+
+# --- closed -----------------------------------------------------------------------------------------
+
+
+def test_a_close_wakes_all(keeper: HandMovedKeeper) -> None:
+    """Everyone who waits learns at once that the pool is closed, whatever his timeout."""
+    pool = Pool(Thing, 1)
+    pool.get()
+    callers = queue_up(pool, 8, lambda number: pool.get(math.inf if number % 2 else 3600))
+    pool.shutdown()
+    for caller in callers:
+        with pytest.raises(PoolClosed):
+            caller.result()
+    stats = pool.stats()
+    assert stats["nwaiting"] == 0
+    assert stats["ntimeouts"] == 0
+
+
+def test_nobody_sleeps_while_something_is_idle(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object given back between the look at the shelf and the queue is found by who queues."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    join = pool._core.ledger.waiters.join
+
+    def join_as_it_comes_back(waiter: object) -> None:
+        join(waiter)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        # As another thread's ret() does that began before anybody waited: without the lock, which is held here.
+        entry = pool._core.ledger.using.pop(id(thing))
+        pool._core.ledger.idle.append(entry)
+
+    monkeypatch.setattr(type(pool._core.ledger.waiters), "join", lambda queue, waiter: join_as_it_comes_back(waiter))
+    monkeypatch.setattr(core_module, "sleeper", NativeSleeper)
+    assert pool.get(1000) is thing
+    assert pool.stats()["nwaiting"] == 0
+
+
+def test_a_return_during_the_queueing_is_announced(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """An object put back by somebody who did not yet see the waiter wakes him after all."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    ledger = pool._core.ledger
+
+    def give_back_half_seen() -> None:
+        # ret() as it goes when the waiter comes between its look and its append.
+        entry = ledger.using.pop(id(thing))
+        watched, ledger.watched = ledger.watched, 0
+        put = ledger.put(entry, naps.clock())
+        assert put is None
+        ledger.watched = watched
+        pool._core.settle(entry, Put.WATCHED)
+
+    naps.meanwhile.append(give_back_half_seen)
+    assert pool.get() is thing
