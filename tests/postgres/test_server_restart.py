@@ -98,13 +98,13 @@ def test_refill_backs_off_and_recovers(server: Server) -> None:
     """While the server is down the house keeper tries to refill, ever less often; later `min_size` is regained."""
     factory = Attempts(server.conninfo)
     with Pool(factory, max_size=2, min_size=2, health=healthy, hk_delay=0.01, closer=close) as pool:
-        assert pool.stats()["navail"] == 2
+        assert pool.stats()["nobjs"] == 2
         server.stop()
         eventually(lambda: pool.stats()["nobjs"] == 0, 10)
         created = 2
         eventually(lambda: len(factory.times) >= created + 4, 20)
         failing = factory.times[created:]
-        # every round would be one attempt in 10 ms or so: four attempts of an exponential back-off take far longer
+        # every round would be an attempt in 10 ms or so; delays that double from 50 ms take far longer, jitter included
         assert failing[3] - failing[0] > 0.15
         server.start()
         eventually(lambda: pool.stats()["navail"] == 2, 20)
@@ -115,7 +115,7 @@ def test_refill_backs_off_and_recovers(server: Server) -> None:
 
 def test_back_off_does_not_delay_callers(server: Server) -> None:
     """The back-off is the house keeper's own: a `get` after the server's return creates at once."""
-    with Pool(connector(server.conninfo), max_size=2, min_size=2, health=healthy, hk_delay=0.01, closer=close) as pool:
+    with Pool(connector(server.conninfo), max_size=4, min_size=2, health=healthy, hk_delay=0.01, closer=close) as pool:
         server.stop()
         eventually(lambda: pool.stats()["nerrors"] >= 4, 20)
         server.start()

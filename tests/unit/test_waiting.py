@@ -68,7 +68,7 @@ def test_newcomers_do_not_overtake(keeper: HandMovedKeeper, clock: HandMovedCloc
         return thing
 
     callers = queue_up(pool, 1, job)
-    clock.advance(0.001)
+    clock.advance(0.0011)
     pool.ret(thing)
     with pytest.raises(TimeOut):
         pool.get(0)
@@ -88,7 +88,7 @@ def test_a_newcomer_may_win_for_a_millisecond(keeper: HandMovedKeeper, naps: Nap
         newcomer.append(pool.get(0))
 
     def give_back() -> None:
-        clock.advance(0.0005)
+        clock.advance(0.0006)
         pool.ret(newcomer.pop())
         with pytest.raises(TimeOut):
             pool.get(0)

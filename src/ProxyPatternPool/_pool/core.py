@@ -26,7 +26,7 @@ from .._sync.native import allocate_lock
 from .._sync.owner import here
 from .._sync.sleeper import Home, Sleeper, home, sleeper
 from .config import PoolConfig, seconds
-from .entry import Entry, Mailbox, Stage
+from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
 from .housekeeper import HouseKeeper, first
 from .ledger import Ledger, Put
 from .lifecycle import Lifecycle, keepsake
@@ -152,7 +152,7 @@ class Core(ABC, Generic[T]):
                     entry = self._wait(waiter, self.config.timeout if timeout is None else timeout)
                 finally:
                     waiter.sleeper.dispose()
-            if entry.stage is Stage.CREATING:
+            if entry.stage is CREATING:
                 self._create(entry)
                 self._locked(self.ledger.admit, entry, self.clock(), waiter)
         except BaseException as error:
@@ -296,12 +296,12 @@ class Core(ABC, Generic[T]):
 
     def finish(self, entry: Entry[T]) -> None:
         """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
-        if entry.stage in (Stage.CREATING, Stage.LIVE) and entry.made:
+        if entry.stage in (CREATING, LIVE) and entry.made:
             self._locked(self._end_early, entry)
         try:
             self.lifecycle.close(entry)
         finally:
-            if entry.stage is not Stage.RETIRED:  # else interrupted before the closer: it dies, and is finished later
+            if entry.stage is not RETIRED:  # else interrupted before the closer: it dies, and is finished later
                 self._locked(self._free, entry)
                 if self.ledger.wants_refill():
                     self.look_after()
@@ -312,7 +312,7 @@ class Core(ABC, Generic[T]):
             waiting.wake()
 
     def _end_early(self, entry: Entry[T]) -> None:
-        if entry.stage is Stage.CREATING:  # interrupted between the factory's return and the opener
+        if entry.stage is CREATING:  # interrupted between the factory's return and the opener
             self.ledger.places.adopt(entry)
         self.ledger.places.retire(entry)
 

@@ -21,6 +21,10 @@ class Stage(enum.Enum):
     GONE = "gone"  # its place is free
 
 
+# By name: on 3.11 the look-up in the class costs a tenth of a microsecond each time.
+CREATING, LIVE, RETIRED, CLOSED, GONE = Stage
+
+
 class Mailbox(Generic[T]):
     """What finalizers leave for whoever holds the pool's lock next: they must neither wait nor call anything.
 
@@ -68,7 +72,7 @@ class Entry(Generic[T]):
 
     def __init__(self, serial: int, mailbox: Mailbox[T]) -> None:
         self.mailbox = mailbox
-        self.stage = Stage.CREATING
+        self.stage = CREATING
         self.serial = serial
         self.key = 0  # the id of the object
         self.uses = 0
@@ -84,6 +88,6 @@ class Entry(Generic[T]):
         return hasattr(self, "obj")
 
     def __del__(self) -> None:
-        if getattr(self, "stage", Stage.GONE) is not Stage.GONE:  # __init__ may have been interrupted
+        if getattr(self, "stage", GONE) is not GONE:  # __init__ may have been interrupted
             self.mailbox.orphans.append(self)
             self.mailbox.knock()

@@ -122,6 +122,8 @@ class HouseKeeper:
         self._jobs: SimpleQueue[Household | _Jobs] = SimpleQueue()
         self._last_jobs = _Jobs()
         self._running = False
+        self._done = 0  # jobs that crew threads have done
+        self._done_before = -1  # the same when a thread was last added, or not, for chores that had to wait
         self._free = 0  # crew threads waiting for a job
         self._crew = 0  # crew threads in all
         self._helping: weakref.WeakKeyDictionary[Household | _Jobs, int] = (
@@ -207,6 +209,9 @@ class HouseKeeper:
             if self._helping.get(household, 0) >= HELPERS:
                 return
             self._jobs.put(household)
+            if more:
+                # A crew that gets things done is only busy, and more threads would not be quicker.
+                more, self._done_before = self._done == self._done_before, self._done
             if not (more or (self._free == 0 and self._crew < CREW)):
                 return
             self._crew += 1
@@ -238,6 +243,7 @@ class HouseKeeper:
     def _help(self, household: Household | _Jobs, change: int) -> None:
         with self._lock:
             self._helping[household] = self._helping.get(household, 0) + change
+            self._done += change < 0
 
     # The ends of the process. ----------------------------------------------------------------------
 

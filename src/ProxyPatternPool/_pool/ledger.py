@@ -23,9 +23,9 @@ from .._sync.native import GIL
 from .._sync.owner import Owner
 from . import policy
 from .config import PoolConfig
-from .entry import Entry, Mailbox, Stage
+from .entry import LIVE, Entry, Mailbox
 from .places import Places
-from .policy import Verdict
+from .policy import RETIRE
 from .waiters import Waiter, WaitQueue
 
 T = TypeVar("T")
@@ -166,7 +166,7 @@ class Ledger(Generic[T]):
         """
         entry = waiter.gift
         if entry is not None:
-            if entry.stage is Stage.LIVE:
+            if entry.stage is LIVE:
                 self.lend(entry, now, waiter)
             return entry
         if self.closed:
@@ -197,20 +197,20 @@ class Ledger(Generic[T]):
             return None
         if entry is waiter.lent and (entry.uses != waiter.use or self.using.pop(entry.key, None) is not entry):
             return None  # killed meanwhile
-        if entry.stage is Stage.LIVE:
+        if entry.stage is LIVE:
             return entry if self.give(entry, now) else None
         return entry
 
     def nudge(self) -> None:
         """Wake as many waiters as there are idle entries, and note whether anyone still waits."""
-        self.waiters.nudge(self.nidle)
+        self.waiters.nudge(len(self.idle) + len(self.checked))
         self.watched = len(self.waiters) + self.closed + (not self._lock_free)
 
     def give(self, entry: Entry[T], now: float) -> bool:
         """Hand an entry that is the caller's to whoever is next; say whether it is to be closed instead."""
-        if entry.stage is not Stage.LIVE:
+        if entry.stage is not LIVE:
             return False
-        if policy.on_return(entry.uses, self._config.max_use) is Verdict.RETIRE:
+        if policy.on_return(entry.uses, self._config.max_use) is RETIRE:
             self.nwornout += self.places.retire(entry)
             return True
         return self.pass_on(entry, now, self.idle)

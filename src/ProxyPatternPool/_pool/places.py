@@ -4,7 +4,7 @@ import weakref
 from typing import Generic, TypeVar
 
 from .config import PoolConfig
-from .entry import Entry, Mailbox, Stage
+from .entry import CREATING, GONE, LIVE, RETIRED, Entry, Mailbox
 
 T = TypeVar("T")
 
@@ -79,28 +79,28 @@ class Places(Generic[T]):
         # No call in these three lines, so that nothing can be thrown in between; the rest free() does again.
         self.ncreated += 1
         entry.limit = self.limit
-        entry.stage = Stage.LIVE
+        entry.stage = LIVE
         self._known.add(entry.key)
         self._creating.discard(entry.serial)
 
     def retire(self, entry: Entry[T]) -> bool:
         """Take an entry that is the caller's out for good, once; its place is taken until it is free."""
-        if entry.stage is not Stage.LIVE:
+        if entry.stage is not LIVE:
             return False
-        entry.stage = Stage.RETIRED
+        entry.stage = RETIRED
         self._retired.add(entry.serial)
         return True
 
     def free(self, entry: Entry[T]) -> None:
         """Free the place of an entry whose closer has returned, or that never had an object."""
-        if entry.stage is Stage.GONE:
+        if entry.stage is GONE:
             return
         self._retired.discard(entry.serial)
         self._creating.discard(entry.serial)
         self._taken.pop(entry.serial, None)
-        if entry.stage is not Stage.CREATING:
+        if entry.stage is not CREATING:
             self._known.discard(entry.key)
         # No call in these three lines: done once, together, whatever is thrown in before or after.
         self._past_uses += entry.uses
-        self.ndestroys += entry.stage is not Stage.CREATING
-        entry.stage = Stage.GONE
+        self.ndestroys += entry.stage is not CREATING
+        entry.stage = GONE

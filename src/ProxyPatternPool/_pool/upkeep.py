@@ -119,9 +119,9 @@ class UpkeptCore(Core[T]):
         """Do a full round now, chores included, in this thread."""
         self.sweep()
         if not self.ledger.closed:
-            now = self.clock()
-            self._round(now, forced=True)
-            self._see_to_refill(now)
+            self._round(self.clock(), forced=True)
+            self._run_chores()
+            self._see_to_refill(self.clock())  # of what the round has closed, too
         self._run_chores()
 
     # Chores: outside the lock, in a crew thread, in a greenlet of the pool's hub, or in the caller of housekeep(). ----

@@ -76,9 +76,13 @@ class WaitQueue(Generic[T]):
 
     def nudge(self, idle: int) -> None:
         """Tell as many waiters as there are idle entries, oldest first, to come and look."""
-        for waiter, _ in zip(self._queue, range(idle), strict=False):
-            if not waiter.awake:
-                waiter.wake()
+        if idle and self._queue:
+            for waiter in self._queue:
+                if not waiter.awake:
+                    waiter.wake()
+                idle -= 1
+                if not idle:
+                    break
 
     def rouse(self) -> None:
         """Wake everyone to look for himself; harmless at any time."""

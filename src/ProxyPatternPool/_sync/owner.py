@@ -85,7 +85,8 @@ _greenlets: _GreenletHere | None = None
 def here() -> Here:
     """The place to ask for the caller's owner: among threads, or among greenlets once those are in use."""
     global _greenlets
-    if "greenlet" not in sys.modules:
+    # Not "greenlet": others import that for uses of their own, and looking at it is dear.
+    if "gevent" not in sys.modules and "eventlet" not in sys.modules:
         return _threads
     if _greenlets is None:
         _greenlets = _GreenletHere(_threads)

@@ -1,0 +1,348 @@
+"""Leases and ``with`` blocks: one loan, which ends once."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+
+from ProxyPatternPool import Lease, Pool, PoolClosed, PoolException, TimeOut
+
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
+
+
+class Trouble(Exception):
+    """What goes wrong in somebody's block."""
+
+
+def test_with_obj(keeper: HandMovedKeeper) -> None:
+    """A block has its object, and the object is back when the block is over."""
+    pool = Pool(Thing, 1)
+    with pool.obj() as thing:
+        assert thing.number == 0
+        assert pool.stats()["nusing"] == 1
+    assert pool.stats()["nusing"] == 0
+    assert pool.get(0) is thing
+
+
+@pytest.mark.parametrize("error", [Trouble, KeyboardInterrupt, GeneratorExit, SystemExit])
+def test_with_obj_whatever_happens(error: type[BaseException], keeper: HandMovedKeeper) -> None:
+    """Whatever a block raises, its object is back, and the error goes on."""
+    pool = Pool(Thing, 1)
+    with pytest.raises(error), pool.obj():
+        raise error
+    with pytest.raises(error), pool.lease():
+        raise error
+    assert pool.stats()["nusing"] == 0
+
+
+def test_obj_waits_at_the_beginning_of_the_block(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """The object is borrowed where the block begins, with the timeout that was given before."""
+    pool = Pool(Thing, 1)
+    block = pool.obj(3)
+    thing = pool.get()
+    with pytest.raises(TimeOut, match="timeout after 3 seconds"), block:
+        pytest.fail("there is nothing to have")
+    pool.ret(thing)
+    with block as same:
+        assert same is thing
+    with pytest.raises(TimeOut), pool.obj(0), pool.obj(0):
+        pytest.fail("there is nothing to have")
+
+
+def test_obj_again(keeper: HandMovedKeeper) -> None:
+    """A block's context manager may be used again after the block, and is a new loan then."""
+    pool = Pool(Thing)
+    block = pool.obj()
+    for _ in range(3):
+        with block:
+            assert pool.stats()["nusing"] == 1
+        assert pool.stats()["nusing"] == 0
+    assert pool.stats()["nuses"] == 3
+
+
+def test_discard_within_a_block(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """A broken object may be discarded within its block; the end of the block has nothing left to do."""
+    pool = Pool(works.make, closer=works.close)
+    with pool.obj() as thing:
+        pool.discard(thing)
+    assert works.closed == [thing]
+    assert said(caplog) == []
+
+
+def test_ret_within_a_block(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """A block whose object was given back, and lent to another meanwhile, takes it from nobody."""
+    pool = Pool(Thing, 1)
+    with pool.obj() as thing:
+        pool.ret(thing)
+        assert pool.get(0) is thing
+    assert pool.stats()["nusing"] == 1
+    assert said(caplog) == []
+
+
+def test_lease(keeper: HandMovedKeeper) -> None:
+    """A lease has its object until it is released; then it says that it has none."""
+    pool = Pool(Thing, 1, name="books")
+    lease = pool.lease()
+    assert lease.obj.number == 0
+    assert repr(lease) == "<Lease of pool 'books': object 0>"
+    assert pool.stats()["nusing"] == 1
+    lease.release()
+    assert pool.stats()["nusing"] == 0
+    with pytest.raises(PoolException, match="this lease of pool 'books' has ended: its object was given back"):
+        _ = lease.obj
+    assert repr(lease) == "<Lease of pool 'books': ended>"
+
+
+@pytest.mark.parametrize("first", ["release", "discard"])
+@pytest.mark.parametrize("second", ["release", "discard"])
+def test_a_lease_ends_once(
+    first: str, second: str, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second end of a lease does nothing, to whomever its object is lent by then."""
+    pool = Pool(works.make, 1, closer=works.close)
+    lease = pool.lease()
+    thing = lease.obj
+    getattr(lease, first)()
+    assert (works.closed == [thing]) == (first == "discard")
+    other = pool.get(0)
+    getattr(lease, second)()
+    assert other not in works.closed
+    assert pool.stats()["nusing"] == 1
+    assert said(caplog) == []
+
+
+def test_lease_as_a_block(keeper: HandMovedKeeper) -> None:
+    """A lease used as a block gives the object and is released at the block's end, once."""
+    pool = Pool(Thing, 1)
+    lease = pool.lease()
+    with lease as thing:
+        assert thing is lease.obj
+    assert pool.stats()["nusing"] == 0
+    with pytest.raises(PoolException, match="has ended"), lease:
+        pytest.fail("it is over")
+
+
+def test_lease_discarded_in_a_block(keeper: HandMovedKeeper, works: Works) -> None:
+    """A lease may be discarded in its own block."""
+    pool = Pool(works.make, closer=works.close)
+    lease = pool.lease()
+    with lease as thing:
+        lease.discard()
+    assert works.closed == [thing]
+    assert pool.stats()["nusing"] == 0
+
+
+def test_a_lease_and_a_return(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """An object given back by itself ends the loan: the lease does no harm to the next borrower."""
+    pool = Pool(Thing, 1)
+    lease = pool.lease()
+    pool.ret(lease.obj)
+    other = pool.lease()
+    assert other.obj is lease.obj, "of two leases of one object, one is over"
+    lease.release()
+    lease.discard()
+    assert pool.stats()["nusing"] == 1
+    assert other.obj.number == 0
+    other.release()
+    assert said(caplog) == []
+
+
+def test_errors_of_a_lease(keeper: HandMovedKeeper, naps: Naps, caplog: pytest.LogCaptureFixture) -> None:
+    """A lease that cannot be had leaves nothing behind."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    with pytest.raises(TimeOut, match="timeout after 2 seconds"):
+        pool.lease(2)
+    pool.ret(thing)
+    pool.shutdown()
+    with pytest.raises(PoolClosed):
+        pool.lease()
+    gc.collect()
+    keeper.run()
+    assert said(caplog) == []
+
+
+def test_a_lease_over_the_close(keeper: HandMovedKeeper, works: Works) -> None:
+    """A lease that outlives its pool closes its object when it is released."""
+    pool = Pool(works.make, closer=works.close)
+    lease = pool.lease()
+    pool.shutdown()
+    assert works.closed == []
+    assert lease.obj.number == 0
+    lease.release()
+    assert works.alive == []
+
+
+def test_a_lease_of_a_killed_object(
+    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Releasing a lease whose object was killed meanwhile is harmless."""
+    pool = Pool(works.make, 1, min_size=0, max_using_delay_kill=5, closer=works.close)
+    lease = pool.lease()
+    clock.advance(6)
+    pool.housekeep()
+    assert works.closed == [works.made[0]]
+    caplog.clear()
+    lease.release()
+    lease.discard()
+    assert said(caplog) == []
+    assert len(works.closed) == 1
+
+
+# --- dropped -----------------------------------------------------------------------------------------
+
+
+def test_a_dropped_lease_comes_back(
+    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lease that is dropped gives its object back, through the retter, with a warning that names pool and object."""
+    returned: list[Thing] = []
+    pool = Pool(works.make, 1, name="books", retter=returned.append)
+
+    def borrow_and_forget() -> None:
+        pool.lease()
+
+    Caller(borrow_and_forget, "forgetful").result()
+    assert returned == [], "no hook runs in a finalizer"
+    keeper.run()
+    assert returned == works.made
+    (line,) = said(caplog)
+    assert line.startswith("pool 'books': the lease of thing 0 was dropped by thread 'forgetful'")
+    assert line.endswith("without release()")
+    assert pool.stats()["navail"] == 1
+
+
+def test_a_dropped_lease_in_a_cycle(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """A lease in a garbage cycle comes back when the collector runs."""
+    pool = Pool(Thing, 1)
+    gc.disable()
+    try:
+        cycle: list[object] = [pool.lease()]
+        cycle.append(cycle)
+        del cycle
+        keeper.run()
+        assert pool.stats()["nusing"] == 1
+        gc.collect()
+    finally:
+        gc.enable()
+    keeper.run()
+    assert pool.stats()["nusing"] == 0
+    assert len(said(caplog)) == 1
+
+
+def test_the_next_borrower_sweeps(keeper: HandMovedKeeper) -> None:
+    """Who finds nothing idle looks for dropped leases himself, before he waits or creates."""
+    pool = Pool(Thing, 1)
+    thing = pool.lease().obj
+    assert pool.get(0) is thing
+
+
+def test_a_dropped_lease_serves_a_waiter(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """A waiter gets the object of a lease that is dropped while he waits."""
+    pool = Pool(Thing, 1)
+    leases = [pool.lease()]
+    thing = leases[0].obj
+
+    def drop() -> None:
+        naps.clock.advance(1)
+        leases.clear()
+        keeper.run()
+
+    naps.meanwhile.append(drop)
+    assert pool.get() is thing
+
+
+def test_a_dropped_block(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """A block that never ends, in a generator that is dropped, gives its object back at once."""
+    pool = Pool(Thing, 1)
+
+    def read() -> object:
+        with pool.obj() as thing:
+            yield thing
+
+    reading = iter(read())  # type: ignore[call-overload]
+    next(reading)
+    assert pool.stats()["nusing"] == 1
+    del reading
+    assert pool.stats()["nusing"] == 0
+    block = pool.obj()
+    block.__enter__()
+    del block
+    keeper.run()
+    assert pool.stats()["nusing"] == 0
+    assert len(said(caplog)) == 1
+
+
+def test_a_late_finalizer_harms_nobody(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """A lease that is dropped long after its loan has ended takes the object from nobody."""
+    pool = Pool(Thing, 1)
+    lease = pool.lease()
+    pool.ret(lease.obj)
+    other = pool.get(0)
+    del lease
+    keeper.run()
+    assert pool.stats()["nusing"] == 1
+    assert said(caplog) == []
+    pool.ret(other)
+
+
+def test_a_lease_dropped_with_the_lock_held(keeper: HandMovedKeeper) -> None:
+    """A finalizer may run anywhere, even in a thread that holds the pool's lock: it waits for nothing."""
+    pool = Pool(Thing, 1)
+    leases = [pool.lease()]
+
+    def drop() -> None:
+        with pool._core.lock:
+            leases.clear()
+
+    Caller(drop).result()
+    keeper.run()
+    assert pool.stats()["nusing"] == 0
+
+
+def test_a_dropped_lease_is_told_once(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """Of several threads that look after a dropped lease at once, one takes the object back and says so."""
+    naming, go_on = threading.Event(), threading.Event()
+
+    def name(thing: Thing) -> str:
+        if threading.current_thread().name == "slow":
+            naming.set()
+            wait_for(go_on)
+        return "it"
+
+    pool = Pool(Thing, 1, tracer=name)
+    pool.lease()
+    sweeping = Caller(keeper.run, "slow")
+    wait_for(naming)
+    pool.stats()
+    go_on.set()
+    sweeping.result()
+    assert len(said(caplog)) == 1
+    assert pool.stats()["navail"] == 1
+
+
+def test_a_dropped_lease_of_a_closed_pool(keeper: HandMovedKeeper, works: Works) -> None:
+    """The object of a dropped lease is closed where the pool is."""
+    pool = Pool(works.make, closer=works.close)
+    leases = [pool.lease()]
+    pool.shutdown()
+    leases.clear()
+    keeper.run()
+    assert works.alive == []
+
+
+def test_an_unborn_lease() -> None:
+    """The finalizer of a lease whose constructor was interrupted has nothing to do."""
+    lease: Lease[Thing] = Lease.__new__(Lease)
+    del lease
+
+
+def test_released_in_another_thread(keeper: HandMovedKeeper) -> None:
+    """A lease may be handed to another thread and released there."""
+    pool = Pool(Thing, 1)
+    lease = pool.lease()
+    Caller(lease.release).result()
+    eventually(lambda: pool.stats()["navail"] == 1)
