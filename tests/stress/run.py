@@ -43,26 +43,14 @@ class Interruptible(NativeSleeper):
     asleep: ClassVar[set[int]] = set()
 
     def sleep(self, seconds: float | None) -> bool:
+        ident = threading.get_ident()
         with self.gate:
-            self.asleep.add(threading.get_ident())
+            self.asleep.add(ident)
         try:
             return super().sleep(seconds)
         finally:
             with self.gate:
-                self.asleep.discard(threading.get_ident())
-
-
-@contextmanager
-def hostile_interpreter() -> Iterator[None]:
-    """Collect garbage at every chance and switch threads at every other."""
-    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(1e-6)
-    gc.set_threshold(1)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
-        gc.set_threshold(*threshold)
+                self.asleep.discard(ident)  # first of all calls here, and so done before anything arrives
 
 
 class Worker(threading.Thread):

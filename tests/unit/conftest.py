@@ -1,5 +1,6 @@
 """Every unit test has a hand-moved clock and a house keeper that does nothing by itself."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -38,3 +39,12 @@ def naps(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nap
 def works() -> Works:
     """A factory that keeps books."""
     return Works()
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """A test that silences the log, or makes it speak, does so for itself."""
+    log = logging.getLogger("ppp")
+    level = log.level
+    yield
+    log.setLevel(level)

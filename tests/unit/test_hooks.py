@@ -129,7 +129,7 @@ def test_no_hook_runs_with_a_lock_held(keeper: HandMovedKeeper, clock: HandMoved
 
     def hook(word: str) -> Opener[Thing]:
         def called(thing: Thing) -> None:
-            if armed and threading.current_thread() is threading.main_thread():
+            if armed and word not in answered and threading.current_thread() is threading.main_thread():
                 other_people(word)
 
         return called
@@ -148,7 +148,7 @@ def test_no_hook_runs_with_a_lock_held(keeper: HandMovedKeeper, clock: HandMoved
         max_avail_delay=1000.0,
     )
     armed = True
-    things = [pool.get(), pool.get()]
+    things = [pool.get() for _ in range(13)]
     clock.advance(6)
     pool.ret(things.pop())
     pool.housekeep()

@@ -203,6 +203,8 @@ class Core(ABC, Generic[T]):
     def _create(self, entry: Entry[T]) -> None:
         """Create the object of an entry that is the caller's; what fails is raised, and the place is free."""
         with self.lock:
+            if self.ledger.closed:
+                raise PoolClosed
             self.ncreating += 1
         try:
             self.lifecycle.make(entry)
@@ -321,15 +323,16 @@ class Core(ABC, Generic[T]):
         mailbox = self.ledger.mailbox
         while (dropped := first(mailbox.dropped)) is not None:
             entry, use = dropped
-            if self.ledger.using.get(entry.key) is entry and entry.uses == use:
+            using = self.ledger.using
+            if using.get(entry.key) is entry and entry.uses == use and using.pop(entry.key, None) is entry:
                 log.warning(
                     "%s: the lease of %s was dropped by %s without release()",
                     self.label,
                     self.lifecycle.describe(entry.obj),
                     entry.owner,
                 )
-                self.end_loan(entry, use)
-            # Removed last: an interrupted sweep is done again, and a loan ends only once.
+                self.settle(entry, self.ledger.put(entry, self.clock()))
+            # Removed last: an interrupted sweep is done again, and of several sweeps one has the entry.
             _remove(mailbox.dropped, dropped)
         while (orphan := first(mailbox.orphans)) is not None:
             if _remove(mailbox.orphans, orphan) and not self._locked(self.ledger.holds, orphan):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from .._errors import PoolClosed
 from .._hooks import Hooks
 from . import policy
 from .config import PoolConfig
@@ -205,6 +206,8 @@ class UpkeptCore(Core[T]):
                 self._create(entry)
                 if self._locked(ledger.give, entry, self.clock()):
                     self.finish(entry)
+        except PoolClosed:
+            pass  # closed meanwhile: the permit dies here, and its place with it
         except BaseException as error:
             delay = policy.backoff(max(1, self._failures), FIRST_RETRY, LAST_RETRY, random.random())
             self._retry_at = self.clock() + delay
