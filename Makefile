@@ -59,7 +59,7 @@ $(VENV)/.group-%: $(VENV)/.python-$(version) pyproject.toml
 	@touch $@
 
 # The wheel, built from the sources and installed as anyone would install it.
-$(VENV)/.wheel: $(VENV)/.group-build pyproject.toml LICENSE $(wildcard README.md) $(sources)
+$(VENV)/.wheel: $(VENV)/.group-build pyproject.toml LICENSE README.md $(sources)
 	@echo "== $(VENV): building and installing the wheel"
 	@rm -rf $(VENV)/wheel
 	@$(bin)/hatchling build -t wheel -d $(VENV)/wheel

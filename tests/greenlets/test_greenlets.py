@@ -86,6 +86,13 @@ def test_hooks_run_in_the_hub(hub: str, mode: str) -> None:
 
 @both_hubs
 @both_modes
+def test_house_keeping_moves_into_the_hub(hub: str, mode: str) -> None:
+    """A pool made at import, before there is a hub, is looked after in the hub whose greenlets use it later."""
+    assert run_script(hub, mode, "lazy_hub") == ["at home in the hub that uses it"]
+
+
+@both_hubs
+@both_modes
 def test_dropped_lease(hub: str, mode: str) -> None:
     """A lease that dies with its greenlet gives the object back, through the `retter`, to who waits."""
     assert run_script(hub, mode, "dropped") == ["dropped leases come back"]

@@ -101,6 +101,11 @@ def test_the_wheel_holds_the_license(wheel: ZipFile, info: str, metadata: Messag
     assert metadata["License-Expression"] == project["license"] == "CC0-1.0"
 
 
+def test_the_wheel_shows_the_readme(metadata: Message) -> None:
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_wheel_is_called_as_the_project_says(metadata: Message, project: Project) -> None:
     assert (metadata["Name"], metadata["Version"]) == (project["name"], project["version"])
     assert metadata["Requires-Python"] == project["requires-python"] == ">=3.10"

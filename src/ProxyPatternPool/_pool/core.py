@@ -251,15 +251,13 @@ class Core(ABC, Generic[T]):
 
     def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None:
         """Take back an entry, unless that loan is over."""
-        # Not atomic, and need not be: a loan that a lease holds ends elsewhere only if the house keeper
-        # kills it, who leaves no second loan, or by a caller who gives back what the lease is to give back.
-        ledger = self.ledger
-        key = entry.key
-        if ledger.using.get(key) is entry and entry.uses == use:
-            if broken or ledger.using.pop(key, None) is None:
-                self.give_back(entry.obj, broken=broken)
-            elif (put := ledger.put(entry, self.clock())) is not None:
-                self.settle(entry, put)
+        # The house keeper may have it in his hands at this moment, with the lock held: look again with the lock.
+        if not self.ledger.end_loan(entry, use) and not self._locked(self.ledger.end_loan, entry, use):
+            return
+        if broken:
+            self._bury(entry)
+        elif (put := self.ledger.put(entry, self.clock())) is not None:
+            self.settle(entry, put)
 
     def settle(self, entry: Entry[T], put: Put | None) -> None:
         """Finish what a ``put`` without the lock has begun."""
@@ -323,8 +321,7 @@ class Core(ABC, Generic[T]):
         mailbox = self.ledger.mailbox
         while (dropped := first(mailbox.dropped)) is not None:
             entry, use = dropped
-            using = self.ledger.using
-            if using.get(entry.key) is entry and entry.uses == use and using.pop(entry.key, None) is entry:
+            if self._locked(self.ledger.end_loan, entry, use):
                 log.warning(
                     "%s: the lease of %s was dropped by %s without release()",
                     self.label,

@@ -1,9 +1,9 @@
 """The book of all entries and waiters: decides, and returns the work to do.
 
-No user code, no clock of its own, no thread. Two steps are atomic and need no lock, taking an idle
-entry and putting one back; every other method is called with the pool's lock held.
+No user code, no clock of its own, no thread. Three steps are atomic and need no lock, taking an idle
+entry, ending its loan, and putting it back; every other method is called with the pool's lock held.
 
-Why the two steps are safe without the lock:
+Why they are safe without the lock:
 
 - ``idle.pop()`` and ``using.pop(id)`` are each one call into C: of two callers one gets the entry. From
   then on it is exclusively that caller's, so its times and uses are written plainly and are exact.
@@ -82,7 +82,7 @@ class Ledger(Generic[T]):
         self.nwornout = self.ntimeouts = 0
         self.wait_time = self.max_wait = 0.0
 
-    # The two atomic steps. ---------------------------------------------------------------------
+    # The atomic steps. ---------------------------------------------------------------------
 
     def take(self, now: float, owner: Owner) -> Entry[T] | None:
         """Lend the hottest idle entry, if there is one."""
@@ -96,6 +96,12 @@ class Ledger(Generic[T]):
         entry.uses += 1
         self.using[entry.key] = entry
         return entry
+
+    def end_loan(self, entry: Entry[T], use: int) -> bool:
+        """End one loan, if it is not over; say whether the entry is the caller's now."""
+        # The look and the pop are two steps, and need not be one: a loan that a lease holds ends elsewhere only if
+        # it is killed, after which there is no other, or by a caller who gives back what the lease is to give back.
+        return self.using.get(entry.key) is entry and entry.uses == use and self.using.pop(entry.key, None) is entry
 
     def put(self, entry: Entry[T], now: float) -> Put | None:
         """Make an entry idle that is the caller's; say what is left to do, ``None`` for nothing."""

@@ -21,24 +21,26 @@ def health(token: Token) -> bool:
     return token.number >= 0
 
 
-pool = Pool(Token, max_size=4, min_size=4, closer=closer, health=health, hk_delay=0.02, max_using_delay=0.05)
-small = Pool(lambda number: Token(10 + number), max_size=1, closer=closer)
-
-
-def hold() -> None:
-    lease = pool.lease()
-    assert lease.obj.number >= 0
-    green.sleep(1000)
-
-
-def native_hold() -> None:
-    token = pool.get()
-    while True:
-        native_sleep(1000)
-        pool.ret(token)
+kept: list[Pool[Token]] = []
 
 
 def run() -> None:
+    green.sleep(0)  # now there is a hub, the pools' home
+    pool = Pool(Token, max_size=4, min_size=4, closer=closer, health=health, hk_delay=0.02, max_using_delay=0.05)
+    small = Pool(lambda number: Token(10 + number), max_size=1, closer=closer)
+    kept.extend((pool, small))  # beyond this function, to the very end
+
+    def hold() -> None:
+        lease = pool.lease()
+        assert lease.obj.number >= 0
+        green.sleep(1000)
+
+    def native_hold() -> None:
+        token = pool.get()
+        while True:
+            native_sleep(1000)
+            pool.ret(token)
+
     green.spawn(hold)
     Native(native_hold)
     green.eventually(lambda: pool.stats()["nusing"] == 2)

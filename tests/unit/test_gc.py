@@ -1,0 +1,257 @@
+"""What is dropped is closed: pools, leases, and entries lost to whatever was thrown in at the worst moment."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._pool.entry import Entry, Mailbox
+
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import Caller, Thing, Works, said
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """What these tests see is not the collector's luck."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_a_dropped_pool_closes_its_objects(keeper: HandMovedKeeper, works: Works) -> None:
+    """Dropping a pool closes what is idle, not in the finalizer but in the house keeper's hands, and ends its watch."""
+    pool = Pool(works.make, min_size=3, max_avail_delay=60, closer=works.close)
+    core = weakref.ref(pool._core)
+    keeper.run()
+    del pool
+    assert works.closed == [], "no hook runs in a finalizer"
+    keeper.run()
+    assert len(works.closed) == 3
+    assert core() is None, "nobody keeps what is left of it"
+
+
+def test_a_dropped_pool_without_objects(keeper: HandMovedKeeper, works: Works) -> None:
+    """A pool with nothing in it leaves nothing to do."""
+    pool = Pool(works.make, min_size=0)
+    keeper.run()
+    del pool
+    assert not keeper.asked
+
+
+def test_a_closed_pool_is_dropped_in_silence(
+    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pool that was closed properly is dropped without a word."""
+    pool = Pool(works.make, closer=works.close)
+    pool.shutdown()
+    del pool
+    keeper.run()
+    assert len(works.closed) == 1
+    assert said(caplog) == []
+
+
+def test_a_pool_in_a_cycle(keeper: HandMovedKeeper, works: Works) -> None:
+    """A pool that is part of a garbage cycle is closed when the collector runs."""
+
+    class Application:
+        def __init__(self) -> None:
+            self.pool = Pool(works.make, min_size=2, closer=works.close)
+            self.myself = self
+
+    application = Application()
+    del application
+    keeper.run()
+    assert works.closed == []
+    gc.collect()
+    keeper.run()
+    assert len(works.closed) == 2
+
+
+def test_objects_that_refer_to_their_pool(keeper: HandMovedKeeper, works: Works) -> None:
+    """Objects, factory and closer may refer to the pool: none of them keeps it alive."""
+
+    class Client:
+        def __init__(self) -> None:
+            self.pool = Pool(self.make, min_size=2, closer=self.close)
+            self.closed = 0
+
+        def make(self, number: int) -> tuple[Client, Thing]:
+            return self, works.make(number)
+
+        def close(self, thing: tuple[Client, Thing]) -> None:
+            works.close(thing[1])
+
+    client = Client()
+    gone = weakref.ref(client.pool._core)
+    client.pool.ret(client.pool.get())
+    del client
+    gc.collect()
+    keeper.run()
+    assert len(works.closed) == 2
+    gc.collect()
+    assert gone() is None
+
+
+def test_everything_in_one_cycle(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """A pool, its lease and its objects that become garbage together: every object is closed, once."""
+
+    def borrow() -> None:
+        pool = Pool(works.make, 3, 3, closer=works.close)
+        cycle: list[object] = [pool, pool.lease()]
+        cycle.append(cycle)
+
+    borrow()
+    gc.collect()
+    keeper.run()
+    assert len(works.closed) == 3
+    assert len(said(caplog)) == 1
+
+
+def test_a_lease_outlives_its_pool(keeper: HandMovedKeeper, works: Works) -> None:
+    """A lease whose pool was dropped is good until it is released; then its object is closed."""
+    pool = Pool(works.make, 2, 2, closer=works.close)
+    lease = pool.lease()
+    del pool
+    keeper.run()
+    assert works.alive == [lease.obj]
+    lease.release()
+    keeper.run()
+    assert works.alive == []
+
+
+def test_a_lease_dropped_after_its_pool(keeper: HandMovedKeeper, works: Works) -> None:
+    """A lease that is dropped when its pool is already gone has its object closed all the same."""
+    pool = Pool(works.make, closer=works.close)
+    leases = [pool.lease()]
+    del pool
+    keeper.run()
+    leases.clear()
+    gc.collect()
+    keeper.run()
+    assert works.alive == []
+
+
+def test_the_pool_is_not_kept_by_its_objects_owners(keeper: HandMovedKeeper) -> None:
+    """Neither loans nor leases keep the public pool alive."""
+    pool = Pool(Thing)
+    gone = weakref.ref(pool)
+    lease = pool.lease()
+    del pool
+    assert gone() is None
+    assert lease.obj.number == 0
+
+
+def test_a_lost_idle_entry(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """An object lost on its way from the shelf to its borrower is closed, and its place is free again."""
+    works.bound = 1
+    pool = Pool(works.make, 1, closer=works.close)
+    pool._core.ledger.idle.pop()  # by a thread that was killed right then
+    keeper.run()
+    assert works.closed == [works.made[0]]
+    assert pool.stats()["nobjs"] == 1, "replaced, since min_size is 1"
+    assert pool.get(0).number == 1
+    assert said(caplog) == []
+
+
+def test_a_lost_permit(keeper: HandMovedKeeper, works: Works) -> None:
+    """A place that was to be filled by a thread that was killed is free again."""
+    pool = Pool(works.make, 1, min_size=0)
+    with pool._core.lock:
+        pool._core.ledger.places.reserve()
+    assert pool.get(0).number == 1
+    assert pool.stats()["nobjs"] == 1
+
+
+def test_lost_uses_are_not_forgotten(keeper: HandMovedKeeper, works: Works) -> None:
+    """The counters stay exact when an entry is lost."""
+    pool = Pool(works.make, 2, 0, closer=works.close)
+    for _ in range(3):
+        pool.ret(pool.get())
+    pool._core.ledger.idle.pop()
+    stats = pool.stats()
+    assert (stats["nuses"], stats["ncreated"], stats["ndestroys"], stats["nobjs"]) == (3, 1, 1, 0)
+    assert stats["nborrows"] == stats["nreturns"] == 3
+
+
+def test_a_false_alarm(keeper: HandMovedKeeper, works: Works) -> None:
+    """An entry that was thought lost and is not is left where it is."""
+    pool = Pool(works.make, 2, 2, closer=works.close)
+    thing = pool.get()
+    ledger = pool._core.ledger
+    ledger.mailbox.orphans.extend([ledger.idle[0], ledger.using[id(thing)]])
+    pool.stats()
+    assert works.closed == []
+    pool.ret(thing)
+    assert pool.stats()["navail"] == 2
+
+
+def test_two_who_sweep(keeper: HandMovedKeeper, works: Works) -> None:
+    """An entry that is lost is found by one, whoever looks at the same time."""
+    pool = Pool(works.make, 2, 2, closer=works.close)
+    ledger = pool._core.ledger
+    orphans = ledger.mailbox.orphans
+    ledger.idle.pop()
+
+    class Elsewhere(type(orphans)):  # type: ignore[misc]  # a deque from which another thread takes first
+        def remove(self, item: object) -> None:
+            super().remove(item)
+            raise ValueError
+
+    ledger.mailbox.orphans = Elsewhere(orphans)
+    pool._core.sweep()
+    assert works.closed == []
+
+
+def test_an_unborn_entry() -> None:
+    """The finalizer of an entry whose constructor was interrupted has nothing to do."""
+    mailbox: Mailbox[Thing] = Mailbox(lambda: None)
+    entry: Entry[Thing] = Entry.__new__(Entry)
+    del entry
+    assert not mailbox
+
+
+def test_finalizers_in_a_hundred_threads(keeper: HandMovedKeeper, works: Works) -> None:
+    """Whatever threads leave behind when they end comes back."""
+    pool = Pool(works.make, 4, 0, closer=works.close)
+
+    def borrow_and_forget() -> None:
+        for _ in range(10):
+            pool.lease()
+
+    gc.enable()
+    for caller in [Caller(borrow_and_forget) for _ in range(10)]:
+        caller.result()
+    keeper.run()
+    stats = pool.stats()
+    assert stats["nusing"] == 0
+    assert stats["navail"] == stats["nobjs"] == len(works.made) <= 4
+    assert stats["nborrows"] == stats["nreturns"] == 100
+
+
+def test_errors_keep_nothing_alive(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+    """The creation error that a pool remembers keeps none of its caller's objects alive."""
+
+    def make(number: int) -> Thing:
+        raise ConnectionError
+
+    class Big:
+        pass
+
+    pool = Pool(make, min_size=0)
+
+    def try_in_vain() -> weakref.ref[Big]:
+        big = Big()
+        with pytest.raises(ConnectionError):
+            pool.get()
+        return weakref.ref(big)
+
+    gone = try_in_vain()
+    gc.collect()
+    assert gone() is None
+    assert pool.stats()["last_error"] == "ConnectionError: "

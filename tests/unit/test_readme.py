@@ -1,0 +1,42 @@
+"""What README.md says is true."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from ProxyPatternPool import Pool
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every Python block runs, in order, and prints what its comments say."""
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 2
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), namespace)
+    for line in capsys.readouterr().out.splitlines():
+        assert f"# {line}" in README
+
+
+def test_every_parameter_is_in_the_table() -> None:
+    """The table has the parameters of the constructor, all of them, in order, with their defaults."""
+    table = README.split("## Parameters")[1].split("Bad values")[0]
+    rows = dict(re.findall(r"^\| `(\w+)`[^|]*\|([^|]*)\|", table, re.MULTILINE))
+    parameters = {name: p for name, p in inspect.signature(Pool).parameters.items() if name != "delay"}
+    assert list(rows) == list(parameters)
+    for name, default in rows.items():
+        if "`" in default:
+            assert default.strip(" `") == str(parameters[name].default).join(
+                '""' if isinstance(parameters[name].default, str) else ("", "")
+            )
+
+
+def test_every_public_method_is_in_the_table() -> None:
+    """The table of methods has every public name of a pool."""
+    for name in vars(Pool):
+        assert name.startswith("_") or name == "name" or f"{name}(" in README or f"`{name}`" in README, name
