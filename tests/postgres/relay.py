@@ -36,6 +36,8 @@ class Relay:
 
     def __init__(self, target: str) -> None:
         self._target = target
+        self.holding = threading.Event()
+        """Set once something is held back by a stall."""
         self._flowing = threading.Event()
         self._flowing.set()
         self._refusing = False
@@ -49,6 +51,7 @@ class Relay:
 
     def stall(self) -> None:
         """Keep every connection open and let nothing through, new connections included, until `resume`."""
+        self.holding.clear()
         self._flowing.clear()
 
     def resume(self) -> None:
@@ -117,7 +120,9 @@ class Relay:
     def _pump(self, source: socket.socket, sink: socket.socket, link: _Link) -> None:
         try:
             while data := source.recv(65536):
-                self._flowing.wait()
+                if not self._flowing.is_set():
+                    self.holding.set()
+                    self._flowing.wait()
                 sink.sendall(data)
         except OSError:
             pass  # cut while forwarding

@@ -23,28 +23,12 @@ def first_through(relay: Relay, server: Server) -> Callable[[int], Conn]:
     return lambda number: connect(server.conninfo if number else server.through(relay.port))
 
 
-class WatchedHealth:
-    """A health check that tells when it begins with a connection through the relay."""
-
-    def __init__(self, relay: Relay) -> None:
-        self._port = str(relay.port)
-        self.stalling = threading.Event()
-        self.checks = threading.Semaphore(0)
-
-    def __call__(self, conn: Conn) -> bool:
-        if str(conn.info.port) == self._port:
-            self.stalling.set()
-        self.checks.release()
-        return healthy(conn)
-
-
 def test_stalled_check_does_not_block_other_objects(server: Server, relay: Relay) -> None:
     """While the health check of one connection hangs, the pool's others are lent, given back and counted as ever."""
-    health = WatchedHealth(relay)
-    with Pool(first_through(relay, server), max_size=3, min_size=3, health=health, closer=close) as pool:
+    with Pool(first_through(relay, server), max_size=3, min_size=3, health=healthy, closer=close) as pool:
         relay.stall()
         round_ = spawn(pool.housekeep)
-        assert health.stalling.wait(10)
+        assert relay.holding.wait(10)
         started = monotonic()
         for _ in range(50):
             first, second = pool.get(timeout=5), pool.get(timeout=5)
@@ -62,43 +46,46 @@ def test_stalled_check_does_not_block_other_objects(server: Server, relay: Relay
 
 def test_stalled_check_does_not_block_another_pool(server: Server, relay: Relay) -> None:
     """The scheduled house keeping of one pool hangs in a health check: another pool's goes on in time."""
-    health = WatchedHealth(relay)
-    other_health = WatchedHealth(relay)
+    checks = threading.Semaphore(0)
+
+    def watched(conn: Conn) -> bool:
+        checks.release()
+        return healthy(conn)
+
     with (
-        Pool(first_through(relay, server), max_size=2, min_size=2, health=health, hk_delay=0.05, closer=close) as pool,
+        Pool(first_through(relay, server), max_size=2, min_size=2, health=healthy, hk_delay=0.05, closer=close) as pool,
         Pool(
             lambda _: connect(server.conninfo),
             max_size=2,
             min_size=1,
-            health=other_health,
+            health=watched,
             hk_delay=0.05,
             max_avail_delay=0.2,
             closer=close,
         ) as other,
     ):
         relay.stall()
-        health.stalling.clear()
-        assert health.stalling.wait(10)
+        assert relay.holding.wait(10)
         conns = other.get(timeout=5), other.get(timeout=5)
         for conn in conns:
             other.ret(conn)
+        while checks.acquire(blocking=False):
+            pass  # those from before the stall
         started = monotonic()
         for _ in range(5):
-            assert other_health.checks.acquire(timeout=PROMPT)
-        eventually(lambda: other.stats()["navail"] == 1, PROMPT)  # one of the two expired
+            assert checks.acquire(timeout=PROMPT)
+        eventually(lambda: other.stats()["nobjs"] == 1, PROMPT)  # one of the two expired
         assert monotonic() - started < 2 * PROMPT
-        assert not other_health.stalling.is_set()
         relay.resume()
         eventually(lambda: pool.stats()["navail"] == 2, 10)
 
 
 def test_check_cut_while_it_stalls(server: Server, relay: Relay) -> None:
     """A check whose connection breaks at last counts as failed: its connection is closed and replaced."""
-    health = WatchedHealth(relay)
-    with Pool(first_through(relay, server), max_size=2, min_size=2, health=health, closer=close) as pool:
+    with Pool(first_through(relay, server), max_size=2, min_size=2, health=healthy, closer=close) as pool:
         relay.stall()
         round_ = spawn(pool.housekeep)
-        assert health.stalling.wait(10)
+        assert relay.holding.wait(10)
         relay.cut()
         round_.result(10)
         eventually(lambda: pool.stats()["navail"] == 2, 10)
@@ -108,17 +95,16 @@ def test_check_cut_while_it_stalls(server: Server, relay: Relay) -> None:
 
 def test_shutdown_during_a_stalled_check(server: Server, relay: Relay) -> None:
     """`shutdown` does not wait for a check that hangs; the connection is closed once the check has ended."""
-    health = WatchedHealth(relay)
     closed: list[Conn] = []
 
     def closer(conn: Conn) -> None:
         conn.close()
         closed.append(conn)
 
-    pool = Pool(first_through(relay, server), max_size=2, min_size=2, health=health, closer=closer)
+    pool = Pool(first_through(relay, server), max_size=2, min_size=2, health=healthy, closer=closer)
     relay.stall()
     round_ = spawn(pool.housekeep)
-    assert health.stalling.wait(10)
+    assert relay.holding.wait(10)
     started = monotonic()
     pool.shutdown()
     assert monotonic() - started < PROMPT
@@ -131,18 +117,15 @@ def test_shutdown_during_a_stalled_check(server: Server, relay: Relay) -> None:
 
 def test_stalled_creation_and_timeouts(server: Server, relay: Relay) -> None:
     """While a creation hangs, the timeouts of others end in time, and what is given back is lent at once."""
-    entered = threading.Event()
 
     def make(number: int) -> Conn:
-        if number:
-            entered.set()
         return connect(server.through(relay.port) if number else server.conninfo)
 
     with Pool(make, max_size=2, min_size=1, closer=close) as pool:
         lent = pool.get(timeout=5)
         relay.stall()
         creator = spawn(lambda: pool.get(timeout=20))
-        assert entered.wait(10)
+        assert relay.holding.wait(10)
 
         def late(timeout: float) -> float:
             started = monotonic()
@@ -171,18 +154,15 @@ def test_stalled_creation_and_timeouts(server: Server, relay: Relay) -> None:
 
 def test_stalled_refill_does_not_block(server: Server, relay: Relay) -> None:
     """The house keeper's own creation hangs: callers get and give back what there is."""
-    entered = threading.Event()
 
     def make(number: int) -> Conn:
-        if number > 1:
-            entered.set()
         return connect(server.through(relay.port) if number > 1 else server.conninfo)
 
     with Pool(make, max_size=2, min_size=2, health=healthy, closer=close) as pool:
         relay.stall()
         pool.discard(pool.get(timeout=5))
         round_ = spawn(pool.housekeep)
-        assert entered.wait(10)
+        assert relay.holding.wait(10)
         started = monotonic()
         for _ in range(50):
             with pool.obj(timeout=5) as conn:
@@ -195,17 +175,10 @@ def test_stalled_refill_does_not_block(server: Server, relay: Relay) -> None:
 
 def test_cut_while_creating(server: Server, relay: Relay) -> None:
     """A connection that breaks while it is created is an error for its creator, and its place goes to who waits."""
-    entered = threading.Event()
-
-    def make(number: int) -> Conn:
-        if not number:
-            entered.set()
-        return first_through(relay, server)(number)
-
-    with Pool(make, max_size=1, min_size=0, closer=close) as pool:
+    with Pool(first_through(relay, server), max_size=1, min_size=0, closer=close) as pool:
         relay.stall()
         creator = spawn(lambda: pool.get(timeout=20))
-        assert entered.wait(10)
+        assert relay.holding.wait(10)
         waiter = spawn(lambda: pool.get(timeout=20))
         eventually(lambda: pool.stats()["nwaiting"] == 1, 10)
         relay.cut()

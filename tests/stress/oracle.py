@@ -14,9 +14,7 @@ class OutOfBounds(BaseException):
 
 
 class Thing:
-    """As unhelpful as an object can be: unhashable, equal to all others, falsy."""
-
-    __hash__ = None  # type: ignore[assignment]  # the way to say unhashable
+    """As unhelpful as an object can be: equal to all others, and so unhashable, and falsy."""
 
     def __init__(self, serial: int) -> None:
         self.serial = serial

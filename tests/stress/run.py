@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar
 from unittest.mock import patch
@@ -51,6 +51,19 @@ class Interruptible(NativeSleeper):
         finally:
             with self.gate:
                 self.asleep.discard(ident)  # first of all calls here, and so done before anything arrives
+
+
+@contextmanager
+def hostile_interpreter() -> Generator[None, None, None]:
+    """Collect garbage at every chance and switch threads at every other."""
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(1)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
 
 
 class Worker(threading.Thread):

@@ -14,9 +14,10 @@ import dis
 import gc
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ import ProxyPatternPool
 from ProxyPatternPool import Pool, TimeOut
 
 from .clock import HandMovedClock, HandMovedKeeper
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 PACKAGE = ProxyPatternPool.__path__[0]
 BOUND = 2
@@ -100,8 +104,8 @@ def _in_finalizer(frame: FrameType | None) -> bool:
     return False
 
 
-def _trace(thrower: Thrower) -> Callable[[FrameType, str, object], object]:
-    def trace(frame: FrameType, event: str, _: object) -> object:
+def _trace(thrower: Thrower) -> "TraceFunction":
+    def trace(frame: FrameType, event: str, _: object) -> "TraceFunction | None":
         if event == "call" and not thrower.begins(frame):
             return None
         frame.f_trace_opcodes = True
@@ -116,7 +120,7 @@ def _trace(thrower: Thrower) -> Callable[[FrameType, str, object], object]:
 
 
 @contextmanager
-def throwing(place: int) -> Iterator[Thrower]:
+def throwing(place: int) -> Generator[Thrower, None, None]:
     """Throw at a place of what is done meanwhile."""
     thrower = Thrower(place)
     if sys.version_info < (3, 12):

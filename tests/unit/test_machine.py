@@ -15,7 +15,17 @@ import pytest
 from hypothesis import HealthCheck as Check
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,  # pyright: ignore[reportUnknownVariableType]  # hypothesis leaves it untyped
+)
 
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import housekeeper
@@ -35,9 +45,7 @@ class Broken(Exception):
 
 
 class Thing:
-    """Unhashable, equal to all others, falsy."""
-
-    __hash__ = None  # type: ignore[assignment]  # the way to say unhashable
+    """Equal to all others, and so unhashable, and falsy."""
 
     def __eq__(self, other: object) -> bool:
         return True
@@ -106,14 +114,17 @@ class PoolMachine(RuleBasedStateMachine):
 
     # The user's code: the factory as oracle. It is never called with the lock held (property 5). ----------
 
+    def _not_locked(self) -> None:
+        if self.pool is not None:
+            assert self.core.lock.acquire(False), "the user's code is called with the lock held"
+            self.core.lock.release()
+
     def user_code(self, thing: Thing) -> None:
-        assert self.pool is None or not self.core.lock.acquire(False) or self.core.lock.release() is None, "locked"
+        self._not_locked()
         assert any(thing is one for one in self.alive), "a hook is called with an object that is closed"
 
     def make(self, serial: int) -> Thing:
-        if self.pool is not None:
-            assert self.core.lock.acquire(False), "the factory is called with the lock held"
-            self.core.lock.release()
+        self._not_locked()
         assert len(self.alive) < self.bound, "more objects than places"
         if self.fails:
             raise Broken
@@ -148,7 +159,7 @@ class PoolMachine(RuleBasedStateMachine):
     # Borrowing and waiting. -----------------------------------------------------------------------------
 
     @rule(target=borrowed)
-    def get(self) -> Thing | None:
+    def get(self) -> Thing | MultipleResults[Thing]:
         """Somebody wants an object, and would wait for it."""
         assert self.pool is not None
         hottest = self.ledger.shelves()[-1:]
@@ -158,20 +169,20 @@ class PoolMachine(RuleBasedStateMachine):
             entry = self.core._locked(self.ledger.ask, self.clock(), waiter, queue=True)
         except PoolClosed:
             assert self.shut
-            return None
+            return multiple()
         assert not self.shut
         if entry is None:
             assert not hottest, "waits beside an idle object"
             self.waiting.append((waiter, signal))
-            return None
+            return multiple()
         if entry.stage is Stage.CREATING:
             self.permits.append((waiter, entry))
-            return None
+            return multiple()
         assert [entry] == hottest, "the hottest is lent first"
         return self._lend(entry)
 
     @rule(target=borrowed)
-    def get_now(self) -> Thing | None:
+    def get_now(self) -> Thing | MultipleResults[Thing]:
         """Somebody wants an object now or never, through the front door."""
         assert self.pool is not None
         before = self.clock()
@@ -179,13 +190,14 @@ class PoolMachine(RuleBasedStateMachine):
         try:
             thing = self.pool.get(0)
         except TimeOut as error:
-            assert "timeout after 0 seconds" in str(error)
+            message = str(error)
+            assert "timeout after 0 seconds" in message
             assert not self.ledger.nidle
             self.timeouts += 1
-            return None
+            return multiple()
         except PoolClosed:
             assert self.shut
-            return None
+            return multiple()
         finally:
             assert self.clock() == before, "waited, with a timeout of 0"
         assert not self._is_lent(thing), "lent to two owners"
@@ -195,7 +207,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(signal.rung for _, signal in self.waiting))
     @rule(target=borrowed, which=st.integers(0, 9))
-    def wake_up(self, which: int) -> Thing | None:
+    def wake_up(self, which: int) -> Thing | MultipleResults[Thing]:
         """One of those who were woken looks what there is."""
         woken = [pair for pair in self.waiting if pair[1].rung]
         pair = woken[which % len(woken)]
@@ -207,13 +219,13 @@ class PoolMachine(RuleBasedStateMachine):
             assert self.shut
             self.waiting.remove(pair)
             self.core._locked(self.ledger.abandon, waiter, self.clock())
-            return None
+            return multiple()
         if entry is None:
-            return None
+            return multiple()
         self.waiting.remove(pair)
         if entry.stage is Stage.CREATING:
             self.permits.append((waiter, entry))
-            return None
+            return multiple()
         return self._lend(entry)
 
     @precondition(lambda self: self.waiting)
@@ -229,7 +241,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.permits)
     @rule(target=borrowed, fails=st.booleans(), which=st.integers(0, 9))
-    def create(self, fails: bool, which: int) -> Thing | None:
+    def create(self, fails: bool, which: int) -> Thing | MultipleResults[Thing]:
         """Somebody who may create an object does, or fails."""
         waiter, entry = self.permits.pop(which % len(self.permits))
         self.fails = fails
@@ -240,7 +252,7 @@ class PoolMachine(RuleBasedStateMachine):
             doomed = self.core._locked(self.ledger.abandon, waiter, self.clock())
             if doomed is not None:
                 self.core.finish(doomed)
-            return None
+            return multiple()
         return self._lend(entry)
 
     @precondition(lambda self: self.permits)
@@ -254,24 +266,22 @@ class PoolMachine(RuleBasedStateMachine):
     # Giving back. ---------------------------------------------------------------------------------------
 
     @rule(thing=borrowed)
-    def ret(self, thing: Thing | None) -> None:
+    def ret(self, thing: Thing) -> None:
         """An object comes back, perhaps for the second time, perhaps killed meanwhile."""
         assert self.pool is not None
-        if thing is not None:
-            self.returns += self._is_lent(thing)
-            self._drop(self.lent, thing)
-            self.pool.ret(thing)
+        self.returns += self._is_lent(thing)
+        self._drop(self.lent, thing)
+        self.pool.ret(thing)
 
     @rule(thing=borrowed)
-    def discard(self, thing: Thing | None) -> None:
+    def discard(self, thing: Thing) -> None:
         """A broken object comes back."""
         assert self.pool is not None
-        if thing is not None:
-            was_lent = self._is_lent(thing)
-            self.returns += was_lent
-            self._drop(self.lent, thing)
-            self.pool.discard(thing)
-            assert not was_lent or any(thing is one for one in self.closed)
+        was_lent = self._is_lent(thing)
+        self.returns += was_lent
+        self._drop(self.lent, thing)
+        self.pool.discard(thing)
+        assert not was_lent or any(thing is one for one in self.closed)
 
     @precondition(lambda self: not self.waiting and not self.permits)
     @rule()
@@ -424,10 +434,15 @@ class PoolMachine(RuleBasedStateMachine):
         assert not self.ledger.places
 
 
-PoolMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("PPP_EXAMPLES", "500")),
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=list(Check),
-)
-TestMachine = pytest.mark.timeout(600)(PoolMachine.TestCase)
+@pytest.mark.timeout(600)
+def test_machine() -> None:
+    """Whatever the steps, the properties hold after each."""
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # as above
+        PoolMachine,
+        settings=settings(
+            max_examples=int(os.environ.get("PPP_EXAMPLES", "500")),
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[Check.too_slow, Check.filter_too_much, Check.data_too_large],
+        ),
+    )

@@ -8,7 +8,6 @@ import pytest
 
 from ProxyPatternPool import Pool
 
-
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 

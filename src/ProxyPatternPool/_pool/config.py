@@ -96,20 +96,20 @@ class PoolConfig:
     def checked(
         cls,
         *,
-        max_size: int | None,
-        min_size: int,
-        timeout: float | None,
-        max_use: int,
-        max_avail_delay: float,
-        max_using_delay: float,
-        max_using_delay_kill: float,
-        health_freq: int,
-        hk_delay: float | None,
-        delay: float | None,
+        max_size: object,
+        min_size: object,
+        timeout: object,
+        max_use: object,
+        max_avail_delay: object,
+        max_using_delay: object,
+        max_using_delay_kill: object,
+        health_freq: object,
+        hk_delay: object,
+        delay: object,
         has_health: bool,
-        hook_errors: HookErrors,
-        trace_owner: bool,
-        name: str | None,
+        hook_errors: object,
+        trace_owner: object,
+        name: object,
     ) -> "PoolConfig":
         """Check every parameter as the user gave it.
 
@@ -131,19 +131,22 @@ class PoolConfig:
         warn = _limit("max_using_delay", max_using_delay)
         if warn is None:
             warn = kill  # as the seed has it: what will be closed is at least warned about
+        wait = None if timeout is None else seconds("timeout", timeout)
+        if wait == math.inf:
+            wait = None
         watched = [limit for limit in (idle, warn, kill) if limit is not None]
         if not isinstance(hook_errors, str):
             raise TypeError(f"hook_errors must be a string, not {hook_errors!r}")
         if hook_errors not in get_args(HookErrors):
             raise PoolValueError(f"hook_errors must be 'log' or 'discard', not {hook_errors!r}")
-        if not isinstance(cast(object, trace_owner), bool):
+        if not isinstance(trace_owner, bool):
             raise TypeError(f"trace_owner must be True or False, not {trace_owner!r}")
         if not isinstance(name, (str, type(None))):
             raise TypeError(f"name must be a string, not {name!r}")
         return cls(
             max_size=bound,
             min_size=least,
-            timeout=None if timeout is None or seconds("timeout", timeout) == math.inf else float(timeout),
+            timeout=wait,
             max_use=count("max_use", max_use) or None,
             max_avail_delay=idle,
             warn_delay=warn,
@@ -151,7 +154,7 @@ class PoolConfig:
             health_freq=count("health_freq", health_freq, least=1),
             delay=forced or (min(watched) / 2 if watched else HEALTH_DELAY if has_health else None),
             exact=forced is None,
-            hook_errors=hook_errors,
+            hook_errors=cast(HookErrors, hook_errors),
             trace_owner=trace_owner,
             name=name,
         )

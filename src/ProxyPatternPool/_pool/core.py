@@ -4,10 +4,10 @@ Leases and the house keeper hold a core; the public ``Pool`` holds it too and is
 dropping the pool is noticed.
 """
 
+import inspect
 import itertools
 import logging
 import math
-import sys
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from traceback import StackSummary, walk_stack
-from types import FrameType
 from typing import Generic, TypeVar
 
 from typing_extensions import ParamSpec
@@ -133,7 +132,7 @@ class Core(ABC, Generic[T]):
     def _dress(self, entry: Entry[T]) -> None:
         """Do what is to be done at each loan: note the stack, call the getter."""
         if self.config.trace_owner:
-            frame: FrameType | None = sys._getframe(2)
+            frame = inspect.currentframe()
             while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
                 frame = frame.f_back
             entry.stack = StackSummary.extract(walk_stack(frame), limit=STACK_DEPTH, lookup_lines=False)
@@ -259,6 +258,11 @@ class Core(ABC, Generic[T]):
         elif (put := self.ledger.put(entry, self.clock())) is not None:
             self.settle(entry, put)
 
+    def end_loan_later(self, entry: Entry[T], use: int) -> None:
+        """Have a loan ended whose lease was dropped; in a finalizer, so nobody is waited for or called."""
+        entry.mailbox.dropped.append((entry, use))
+        self._keeper.knock(self)  # itself: the lease may have been the last that referred to this core
+
     def settle(self, entry: Entry[T], put: Put | None) -> None:
         """Finish what a ``put`` without the lock has begun."""
         match put:
@@ -308,8 +312,10 @@ class Core(ABC, Generic[T]):
 
     def _free(self, entry: Entry[T]) -> None:
         self.ledger.free(entry)
-        for waiting in self._leaving:
-            waiting.wake()
+        if self.ledger.closed and not self.ledger.places:
+            self._keeper.forget(self)
+            for waiting in self._leaving:
+                waiting.wake()
 
     def _end_early(self, entry: Entry[T]) -> None:
         if entry.stage is CREATING:  # interrupted between the factory's return and the opener
@@ -345,7 +351,7 @@ class Core(ABC, Generic[T]):
             self.finish(entry)
         self.await_rest(timeout)
         if opened:
-            self._tell_who_stays()
+            self.tell_who_stays()
 
     def await_rest(self, seconds: float) -> None:
         """Wait until every place is free, for some seconds at most."""
@@ -367,7 +373,7 @@ class Core(ABC, Generic[T]):
             self.ledger.mailbox.abandoned = True
             self._keeper.knock(self)
 
-    def _tell_who_stays(self) -> None:
+    def tell_who_stays(self) -> None:
         for entry in list(self.ledger.using.values()):
             log.warning(
                 "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",

@@ -93,6 +93,8 @@ class _Jobs:
                 return
             try:
                 job()
+            except BaseException:  # a SystemExit in a closer ends neither the others' closing nor the silence
+                pass
             finally:
                 with self._lock:
                     self._left -= 1
@@ -113,6 +115,7 @@ class HouseKeeper:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock
         self._households: dict[int, weakref.ref[Household]] = {}
+        self._remembered: dict[int, Household] = {}
         self._reset()
         self.ending = False
 
@@ -135,6 +138,14 @@ class HouseKeeper:
         key = id(household)
         # A callback in C, since it runs in a finalizer: pop(key, reference), the latter as default.
         self._households[key] = weakref.ref(household, partial(self._households.pop, key))
+
+    def remember(self, household: Household) -> None:
+        """Keep a pool whose handle was dropped while objects were lent, until they come back or the process ends."""
+        self._remembered[id(household)] = household
+
+    def forget(self, household: Household) -> None:
+        """Keep a pool no longer: it has nothing left to close."""
+        self._remembered.pop(id(household), None)
 
     def watch(self, household: Household) -> None:
         """Look after a pool from now on. Starts the thread if need be: not to be called in a finalizer."""

@@ -16,6 +16,7 @@ class Lender(Protocol[T]):
 
     def borrow(self, timeout: float | None) -> Entry[T]: ...
     def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None: ...
+    def end_loan_later(self, entry: Entry[T], use: int) -> None: ...
 
 
 class Lease(Generic[T]):
@@ -78,11 +79,9 @@ class Lease(Generic[T]):
         self.release()
 
     def __del__(self) -> None:
-        # In a finalizer: wait for nothing, call nobody's code. The mailbox is for that.
         entry: Entry[T] | None = getattr(self, "_entry", None)  # __init__ may have been interrupted
         if entry is not None:
-            entry.mailbox.dropped.append((entry, self._use))
-            entry.mailbox.knock()
+            self._lender.end_loan_later(entry, self._use)
 
     def __repr__(self) -> str:
         held = "ended" if self._entry is None else f"object {self._entry.serial}"

@@ -17,12 +17,13 @@ log = logging.getLogger("ppp")
 
 def keepsake(error: BaseException) -> BaseException:
     """Copy an error without its traceback, whose frames would keep the callers' objects alive."""
+    kept: BaseException = PoolException(f"{type(error).__name__}: {error}")
     try:
-        kept = copy.copy(error)
+        copied = copy.copy(error)
     except Exception:  # an error class of the user's whose constructor wants more than its args
-        kept = None
-    if type(kept) is not type(error):
-        kept = PoolException(f"{type(error).__name__}: {error}")
+        copied = kept
+    if type(copied) is type(error):
+        kept = copied
     kept.__traceback__ = kept.__cause__ = kept.__context__ = None
     return kept
 

@@ -22,10 +22,10 @@ class _Seen(Generic[T]):
     last_ret: float
     owner: str | None
 
-    @classmethod
-    def now(cls, entry: Entry[T], now: float) -> "_Seen[T]":
-        owner = None if entry.owner is None else str(entry.owner)
-        return cls(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, owner)
+
+def _look(entry: Entry[T], now: float) -> _Seen[T]:
+    owner = None if entry.owner is None else str(entry.owner)
+    return _Seen(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, owner)
 
 
 def _shown(core: UpkeptCore[T], seen: _Seen[T]) -> ObjectStats:
@@ -48,8 +48,8 @@ def report(core: UpkeptCore[T]) -> PoolStats:
     places, rounds = ledger.places, core.rounds
     with core.lock:
         now = core.clock()
-        idle = [_Seen.now(entry, now) for entry in ledger.shelves()]
-        lent = [_Seen.now(entry, now) for entry in snapshot(ledger.using.values())]
+        idle = [_look(entry, now) for entry in ledger.shelves()]
+        lent = [_look(entry, now) for entry in snapshot(ledger.using.values())]
         nuses, nplaces, nretired = places.nuses, len(places), places.nretired
         nborrows = nuses + rounds.nhealth
         error = core.last_error

@@ -1,7 +1,7 @@
 """What a round of house keeping finds: expired, long-used and unhealthy entries. Called with the lock held."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from traceback import StackSummary
 from typing import Generic, TypeVar
 
@@ -25,14 +25,14 @@ class Loan(Generic[T]):
     stack: StackSummary | None
 
 
-@dataclass(eq=False)
 class Due(Generic[T]):
     """What a round found. Expired and killed entries are to be closed, the warned only spoken of."""
 
-    expired: list[Entry[T]] = field(default_factory=list)
-    warned: list[Loan[T]] = field(default_factory=list)
-    killed: list[Loan[T]] = field(default_factory=list)
-    deadline: float | None = None
+    def __init__(self) -> None:
+        self.expired: list[Entry[T]] = []
+        self.warned: list[Loan[T]] = []
+        self.killed: list[Loan[T]] = []
+        self.deadline: float | None = None
 
 
 class Rounds(Generic[T]):

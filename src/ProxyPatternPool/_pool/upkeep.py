@@ -68,10 +68,13 @@ class UpkeptCore(Core[T]):
     def attend(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
         ledger = self.ledger
-        if ledger.mailbox.abandoned:
-            self._queue_closers(self._locked(ledger.close))
         if ledger.mailbox:
             self.chores.append(self.sweep)
+        if ledger.mailbox.abandoned and not ledger.closed:
+            self._queue_closers(self._locked(ledger.close))
+            if ledger.using:
+                self._keeper.remember(self)
+                self.chores.append(self.tell_who_stays)
         if ledger.closed:
             return None
         now = self.clock()

@@ -82,7 +82,9 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def running() -> BaseHub | None:
     """The hub of the current thread, if it has one; a patched thread makes one as soon as it waits."""
-    hub: BaseHub | None = getattr(hubs._threadlocal, "hub", None)
+    # There is no public way to ask for a hub without making one.
+    local = hubs._threadlocal  # pyright: ignore[reportPrivateUsage]  # see above
+    hub: BaseHub | None = getattr(local, "hub", None)
     return hub
 
 

@@ -1,0 +1,453 @@
+"""The one house keeper of all pools, with its own threads and real time: short delays, and events to wait for."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from _thread import _count as count_threads
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+import pytest
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._pool import housekeeper
+from ProxyPatternPool._pool.housekeeper import HouseKeeper
+from ProxyPatternPool._sync.native import Empty
+from ProxyPatternPool._sync.sleeper import Home
+
+from .helpers import Caller, Thing, Works, eventually, said, wait_for
+
+
+@pytest.fixture
+def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[HouseKeeper]:
+    """A house keeper with threads, of which none is left afterwards."""
+    before = count_threads()
+    keeper = HouseKeeper()
+    monkeypatch.setattr(housekeeper, "KEEPER", keeper)
+    monkeypatch.setattr(housekeeper, "IDLE", 0.02)
+    yield keeper
+    keeper.ending = True
+    keeper._inbox.put(None)
+    eventually(lambda: keeper._crew <= 1)
+    eventually(lambda: count_threads() <= before + keeper._crew)
+
+
+class House:
+    """A household of which everything can be told."""
+
+    def __init__(self, attend: Callable[[], float | None] | None = None) -> None:
+        self.chores: deque[Callable[[], None]] = deque()
+        self.home: Home | None = None
+        self.told = attend
+        self.looks: list[float] = []
+        self.looked = threading.Event()
+
+    def attend(self) -> float | None:
+        self.looks.append(monotonic())
+        self.looked.set()
+        return None if self.told is None else self.told()
+
+    def run_chores(self) -> None:
+        while self.chores:
+            self.chores.popleft()()
+
+    def last_rites(self) -> list[Callable[[], None]]:
+        return []
+
+    def await_rest(self, seconds: float) -> None:
+        pass
+
+    def after_fork(self) -> None:
+        pass
+
+
+class Hanging:
+    """A hook that hangs, in as many threads as come, until it is let go."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self, *_: object) -> bool:
+        self.count += 1
+        self.begun.set()
+        wait_for(self.go_on)
+        return True
+
+
+# --- the schedule --------------------------------------------------------------------------------------
+
+
+def test_expiry_by_itself(real: HouseKeeper, works: Works) -> None:
+    """An unused object is closed on time without anybody asking, neither early nor by half a round late."""
+    closed: list[float] = []
+    pool = Pool(works.make, min_size=0, max_avail_delay=0.1, closer=lambda thing: closed.append(monotonic()))
+    thing = pool.get()
+    returned = monotonic()
+    pool.ret(thing)
+    eventually(lambda: closed)
+    assert closed[0] - returned >= 0.1
+    assert closed[0] - returned < 5
+
+
+def test_a_refill_by_itself(real: HouseKeeper, works: Works) -> None:
+    """A pool below its min_size is filled without anybody asking."""
+    pool = Pool(works.make, min_size=2)
+    pool.discard(pool.get())
+    eventually(lambda: pool.stats()["navail"] == 2)
+
+
+def test_a_dropped_lease_by_itself(real: HouseKeeper) -> None:
+    """A dropped lease comes back without anybody asking, and serves who waits."""
+    pool = Pool(Thing, 1)
+    leases = [pool.lease()]
+    waiting = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    leases.clear()
+    assert waiting.result().number == 0
+
+
+def test_a_dropped_pool_by_itself(real: HouseKeeper, works: Works) -> None:
+    """A dropped pool is closed without anybody asking, and no thread keeps what is left of it."""
+    pool = Pool(works.make, min_size=3, max_avail_delay=3600, closer=works.close)
+    core = weakref.ref(pool._core)
+    del pool
+    eventually(lambda: len(works.closed) == 3)
+    eventually(lambda: core() is None)
+
+
+def test_recovery_by_itself(real: HouseKeeper, works: Works) -> None:
+    """A pool made before its server is up fills itself once it is."""
+    works.failing = ConnectionError()
+    pool = Pool(works.make, min_size=2)
+    eventually(lambda: len(works.numbers) >= 3)
+    works.failing = None
+    eventually(lambda: pool.stats()["navail"] == 2)
+
+
+def test_one_schedule_for_all_pools(real: HouseKeeper) -> None:
+    """Five hundred pools with much to watch cost one thread and its helper, not a thread each."""
+    before = count_threads()
+    pools = [
+        Pool(Thing, max_avail_delay=3600, max_using_delay=60, health=lambda thing: True, min_size=1) for _ in range(500)
+    ]
+    for pool in pools:
+        pool.ret(pool.get())
+    eventually(lambda: real._inbox.empty())
+    assert count_threads() - before <= 2
+
+
+def test_five_hundred_pools_are_served(real: HouseKeeper) -> None:
+    """Each of five hundred pools has its objects closed when they expire."""
+    works = [Works() for _ in range(500)]
+    pools = [Pool(each.make, min_size=0, max_avail_delay=0.2, closer=each.close) for each in works]
+    for pool in pools:
+        pool.ret(pool.get())
+    eventually(lambda: all(len(each.closed) == 1 for each in works))
+    assert real._crew <= housekeeper.CREW + 2
+
+
+def test_deadlines_in_order(real: HouseKeeper) -> None:
+    """Households are looked at when they asked for it, whatever the order in which they asked."""
+    start = monotonic()
+    houses = [House() for _ in range(3)]
+    for house, delay in zip(houses, (0.15, 0.05, 0.1), strict=True):
+        deadlines = [start + delay]
+        house.told = lambda deadlines=deadlines: deadlines.pop() if deadlines else None  # type: ignore[misc]
+        real.watch(house)
+    eventually(lambda: all(len(house.looks) == 2 for house in houses))
+    for house, delay in zip(houses, (0.15, 0.05, 0.1), strict=True):
+        assert delay <= house.looks[1] - start < delay + 1.0
+
+
+def test_only_the_last_deadline_counts(real: HouseKeeper) -> None:
+    """A household that was looked at since is not looked at again for a deadline of before."""
+    start = monotonic()
+    deadlines = [start + 0.2, start + 0.05]
+    house = House(lambda: deadlines.pop() if deadlines else None)
+    real.watch(house)
+    wait_for(house.looked)
+    real.watch(house)  # before 0.05: from now on 0.2 is its deadline
+    eventually(lambda: len(house.looks) == 3)
+    assert house.looks[2] - start >= 0.2
+
+
+def test_a_past_deadline_is_now(real: HouseKeeper) -> None:
+    """A deadline that has passed already is met at once."""
+    deadlines = [monotonic() - 100]
+    house = House(lambda: deadlines.pop() if deadlines else None)
+    real.watch(house)
+    eventually(lambda: len(house.looks) == 2)
+
+
+def test_a_household_that_is_gone(real: HouseKeeper) -> None:
+    """A household that was dropped before its deadline, or before it was looked at, is not missed."""
+    house, other = House(lambda: monotonic() + 0.05), House()
+    real.watch(house)
+    wait_for(house.looked)
+    gone = weakref.ref(house)
+    del house
+    dropped = weakref.ref(House())
+    real.knock(dropped)
+    eventually(lambda: gone() is None)
+    real.watch(other)
+    wait_for(other.looked)
+
+
+def test_a_household_that_raises(
+    real: HouseKeeper, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A household whose house keeping fails is logged, looked at again later, and harms no other."""
+    monkeypatch.setattr(housekeeper, "RETRY", 0.02)
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    house, other = House(fail), House()
+    real.watch(house)
+    real.watch(other)
+    wait_for(other.looked)
+    eventually(lambda: len(house.looks) >= 3)
+    assert house.looks[1] - house.looks[0] >= 0.02
+    lines = said(caplog)
+    assert lines[0].startswith("house keeping of <tests.unit.test_keeper.House object")
+    assert "RuntimeError: a bug" in caplog.text
+    house.told = None
+
+
+def test_without_a_thread(monkeypatch: pytest.MonkeyPatch, works: Works) -> None:
+    """Where the system has no thread to spare pools work; the house keeping begins when there is one."""
+    keeper = HouseKeeper()
+    monkeypatch.setattr(housekeeper, "KEEPER", keeper)
+    start_thread = housekeeper.start_thread
+    monkeypatch.setattr(housekeeper, "start_thread", lambda run: False)
+    pool = Pool(works.make, min_size=2)
+    pool.discard(pool.get())
+    assert pool.stats()["nobjs"] == 1
+    assert not keeper._running
+    monkeypatch.setattr(housekeeper, "start_thread", start_thread)
+    pool.get()
+    pool.get()
+    eventually(lambda: pool.stats()["nobjs"] == 2)
+    assert keeper._running
+    keeper.ending = True
+    keeper._inbox.put(None)
+
+
+# --- the crew ------------------------------------------------------------------------------------------
+
+
+def test_a_hook_that_hangs_holds_up_nobody_else(real: HouseKeeper, works: Works) -> None:
+    """While the hooks of some pools hang, as many as there may be, another pool's objects expire."""
+    hanging = Hanging()
+    stuck = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(2 * housekeeper.CREW)]
+    eventually(lambda: hanging.count >= len(stuck))
+    pool = Pool(works.make, min_size=0, max_avail_delay=0.02, closer=works.close)
+    pool.ret(pool.get())
+    eventually(lambda: works.closed)
+    assert not hanging.go_on.is_set()
+    hanging.go_on.set()
+    for each in stuck:
+        each.shutdown()
+
+
+def test_hooks_of_one_pool_that_hang(real: HouseKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many closers of one pool hang, they have a few threads only, and another pool's chores are done."""
+    monkeypatch.setattr(housekeeper, "PATIENCE", 0.01)
+    hanging = Hanging()
+    stuck = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=hanging)
+    for thing in [stuck.get() for _ in range(50)]:
+        stuck.ret(thing)
+    wait_for(hanging.begun)
+    pool = Pool(works.make, min_size=0, max_avail_delay=0.2, closer=works.close)
+    pool.ret(pool.get())
+    eventually(lambda: works.closed)
+    assert hanging.count <= housekeeper.HELPERS
+    hanging.go_on.set()
+    eventually(lambda: stuck.stats()["nobjs"] == 0)
+    assert real._crew <= housekeeper.HELPERS + housekeeper.CREW
+
+
+def test_slow_chores_are_no_hanging_chores(real: HouseKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many chores that are slow, and get done, do not make the crew grow without end."""
+    monkeypatch.setattr(housekeeper, "PATIENCE", 0.002)
+    pause = threading.Event()
+    pool = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=lambda thing: pause.wait(0.004))
+    for thing in [pool.get() for _ in range(100)]:
+        pool.ret(thing)
+    eventually(lambda: pool.stats()["nobjs"] == 0)
+    assert real._crew <= housekeeper.CREW + housekeeper.HELPERS
+
+
+def test_the_crew_goes_home(real: HouseKeeper) -> None:
+    """Threads of the crew with nothing to do end, all but one; when there is work again there are threads again."""
+    for _ in range(2):
+        hanging = Hanging()
+        pools = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(3)]
+        eventually(lambda hanging=hanging: hanging.count >= 3)  # type: ignore[misc]
+        assert real._crew >= 3
+        hanging.go_on.set()
+        for pool in pools:
+            pool.shutdown()
+        eventually(lambda: real._crew == 1)
+
+
+def test_a_chore_that_ends_its_thread(
+    real: HouseKeeper, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hook that raises SystemExit ends neither the crew nor the house keeping of its pool."""
+
+    def close(thing: Thing) -> None:
+        works.close(thing)
+        raise SystemExit(thing.number)
+
+    pool = Pool(works.make, name="books", min_size=0, max_avail_delay=0.01, closer=close)
+    for thing in [pool.get() for _ in range(3)]:
+        pool.ret(thing)
+    eventually(lambda: len(works.closed) == 3)
+    eventually(lambda: pool.stats()["hk_errors"] == 3)
+    assert sorted(said(caplog)) == [f"pool 'books': house keeping failed: SystemExit({number})" for number in range(3)]
+    assert pool.stats()["nobjs"] == 0
+
+
+def test_no_thread_for_the_crew(real: HouseKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chores for which no thread can be had now are done when one can."""
+    monkeypatch.setattr(housekeeper, "PATIENCE", 0.005)
+    refused: list[object] = []
+    start_thread = housekeeper.start_thread
+
+    def refuse(run: Callable[[], None]) -> bool:
+        if run == real._work and len(refused) < 3:
+            refused.append(run)
+            return False
+        return start_thread(run)
+
+    monkeypatch.setattr(housekeeper, "start_thread", refuse)
+    pool = Pool(works.make, min_size=0, max_avail_delay=0.01, closer=works.close)
+    pool.ret(pool.get())
+    eventually(lambda: works.closed)
+    assert len(refused) == 3
+    assert real._crew >= 1
+
+
+def test_a_job_that_comes_as_its_thread_goes(real: HouseKeeper) -> None:
+    """A job put just when the last idle thread gives up waiting is done all the same."""
+    house = House()
+    done = threading.Event()
+    house.chores.append(done.set)
+
+    class Jobs:
+        """A queue in which a job arrives right after the wait for it is over."""
+
+        def __init__(self) -> None:
+            self.waits = 0
+
+        def get(self, timeout: float) -> House:
+            self.waits += 1
+            if self.waits in (1, 3):
+                raise Empty
+            return house
+
+        def empty(self) -> bool:
+            return self.waits >= 3
+
+    real._crew = 2
+    real._jobs = Jobs()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    real._work()
+    assert done.is_set()
+    assert real._crew == 1
+    real._jobs = housekeeper.SimpleQueue()
+
+
+class SlowHome:
+    """A hub that accepts jobs, and has not yet done any."""
+
+    def __init__(self, there: bool = True) -> None:
+        self.there = there
+        self.jobs: list[Callable[[], None]] = []
+
+    def here(self) -> bool:
+        return False
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        self.jobs.append(job)
+        return self.there
+
+    def finish(self, job: Callable[[], None], seconds: float) -> None:
+        job()
+
+
+def chore_of(house: House) -> threading.Event:
+    done = threading.Event()
+    added: list[object] = []
+
+    def add_a_chore() -> None:
+        if not added:
+            added.append(1)
+            house.chores.append(done.set)
+
+    house.told = add_a_chore
+    return done
+
+
+def test_chores_of_a_hub(real: HouseKeeper) -> None:
+    """The chores of a pool of a hub are done in that hub."""
+    house, home = House(), SlowHome()
+    house.home = home
+    done = chore_of(house)
+    real.watch(house)
+    eventually(lambda: home.jobs)
+    assert not done.is_set()
+    home.jobs[0]()
+    assert done.is_set()
+
+
+def test_chores_of_a_hub_that_is_blocked(real: HouseKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that does not take up its chores for too long, or is gone, has them done by a thread."""
+    monkeypatch.setattr(housekeeper, "HUB_PATIENCE", 0.02)
+    blocked, gone = House(), House()
+    blocked.home, gone.home = SlowHome(), SlowHome(there=False)
+    done = [chore_of(blocked), chore_of(gone)]
+    real.watch(blocked)
+    real.watch(gone)
+    for each in done:
+        wait_for(each)
+
+
+# --- the exit, as far as it can be seen without one ------------------------------------------------------
+
+
+def test_exit_in_a_hub(real: HouseKeeper) -> None:
+    """At exit the closers of a pool of this thread's hub run in a greenlet of that hub, for a while at most."""
+
+    class HomeHere(SlowHome):
+        def here(self) -> bool:
+            return True
+
+        def finish(self, job: Callable[[], None], seconds: float) -> None:
+            self.seconds = seconds
+            job()
+
+    class Dying(House):
+        def last_rites(self) -> list[Callable[[], None]]:
+            return [self.looked.set]
+
+    house = Dying()
+    house.home = home = HomeHere()
+    real.enter(house)
+    real.exit()
+    assert house.looked.is_set()
+    assert 0 < home.seconds <= housekeeper.EXIT_TIME
+
+
+def test_a_household_is_known_weakly(real: HouseKeeper) -> None:
+    """A household that is gone is forgotten."""
+    house = House()
+    real.enter(house)
+    assert real._alive() == [house]
+    del house
+    assert real._alive() == []
+    assert real._households == {}
