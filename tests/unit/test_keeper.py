@@ -308,7 +308,8 @@ def test_a_chore_that_ends_its_thread(
     for thing in [pool.get() for _ in range(3)]:
         pool.ret(thing)
     eventually(lambda: len(works.closed) == 3)
-    eventually(lambda: pool.stats()["hk_errors"] == 3)
+    eventually(lambda: len(said(caplog)) == 3)
+    assert pool.stats()["hk_errors"] == 3
     assert sorted(said(caplog)) == [f"pool 'books': house keeping failed: SystemExit({number})" for number in range(3)]
     assert pool.stats()["nobjs"] == 0
 

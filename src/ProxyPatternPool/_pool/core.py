@@ -141,6 +141,8 @@ class Core(ABC, Generic[T]):
 
     def _borrow_slowly(self, timeout: float | None) -> Entry[T]:
         self.here = here()  # greenlets may have come into use since the last look
+        if self.home is None:
+            self.home = home()
         if self.ledger.mailbox:
             self.sweep()
         waiter: Waiter[T] = Waiter(self.here.owner)
@@ -223,8 +225,6 @@ class Core(ABC, Generic[T]):
         entry.last_get = entry.last_ret = now
         self._failures = 0
         self.last_error = None
-        if self.home is None:
-            self.home = home()
         self.look_after()
 
     def look_after(self) -> None:

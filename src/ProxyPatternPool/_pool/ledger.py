@@ -170,13 +170,13 @@ class Ledger(Generic[T]):
         Raises:
             PoolClosed: nobody is served any more.
         """
+        if self.closed:
+            raise PoolClosed
         entry = waiter.gift
         if entry is not None:
             if entry.stage is LIVE:
                 self.lend(entry, now, waiter)
             return entry
-        if self.closed:
-            raise PoolClosed
         entry = self._take_any(now, waiter)
         if entry is not None:
             self.leave(waiter)
@@ -261,7 +261,7 @@ class Ledger(Generic[T]):
     def free(self, entry: Entry[T]) -> None:
         """Free the place of an entry that has come to its end, and let waiters create what there is room for."""
         self.places.free(entry)
-        while self.places.has_room():
+        while not self.closed and self.places.has_room():
             waiter = self.waiters.first()
             if waiter is None:
                 break
@@ -274,8 +274,12 @@ class Ledger(Generic[T]):
             return True
         return any(entry in shelf for shelf in (self.idle, self.checked, self._was_idle))
 
-    def close(self, *, lent_too: bool = False) -> list[Entry[T]]:
-        """Serve nobody any more, and say what is to be closed."""
+    def close(self, *, at_exit: bool = False) -> list[Entry[T]]:
+        """Serve nobody any more, and say what is to be closed: at the interpreter's exit what is lent, too.
+
+        At exit those who wait are left asleep: only daemon threads and greenlets can, which end without a word
+        if nobody wakes them.
+        """
         self.closed = True
         self.watched += 1
         if not isinstance(self.idle, _Nothing):
@@ -289,7 +293,8 @@ class Ledger(Generic[T]):
                     found.append(shelf.pop())
                 except IndexError:  # somebody who came before the close was quicker
                     break
-        while lent_too and self.using:
+        while at_exit and self.using:
             found.append(self.using.popitem()[1])
-        self.waiters.dismiss()
+        if not at_exit:
+            self.waiters.dismiss()
         return [entry for entry in found if self.places.retire(entry)]

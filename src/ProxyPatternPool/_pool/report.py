@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from .._sync.native import wall_clock
+from .._sync.owner import Owner
 from .entry import Entry
 from .ledger import snapshot
 from .stats import ObjectStats, PoolStats
@@ -20,12 +21,11 @@ class _Seen(Generic[T]):
     uses: int
     last_get: float
     last_ret: float
-    owner: str | None
+    owner: Owner | None
 
 
 def _look(entry: Entry[T], now: float) -> _Seen[T]:
-    owner = None if entry.owner is None else str(entry.owner)
-    return _Seen(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, owner)
+    return _Seen(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, entry.owner)
 
 
 def _shown(core: UpkeptCore[T], seen: _Seen[T]) -> ObjectStats:
@@ -36,7 +36,8 @@ def _shown(core: UpkeptCore[T], seen: _Seen[T]) -> ObjectStats:
             "uses": seen.uses,
             "last_get": seen.last_get,
             "last_ret": seen.last_ret,
-            "owner": seen.owner,
+            # Put into words without the lock: a patched thread that is asked whether it lives switches.
+            "owner": None if seen.owner is None else str(seen.owner),
         },
     )
 

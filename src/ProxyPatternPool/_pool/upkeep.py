@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from .._errors import PoolClosed
 from .._hooks import Hooks
+from .._sync.sleeper import home
 from . import policy
 from .config import PoolConfig
 from .core import Core
@@ -43,6 +44,7 @@ class UpkeptCore(Core[T]):
             log.warning("%s: no house keeping in the parent of a reloading server", self.label)
             return
         keeper.enter(self)
+        self.home = home()
         try:
             self._refill()
         except BaseException:
@@ -229,7 +231,7 @@ class UpkeptCore(Core[T]):
     def last_rites(self) -> list[Callable[[], None]]:
         """Close the pool at interpreter exit: what is to be called for that."""
         self.lifecycle.silent = True
-        doomed = self._locked(self.ledger.close, lent_too=True)
+        doomed = self._locked(self.ledger.close, at_exit=True)
         closers: list[Callable[[], None]] = [partial(self.finish, entry) for entry in doomed]
         if not self.lifecycle.closes:
             self.chores.clear()

@@ -136,7 +136,7 @@ class EventletSleeper:
 
 
 class EventletHome:
-    """The hub in which a pool's objects were made, and so where its hooks must run."""
+    """The hub in which a pool was first used, and so where its hooks must run."""
 
     def __init__(self, hub: BaseHub) -> None:
         self._bell = bell_of(hub)

@@ -68,7 +68,7 @@ class GeventSleeper:
 
 
 class GeventHome:
-    """The hub in which a pool's objects were made, and so where its hooks must run."""
+    """The hub in which a pool was first used, and so where its hooks must run."""
 
     def __init__(self, hub: Loop) -> None:
         self._hub = weakref.ref(hub)

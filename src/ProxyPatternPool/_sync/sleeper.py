@@ -46,7 +46,7 @@ class NativeSleeper:
 
 
 class Home(Protocol):
-    """The hub in which a pool's objects were made: where its hooks must run."""
+    """The hub in which a pool was first used: where its hooks must run."""
 
     def here(self) -> bool:
         """Whether the current thread is the hub's."""

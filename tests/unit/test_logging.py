@@ -1,0 +1,93 @@
+"""What is logged: through the logger "ppp", lazily, and nothing that nobody asked for."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from ProxyPatternPool import Pool
+
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import ROOT, Thing
+
+
+def fail(thing: Thing) -> None:
+    raise ConnectionError("gone")
+
+
+def provoke(keeper: HandMovedKeeper, clock: HandMovedClock, pool: Pool[Thing]) -> None:
+    """Make a pool say something in every way."""
+    pool.ret(Thing(99))
+    thing = pool.get()
+    clock.advance(11)
+    pool.housekeep()
+    pool.ret(thing)
+    pool.get()
+    pool.lease()
+    keeper.run()
+    clock.advance(21)
+    pool.housekeep()
+    pool.get()
+    pool.shutdown()
+
+
+def test_every_line_names_the_pool(
+    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every line of a pool begins with its name, and comes through the logger "ppp"."""
+    with caplog.at_level(logging.DEBUG):
+        pool = Pool(
+            Thing,
+            name="books",
+            max_using_delay=10,
+            max_using_delay_kill=20,
+            opener=fail,
+            getter=fail,
+            closer=fail,
+            health=lambda thing: False,
+        )
+        provoke(keeper, clock, pool)
+    assert len(caplog.records) > 8
+    assert {record.name for record in caplog.records} == {"ppp"}
+    for record in caplog.records:
+        assert record.getMessage().startswith("pool 'books': ")
+        assert record.levelno >= logging.WARNING
+
+
+def test_lines_are_formatted_lazily(
+    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Lines are given to the logger with their arguments, so that what collects them can tell one from the other."""
+    pool = Pool(Thing, max_using_delay=10, max_using_delay_kill=20, closer=fail)
+    provoke(keeper, clock, pool)
+    assert caplog.records
+    for record in caplog.records:
+        assert record.args
+        assert "thing" not in record.msg
+
+
+def test_nothing_is_said_of_what_goes_well(
+    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pool with which all is well says nothing, not even to who asks for everything."""
+    with caplog.at_level(logging.DEBUG):
+        pool = Pool(Thing, 5, 2, max_avail_delay=10, health=lambda thing: True, max_use=3)
+        for _ in range(5):
+            with pool.obj():
+                clock.advance(3)
+            pool.housekeep()
+        pool.shutdown()
+    assert caplog.records == []
+
+
+def test_silence_without_logging() -> None:
+    """In a program that has not set up logging the package writes nothing on stderr: it has a NullHandler."""
+    code = "from ProxyPatternPool import Pool; Pool(object().__class__.__call__).ret(1)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=30, check=True, cwd=ROOT
+    )
+    assert done.stderr == ""
+    assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("ppp").handlers)

@@ -1,0 +1,261 @@
+"""What a pool waits with, and who is said to hold an object."""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ProxyPatternPool._sync import native, owner, sleeper
+from ProxyPatternPool._sync.native import acquire, allocate_lock, start_thread
+from ProxyPatternPool._sync.owner import ThreadOwner, here
+from ProxyPatternPool._sync.sleeper import NativeSleeper
+
+from .helpers import Caller, eventually, wait_for
+
+# --- native primitives -----------------------------------------------------------------------------------
+
+
+def test_acquire() -> None:
+    """A lock is acquired within some seconds, at once, or for ever."""
+    lock = allocate_lock()
+    assert acquire(lock, 0)
+    assert not acquire(lock, 0)
+    assert not acquire(lock, -1)
+    start = time.monotonic()
+    assert not acquire(lock, 0.02)
+    assert time.monotonic() - start >= 0.02
+    waiting = Caller(lambda: acquire(lock, None))
+    lock.release()
+    assert waiting.result()
+    lock.release()
+    assert acquire(lock, 1e300), "longer than a system can wait"
+
+
+def test_start_thread() -> None:
+    """A thread is started without a Thread object."""
+    done = threading.Event()
+    before = threading.active_count()
+    assert start_thread(done.set)
+    wait_for(done)
+    assert threading.active_count() == before
+
+
+def test_no_thread_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started one is told, and nothing is raised."""
+
+    def refuse(run: Callable[[], None], args: tuple[()]) -> int:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(native, "_start_new_thread", refuse)
+    assert not start_thread(lambda: None)
+
+
+def test_primitives_are_the_interpreters() -> None:
+    """In a process that nobody has patched the primitives are the interpreter's own."""
+    assert native.allocate_lock is _thread.allocate_lock
+    assert native.get_ident is _thread.get_ident
+    assert native._original("time", "monotonic") is time.monotonic
+
+
+def test_primitives_before_gevent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where gevent has patched something, what was there before is taken."""
+    monkey = ModuleType("gevent.monkey")
+    monkey.is_object_patched = lambda module, name: name == "get_ident"  # type: ignore[attr-defined]
+    monkey.get_original = lambda module, name: f"original {module}.{name}"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gevent.monkey", monkey)
+    assert native._original("_thread", "get_ident") == "original _thread.get_ident"
+    assert native._original("_thread", "allocate_lock") is _thread.allocate_lock
+
+
+@pytest.mark.parametrize("patched", [True, False])
+def test_primitives_before_eventlet(patched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where eventlet has patched threads, what was there before is taken."""
+    patcher = ModuleType("eventlet.patcher")
+    patcher.is_monkey_patched = lambda what: patched  # type: ignore[attr-defined]
+    patcher.original = lambda module: SimpleNamespace(get_ident="original")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "eventlet.patcher", patcher)
+    assert (native._original("_thread", "get_ident") == "original") == patched
+
+
+# --- sleepers ----------------------------------------------------------------------------------------------
+
+
+def test_a_wake_before_the_sleep_is_kept() -> None:
+    """Who is woken before he sleeps does not sleep; several wakes count as one."""
+    bed = NativeSleeper()
+    bed.wake()
+    bed.wake()
+    assert bed.sleep(None)
+    assert not bed.sleep(0)
+    bed.dispose()
+
+
+def test_sleep_until_woken_or_over() -> None:
+    """A sleep ends when it is woken, or when its time is over."""
+    bed = NativeSleeper()
+    start = time.monotonic()
+    assert not bed.sleep(0.02)
+    assert time.monotonic() - start >= 0.02
+    sleeping = Caller(lambda: bed.sleep(30))
+    bed.wake()
+    assert sleeping.result()
+    assert time.monotonic() - start < 20
+
+
+class Hubs:
+    """gevent and eventlet, as far as a sleeper looks at them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.running: dict[str, object] = {"gevent": None, "eventlet": None}
+        package = sys.modules["ProxyPatternPool._sync"]
+        for name, loaded in (("gevent", "gevent.hub"), ("eventlet", "eventlet.hubs")):
+            fake = SimpleNamespace(
+                running=lambda name=name: self.running[name],
+                GeventSleeper=lambda hub: ("gevent bed", hub),
+                GeventHome=lambda hub: ("gevent home", hub),
+                EventletSleeper=lambda hub: ("eventlet bed", hub),
+                EventletHome=lambda hub: ("eventlet home", hub),
+            )
+            monkeypatch.setitem(sys.modules, loaded, ModuleType(loaded))
+            monkeypatch.setitem(sys.modules, f"ProxyPatternPool._sync.{name}_hub", fake)
+            monkeypatch.setattr(package, f"{name}_hub", fake, raising=False)
+
+
+def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits gets the bed that fits the hub his thread runs at this moment, a native one where it runs none."""
+    hubs = Hubs(monkeypatch)
+    assert isinstance(sleeper.sleeper(), NativeSleeper)
+    assert sleeper.home() is None
+    hubs.running["eventlet"] = "hub"
+    assert sleeper.sleeper() == ("eventlet bed", "hub")
+    assert sleeper.home() == ("eventlet home", "hub")
+    hubs.running["gevent"] = "loop"
+    assert sleeper.sleeper() == ("gevent bed", "loop")
+    assert sleeper.home() == ("gevent home", "loop")
+
+
+def test_a_sleeper_without_hubs() -> None:
+    """Where neither hub was imported, neither is looked for."""
+    assert isinstance(sleeper.sleeper(), NativeSleeper)
+    assert sleeper.home() is None
+    assert "gevent" not in sys.modules
+    assert "eventlet" not in sys.modules
+
+
+# --- owners ------------------------------------------------------------------------------------------------
+
+
+def owner_here() -> owner.Owner:
+    return here().owner
+
+
+def test_a_thread_is_named() -> None:
+    """A thread is shown by its name, and as ended when it has."""
+    go_on = threading.Event()
+    owners: list[owner.Owner] = []
+
+    def job() -> None:
+        owners.append(owner_here())
+        wait_for(go_on)
+
+    caller = Caller(job, "reader")
+    eventually(lambda: owners)
+    assert str(owners[0]) == "thread 'reader'"
+    go_on.set()
+    caller.result()
+    assert str(owners[0]) == "thread 'reader' (ended)"
+    del caller
+    gc.collect()
+    assert str(owners[0]) == "thread 'reader' (ended)"
+    assert str(owner_here()) == "thread 'MainThread'"
+
+
+def test_a_thread_that_is_renamed() -> None:
+    """A thread that changes its name is shown by the new one, also after its end."""
+    renamed, go_on = threading.Event(), threading.Event()
+    owners: list[owner.Owner] = []
+
+    def job() -> None:
+        owners.append(owner_here())
+        threading.current_thread().name = "new"
+        renamed.set()
+        wait_for(go_on)
+
+    caller = Caller(job, "old")
+    wait_for(renamed)
+    assert str(owners[0]) == "thread 'new'"
+    go_on.set()
+    caller.result()
+    assert str(owners[0]) == "thread 'new' (ended)"
+
+
+def test_idents_used_again() -> None:
+    """The system gives a new thread the ident of an ended one at once; the owner is not confused."""
+    owners = [Caller(lambda: (owner_here(), threading.get_ident()), f"no. {n}").result() for n in range(20)]
+    assert [str(each) for each, _ in owners] == [f"thread 'no. {n}' (ended)" for n in range(20)]
+    assert len({ident for _, ident in owners}) < 20, "else this shows nothing"
+
+
+def test_an_owner_is_not_kept_alive() -> None:
+    """Who is remembered as an owner is not kept alive by it."""
+    threads: list[weakref.ref[threading.Thread]] = []
+
+    def job() -> owner.Owner:
+        threads.append(weakref.ref(threading.current_thread()))
+        return owner_here()
+
+    remembered = Caller(job).result()
+    gc.collect()
+    assert threads[0]() is None
+    assert str(remembered).endswith("(ended)")
+
+
+def test_one_owner_per_thread() -> None:
+    """A thread is the same owner each time, which costs one attribute."""
+    assert owner_here() is owner_here()
+    assert isinstance(owner_here(), ThreadOwner)
+    assert Caller(owner_here).result() is not owner_here()
+
+
+class FakeGreenlet:
+    """A greenlet, as far as an owner looks at one."""
+
+    def __init__(self, parent: object = None, name: str = "") -> None:
+        self.parent = parent
+        self.dead = False
+        if name:
+            self.name = name
+
+
+def test_greenlets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where greenlets are in use the owner is the running greenlet, its thread's main one being the thread."""
+    main = FakeGreenlet()
+    running = main
+    greenlet: Any = ModuleType("greenlet")
+    greenlet.getcurrent = lambda: running
+    monkeypatch.setattr(owner, "_greenlets", None)
+    monkeypatch.setitem(sys.modules, "greenlet", greenlet)
+    monkeypatch.setitem(sys.modules, "gevent", ModuleType("gevent"))
+    assert str(owner_here()) == "thread 'MainThread'"
+    assert here() is here()
+    running = FakeGreenlet(main, "Greenlet-7")
+    named = owner_here()
+    assert str(named) == "greenlet 'Greenlet-7'"
+    running.dead = True
+    assert str(named) == "greenlet 'Greenlet-7' (ended)"
+    running = FakeGreenlet(main)
+    nameless = owner_here()
+    assert str(nameless) == f"greenlet 'FakeGreenlet-{id(running):#x}'"
+    address = id(running)
+    running = main
+    gc.collect()
+    assert str(nameless) == f"greenlet 'FakeGreenlet-{address:#x}' (ended)"
