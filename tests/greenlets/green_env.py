@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _thread
 import importlib
+import os
 import sys
 import time
 import warnings
@@ -18,6 +19,7 @@ from typing import Any, Protocol, TypeVar, cast
 # As they are before anything is patched.
 native_ident = _thread.get_ident
 native_sleep = time.sleep
+native_write = os.write
 _start_thread = _thread.start_new_thread
 
 PATIENCE = 20.0

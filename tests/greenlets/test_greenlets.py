@@ -65,6 +65,7 @@ def test_across_threads(hub: str, mode: str) -> None:
     assert run_script(hub, mode, "across") == [
         "native_returns",
         "greenlet_returns",
+        "no_switch_under_the_lock",
         "ping_pong",
         "timeouts_of_both",
     ]

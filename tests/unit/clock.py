@@ -3,7 +3,7 @@
 import weakref
 from collections import deque
 
-from ProxyPatternPool._pool.housekeeper import HouseKeeper, Household
+from ProxyPatternPool._pool.housekeeper import Household, HouseKeeper
 
 
 class HandMovedClock:

@@ -38,8 +38,6 @@ class Thing:
 class Nuisance:
     """An object that is unhashable, falsy, and equal to everything."""
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __eq__(self, other: object) -> bool:
         return True
 
@@ -124,6 +122,7 @@ class Bed:
     def __init__(self, naps: Naps) -> None:
         self._naps = naps
         self._woken = False
+        self.deaf = False
 
     def sleep(self, seconds: float | None) -> bool:
         self._naps.asked.append(seconds)
@@ -136,8 +135,9 @@ class Bed:
         woken, self._woken = self._woken, False
         return woken
 
-    def wake(self) -> None:
-        self._woken = True
+    def wake(self) -> bool:
+        self._woken = not self.deaf
+        return self._woken
 
     def dispose(self) -> None:
         self._naps.made_up += 1
@@ -151,13 +151,14 @@ class Naps:
         self._thread = threading.get_ident()
         self.meanwhile: deque[Callable[[], object]] = deque()
         self.asked: list[float | None] = []
-        self.beds = self.made_up = 0
+        self.beds: list[Bed] = []
+        self.made_up = 0
 
     def bed(self) -> Sleeper:
         if threading.get_ident() != self._thread:
             return NativeSleeper()
-        self.beds += 1
-        return Bed(self)
+        self.beds.append(Bed(self))
+        return self.beds[-1]
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -17,6 +17,12 @@ from ProxyPatternPool._pool.config import HEALTH_DELAY, PoolConfig
 from .clock import HandMovedKeeper
 from .helpers import Thing, Works, said
 
+
+def pool_with(**parameters: Any) -> Pool[Thing]:
+    """A pool with parameters that no checker looks at."""
+    return Pool(Thing, **parameters)
+
+
 DELAYS = ["max_avail_delay", "max_using_delay", "max_using_delay_kill", "hk_delay", "delay"]
 COUNTS = ["max_size", "min_size", "max_use", "health_freq"]
 
@@ -45,7 +51,7 @@ def level() -> Iterator[None]:
 def test_senseless_values(name: str, value: Any) -> None:
     """A value that makes no sense is a PoolValueError, which is a ValueError too; it names parameter and value."""
     with pytest.raises(PoolValueError) as raised:
-        Pool(Thing, **{name: value})
+        pool_with(**{name: value})
     assert name in str(raised.value)
     assert repr(value) in str(raised.value)
     assert isinstance(raised.value, PoolException)
@@ -56,15 +62,19 @@ def test_senseless_values(name: str, value: Any) -> None:
 def test_numbers_beyond_floats(name: str) -> None:
     """A whole number that no float can hold is refused like other senseless values."""
     with pytest.raises(PoolValueError, match=name):
-        Pool(Thing, **{name: 10**400})  # type: ignore[arg-type]
+        pool_with(**{name: 10**400})
+
+
+NO_NUMBERS: list[object] = ["1", "", [], 1j]
+NO_WHOLE_NUMBERS: list[object] = [1.0, 2.5, "1", math.nan]
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, value) for name in [*DELAYS, "timeout"] for value in ("1", "", [], 1j)),
-        *((name, None) for name in DELAYS if not name.endswith("delay") or name.startswith("max")),
-        *((name, value) for name in COUNTS for value in (1.0, 2.5, "1", math.nan)),
+        *((name, value) for name in [*DELAYS, "timeout"] for value in NO_NUMBERS),
+        *((name, None) for name in DELAYS if name.startswith("max")),
+        *((name, value) for name in COUNTS for value in NO_WHOLE_NUMBERS),
         *((name, None) for name in COUNTS if name != "max_size"),
         ("hook_errors", None),
         ("hook_errors", 1),
@@ -80,7 +90,7 @@ def test_numbers_beyond_floats(name: str) -> None:
 def test_wrong_types(name: str, value: Any) -> None:
     """A value of the wrong type is a TypeError that names the parameter and the value."""
     with pytest.raises(TypeError) as raised:
-        Pool(Thing, **{name: value})
+        pool_with(**{name: value})
     assert name in str(raised.value)
     assert repr(value) in str(raised.value)
 
@@ -116,7 +126,7 @@ def test_the_order_of_the_first_parameters(keeper: HandMovedKeeper) -> None:
     stats = Pool(Thing, 4, 2, 1.5).stats()
     assert (stats["max_size"], stats["min_size"], stats["timeout"]) == (4, 2, 1.5)
     with pytest.raises(TypeError, match="positional"):
-        Pool(Thing, 4, 2, 1.5, 3)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+        Pool(Thing, 4, 2, 1.5, 3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def test_defaults(keeper: HandMovedKeeper) -> None:
@@ -145,7 +155,7 @@ def test_unlimited(unlimited: int | None, keeper: HandMovedKeeper) -> None:
 def test_never(name: str, keeper: HandMovedKeeper) -> None:
     """A delay of 0 or of infinity is never."""
     for value in (0, 0.0, math.inf):
-        pool = Pool(Thing, **{name: value})  # type: ignore[arg-type]
+        pool = pool_with(**{name: value})
         assert pool.stats()["delay"] == 0.0
         assert keeper.look_at(pool._core) is None
 
@@ -199,7 +209,7 @@ def checked(**parameters: Any) -> PoolConfig:
 @pytest.mark.parametrize("name", ["hk_delay", "delay"])
 def test_forced_delay(name: str, keeper: HandMovedKeeper) -> None:
     """The house keeper's delay can be forced, under its name in the documentation and the one in the module's code."""
-    pool = Pool(Thing, max_avail_delay=10, **{name: 3})  # type: ignore[arg-type]
+    pool = pool_with(max_avail_delay=10, **{name: 3})
     assert pool.stats()["delay"] == 3.0
 
 
@@ -220,9 +230,7 @@ def test_a_warning_later_than_the_kill(keeper: HandMovedKeeper, caplog: pytest.L
 
 
 @pytest.mark.parametrize(("warn", "kill"), [(1, 1), (1, 5), (5, 0), (0, 5), (5, math.inf)])
-def test_a_warning_in_time(
-    warn: float, kill: float, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_warning_in_time(warn: float, kill: float, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
     """A warning that comes in time, or where nothing is killed, is worth no word."""
     Pool(Thing, max_using_delay=warn, max_using_delay_kill=kill)
     assert said(caplog) == []
@@ -290,6 +298,19 @@ def test_parent_of_a_reloader(
     assert said(caplog) == ["pool 'books': no house keeping in the parent of a reloading server"]
     pool.ret(pool.get())
     assert not keeper.asked, "on demand it still creates, and nobody watches it"
+
+
+def test_what_is_dropped_in_the_parent_of_a_reloader(
+    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a house keeper dropped leases come back as soon as anybody looks."""
+    Reloader(monkeypatch).set("1", None)
+    pool = Pool(works.make, 1, closer=works.close)
+    thing = pool.lease().obj
+    assert pool.get(0) is thing
+    pool.discard(thing)
+    pool.lease()
+    assert pool.stats()["nusing"] == 0
 
 
 @pytest.mark.parametrize(("workaround", "main"), [(None, None), (None, "false"), ("1", "true")])

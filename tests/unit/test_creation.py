@@ -52,6 +52,15 @@ def test_a_failure_reaches_who_creates(error: BaseException, keeper: HandMovedKe
     assert pool.stats()["last_error"] is None
 
 
+def test_a_factory_that_stops(keeper: HandMovedKeeper) -> None:
+    """A StopIteration that escapes from a factory ends no loop of its caller's: it is an error."""
+    pool = Pool(lambda number: next(iter(())), 1, min_size=0)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="fun raised StopIteration"):
+            pool.get()
+    assert pool.stats()["nobjs"] == 0
+
+
 def test_a_failure_gives_its_place_to_the_next_waiter(keeper: HandMovedKeeper) -> None:
     """The place of a failed creation goes at once to the next waiter, as a permit to create."""
     begun, go_on = threading.Event(), threading.Event()
@@ -247,9 +256,7 @@ def test_the_opener_comes_first_and_once(keeper: HandMovedKeeper) -> None:
     assert seen == [("open", 0), ("get", 0), ("get", 0)]
 
 
-def test_a_failed_opener_is_logged(
-    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_opener_is_logged(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """By default a failing opener is logged with the object's name and counted, and the object goes on."""
     pool = Pool(works.make, 1, min_size=0, opener=fail, name="books", closer=works.close)
     thing = pool.get()
@@ -260,9 +267,7 @@ def test_a_failed_opener_is_logged(
     pool.ret(thing)
 
 
-def test_a_failed_opener_discards(
-    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_opener_discards(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """Under "discard" an object whose opener failed is closed, and the caller gets the error, as a cause."""
     pool = Pool(works.make, 1, min_size=0, opener=fail, hook_errors="discard", closer=works.close)
     with pytest.raises(HookError, match="opener failed") as raised:
@@ -357,5 +362,3 @@ def test_an_interruption_right_after_the_factory(
     assert works.closed == works.made
     assert pool.stats()["nobjs"] == 0
     monkeypatch.undo()
-
-

@@ -43,7 +43,7 @@ def test_timeout_says_what_the_pool_looks_like(keeper: HandMovedKeeper, works: W
     with pytest.raises(TimeOut) as raised:
         pool.get()
     assert str(raised.value) == (
-        "timeout after 2.5 seconds in pool 'books': 3 objects exist (0 idle, 3 lent, 0 being created), 1 waiting"
+        "timeout after 2.5 seconds in pool 'books': 3 objects exist (0 idle, 3 lent), 0 being created, 1 waiting"
     )
     assert raised.value.__cause__ is None
 
@@ -61,7 +61,25 @@ def test_timeout_counts_what_is_being_created(keeper: HandMovedKeeper) -> None:
     pool = Pool(make, 1, min_size=0)
     pool.get()
     assert messages[0].startswith(f"timeout after 0 seconds in pool {pool.name}: ")
-    assert messages[0].endswith("(0 idle, 0 lent, 1 being created), 0 waiting")
+    assert messages[0].endswith(": 0 objects exist (0 idle, 0 lent), 1 being created, 0 waiting")
+
+
+def test_timeout_counts_what_is_elsewhere(keeper: HandMovedKeeper) -> None:
+    """An object that is being checked, or closed, is accounted for too."""
+    messages: list[str] = []
+
+    def complain(thing: Thing) -> bool:
+        with pytest.raises(TimeOut) as raised:
+            pool.get(0)
+        messages.append(str(raised.value).partition(": ")[2])
+        return False
+
+    pool = Pool(Thing, 1, health=complain, closer=complain)
+    pool.housekeep()
+    assert messages == [
+        "1 objects exist (0 idle, 0 lent, 1 being checked), 0 being created, 0 waiting",
+        "1 objects exist (0 idle, 0 lent, 1 being closed), 0 being created, 0 waiting",
+    ]
 
 
 def cause_of_a_timeout(error: BaseException) -> BaseException | None:
@@ -120,6 +138,17 @@ def test_closed_names_the_pool(keeper: HandMovedKeeper, works: Works) -> None:
     pool.shutdown()
     with pytest.raises(PoolClosed, match="pool 'books' is closed"):
         pool.get()
+
+
+def test_closed_names_the_pool_that_is(keeper: HandMovedKeeper, works: Works) -> None:
+    """A factory that borrows from another pool, which is closed, does not make its own look closed."""
+    inner = Pool(works.make, name="inner")
+    outer = Pool(lambda number: inner.get(), min_size=0, name="outer")
+    inner.shutdown()
+    with pytest.raises(PoolClosed, match="pool 'inner' is closed"):
+        outer.get()
+    assert outer.stats()["nobjs"] == 0
+    assert outer.stats()["nerrors"] == 1
 
 
 def test_hook_error_names_hook_and_pool(keeper: HandMovedKeeper, works: Works) -> None:

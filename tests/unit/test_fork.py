@@ -57,7 +57,7 @@ def test_finalizers_do_not_run(case: str) -> None:
 
 
 def test_without_ctypes() -> None:
-    """ctypes is what keeps them for ever; without it nothing else is missing."""
+    """Without ctypes, which is what keeps them for ever, nothing else is missing."""
     lines = forks("without_ctypes")
     assert lines[0] == "child: closed child's thing 0"
     assert all("child's" in line for line in lines)

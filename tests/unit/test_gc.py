@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -137,6 +138,26 @@ def test_a_lease_dropped_after_its_pool(keeper: HandMovedKeeper, works: Works) -
     assert works.alive == []
 
 
+def test_what_a_dropped_pool_has_lent(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """A pool dropped while objects are lent says so, and is remembered until the last of them has come back."""
+    pool = Pool(works.make, 2, 0, name="books", closer=works.close)
+    leases = [pool.lease(), pool.lease()]
+    core = weakref.ref(pool._core)
+    del pool
+    keeper.run()
+    assert [line.startswith("pool 'books': closed while thread 'MainThread' has thing") for line in said(caplog)] == [
+        True,
+        True,
+    ]
+    leases.pop().release()
+    assert keeper._remembered
+    leases.pop().release()
+    assert works.alive == []
+    keeper.run()
+    assert not keeper._remembered
+    assert core() is None
+
+
 def test_the_pool_is_not_kept_by_its_objects_owners(keeper: HandMovedKeeper) -> None:
     """Neither loans nor leases keep the public pool alive."""
     pool = Pool(Thing)
@@ -164,6 +185,7 @@ def test_a_lost_permit(keeper: HandMovedKeeper, works: Works) -> None:
     pool = Pool(works.make, 1, min_size=0)
     with pool._core.lock:
         pool._core.ledger.places.reserve()
+    keeper.run()
     assert pool.get(0).number == 1
     assert pool.stats()["nobjs"] == 1
 
@@ -174,6 +196,7 @@ def test_lost_uses_are_not_forgotten(keeper: HandMovedKeeper, works: Works) -> N
     for _ in range(3):
         pool.ret(pool.get())
     pool._core.ledger.idle.pop()
+    keeper.run()
     stats = pool.stats()
     assert (stats["nuses"], stats["ncreated"], stats["ndestroys"], stats["nobjs"]) == (3, 1, 1, 0)
     assert stats["nborrows"] == stats["nreturns"] == 3
@@ -198,9 +221,9 @@ def test_two_who_sweep(keeper: HandMovedKeeper, works: Works) -> None:
     orphans = ledger.mailbox.orphans
     ledger.idle.pop()
 
-    class Elsewhere(type(orphans)):  # type: ignore[misc]  # a deque from which another thread takes first
-        def remove(self, item: object) -> None:
-            super().remove(item)
+    class Elsewhere(deque[Entry[Thing]]):  # from which another thread takes first
+        def remove(self, value: Entry[Thing]) -> None:
+            super().remove(value)
             raise ValueError
 
     ledger.mailbox.orphans = Elsewhere(orphans)
@@ -208,11 +231,35 @@ def test_two_who_sweep(keeper: HandMovedKeeper, works: Works) -> None:
     assert works.closed == []
 
 
+def test_interrupted_just_before_the_closer(
+    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object whose thread was interrupted on its way to the closer is closed by the house keeper."""
+    pool = Pool(works.make, 1, 0, closer=works.close)
+    thing = pool.get()
+
+    def interrupted(entry: Entry[Thing]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool._core.lifecycle, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.discard(thing)
+    monkeypatch.undo()
+    assert works.closed == []
+    assert pool.stats()["nobjs"] == 1, "its place is taken until then"
+    keeper.run()
+    assert works.closed == [thing]
+    assert pool.stats()["nobjs"] == 0
+
+
 def test_an_unborn_entry() -> None:
     """The finalizer of an entry whose constructor was interrupted has nothing to do."""
     mailbox: Mailbox[Thing] = Mailbox(lambda: None)
-    entry: Entry[Thing] = Entry.__new__(Entry)
-    del entry
+
+    class Mine(Entry[Thing]):
+        pass
+
+    Mine.__new__(Mine)
     assert not mailbox
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -52,9 +53,11 @@ def test_get_with_a_timeout_needs_no_wait(keeper: HandMovedKeeper, works: Works)
 def test_senseless_timeouts(timeout: float, keeper: HandMovedKeeper) -> None:
     """A timeout that makes no sense is refused at each call, and nothing is lent."""
     pool = Pool(Thing)
-    for borrow in (pool.get, pool.lease, lambda timeout: pool.obj(timeout).__enter__()):
+    for borrow in (pool.get, pool.lease):
         with pytest.raises(PoolValueError, match="timeout must be"):
             borrow(timeout)
+    with pytest.raises(PoolValueError, match="timeout must be"), pool.obj(timeout):
+        pytest.fail("it makes no sense")
     with pytest.raises(PoolValueError, match="timeout must be"):
         pool.shutdown(timeout)
     assert pool.stats()["nusing"] == 0
@@ -68,11 +71,10 @@ def test_timeouts_of_wrong_types(keeper: HandMovedKeeper) -> None:
         pool.get("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("make", [lambda n: [], lambda n: {}, lambda n: Nuisance(), lambda n: float(n) * 0.0])
-def test_objects_need_not_be_hashable_or_different(make: object, keeper: HandMovedKeeper) -> None:
+@pytest.mark.parametrize("kind", [list, dict, set, bytearray, Nuisance])
+def test_objects_need_not_be_hashable_or_different(kind: type[object], keeper: HandMovedKeeper) -> None:
     """Objects are told apart by identity: equal, unhashable and falsy ones are objects like any other."""
-    assert callable(make)
-    pool = Pool(make, 3, min_size=0)
+    pool = Pool(lambda number: kind(), 3, min_size=0)
     things = [pool.get(0) for _ in range(3)]
     with pytest.raises(TimeOut):
         pool.get(0)
@@ -131,12 +133,17 @@ def test_a_second_discard(keeper: HandMovedKeeper, works: Works, caplog: pytest.
 def test_objects_of_others(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """On an object that is not the pool's no hook ever runs, the tracer included; it gets a warning in the log."""
     touched: list[object] = []
+
+    def name(thing: Thing) -> str:
+        touched.append(thing)
+        return "thing"
+
     pool = Pool(
         works.make,
         getter=touched.append,
         retter=touched.append,
         closer=touched.append,
-        tracer=lambda thing: str(touched.append(thing)),
+        tracer=name,
     )
     stranger = Thing(99)
     pool.ret(stranger)
@@ -179,10 +186,13 @@ def test_discard(keeper: HandMovedKeeper, works: Works) -> None:
     assert pool.get(0) is works.made[1]
 
 
-@pytest.mark.parametrize("retter", [None, lambda thing: None])
-def test_max_use(retter: object, keeper: HandMovedKeeper, works: Works) -> None:
+def reset(thing: Thing) -> None:
+    """Reset an object."""
+
+
+@pytest.mark.parametrize("retter", [None, reset])
+def test_max_use(retter: Callable[[Thing], None] | None, keeper: HandMovedKeeper, works: Works) -> None:
     """An object is closed when it comes back from its last use, and counted as worn out."""
-    assert retter is None or callable(retter)
     pool = Pool(works.make, 1, max_use=3, closer=works.close, retter=retter)
     for use in range(7):
         thing = pool.get()

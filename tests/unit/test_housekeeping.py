@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Lease, Pool, TimeOut
-from ProxyPatternPool._pool import housekeeper, policy, rounds, upkeep
+from ProxyPatternPool._pool import housekeeper, policy, rounds
 from ProxyPatternPool._pool.entry import Entry
 
 from .clock import HandMovedClock, HandMovedKeeper
@@ -239,7 +240,11 @@ def test_a_long_use_is_told_once(
     assert "by thread 'MainThread'" in said(caplog)[2]
 
 
-@pytest.mark.parametrize("retter", [None, lambda thing: None])
+def reset(thing: Thing) -> None:
+    """Reset an object."""
+
+
+@pytest.mark.parametrize("retter", [None, reset])
 def test_a_warned_object_comes_back(
     retter: Callable[[Thing], object] | None,
     keeper: HandMovedKeeper,
@@ -289,9 +294,7 @@ def test_every_long_use_is_told(
     assert sorted(line.split(": ")[1].split(" has")[0] for line in said(caplog)) == ["thing 0", "thing 1"]
 
 
-def test_the_stack_of_the_get(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_stack_of_the_get(keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
     """With trace_owner the warning has the stack of the get, its callers first, without the package's own frames."""
     pool = Pool(Thing, max_using_delay=10, trace_owner=True)
 
@@ -325,9 +328,7 @@ def test_no_stack_without_trace_owner(
     assert "\n" not in said(caplog)[0]
 
 
-def test_kill(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_kill(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """An object kept for max_using_delay_kill is closed and its place freed; the log says so before."""
     works.bound = 1
     pool = Pool(works.make, 1, 0, name="books", max_using_delay=5, max_using_delay_kill=10, closer=works.close)
@@ -460,7 +461,7 @@ def test_only_one_is_away_at_a_time(keeper: HandMovedKeeper) -> None:
     free: list[int] = []
 
     def health(thing: Thing) -> bool:
-        others = []
+        others: list[Thing] = []
         while True:
             try:
                 others.append(pool.get(0))
@@ -519,7 +520,12 @@ def test_a_healthy_object_goes_to_who_waits(keeper: HandMovedKeeper, naps: Naps)
 def test_falsy_objects_are_checked_again_and_again(thing: object, keeper: HandMovedKeeper) -> None:
     """An object that is false is checked in every round, and lent all the same."""
     checks: list[object] = []
-    pool = Pool(lambda number: thing, 1, health=lambda thing: checks.append(thing) is None)
+
+    def health(thing: object) -> bool:
+        checks.append(thing)
+        return True
+
+    pool = Pool(lambda number: thing, 1, health=health)
     for _ in range(3):
         pool.housekeep()
     assert len(checks) == 3
@@ -717,7 +723,7 @@ def test_backing_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Failed refills come again after delays that double up to a limit, half of each by chance; then all is well."""
-    monkeypatch.setattr(upkeep.random, "random", lambda: 0.5)
+    monkeypatch.setattr(random, "random", lambda: 0.5)
     pool = Pool(works.make, 3, 2)
     works.failing = error
     pool.discard(pool.get())
@@ -741,7 +747,7 @@ def test_chance_in_backing_off(chance: float) -> None:
     works.failing = ConnectionError()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(housekeeper, "KEEPER", keeper)
-        patch.setattr(upkeep.random, "random", lambda: chance)
+        patch.setattr(random, "random", lambda: chance)
         pool = Pool(works.make)
         deadline = keeper.look_at(pool._core)
     assert deadline is not None
@@ -931,10 +937,11 @@ class Using(dict[int, Entry[Thing]]):
         return popped
 
 
-def test_released_while_the_kill_is_taken_back(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["release", "discard", "ret"])
+def test_given_back_while_the_kill_is_taken_back(
+    way: str, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lease that is released while the house keeper has its object in hand, by mistake, is not forgotten."""
+    """What is given back while the house keeper has it in hand, by mistake, is given back."""
     pool = Pool(works.make, 1, 0, max_using_delay_kill=10, closer=works.close)
     thing = pool.get()
     clock.advance(10)
@@ -943,7 +950,8 @@ def test_released_while_the_kill_is_taken_back(
     ledger = pool._core.ledger
 
     def release_elsewhere() -> None:
-        releasing.append(Caller(leases[0].release))
+        ways = {"release": leases[0].release, "discard": leases[0].discard, "ret": lambda: pool.ret(thing)}
+        releasing.append(Caller(ways[way]))
         threading.Event().wait(0.05)  # for it to go as far as it can
 
     def back_and_out() -> None:
@@ -964,9 +972,9 @@ def test_released_while_the_kill_is_taken_back(
     pool.housekeep()
     for caller in releasing:
         caller.result()
-    assert works.closed == []
+    assert works.closed == ([thing] if way == "discard" else [])
     assert pool.stats()["nusing"] == 0
-    assert pool.get(0) is thing
+    assert (pool.get(0) is thing) == (way != "discard")
 
 
 def test_changed_hands_while_it_was_looked_at(

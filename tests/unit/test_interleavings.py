@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from types import CodeType, FrameType
+from typing import Any
 
 import pytest
+from typing_extensions import Generator
 
 import ProxyPatternPool
 from ProxyPatternPool import Pool, TimeOut
@@ -56,7 +58,7 @@ class Switch:
 
 
 @contextmanager
-def switching(switch: Switch) -> Iterator[None]:
+def switching(switch: Switch) -> Generator[None]:
     """Watch what is done meanwhile in this thread."""
     if sys.version_info >= (3, 12):
         monitoring, tool = sys.monitoring, sys.monitoring.PROFILER_ID + 1
@@ -76,7 +78,7 @@ def switching(switch: Switch) -> Iterator[None]:
             monitoring.free_tool_id(tool)
         return
 
-    def trace(frame: FrameType, event: str, _: object) -> object:
+    def trace(frame: FrameType, event: str, _: object) -> Any:
         if not switch.watches(frame.f_code):
             return None
         frame.f_trace_opcodes = True
@@ -96,7 +98,7 @@ def switching(switch: Switch) -> Iterator[None]:
 class World:
     """A pool, and a borrower in another thread who may have to wait for the lock."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, lent: int, idle: int, age: float, **parameters: float) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, lent: int, idle: int, age: float, **parameters: Any) -> None:
         self.clock = HandMovedClock()
         self.keeper = HandMovedKeeper(self.clock)
         self.naps = Naps(self.clock)
@@ -108,7 +110,7 @@ class World:
             lent + idle,
             0,
             closer=self.works.close,
-            **parameters,  # type: ignore[arg-type]
+            **parameters,
         )
         self.pool = pool
         self.ledger = self.pool._core.ledger
@@ -237,10 +239,10 @@ def test_health(act: Callable[[World], None]) -> None:
     """Objects borrowed or given back while others are checked."""
 
     def make(patch: pytest.MonkeyPatch) -> World:
-        world = World(patch, lent=1, idle=3, age=1.0)
-        hooks = world.pool._core.lifecycle._hooks
-        object.__setattr__(hooks, "health", lambda thing: thing.number != 2)
-        return world
+        def health(thing: Thing) -> bool:
+            return thing.number != 2
+
+        return World(patch, lent=1, idle=3, age=1.0, health=health)
 
     assert at_every_place(make, lambda world: world.pool.housekeep(), act) > 20
 

@@ -7,14 +7,15 @@ import weakref
 from _thread import _count as count_threads
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import monotonic
 
 import pytest
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._pool import housekeeper
-from ProxyPatternPool._pool.housekeeper import HouseKeeper
-from ProxyPatternPool._sync.native import Empty
+from ProxyPatternPool._pool.housekeeper import Household, HouseKeeper
+from ProxyPatternPool._sync.native import Empty, SimpleQueue, start_thread
 from ProxyPatternPool._sync.sleeper import Home
 
 from .helpers import Caller, Thing, Works, eventually, said, wait_for
@@ -76,6 +77,14 @@ class Hanging:
         self.begun.set()
         wait_for(self.go_on)
         return True
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    """A hook that hangs until the end of the test at the latest."""
+    hook = Hanging()
+    yield hook
+    hook.go_on.set()
 
 
 # --- the schedule --------------------------------------------------------------------------------------
@@ -155,8 +164,7 @@ def test_deadlines_in_order(real: HouseKeeper) -> None:
     start = monotonic()
     houses = [House() for _ in range(3)]
     for house, delay in zip(houses, (0.15, 0.05, 0.1), strict=True):
-        deadlines = [start + delay]
-        house.told = lambda deadlines=deadlines: deadlines.pop() if deadlines else None  # type: ignore[misc]
+        house.told = partial(next, iter([start + delay]), None)
         real.watch(house)
     eventually(lambda: all(len(house.looks) == 2 for house in houses))
     for house, delay in zip(houses, (0.15, 0.05, 0.1), strict=True):
@@ -190,8 +198,7 @@ def test_a_household_that_is_gone(real: HouseKeeper) -> None:
     wait_for(house.looked)
     gone = weakref.ref(house)
     del house
-    dropped = weakref.ref(House())
-    real.knock(dropped)
+    real.knock(dropped(House()))
     eventually(lambda: gone() is None)
     real.watch(other)
     wait_for(other.looked)
@@ -218,12 +225,37 @@ def test_a_household_that_raises(
     house.told = None
 
 
+def refuse(run: Callable[[], None]) -> bool:
+    return False
+
+
+def test_two_who_start_the_thread_at_once() -> None:
+    """Of two pools that are the first to be looked after, at the same time, one starts the thread."""
+    keeper = HouseKeeper()
+    lock = keeper._lock
+
+    class Contended:
+        """A lock that comes free when another thread has started what is needed."""
+
+        def __enter__(self) -> None:
+            lock.acquire()
+            keeper._running = True
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    keeper._lock = Contended()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    before = count_threads()
+    keeper.watch(House())
+    assert count_threads() == before
+    assert keeper._inbox.qsize() == 1
+
+
 def test_without_a_thread(monkeypatch: pytest.MonkeyPatch, works: Works) -> None:
     """Where the system has no thread to spare pools work; the house keeping begins when there is one."""
     keeper = HouseKeeper()
     monkeypatch.setattr(housekeeper, "KEEPER", keeper)
-    start_thread = housekeeper.start_thread
-    monkeypatch.setattr(housekeeper, "start_thread", lambda run: False)
+    monkeypatch.setattr(housekeeper, "start_thread", refuse)
     pool = Pool(works.make, min_size=2)
     pool.discard(pool.get())
     assert pool.stats()["nobjs"] == 1
@@ -240,9 +272,8 @@ def test_without_a_thread(monkeypatch: pytest.MonkeyPatch, works: Works) -> None
 # --- the crew ------------------------------------------------------------------------------------------
 
 
-def test_a_hook_that_hangs_holds_up_nobody_else(real: HouseKeeper, works: Works) -> None:
+def test_a_hook_that_hangs_holds_up_nobody_else(real: HouseKeeper, hanging: Hanging, works: Works) -> None:
     """While the hooks of some pools hang, as many as there may be, another pool's objects expire."""
-    hanging = Hanging()
     stuck = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(2 * housekeeper.CREW)]
     eventually(lambda: hanging.count >= len(stuck))
     pool = Pool(works.make, min_size=0, max_avail_delay=0.02, closer=works.close)
@@ -254,10 +285,9 @@ def test_a_hook_that_hangs_holds_up_nobody_else(real: HouseKeeper, works: Works)
         each.shutdown()
 
 
-def test_hooks_of_one_pool_that_hang(real: HouseKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hooks_of_one_pool_that_hang(real: HouseKeeper, hanging: Hanging, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many closers of one pool hang, they have a few threads only, and another pool's chores are done."""
     monkeypatch.setattr(housekeeper, "PATIENCE", 0.01)
-    hanging = Hanging()
     stuck = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=hanging)
     for thing in [stuck.get() for _ in range(50)]:
         stuck.ret(thing)
@@ -271,11 +301,30 @@ def test_hooks_of_one_pool_that_hang(real: HouseKeeper, works: Works, monkeypatc
     assert real._crew <= housekeeper.HELPERS + housekeeper.CREW
 
 
-def test_slow_chores_are_no_hanging_chores(real: HouseKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_one_pool_that_wait_count_too(real: HouseKeeper, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a pool asks while the crew is busy, it gets no more threads than a few in the end."""
+    house = House()
+    house.chores.extend([hanging] * 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(housekeeper, "start_thread", refuse)
+        for _ in range(10):
+            real._employ(house, more=True)
+    threads = [Caller(real._work) for _ in range(10)]
+    real._crew += len(threads)
+    other = House()
+    done = threading.Event()
+    other.chores.append(done.set)
+    real._employ(other, more=False)
+    wait_for(done)
+    assert hanging.count <= housekeeper.HELPERS
+    hanging.go_on.set()
+    eventually(lambda: not house.chores)
+
+
+def test_slow_chores_are_no_hanging_chores(real: HouseKeeper) -> None:
     """Many chores that are slow, and get done, do not make the crew grow without end."""
-    monkeypatch.setattr(housekeeper, "PATIENCE", 0.002)
     pause = threading.Event()
-    pool = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=lambda thing: pause.wait(0.004))
+    pool = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=lambda thing: pause.wait(0.01))
     for thing in [pool.get() for _ in range(100)]:
         pool.ret(thing)
     eventually(lambda: pool.stats()["nobjs"] == 0)
@@ -295,9 +344,7 @@ def test_the_crew_goes_home(real: HouseKeeper) -> None:
         eventually(lambda: real._crew == 1)
 
 
-def test_a_chore_that_ends_its_thread(
-    real: HouseKeeper, works: Works, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_chore_that_ends_its_thread(real: HouseKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A hook that raises SystemExit ends neither the crew nor the house keeping of its pool."""
 
     def close(thing: Thing) -> None:
@@ -318,15 +365,14 @@ def test_no_thread_for_the_crew(real: HouseKeeper, works: Works, monkeypatch: py
     """Chores for which no thread can be had now are done when one can."""
     monkeypatch.setattr(housekeeper, "PATIENCE", 0.005)
     refused: list[object] = []
-    start_thread = housekeeper.start_thread
 
-    def refuse(run: Callable[[], None]) -> bool:
+    def refuse_thrice(run: Callable[[], None]) -> bool:
         if run == real._work and len(refused) < 3:
             refused.append(run)
             return False
         return start_thread(run)
 
-    monkeypatch.setattr(housekeeper, "start_thread", refuse)
+    monkeypatch.setattr(housekeeper, "start_thread", refuse_thrice)
     pool = Pool(works.make, min_size=0, max_avail_delay=0.01, closer=works.close)
     pool.ret(pool.get())
     eventually(lambda: works.closed)
@@ -360,7 +406,7 @@ def test_a_job_that_comes_as_its_thread_goes(real: HouseKeeper) -> None:
     real._work()
     assert done.is_set()
     assert real._crew == 1
-    real._jobs = housekeeper.SimpleQueue()
+    real._jobs = SimpleQueue()
 
 
 class SlowHome:
@@ -379,6 +425,10 @@ class SlowHome:
 
     def finish(self, job: Callable[[], None], seconds: float) -> None:
         job()
+
+
+def dropped(house: Household) -> weakref.ref[Household]:
+    return weakref.ref(house)
 
 
 def chore_of(house: House) -> threading.Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -61,6 +62,17 @@ def test_obj_again(keeper: HandMovedKeeper) -> None:
             assert pool.stats()["nusing"] == 1
         assert pool.stats()["nusing"] == 0
     assert pool.stats()["nuses"] == 3
+
+
+def test_obj_twice_at_once(keeper: HandMovedKeeper) -> None:
+    """One block at a time: a second within the first is refused, and takes nothing away from it."""
+    pool = Pool(Thing, name="books")
+    block = pool.obj()
+    with block as thing:
+        with pytest.raises(PoolException, match="this lease of pool 'books' has an object already"), block:
+            pytest.fail("it is not over")
+        assert [lent.get("str") for lent in pool.stats()["using"]] == [str(thing)]
+    assert pool.stats()["nusing"] == 0
 
 
 def test_discard_within_a_block(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
@@ -195,9 +207,7 @@ def test_a_lease_of_a_killed_object(
 # --- dropped -----------------------------------------------------------------------------------------
 
 
-def test_a_dropped_lease_comes_back(
-    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_dropped_lease_comes_back(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A lease that is dropped gives its object back, through the retter, with a warning that names pool and object."""
     returned: list[Thing] = []
     pool = Pool(works.make, 1, name="books", retter=returned.append)
@@ -259,11 +269,11 @@ def test_a_dropped_block(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixtu
     """A block that never ends, in a generator that is dropped, gives its object back at once."""
     pool = Pool(Thing, 1)
 
-    def read() -> object:
+    def read() -> Iterator[Thing]:
         with pool.obj() as thing:
             yield thing
 
-    reading = iter(read())  # type: ignore[call-overload]
+    reading = read()
     next(reading)
     assert pool.stats()["nusing"] == 1
     del reading
@@ -336,8 +346,11 @@ def test_a_dropped_lease_of_a_closed_pool(keeper: HandMovedKeeper, works: Works)
 
 def test_an_unborn_lease() -> None:
     """The finalizer of a lease whose constructor was interrupted has nothing to do."""
-    lease: Lease[Thing] = Lease.__new__(Lease)
-    del lease
+
+    class Mine(Lease[Thing]):
+        pass
+
+    Mine.__new__(Mine)
 
 
 def test_released_in_another_thread(keeper: HandMovedKeeper) -> None:

@@ -63,8 +63,9 @@ class Signal:
     def sleep(self, seconds: float | None) -> bool:
         raise AssertionError("nobody sleeps here")
 
-    def wake(self) -> None:
+    def wake(self) -> bool:
         self.rung = True
+        return True
 
     def dispose(self) -> None:
         pass
@@ -262,6 +263,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.permits.pop()
         gc.collect()
         self.core.sweep()
+        self.core.run_chores()
 
     # Giving back. ---------------------------------------------------------------------------------------
 
@@ -298,6 +300,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.returns += 1
         del lease
         self.core.sweep()
+        self.core.run_chores()
 
     @precondition(lambda self: self.ledger.idle)
     @rule()
@@ -306,6 +309,7 @@ class PoolMachine(RuleBasedStateMachine):
         entry = self.ledger.idle.pop()
         del entry
         self.core.sweep()
+        self.core.run_chores()
 
     # House keeping. -------------------------------------------------------------------------------------
 
@@ -430,6 +434,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.waiting.clear()
         gc.collect()
         self.core.sweep()
+        self.core.run_chores()
         assert not self.alive
         assert not self.ledger.places
 

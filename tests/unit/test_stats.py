@@ -101,7 +101,7 @@ def busy_pool(works: Works, **more: Any) -> Pool[Thing]:
 
 
 def test_every_key(keeper: HandMovedKeeper, works: Works) -> None:
-    """The snapshot has the seed's keys and ours, of the right types, in a pool with everything and in one with nothing."""
+    """The snapshot has the seed's keys and ours, of the right types, whatever there is in the pool."""
     check_types(busy_pool(works).stats())
     check_types(Pool(Thing, min_size=0).stats())
     closed = Pool(Thing)
@@ -317,9 +317,7 @@ def test_a_slow_stats_hook_holds_up_nobody(keeper: HandMovedKeeper) -> None:
 # --- counters ------------------------------------------------------------------------------------------
 
 
-def test_counters_add_up(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, naps: Naps
-) -> None:
+def test_counters_add_up(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, naps: Naps) -> None:
     """After a bit of everything: created less destroyed is there, borrows less returns is out."""
     pool = Pool(
         works.make, 3, 1, max_use=2, max_avail_delay=10, max_using_delay_kill=50, health=lambda thing: thing.number != 1
@@ -392,7 +390,12 @@ def test_hidden_permits_are_no_attempts(keeper: HandMovedKeeper, naps: Naps) -> 
 def test_rare_counters_are_exact() -> None:
     """Counters of rare events are exact however many threads count."""
     tally = Tally()
-    for caller in [Caller(lambda: [tally.add("event") for _ in range(1000)]) for _ in range(8)]:
+
+    def count() -> None:
+        for _ in range(1000):
+            tally.add("event")
+
+    for caller in [Caller(count) for _ in range(8)]:
         caller.result()
     assert tally["event"] == 8000
     assert tally["other"] == 0
@@ -418,7 +421,7 @@ def test_a_collection_that_changes_while_it_is_copied() -> None:
 
 
 def test_repr(keeper: HandMovedKeeper, naps: Naps) -> None:
-    """repr is one short line: name, idle, in use, waiting, bound."""
+    """The repr is one short line: name, idle, in use, waiting, bound."""
     pool = Pool(Thing, 3, 2, name="books")
     things = [pool.get()]
     assert repr(pool) == "<Pool books: 1 idle, 1 in use, 0 waiting, max 3>"

@@ -9,17 +9,21 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ProxyPatternPool import Pool
+from ProxyPatternPool._pool import core, upkeep
 from ProxyPatternPool._sync import native, owner, sleeper
 from ProxyPatternPool._sync.native import acquire, allocate_lock, start_thread
 from ProxyPatternPool._sync.owner import ThreadOwner, here
-from ProxyPatternPool._sync.sleeper import NativeSleeper
+from ProxyPatternPool._sync.sleeper import Home, NativeSleeper
 
-from .helpers import Caller, eventually, wait_for
+from .clock import HandMovedKeeper
+from .helpers import Caller, Thing, eventually, wait_for
 
 # --- native primitives -----------------------------------------------------------------------------------
 
@@ -61,17 +65,24 @@ def test_no_thread_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_primitives_are_the_interpreters() -> None:
     """In a process that nobody has patched the primitives are the interpreter's own."""
-    assert native.allocate_lock is _thread.allocate_lock
-    assert native.get_ident is _thread.get_ident
+    primitives: list[object] = [native.allocate_lock, native.get_ident]
+    assert primitives == [_thread.allocate_lock, _thread.get_ident]
     assert native._original("time", "monotonic") is time.monotonic
 
 
 def test_primitives_before_gevent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where gevent has patched something, what was there before is taken."""
-    monkey = ModuleType("gevent.monkey")
-    monkey.is_object_patched = lambda module, name: name == "get_ident"  # type: ignore[attr-defined]
-    monkey.get_original = lambda module, name: f"original {module}.{name}"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "gevent.monkey", monkey)
+
+    class Monkey:
+        @staticmethod
+        def is_object_patched(module: str, name: str) -> bool:
+            return name == "get_ident"
+
+        @staticmethod
+        def get_original(module: str, name: str) -> str:
+            return f"original {module}.{name}"
+
+    monkeypatch.setitem(sys.modules, "gevent.monkey", Monkey)
     assert native._original("_thread", "get_ident") == "original _thread.get_ident"
     assert native._original("_thread", "allocate_lock") is _thread.allocate_lock
 
@@ -79,11 +90,37 @@ def test_primitives_before_gevent(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("patched", [True, False])
 def test_primitives_before_eventlet(patched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where eventlet has patched threads, what was there before is taken."""
-    patcher = ModuleType("eventlet.patcher")
-    patcher.is_monkey_patched = lambda what: patched  # type: ignore[attr-defined]
-    patcher.original = lambda module: SimpleNamespace(get_ident="original")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "eventlet.patcher", patcher)
+
+    class Patcher:
+        @staticmethod
+        def is_monkey_patched(what: str) -> bool:
+            return patched and what == "thread"
+
+        @staticmethod
+        def original(module: str) -> SimpleNamespace:
+            return SimpleNamespace(get_ident="original")
+
+    monkeypatch.setitem(sys.modules, "eventlet.patcher", Patcher)
     assert (native._original("_thread", "get_ident") == "original") == patched
+
+
+def test_a_sign_of_life() -> None:
+    """A sign of life is there as long as its thread, and no longer."""
+    go_on = threading.Event()
+    signs: list[weakref.ref[Any]] = []
+
+    def job() -> None:
+        signs.append(native.sign_of_life())
+        wait_for(go_on)
+
+    caller = Caller(job)
+    eventually(lambda: signs)
+    gc.collect()
+    assert signs[0]() is not None
+    go_on.set()
+    caller.result()
+    eventually(lambda: signs[0]() is None)
+    assert native.sign_of_life()() is native.sign_of_life()() is not None
 
 
 # --- sleepers ----------------------------------------------------------------------------------------------
@@ -119,15 +156,22 @@ class Hubs:
         package = sys.modules["ProxyPatternPool._sync"]
         for name, loaded in (("gevent", "gevent.hub"), ("eventlet", "eventlet.hubs")):
             fake = SimpleNamespace(
-                running=lambda name=name: self.running[name],
-                GeventSleeper=lambda hub: ("gevent bed", hub),
-                GeventHome=lambda hub: ("gevent home", hub),
-                EventletSleeper=lambda hub: ("eventlet bed", hub),
-                EventletHome=lambda hub: ("eventlet home", hub),
+                running=partial(self.running.get, name),
+                GeventSleeper=partial(self.made, "gevent bed"),
+                GeventHome=partial(self.made, "gevent home"),
+                EventletSleeper=partial(self.made, "eventlet bed"),
+                EventletHome=partial(self.made, "eventlet home"),
             )
             monkeypatch.setitem(sys.modules, loaded, ModuleType(loaded))
             monkeypatch.setitem(sys.modules, f"ProxyPatternPool._sync.{name}_hub", fake)
             monkeypatch.setattr(package, f"{name}_hub", fake, raising=False)
+
+    def made(self, what: str, hub: object) -> tuple[str, object]:
+        return what, hub
+
+
+def chosen() -> list[object]:
+    return [sleeper.sleeper(), sleeper.home()]
 
 
 def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,11 +180,9 @@ def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(sleeper.sleeper(), NativeSleeper)
     assert sleeper.home() is None
     hubs.running["eventlet"] = "hub"
-    assert sleeper.sleeper() == ("eventlet bed", "hub")
-    assert sleeper.home() == ("eventlet home", "hub")
+    assert chosen() == [("eventlet bed", "hub"), ("eventlet home", "hub")]
     hubs.running["gevent"] = "loop"
-    assert sleeper.sleeper() == ("gevent bed", "loop")
-    assert sleeper.home() == ("gevent home", "loop")
+    assert chosen() == [("gevent bed", "loop"), ("gevent home", "loop")]
 
 
 def test_a_sleeper_without_hubs() -> None:
@@ -149,6 +191,39 @@ def test_a_sleeper_without_hubs() -> None:
     assert sleeper.home() is None
     assert "gevent" not in sys.modules
     assert "eventlet" not in sys.modules
+
+
+def test_the_home_of_a_pool(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool is at home in the hub of the thread that makes it, or else of the first that waits or creates there."""
+    hubs: list[Home | None] = [None, FakeHome(), FakeHome()]
+
+    def next_home() -> Home | None:
+        return hubs.pop(0)
+
+    monkeypatch.setattr(core, "home", next_home)
+    monkeypatch.setattr(upkeep, "home", next_home)
+    first, second = hubs[1:]
+    pool = Pool(Thing, min_size=0)
+    assert pool._core.home is None
+    pool.get()
+    assert pool._core.home is first
+    pool.get()
+    assert pool._core.home is first
+    assert hubs == [second]
+
+
+class FakeHome:
+    """A hub that is always the current one, and does at once what it is asked."""
+
+    def here(self) -> bool:
+        return True
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        job()
+        return True
+
+    def finish(self, job: Callable[[], None], seconds: float) -> None:
+        job()
 
 
 # --- owners ------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import core as core_module
 from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.ledger import Put
+from ProxyPatternPool._pool.waiters import Waiter, WaitQueue
 from ProxyPatternPool._sync.sleeper import NativeSleeper
 
 from .clock import HandMovedClock, HandMovedKeeper
@@ -110,6 +111,20 @@ def test_as_many_waiters_wake_as_objects_come(keeper: HandMovedKeeper, clock: Ha
     assert pool.stats()["nwaiting"] == 1
     pool.ret(things[0])
     assert callers[2].result() is things[0]
+
+
+def test_more_objects_than_waiters(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """Where more comes back than is waited for, the rest is idle."""
+    pool = Pool(Thing, 3)
+    things = [pool.get() for _ in range(3)]
+
+    def give_back() -> None:
+        for thing in things:
+            pool.ret(thing)
+
+    naps.meanwhile.append(give_back)
+    pool.get()
+    assert (pool.stats()["navail"], pool.stats()["nusing"]) == (2, 1)
 
 
 def test_a_discarded_object_serves_the_next(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
@@ -352,22 +367,117 @@ def test_a_waiter_that_times_out_passes_on_what_it_was_given(keeper: HandMovedKe
     assert pool.get(5).number == 1
 
 
-def test_worn_out_in_the_hands_of_an_interrupted_waiter(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_worn_out_in_the_hands_of_an_interrupted_waiter(
+    keeper: HandMovedKeeper, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An object lent to a caller who is interrupted on the way to it counts that use, and may be worn out by it."""
     pool = Pool(works.make, 1, min_size=0, max_use=2, closer=works.close)
     thing = pool.get()
     naps.meanwhile.append(lambda: pool.ret(thing))
     answer = pool._core.ledger.answer
 
-    def answer_and_interrupt(*args: object) -> None:
-        answer(*args)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    def answer_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
+        answer(waiter, now)
         interrupt()
 
-    pool._core.ledger.answer = answer_and_interrupt  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setattr(pool._core.ledger, "answer", answer_and_interrupt)
     with pytest.raises(Interruption):
         pool.get()
     assert works.closed == [thing]
     assert pool.stats()["nobjs"] == 0
+
+
+def test_killed_in_the_hands_of_an_interrupted_waiter(
+    keeper: HandMovedKeeper, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object lent to a caller who is interrupted on the way to it, and killed meanwhile, is closed once."""
+    pool = Pool(works.make, 1, min_size=0, max_using_delay_kill=10, closer=works.close)
+    thing = pool.get()
+    naps.meanwhile.append(lambda: pool.ret(thing))
+    answer = pool._core.ledger.answer
+
+    def answer_kill_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
+        answer(waiter, now)
+        pool._core.lock.release()  # the lock is held here: the kill comes right after
+        naps.clock.advance(10)
+        pool.housekeep()
+        pool._core.lock.acquire()
+        interrupt()
+
+    monkeypatch.setattr(pool._core.ledger, "answer", answer_kill_and_interrupt)
+    with pytest.raises(Interruption):
+        pool.get()
+    assert works.closed == [thing]
+    assert pool.stats()["nobjs"] == 0
+
+
+# --- gone --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("age", [0.0, 1.0])
+@pytest.mark.parametrize("worth", ["object", "permit"])
+def test_a_waiter_that_can_wake_no_more_is_passed_over(
+    worth: str, age: float, keeper: HandMovedKeeper, naps: Naps
+) -> None:
+    """What a waiter would get whose thread died under him, as a greenlet's can, goes to the next."""
+    pool = Pool(Thing, 1, 0)
+    thing = pool.get()
+    behind: list[Caller[object]] = []
+
+    def die() -> None:
+        naps.beds[0].deaf = True
+        behind.extend(queue_up(pool, 2, lambda number: pool.get()))
+        naps.clock.advance(age)
+        (pool.ret if worth == "object" else pool.discard)(thing)
+        served = behind[0].result()
+        assert isinstance(served, Thing)
+        assert (served is thing) == (worth == "object")
+        pool.discard(served)
+        assert isinstance(behind[1].result(), Thing)
+        interrupt()  # for the test's sake it is still there
+
+    naps.meanwhile.append(die)
+    with pytest.raises(Interruption):
+        pool.get()
+
+
+def test_a_close_does_not_wait_for_who_can_wake_no_more(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """A waiter whose thread died is nothing to a close; the others hear of it."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    behind: list[Caller[object]] = []
+
+    def die() -> None:
+        naps.beds[0].deaf = True
+        pool.ret(thing)
+        assert pool.get(0) is thing
+        behind.extend(queue_up(pool, 1, lambda number: pool.get()))
+        pool.shutdown()
+        with pytest.raises(PoolClosed):
+            behind[0].result()
+        interrupt()
+
+    naps.meanwhile.append(die)
+    with pytest.raises(Interruption):
+        pool.get()
+
+
+def test_nobody_left_who_can_wake(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """Where the only waiter is gone, what he would get is there for others."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+
+    def die() -> None:
+        naps.beds[0].deaf = True
+        naps.clock.advance(1)
+        pool.ret(thing)
+        assert pool.get(0) is thing
+        interrupt()
+
+    naps.meanwhile.append(die)
+    with pytest.raises(Interruption):
+        pool.get()
+    assert pool.stats()["nusing"] == 1
 
 
 # --- closed -----------------------------------------------------------------------------------------
@@ -391,15 +501,15 @@ def test_nobody_sleeps_while_something_is_idle(keeper: HandMovedKeeper, monkeypa
     """An object given back between the look at the shelf and the queue is found by who queues."""
     pool = Pool(Thing, 1)
     thing = pool.get()
-    join = pool._core.ledger.waiters.join
+    join = WaitQueue[Thing].join
 
-    def join_as_it_comes_back(waiter: object) -> None:
-        join(waiter)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    def join_as_it_comes_back(queue: WaitQueue[Thing], waiter: Waiter[Thing]) -> None:
+        join(queue, waiter)
         # As another thread's ret() does that began before anybody waited: without the lock, which is held here.
         entry = pool._core.ledger.using.pop(id(thing))
         pool._core.ledger.idle.append(entry)
 
-    monkeypatch.setattr(type(pool._core.ledger.waiters), "join", lambda queue, waiter: join_as_it_comes_back(waiter))
+    monkeypatch.setattr(WaitQueue, "join", join_as_it_comes_back)
     monkeypatch.setattr(core_module, "sleeper", NativeSleeper)
     assert pool.get(1000) is thing
     assert pool.stats()["nwaiting"] == 0

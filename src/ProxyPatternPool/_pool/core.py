@@ -22,12 +22,12 @@ from typing_extensions import ParamSpec
 from .._errors import PoolClosed, PoolException, TimeOut
 from .._hooks import Hooks
 from .._sync.native import allocate_lock
-from .._sync.owner import here
+from .._sync.owner import Owner, here
 from .._sync.sleeper import Home, Sleeper, home, sleeper
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
 from .housekeeper import HouseKeeper, first
-from .ledger import Ledger, Put
+from .ledger import Closed, Ledger, Put
 from .lifecycle import Lifecycle, keepsake
 from .rounds import Rounds
 from .stats import Tally
@@ -161,7 +161,7 @@ class Core(ABC, Generic[T]):
             doomed = self._locked(self.ledger.abandon, waiter, self.clock())
             if doomed is not None:
                 self.finish(doomed)
-            if isinstance(error, PoolClosed):
+            if isinstance(error, Closed):
                 raise PoolClosed(f"{self.label} is closed") from None
             raise
         return entry
@@ -190,10 +190,15 @@ class Core(ABC, Generic[T]):
 
     def _timed_out(self, timeout: float) -> TimeOut:
         with self.lock:
-            ledger = self.ledger
+            ledger, places = self.ledger, self.ledger.places
+            elsewhere = "".join(
+                f", {number} being {what}"
+                for number, what in ((self.rounds.nchecking, "checked"), (places.nretired, "closed"))
+                if number
+            )
             error = TimeOut(
-                f"timeout after {timeout:g} seconds in {self.label}: {len(ledger.places)} objects exist "
-                f"({ledger.nidle} idle, {len(ledger.using)} lent, {ledger.places.ncreating} being created), "
+                f"timeout after {timeout:g} seconds in {self.label}: {len(places) - places.ncreating} objects exist "
+                f"({ledger.nidle} idle, {len(ledger.using)} lent{elsewhere}), {places.ncreating} being created, "
                 f"{len(ledger.waiters)} waiting"
             )
         error.__cause__ = self.last_error
@@ -205,7 +210,7 @@ class Core(ABC, Generic[T]):
         """Create the object of an entry that is the caller's; what fails is raised, and the place is free."""
         with self.lock:
             if self.ledger.closed:
-                raise PoolClosed
+                raise Closed
             self.ncreating += 1
         try:
             self.lifecycle.make(entry)
@@ -323,23 +328,31 @@ class Core(ABC, Generic[T]):
         self.ledger.places.retire(entry)
 
     def sweep(self) -> None:
-        """See to what finalizers have left: loans whose lease was dropped, and lost entries."""
+        """See to what finalizers have left: loans whose lease was dropped, and lost entries.
+
+        Callers do it too, so nothing of the user's is called here: what needs that becomes a chore.
+        """
         mailbox = self.ledger.mailbox
         while (dropped := first(mailbox.dropped)) is not None:
             entry, use = dropped
             if self._locked(self.ledger.end_loan, entry, use):
-                log.warning(
-                    "%s: the lease of %s was dropped by %s without release()",
-                    self.label,
-                    self.lifecycle.describe(entry.obj),
-                    entry.owner,
-                )
-                self.settle(entry, self.ledger.put(entry, self.clock()))
+                now = entry.last_ret = self.clock()
+                if self._careful:
+                    self.chores.append(partial(self.settle, entry, Put.REFUSED))
+                elif self._locked(self.ledger.give, entry, now):
+                    self.chores.append(partial(self.finish, entry))
+                self.chores.append(partial(self._tell_of_drop, entry, entry.owner))
             # Removed last: an interrupted sweep is done again, and of several sweeps one has the entry.
             _remove(mailbox.dropped, dropped)
         while (orphan := first(mailbox.orphans)) is not None:
             if _remove(mailbox.orphans, orphan) and not self._locked(self.ledger.holds, orphan):
-                self.finish(orphan)
+                self.chores.append(partial(self.finish, orphan))
+        if self.chores:
+            self.look_after()
+
+    def _tell_of_drop(self, entry: Entry[T], owner: Owner | None) -> None:
+        what = self.lifecycle.describe(entry.obj)
+        log.warning("%s: the lease of %s was dropped by %s without release()", self.label, what, owner)
 
     # Closing. --------------------------------------------------------------------------------------------
 

@@ -34,6 +34,8 @@ HUB_PATIENCE = 1.0
 """Seconds until chores that a hub did not take up are done by a thread: the hub may be blocked, or over."""
 IDLE = 10.0
 """Seconds after which a thread of the crew with nothing to do ends, unless it is the last."""
+BREATH = 0.001
+"""Seconds between two looks at the same pool that it asked for in advance: no pool keeps the others waiting."""
 LONGEST = 3600.0
 """Seconds after which the scheduling thread looks up from an agenda with nothing due."""
 RETRY = 1.0
@@ -125,6 +127,9 @@ class HouseKeeper:
         self._jobs: SimpleQueue[Household | _Jobs] = SimpleQueue()
         self._last_jobs = _Jobs()
         self._running = False
+        self._waiting: weakref.WeakKeyDictionary[Household, tuple[Callable[[], None] | None, float, int]] = (
+            weakref.WeakKeyDictionary()
+        )  # by pool: the chore in front, since when it was waited for, how often somebody was sent
         self._done = 0  # jobs that crew threads have done
         self._done_before = -1  # the same when a thread was last added, or not, for chores that had to wait
         self._free = 0  # crew threads waiting for a job
@@ -173,6 +178,7 @@ class HouseKeeper:
             deadline = self.attend(household)
             noted.pop(household, None)
             if deadline is not None:
+                deadline = max(deadline, self.clock() + BREATH)
                 noted[household] = deadline  # the only one of its deadlines that counts
                 heapq.heappush(agenda, (deadline, next(order), weakref.ref(household)))
 
@@ -185,7 +191,8 @@ class HouseKeeper:
             household = message() if isinstance(message, weakref.ref) else message
             if household is not None:
                 look(household)
-            while agenda and agenda[0][0] <= self.clock():
+            now = self.clock()  # read once: what becomes due meanwhile waits until the inbox was looked at
+            while agenda and agenda[0][0] <= now:
                 deadline, _, reference = heapq.heappop(agenda)
                 household = reference()
                 if household is not None and noted.get(household) == deadline:
@@ -195,23 +202,33 @@ class HouseKeeper:
 
     def attend(self, household: Household) -> float | None:
         """Ask a pool what is due and see to its chores; give the time of the next look."""
-        before = first(household.chores)
         try:
             deadline = household.attend()
         except Exception:  # a bug of ours in one pool must not end the house keeping of all
             log.exception("house keeping of %r failed", household)
             deadline = self.clock() + RETRY
-        now_first = first(household.chores)
-        if now_first is None:
-            return deadline
-        stuck = now_first is before
-        patience = PATIENCE
-        if not stuck and household.home is not None and household.home.spawn(household.run_chores):
-            patience = HUB_PATIENCE
-        else:
-            self._employ(household, more=stuck)
-        again = self.clock() + patience
-        return again if deadline is None else min(deadline, again)
+        again = self._see_to_chores(household)
+        return min((time for time in (deadline, again) if time is not None), default=None)
+
+    def _see_to_chores(self, household: Household) -> float | None:
+        """Have a pool's chores done; give the time to see whether they are."""
+        chore = first(household.chores)
+        if chore is None:
+            self._waiting.pop(household, None)
+            return None
+        now = self.clock()
+        patience = PATIENCE if household.home is None else HUB_PATIENCE
+        before, since, tries = self._waiting.get(household, (None, now, 0))
+        if chore is not before:
+            since, tries = now, 0
+        elif now < since + patience:
+            return since + patience  # somebody was sent for it
+        self._waiting[household] = chore, now, tries + 1
+        # A hub gets a second greenlet before a thread takes over: the first may be in the middle of a long chore,
+        # and a thread is right only if the hub is blocked, or over.
+        if household.home is None or tries > 1 or not household.home.spawn(household.run_chores):
+            self._employ(household, more=tries > 0)
+        return now + patience
 
     # The crew. -------------------------------------------------------------------------------------
 

@@ -40,6 +40,8 @@ class Lease(Generic[T]):
 
     def begin(self, timeout: float | None) -> "Lease[T]":
         """Borrow the object; ``Pool.lease`` has done it."""
+        if self._entry is not None:
+            raise PoolException(f"this lease of {self._lender.label} has an object already: one block at a time")
         # No call comes between the return of borrow() and these assignments, and no exception can be
         # thrown in where nothing is called: from here on __del__ knows what there is to give back.
         entry = self._lender.borrow(timeout)

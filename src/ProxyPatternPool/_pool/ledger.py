@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from .._errors import PoolClosed
 from .._sync.native import GIL
 from .._sync.owner import Owner
 from . import policy
@@ -32,6 +31,10 @@ T = TypeVar("T")
 
 PATIENCE = 0.001
 """Seconds the oldest waiter may be overtaken by newcomers; afterwards entries go to it directly."""
+
+
+class Closed(Exception):
+    """The ledger is closed. Not the public error: a factory may raise that one, of another pool."""
 
 
 class Put(enum.Enum):
@@ -118,10 +121,10 @@ class Ledger(Generic[T]):
         """Get an idle entry, lent, or a permit to create, or else join the queue if so wished.
 
         Raises:
-            PoolClosed: nobody is served any more.
+            Closed: nobody is served any more.
         """
         if self.closed:
-            raise PoolClosed
+            raise Closed
         entry = self._take_any(now, waiter)
         if entry is None and self.places.has_room():
             entry = waiter.gift = self.places.reserve()
@@ -158,20 +161,20 @@ class Ledger(Generic[T]):
         """Lend a new entry to the waiter who created it.
 
         Raises:
-            PoolClosed: the pool was closed meanwhile.
+            Closed: the pool was closed meanwhile.
         """
         if self.closed:
-            raise PoolClosed
+            raise Closed
         self.lend(entry, now, waiter)
 
     def answer(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
         """Tell a woken waiter what it got: an entry, lent, or a permit to create, or nothing yet.
 
         Raises:
-            PoolClosed: nobody is served any more.
+            Closed: nobody is served any more.
         """
         if self.closed:
-            raise PoolClosed
+            raise Closed
         entry = waiter.gift
         if entry is not None:
             if entry.stage is LIVE:
@@ -225,9 +228,9 @@ class Ledger(Generic[T]):
         """Give an entry to the oldest waiter, or put it on a shelf; say whether it is to be closed instead."""
         if self.closed:
             return self.places.retire(entry)
-        waiter = self.waiters.first()
-        if waiter is not None and now - waiter.since >= PATIENCE:
-            self.waiters.hand(waiter, entry)
+        while (waiter := self.waiters.first()) is not None and now - waiter.since >= PATIENCE:
+            if self.waiters.hand(waiter, entry):
+                break
         else:
             shelf.append(entry)
         self.nudge()
@@ -265,7 +268,9 @@ class Ledger(Generic[T]):
             waiter = self.waiters.first()
             if waiter is None:
                 break
-            self.waiters.hand(waiter, self.places.reserve())
+            permit = self.places.reserve()
+            if not self.waiters.hand(waiter, permit):
+                self.places.free(permit)
         self.nudge()
 
     def holds(self, entry: Entry[T]) -> bool:

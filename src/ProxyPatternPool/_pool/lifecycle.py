@@ -66,6 +66,8 @@ class Lifecycle(Generic[T]):
         finally:
             if made:
                 entry.obj = made[0]
+        if not made:
+            raise RuntimeError("fun raised StopIteration")  # as in a generator, see PEP 479
 
     def open(self, entry: Entry[T]) -> None:
         """Call the opener.

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from .._errors import PoolClosed
 from .._hooks import Hooks
 from .._sync.sleeper import home
 from . import policy
@@ -16,7 +15,7 @@ from .config import PoolConfig
 from .core import Core
 from .entry import Entry
 from .housekeeper import HouseKeeper
-from .ledger import Ledger
+from .ledger import Closed, Ledger
 from .rounds import Due, Loan
 
 T = TypeVar("T")
@@ -46,7 +45,7 @@ class UpkeptCore(Core[T]):
         keeper.enter(self)
         self.home = home()
         try:
-            self._refill()
+            self._alone("refill", self._refill)
         except BaseException:
             self.shutdown()
             raise
@@ -65,13 +64,17 @@ class UpkeptCore(Core[T]):
         if self._kept:
             super().look_after()
 
+    def sweep(self) -> None:
+        super().sweep()
+        if not self._kept:
+            self.run_chores()
+
     # What the schedule asks. -----------------------------------------------------------------------
 
     def attend(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
         ledger = self.ledger
-        if ledger.mailbox:
-            self.chores.append(self.sweep)
+        self.sweep()
         if ledger.mailbox.abandoned and not ledger.closed:
             self._queue_closers(self._locked(ledger.close))
             if ledger.using:
@@ -166,6 +169,7 @@ class UpkeptCore(Core[T]):
             chore()
         finally:
             self._busy.discard(name)
+            self.look_after()  # at what was not begun because this was under way
 
     def _tell_of_long_use(self, loan: Loan[T], what: str) -> None:
         log.warning(
@@ -211,7 +215,7 @@ class UpkeptCore(Core[T]):
                 self._create(entry)
                 if self._locked(ledger.give, entry, self.clock()):
                     self.finish(entry)
-        except PoolClosed:
+        except Closed:
             pass  # closed meanwhile: the permit dies here, and its place with it
         except BaseException as error:
             delay = policy.backoff(max(1, self._failures), FIRST_RETRY, LAST_RETRY, random.random())
@@ -219,8 +223,6 @@ class UpkeptCore(Core[T]):
             if not isinstance(error, Exception):
                 raise
             log.error("%s: creation failed, next attempt in %.3f s: %r", self.label, delay, error)
-        finally:
-            self.look_after()
 
     # The ends of the process. ------------------------------------------------------------------------
 
@@ -236,7 +238,8 @@ class UpkeptCore(Core[T]):
         if not self.lifecycle.closes:
             self.chores.clear()
             return []
-        return [*closers, self.run_chores, self.sweep]
+        self.sweep()
+        return [*closers, self.run_chores]
 
     def after_fork(self) -> None:
         """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""

@@ -32,9 +32,10 @@ class Waiter(Generic[T]):
         self.served = False
         self.awake = False  # told to look for itself, and has not yet looked
 
-    def wake(self) -> None:
+    def wake(self) -> bool:
+        """Have the caller look; say whether it ever can: a greenlet dies silently with its thread."""
         self.awake = True
-        self.sleeper.wake()
+        return self.sleeper.wake()
 
 
 class WaitQueue(Generic[T]):
@@ -67,22 +68,31 @@ class WaitQueue(Generic[T]):
             self._queue.popleft()
         return None
 
-    def hand(self, waiter: Waiter[T], entry: Entry[T]) -> None:
-        """Give an entry, or a permit, to the oldest waiter. The gift comes first: from then on it is served."""
+    def hand(self, waiter: Waiter[T], entry: Entry[T]) -> bool:
+        """Give an entry, or a permit, to the oldest waiter; say whether it can still come for it.
+
+        The gift comes first: from then on the waiter is served.
+        """
         waiter.gift = entry
         waiter.served = True
-        waiter.wake()
+        heard = waiter.wake()
         self._queue.popleft()
+        if not heard:
+            waiter.gift = None
+        return heard
 
     def nudge(self, idle: int) -> None:
         """Tell as many waiters as there are idle entries, oldest first, to come and look."""
-        if idle and self._queue:
-            for waiter in self._queue:
-                if not waiter.awake:
-                    waiter.wake()
+        if not idle or not self._queue:
+            return
+        for waiter in self._queue:
+            # One that can come no more counts as served, and is left behind by first().
+            if waiter.awake or waiter.wake():
                 idle -= 1
                 if not idle:
                     break
+            else:
+                waiter.served = True
 
     def rouse(self) -> None:
         """Wake everyone to look for himself; harmless at any time."""

@@ -11,7 +11,7 @@ from eventlet import hubs
 from eventlet.hubs.hub import BaseHub
 from greenlet import getcurrent, greenlet
 
-from .native import get_ident
+from .native import get_ident, sign_of_life
 
 
 class Bell:
@@ -20,6 +20,7 @@ class Bell:
     def __init__(self, hub: BaseHub) -> None:
         self._hub = weakref.ref(hub)
         self._thread = get_ident()
+        self._alive = sign_of_life()
         self._calls: deque[Callable[[], object]] = deque()
         self._listening, self._ringing = os.pipe()
         for end in (self._listening, self._ringing):
@@ -32,7 +33,7 @@ class Bell:
     def call(self, run: Callable[[], object]) -> bool:
         """Have the hub call something in its next turn; say whether there still is a hub."""
         hub = self._hub()
-        if hub is None:
+        if hub is None or self._alive() is None:
             return False
         if self.here():
             hub.schedule_call_global(0, run)
@@ -127,9 +128,9 @@ class EventletSleeper:
         if sleeping is not None:
             sleeping.switch()
 
-    def wake(self) -> None:
+    def wake(self) -> bool:
         self._rung = True
-        self._bell.call(self._go)
+        return self._bell.call(self._go)
 
     def dispose(self) -> None:
         """Do nothing: the bell serves the next sleeper of this hub."""

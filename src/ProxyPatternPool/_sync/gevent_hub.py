@@ -9,7 +9,7 @@ from gevent.hub import Hub as Loop
 from gevent.hub import Waiter, get_hub
 from gevent.monkey import is_module_patched
 
-from .native import get_ident
+from .native import get_ident, sign_of_life
 
 
 def running() -> Loop | None:
@@ -27,10 +27,11 @@ class GeventSleeper:
     nothing else to do raises ``LoopExit`` in the waiting greenlet.
     """
 
-    __slots__ = ("_bell", "_disposed", "_hub", "_rung", "_waiter")
+    __slots__ = ("_alive", "_bell", "_disposed", "_hub", "_rung", "_waiter")
 
     def __init__(self, hub: Loop) -> None:
         self._hub = hub
+        self._alive = sign_of_life()
         self._rung = self._disposed = False
         self._waiter: Waiter[None] = Waiter(hub)
         self._bell = hub.loop.async_()
@@ -56,10 +57,16 @@ class GeventSleeper:
         rung, self._rung = self._rung, False
         return rung
 
-    def wake(self) -> None:
+    def wake(self) -> bool:
         self._rung = True
+        if self._alive() is None:
+            return False
         if not self._disposed:
-            self._bell.send()
+            try:
+                self._bell.send()
+            except Exception:  # whatever a destroyed loop answers
+                return False
+        return True
 
     def dispose(self) -> None:
         self._disposed = True

@@ -3,6 +3,7 @@
 import importlib
 import sys
 import time
+import weakref
 from _queue import Empty, SimpleQueue  # in C, never patched; its put() may be called from finalizers
 from _thread import TIMEOUT_MAX
 from collections.abc import Callable
@@ -18,6 +19,7 @@ __all__ = [
     "allocate_lock",
     "get_ident",
     "monotonic",
+    "sign_of_life",
     "start_thread",
     "wall_clock",
 ]
@@ -58,6 +60,23 @@ wall_clock: Callable[[], float] = time.time
 
 GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether one bytecode of one thread runs at a time, which the lock-free steps of the ledger rely on."""
+
+
+class _Sign:
+    """Lives as long as its thread."""
+
+
+class _Signs(ThreadLocal):
+    def __init__(self) -> None:
+        self.of_life = _Sign()
+
+
+_signs = _Signs()
+
+
+def sign_of_life() -> "weakref.ref[_Sign]":
+    """Something that dies with the current native thread."""
+    return weakref.ref(_signs.of_life)
 
 
 def start_thread(run: Callable[[], None]) -> bool:

@@ -14,8 +14,11 @@ class Sleeper(Protocol):
         """Sleep until woken (True) or until the time is over (False); ``None`` for ever."""
         ...
 
-    def wake(self) -> None:
-        """Wake the sleeper, now or at its next sleep; from any thread, never switching."""
+    def wake(self) -> bool:
+        """Wake the sleeper, now or at its next sleep; from any thread, never switching.
+
+        Say whether it can wake: a greenlet whose thread has ended cannot.
+        """
         ...
 
     def dispose(self) -> None:
@@ -35,11 +38,12 @@ class NativeSleeper:
     def sleep(self, seconds: float | None) -> bool:
         return acquire(self._lock, seconds)
 
-    def wake(self) -> None:
+    def wake(self) -> bool:
         try:
             self._lock.release()
         except RuntimeError:  # it was woken already and has not slept since
             pass
+        return True
 
     def dispose(self) -> None:
         """Do nothing: a lock is only memory."""

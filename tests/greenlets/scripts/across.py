@@ -58,6 +58,34 @@ def greenlet_returns() -> None:
         at_rest(pool)
 
 
+def no_switch_under_the_lock() -> None:
+    """A greenlet wakes another thread's hub while others of its own look at the pool: no switch with the lock held."""
+    with Pool(Token, max_size=1) as pool:
+        looking = True
+
+        def look() -> None:
+            while looking:
+                pool.stats()
+                green.sleep(0)
+
+        def wait() -> None:
+            green.sleep(0)  # this thread gets a hub of its own
+            with pool.obj(timeout=20):
+                pass
+
+        watchers = [green.spawn(look) for _ in range(2)]
+        for _ in range(ROUNDS):
+            held = pool.get(timeout=20)
+            thread = Native(wait)
+            green.eventually(lambda: pool.stats()["nwaiting"] == 1)
+            green.spawn(pool.ret, held).join()
+            thread.join(green)
+        looking = False
+        for watcher in watchers:
+            watcher.join()
+        at_rest(pool)
+
+
 def ping_pong() -> None:
     """Many waits in turn on both sides, one object: every hand-over crosses the border."""
     with Pool(Token, max_size=1) as pool:
@@ -103,6 +131,6 @@ def timeouts_of_both() -> None:
 
 
 def run() -> None:
-    for check in (native_returns, greenlet_returns, ping_pong, timeouts_of_both):
+    for check in (native_returns, greenlet_returns, no_switch_under_the_lock, ping_pong, timeouts_of_both):
         check()
         print(check.__name__)

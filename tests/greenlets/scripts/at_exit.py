@@ -1,19 +1,18 @@
 """The program ends while objects are idle, lent and waited for: every object is closed, silently, soon."""
 
-import os
 import sys
 import threading
 
 from ProxyPatternPool import Pool
 
-from ..green_env import Native, Token, green, native_sleep
+from ..green_env import Native, Token, green, native_sleep, native_write
 
 
 def closer(token: Token) -> None:
-    """Tell the parent process; unbuffered, since the interpreter may be about to end."""
+    """Tell the parent process; unbuffered, since the interpreter may be about to end, and without a switch."""
     if sys.argv[4] == "waits":
         green.sleep(0.001)
-    os.write(1, f"closed {token.number}\n".encode())
+    native_write(1, f"closed {token.number}\n".encode())
 
 
 def health(token: Token) -> bool:
@@ -50,4 +49,4 @@ def run() -> None:
     Native(small.get)
     green.eventually(lambda: small.stats()["nwaiting"] == 3)
     green.eventually(lambda: pool.stats()["nhealth"] > 4)
-    os.write(1, b"end\n")
+    native_write(1, b"end\n")

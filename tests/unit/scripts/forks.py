@@ -13,6 +13,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from typing import cast
 
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import housekeeper
@@ -90,7 +91,7 @@ def starts_empty() -> None:
     def child() -> None:
         stats = pool.stats()
         for key in ("nobjs", "navail", "nusing", "nuses", "ncreated", "nborrows", "nreturns", "nhealth", "hk_rounds"):
-            assert stats[key] == 0, (key, stats)  # type: ignore[literal-required]
+            assert stats[key] == 0, (key, stats)
         assert stats["sem"] == {"value": 5, "init": 5}
         assert stats["name"] == before["name"]
         things = [pool.get(0) for _ in range(5)]
@@ -202,7 +203,7 @@ def finalizers_of_what_is_being_closed() -> None:
 
 def without_ctypes() -> None:
     """An interpreter without ctypes keeps the parent's objects until its end, and everything else works."""
-    sys.modules["ctypes"] = None  # type: ignore[assignment]
+    cast("dict[str, object]", sys.modules)["ctypes"] = None
     pool = Pool(Thing, 5, 2, closer=close)
 
     def child() -> None:
@@ -387,7 +388,12 @@ def from_a_thread() -> None:
 def dropped_in_the_child() -> None:
     """A pool dropped in a child closes what the child has created."""
     done = threading.Event()
-    pools = [Pool(Thing, 5, 2, closer=lambda thing: (close(thing), done.set()))]
+
+    def close_and_tell(thing: Thing) -> None:
+        close(thing)
+        done.set()
+
+    pools = [Pool(Thing, 5, 2, closer=close_and_tell)]
 
     def child() -> None:
         pools[0].ret(pools[0].get())
