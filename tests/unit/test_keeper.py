@@ -18,7 +18,7 @@ from ProxyPatternPool._pool.housekeeper import Household, HouseKeeper
 from ProxyPatternPool._sync.native import Empty, SimpleQueue, start_thread
 from ProxyPatternPool._sync.sleeper import Home
 
-from .helpers import Caller, Thing, Works, eventually, said, wait_for
+from .helpers import DEADLINE, Caller, Thing, Works, eventually, said, wait_for
 
 
 @pytest.fixture
@@ -75,8 +75,7 @@ class Hanging:
     def __call__(self, *_: object) -> bool:
         self.count += 1
         self.begun.set()
-        wait_for(self.go_on)
-        return True
+        return self.go_on.wait(3 * DEADLINE)  # longer than any test
 
 
 @pytest.fixture
@@ -285,7 +284,9 @@ def test_a_hook_that_hangs_holds_up_nobody_else(real: HouseKeeper, hanging: Hang
         each.shutdown()
 
 
-def test_hooks_of_one_pool_that_hang(real: HouseKeeper, hanging: Hanging, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hooks_of_one_pool_that_hang(
+    real: HouseKeeper, hanging: Hanging, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However many closers of one pool hang, they have a few threads only, and another pool's chores are done."""
     monkeypatch.setattr(housekeeper, "PATIENCE", 0.01)
     stuck = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=hanging)
@@ -301,10 +302,16 @@ def test_hooks_of_one_pool_that_hang(real: HouseKeeper, hanging: Hanging, works:
     assert real._crew <= housekeeper.HELPERS + housekeeper.CREW
 
 
-def test_jobs_of_one_pool_that_wait_count_too(real: HouseKeeper, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_one_pool_that_wait_count_too(
+    real: HouseKeeper, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However often a pool asks while the crew is busy, it gets no more threads than a few in the end."""
     house = House()
-    house.chores.extend([hanging] * 20)
+
+    def chore() -> None:
+        hanging()
+
+    house.chores.extend([chore] * 20)
     with monkeypatch.context() as patch:
         patch.setattr(housekeeper, "start_thread", refuse)
         for _ in range(10):

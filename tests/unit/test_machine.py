@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.entry import Entry, Stage
-from ProxyPatternPool._pool.ledger import PATIENCE
+from ProxyPatternPool._pool.ledger import PATIENCE, Closed
 from ProxyPatternPool._pool.waiters import Waiter
 from ProxyPatternPool._sync.owner import here
 
@@ -168,7 +168,7 @@ class PoolMachine(RuleBasedStateMachine):
         waiter.sleeper = signal
         try:
             entry = self.core._locked(self.ledger.ask, self.clock(), waiter, queue=True)
-        except PoolClosed:
+        except Closed:
             assert self.shut
             return multiple()
         assert not self.shut
@@ -216,7 +216,7 @@ class PoolMachine(RuleBasedStateMachine):
         signal.rung = False
         try:
             entry = self.core._locked(self.ledger.answer, waiter, self.clock())
-        except PoolClosed:
+        except Closed:
             assert self.shut
             self.waiting.remove(pair)
             self.core._locked(self.ledger.abandon, waiter, self.clock())
@@ -249,7 +249,7 @@ class PoolMachine(RuleBasedStateMachine):
         try:
             self.core._create(entry)
             self.core._locked(self.ledger.admit, entry, self.clock(), waiter)
-        except (Broken, PoolClosed):
+        except (Broken, Closed):
             doomed = self.core._locked(self.ledger.abandon, waiter, self.clock())
             if doomed is not None:
                 self.core.finish(doomed)

@@ -27,7 +27,7 @@ from .._sync.sleeper import Home, Sleeper, home, sleeper
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
 from .housekeeper import HouseKeeper, first
-from .ledger import Closed, Ledger, Put
+from .ledger import REFUSED, WATCHED, Closed, Ledger, Put
 from .lifecycle import Lifecycle, keepsake
 from .rounds import Rounds
 from .stats import Tally
@@ -270,14 +270,11 @@ class Core(ABC, Generic[T]):
 
     def settle(self, entry: Entry[T], put: Put | None) -> None:
         """Finish what a ``put`` without the lock has begun."""
-        match put:
-            case None:
-                pass
-            case Put.WATCHED:
-                if self._locked(self.ledger.settle, entry):
-                    self.finish(entry)
-            case Put.REFUSED:
-                self._take_back_carefully(entry, entry.last_ret)
+        if put is WATCHED:
+            if self._locked(self.ledger.settle, entry):
+                self.finish(entry)
+        elif put is REFUSED:
+            self._take_back_carefully(entry, entry.last_ret)
 
     def _take_back_carefully(self, entry: Entry[T], now: float) -> None:
         if self.rounds.unwarn(entry):
@@ -338,7 +335,7 @@ class Core(ABC, Generic[T]):
             if self._locked(self.ledger.end_loan, entry, use):
                 now = entry.last_ret = self.clock()
                 if self._careful:
-                    self.chores.append(partial(self.settle, entry, Put.REFUSED))
+                    self.chores.append(partial(self.settle, entry, REFUSED))
                 elif self._locked(self.ledger.give, entry, now):
                     self.chores.append(partial(self.finish, entry))
                 self.chores.append(partial(self._tell_of_drop, entry, entry.owner))

@@ -88,10 +88,10 @@ class _Jobs:
 
     def run_chores(self) -> None:
         """Help until no job is left to begin."""
-        while (job := first(self._jobs)) is not None:
+        while True:
             try:
                 job = self._jobs.popleft()
-            except IndexError:  # another thread was quicker
+            except IndexError:
                 return
             try:
                 job()
@@ -234,8 +234,10 @@ class HouseKeeper:
 
     def _employ(self, household: Household, *, more: bool) -> None:
         with self._lock:
-            if self._helping.get(household, 0) >= HELPERS:
+            helping = self._helping.get(household, 0)
+            if helping >= HELPERS:
                 return
+            self._helping[household] = helping + 1  # from the put on, so that jobs not yet taken count
             self._jobs.put(household)
             if more:
                 # A crew that gets things done is only busy, and more threads would not be quicker.
@@ -263,15 +265,11 @@ class HouseKeeper:
                     self._crew -= 1
                     return
             if household is not None:
-                self._help(household, 1)
                 household.run_chores()
-                self._help(household, -1)
+                with self._lock:
+                    self._helping[household] = self._helping.get(household, 1) - 1
+                    self._done += 1
             household = None  # keep no pool alive while waiting
-
-    def _help(self, household: Household | _Jobs, change: int) -> None:
-        with self._lock:
-            self._helping[household] = self._helping.get(household, 0) + change
-            self._done += change < 0
 
     # The ends of the process. ----------------------------------------------------------------------
 

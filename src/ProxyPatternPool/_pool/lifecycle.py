@@ -122,11 +122,9 @@ class Lifecycle(Generic[T]):
 
     def check(self, entry: Entry[T]) -> bool:
         """Call the health check; say whether the object may be lent again."""
-        if self._hooks.health is None:
-            return True
         why = "it said no"
         try:
-            if self._hooks.health(entry.obj):
+            if self._hooks.health is None or self._hooks.health(entry.obj):
                 return True
         except Exception as error:
             self.tally.add("hc_errors")

@@ -144,10 +144,10 @@ class UpkeptCore(Core[T]):
 
     def _run_chores(self) -> None:
         start = self.clock()
-        while self.chores:
+        while True:
             try:
                 chore = self.chores.popleft()
-            except IndexError:  # another thread helps
+            except IndexError:
                 break
             try:
                 chore()
