@@ -224,7 +224,7 @@ class Ticker:
             self.times.append(time.monotonic())
             self._green.sleep(0.005)
 
-    def stop(self, longest: float = 0.15) -> int:
+    def stop(self, longest: float = 0.25) -> int:
         """End it and check that no gap was longer; how often it ticked."""
         self._running = False
         self._task.join()

@@ -3,8 +3,7 @@
 A trace function raises at the n-th place within the package, during one operation, where CPython looks for
 signals and for exceptions thrown in by other threads, and does so for every n there is: exhaustively instead
 of by luck. Those places are the beginning of a function, a jump backwards, and the return of a call into C or
-of one with unpacked arguments. (3.10 also looks at the return of a call from Python to Python: there an
-exception can come between the loan and the caller's having it, in a window of one instruction.)
+of one with unpacked arguments. 3.10 also looks at the return of a call from Python to Python.
 
 Afterwards the books must balance: every object made is closed once, every place can be had again, and nobody
 is left in the queue.
@@ -16,7 +15,7 @@ import logging
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,7 +68,7 @@ class Thrower:
 
     def begins(self, frame: FrameType) -> bool:
         """A frame begins; say whether it is one to watch."""
-        if frame.f_back in self._before:
+        if frame.f_back in self._before and sys.version_info >= (3, 11):
             self._before[frame.f_back] = "PYTHON"  # no look at its return
         if not frame.f_code.co_filename.startswith(PACKAGE) or _in_finalizer(frame):
             return False
@@ -136,13 +135,20 @@ def throwing(place: int) -> Generator[Thrower, None, None]:
     monitoring, tool = sys.monitoring, sys.monitoring.PROFILER_ID + 1
     events = monitoring.events
     monitoring.use_tool_id(tool, "thrower")
-    for event, callback in (
-        (events.PY_START, lambda _code, _offset: thrower.begins(sys._getframe(1))),
-        (events.INSTRUCTION, lambda _code, offset: thrower.executes(sys._getframe(1), offset)),
-        (events.PY_RETURN, lambda _code, _offset, _value: thrower.ends(sys._getframe(1))),
-        (events.PY_UNWIND, lambda _code, _offset, _error: thrower.ends(sys._getframe(1))),
-    ):
-        monitoring.register_callback(tool, event, callback)
+
+    def starts(_code: CodeType, _offset: int) -> None:
+        thrower.begins(sys._getframe(1))
+
+    def executes(_code: CodeType, offset: int) -> None:
+        thrower.executes(sys._getframe(1), offset)
+
+    def ends(_code: CodeType, _offset: int, _with: object) -> None:
+        thrower.ends(sys._getframe(1))
+
+    monitoring.register_callback(tool, events.PY_START, starts)
+    monitoring.register_callback(tool, events.INSTRUCTION, executes)
+    monitoring.register_callback(tool, events.PY_RETURN, ends)
+    monitoring.register_callback(tool, events.PY_UNWIND, ends)
     monitoring.set_events(tool, events.PY_START | events.INSTRUCTION | events.PY_RETURN | events.PY_UNWIND)
     try:
         yield thrower

@@ -23,7 +23,7 @@ from .helpers import DEADLINE, Caller, Thing, Works, eventually, said, wait_for
 
 @pytest.fixture
 def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[HouseKeeper]:
-    """A house keeper with threads, of which none is left afterwards."""
+    """A house keeper with threads, of which one at most is left afterwards."""
     before = count_threads()
     keeper = HouseKeeper()
     monkeypatch.setattr(housekeeper, "KEEPER", keeper)
@@ -32,7 +32,8 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[HouseKeeper]:
     keeper.ending = True
     keeper._inbox.put(None)
     eventually(lambda: keeper._crew <= 1)
-    eventually(lambda: count_threads() <= before + keeper._crew)
+    # Not less either: a thread that was started and has not yet begun is counted too late, in the next test.
+    eventually(lambda: count_threads() == before + keeper._crew)
 
 
 class House:
@@ -250,22 +251,18 @@ def test_two_who_start_the_thread_at_once() -> None:
     assert keeper._inbox.qsize() == 1
 
 
-def test_without_a_thread(monkeypatch: pytest.MonkeyPatch, works: Works) -> None:
+def test_without_a_thread(real: HouseKeeper, monkeypatch: pytest.MonkeyPatch, works: Works) -> None:
     """Where the system has no thread to spare pools work; the house keeping begins when there is one."""
-    keeper = HouseKeeper()
-    monkeypatch.setattr(housekeeper, "KEEPER", keeper)
-    monkeypatch.setattr(housekeeper, "start_thread", refuse)
-    pool = Pool(works.make, min_size=2)
-    pool.discard(pool.get())
+    with monkeypatch.context() as patch:
+        patch.setattr(housekeeper, "start_thread", refuse)
+        pool = Pool(works.make, min_size=2)
+        pool.discard(pool.get())
     assert pool.stats()["nobjs"] == 1
-    assert not keeper._running
-    monkeypatch.setattr(housekeeper, "start_thread", start_thread)
+    assert not real._running
     pool.get()
     pool.get()
     eventually(lambda: pool.stats()["nobjs"] == 2)
-    assert keeper._running
-    keeper.ending = True
-    keeper._inbox.put(None)
+    assert real._running
 
 
 # --- the crew ------------------------------------------------------------------------------------------
@@ -413,6 +410,7 @@ def test_a_job_that_comes_as_its_thread_goes(real: HouseKeeper) -> None:
     real._work()
     assert done.is_set()
     assert real._crew == 1
+    real._crew = 0
     real._jobs = SimpleQueue()
 
 

@@ -25,7 +25,7 @@ from .._sync.native import allocate_lock
 from .._sync.owner import Owner, here
 from .._sync.sleeper import Home, Sleeper, home, sleeper
 from .config import PoolConfig, seconds
-from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
+from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox, Receipt
 from .housekeeper import HouseKeeper, first
 from .ledger import REFUSED, WATCHED, Closed, Ledger, Put
 from .lifecycle import Lifecycle, keepsake
@@ -114,13 +114,13 @@ class Core(ABC, Generic[T]):
 
     # Borrowing. --------------------------------------------------------------------------------------
 
-    def borrow(self, timeout: float | None) -> Entry[T]:
+    def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]:
         """Lend an entry to the caller."""
         if timeout is not None:
             timeout = seconds("timeout", timeout)
-        entry = self.ledger.take(self.clock(), self.here.owner)
+        entry = self.ledger.take(self.clock(), self.here.owner, receipt)
         if entry is None:
-            entry = self._borrow_slowly(timeout)
+            entry = self._borrow_slowly(timeout, receipt)
         if not self.plain:
             try:
                 self._dress(entry)
@@ -139,13 +139,13 @@ class Core(ABC, Generic[T]):
             entry.stack.reverse()  # the most recent call last, as everyone reads it
         self.lifecycle.lend(entry)
 
-    def _borrow_slowly(self, timeout: float | None) -> Entry[T]:
+    def _borrow_slowly(self, timeout: float | None, receipt: Receipt[T] | None) -> Entry[T]:
         self.here = here()  # greenlets may have come into use since the last look
         if self.home is None:
             self.home = home()
         if self.ledger.mailbox:
             self.sweep()
-        waiter: Waiter[T] = Waiter(self.here.owner)
+        waiter: Waiter[T] = Waiter(self.here.owner, receipt)
         try:
             entry = self._locked(self.ledger.ask, self.clock(), waiter)
             if entry is None:
@@ -342,8 +342,12 @@ class Core(ABC, Generic[T]):
             # Removed last: an interrupted sweep is done again, and of several sweeps one has the entry.
             _remove(mailbox.dropped, dropped)
         while (orphan := first(mailbox.orphans)) is not None:
-            if _remove(mailbox.orphans, orphan) and not self._locked(self.ledger.holds, orphan):
-                self.chores.append(partial(self.finish, orphan))
+            # Queued before it is removed: an orphan that is lost once more has no finalizer left.
+            chore: Callable[[], None] = partial(self.finish, orphan)
+            if not self._locked(self.ledger.holds, orphan):
+                self.chores.append(chore)
+            if not _remove(mailbox.orphans, orphan):  # another sweep has queued it too
+                _remove(self.chores, chore)
         if self.chores:
             self.look_after()
 

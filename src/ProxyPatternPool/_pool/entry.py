@@ -4,7 +4,7 @@ import enum
 from collections import deque
 from collections.abc import Callable
 from traceback import StackSummary
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from .._sync.owner import Owner
 
@@ -23,6 +23,14 @@ class Stage(enum.Enum):
 
 # By name: on 3.11 the look-up in the class costs a tenth of a microsecond each time.
 CREATING, LIVE, RETIRED, CLOSED, GONE = Stage
+
+
+class Receipt(Protocol[T]):
+    """Who borrows an entry, if it is somebody who can tell that the loan has ended: a lease."""
+
+    def note(self, entry: "Entry[T]", use: int) -> None:
+        """Note a loan, before it is entered: whatever is thrown into the borrower afterwards, it is known."""
+        ...
 
 
 class Mailbox(Generic[T]):

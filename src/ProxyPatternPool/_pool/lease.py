@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 from .._errors import PoolException
-from .entry import Entry
+from .entry import Entry, Receipt
 
 T = TypeVar("T")
 
@@ -14,7 +14,7 @@ class Lender(Protocol[T]):
 
     label: str
 
-    def borrow(self, timeout: float | None) -> Entry[T]: ...
+    def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]: ...
     def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None: ...
     def end_loan_later(self, entry: Entry[T], use: int) -> None: ...
 
@@ -42,12 +42,13 @@ class Lease(Generic[T]):
         """Borrow the object; ``Pool.lease`` has done it."""
         if self._entry is not None:
             raise PoolException(f"this lease of {self._lender.label} has an object already: one block at a time")
-        # No call comes between the return of borrow() and these assignments, and no exception can be
-        # thrown in where nothing is called: from here on __del__ knows what there is to give back.
-        entry = self._lender.borrow(timeout)
-        self._use = entry.uses
-        self._entry = entry
+        self._lender.borrow(timeout, self)
         return self
+
+    def note(self, entry: Entry[T], use: int) -> None:
+        """See ``Receipt``: the pool says here what it lends, before it does."""
+        self._use = use
+        self._entry = entry
 
     @property
     def obj(self) -> T:

@@ -22,7 +22,7 @@ from .._sync.native import GIL
 from .._sync.owner import Owner
 from . import policy
 from .config import PoolConfig
-from .entry import LIVE, Entry, Mailbox
+from .entry import LIVE, Entry, Mailbox, Receipt
 from .places import Places
 from .policy import RETIRE
 from .waiters import Waiter, WaitQueue
@@ -87,7 +87,7 @@ class Ledger(Generic[T]):
 
     # The atomic steps. ---------------------------------------------------------------------
 
-    def take(self, now: float, owner: Owner) -> Entry[T] | None:
+    def take(self, now: float, owner: Owner, receipt: Receipt[T] | None = None) -> Entry[T] | None:
         """Lend the hottest idle entry, if there is one."""
         try:
             entry = self.idle.pop()
@@ -97,6 +97,8 @@ class Ledger(Generic[T]):
         entry.last_get = now
         entry.owner = owner
         entry.uses += 1
+        if receipt is not None:
+            receipt.note(entry, entry.uses)
         self.using[entry.key] = entry
         return entry
 
@@ -155,6 +157,8 @@ class Ledger(Generic[T]):
         entry.uses += 1
         waiter.lent = entry
         waiter.use = entry.uses
+        if waiter.receipt is not None:
+            waiter.receipt.note(entry, entry.uses)
         self.using[entry.key] = entry
 
     def admit(self, entry: Entry[T], now: float, waiter: Waiter[T]) -> None:

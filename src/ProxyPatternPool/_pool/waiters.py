@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from .._sync.owner import Owner
 from .._sync.sleeper import NativeSleeper, Sleeper
-from .entry import Entry
+from .entry import Entry, Receipt
 
 T = TypeVar("T")
 
@@ -20,10 +20,11 @@ class Waiter(Generic[T]):
     caller on the way, the ledger knows what is to go back.
     """
 
-    __slots__ = ("awake", "gift", "lent", "owner", "served", "since", "sleeper", "use")
+    __slots__ = ("awake", "gift", "lent", "owner", "receipt", "served", "since", "sleeper", "use")
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, receipt: Receipt[T] | None = None) -> None:
         self.owner = owner
+        self.receipt = receipt
         self.gift: Entry[T] | None = None  # an entry, or a permit to create one, that is this waiter's alone
         self.lent: Entry[T] | None = None  # the entry it was lent, with that use
         self.use = 0

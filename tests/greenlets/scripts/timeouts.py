@@ -6,7 +6,7 @@ from ProxyPatternPool import Pool, TimeOut
 
 from ..green_env import Ticker, Token, at_rest, green, native_sleep, raised
 
-SLACK = 0.1
+SLACK = 0.25
 
 
 def run() -> None:
