@@ -29,8 +29,9 @@ def test_a_child_fills_its_pool() -> None:
 def test_a_child_closes_its_own() -> None:
     """A close in the child closes the child's objects only."""
     lines = forks("closes_its_own")
-    assert lines[0] == "child: closed child's thing 0"
-    assert set(lines[1:]) - {"child: closed child's thing 1"} == {"parent: fine"}
+    assert lines[-1] == "parent: fine"
+    # Another may have been created to fill it up to its min_size.
+    assert set(lines[:-1]) - {"child: closed child's thing 1"} == {"child: closed child's thing 0"}
 
 
 def test_the_end_of_a_child() -> None:

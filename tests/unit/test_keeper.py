@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from _thread import _count as count_threads
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,19 +20,45 @@ from ProxyPatternPool._sync.sleeper import Home
 from .helpers import DEADLINE, Caller, Thing, Works, eventually, said, wait_for
 
 
+class Threads:
+    """Counts the threads that house keepers have started, from before they begin until after they end."""
+
+    def __init__(self) -> None:
+        self._started: list[object] = []
+        self._ended: list[object] = []
+
+    def start(self, run: Callable[[], None]) -> bool:
+        def run_and_end() -> None:
+            try:
+                run()
+            finally:
+                self._ended.append(run)
+
+        self._started.append(run)
+        return start_thread(run_and_end)
+
+    def __len__(self) -> int:
+        return len(self._started) - len(self._ended)
+
+
 @pytest.fixture
-def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[HouseKeeper]:
-    """A house keeper with threads, of which one at most is left afterwards."""
-    before = count_threads()
+def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
+    """The threads started in this test."""
+    threads = Threads()
+    monkeypatch.setattr(housekeeper, "start_thread", threads.start)
+    return threads
+
+
+@pytest.fixture
+def real(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> Iterator[HouseKeeper]:
+    """A house keeper with threads, of which one at most is left afterwards, waiting for work for ever."""
     keeper = HouseKeeper()
     monkeypatch.setattr(housekeeper, "KEEPER", keeper)
     monkeypatch.setattr(housekeeper, "IDLE", 0.02)
     yield keeper
     keeper.ending = True
     keeper._inbox.put(None)
-    eventually(lambda: keeper._crew <= 1)
-    # Not less either: a thread that was started and has not yet begun is counted too late, in the next test.
-    eventually(lambda: count_threads() == before + keeper._crew)
+    eventually(lambda: len(threads) == keeper._crew <= 1)
 
 
 class House:
@@ -137,16 +162,15 @@ def test_recovery_by_itself(real: HouseKeeper, works: Works) -> None:
     eventually(lambda: pool.stats()["navail"] == 2)
 
 
-def test_one_schedule_for_all_pools(real: HouseKeeper) -> None:
+def test_one_schedule_for_all_pools(real: HouseKeeper, threads: Threads) -> None:
     """Five hundred pools with much to watch cost one thread and its helper, not a thread each."""
-    before = count_threads()
     pools = [
         Pool(Thing, max_avail_delay=3600, max_using_delay=60, health=lambda thing: True, min_size=1) for _ in range(500)
     ]
     for pool in pools:
         pool.ret(pool.get())
     eventually(lambda: real._inbox.empty())
-    assert count_threads() - before <= 2
+    assert len(threads) == 2
 
 
 def test_five_hundred_pools_are_served(real: HouseKeeper) -> None:
@@ -229,7 +253,7 @@ def refuse(run: Callable[[], None]) -> bool:
     return False
 
 
-def test_two_who_start_the_thread_at_once() -> None:
+def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
     """Of two pools that are the first to be looked after, at the same time, one starts the thread."""
     keeper = HouseKeeper()
     lock = keeper._lock
@@ -245,9 +269,8 @@ def test_two_who_start_the_thread_at_once() -> None:
             lock.release()
 
     keeper._lock = Contended()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
-    before = count_threads()
     keeper.watch(House())
-    assert count_threads() == before
+    assert len(threads) == 0
     assert keeper._inbox.qsize() == 1
 
 
@@ -300,7 +323,7 @@ def test_hooks_of_one_pool_that_hang(
 
 
 def test_jobs_of_one_pool_that_wait_count_too(
-    real: HouseKeeper, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+    real: HouseKeeper, threads: Threads, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often a pool asks while the crew is busy, it gets no more threads than a few in the end."""
     house = House()
@@ -313,8 +336,8 @@ def test_jobs_of_one_pool_that_wait_count_too(
         patch.setattr(housekeeper, "start_thread", refuse)
         for _ in range(10):
             real._employ(house, more=True)
-    threads = [Caller(real._work) for _ in range(10)]
-    real._crew += len(threads)
+    with real._lock:
+        real._crew += sum(threads.start(real._work) for _ in range(10))
     other = House()
     done = threading.Event()
     other.chores.append(done.set)
@@ -365,7 +388,9 @@ def test_a_chore_that_ends_its_thread(real: HouseKeeper, works: Works, caplog: p
     assert pool.stats()["nobjs"] == 0
 
 
-def test_no_thread_for_the_crew(real: HouseKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_for_the_crew(
+    real: HouseKeeper, threads: Threads, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Chores for which no thread can be had now are done when one can."""
     monkeypatch.setattr(housekeeper, "PATIENCE", 0.005)
     refused: list[object] = []
@@ -374,7 +399,7 @@ def test_no_thread_for_the_crew(real: HouseKeeper, works: Works, monkeypatch: py
         if run == real._work and len(refused) < 3:
             refused.append(run)
             return False
-        return start_thread(run)
+        return threads.start(run)
 
     monkeypatch.setattr(housekeeper, "start_thread", refuse_thrice)
     pool = Pool(works.make, min_size=0, max_avail_delay=0.01, closer=works.close)

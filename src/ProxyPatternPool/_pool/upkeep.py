@@ -115,11 +115,14 @@ class UpkeptCore(Core[T]):
         """Queue a refill if the pool wants one and is not backing off; give the end of the back-off."""
         if not self.ledger.wants_refill():
             return None
-        if self._failures and now < self._retry_at:
+        if self._backing_off(now):
             return self._retry_at
         if "refill" not in self._busy:
             self.chores.append(partial(self._alone, "refill", self._refill))
         return None
+
+    def _backing_off(self, now: float) -> bool:
+        return self._failures > 0 and now < self._retry_at
 
     def _queue_closers(self, doomed: list[Entry[T]]) -> None:
         self.chores.extend(partial(self.finish, entry) for entry in doomed)
@@ -209,6 +212,8 @@ class UpkeptCore(Core[T]):
 
     def _refill(self) -> None:
         """Create objects until there are ``min_size``; after a failure try again later."""
+        if self._backing_off(self.clock()):
+            return  # queued twice, and the other attempt has just failed
         ledger = self.ledger
         try:
             while (entry := self._locked(_permit_to_refill, ledger)) is not None:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from functools import partial
 
 import eventlet
-from eventlet import hubs
+from eventlet import hubs, patcher
 from eventlet.hubs.hub import BaseHub
 from greenlet import getcurrent, greenlet
 
 from .native import get_ident, sign_of_life
+
+_os = patcher.original("os")
+"""Unpatched: a green write switches, and rings happen with a pool's lock held."""
 
 
 class Bell:
@@ -40,7 +43,7 @@ class Bell:
             return True
         self._calls.append(run)
         try:
-            os.write(self._ringing, b"!")
+            _os.write(self._ringing, b"!")
         except BlockingIOError:  # full of unread rings: the hub will look anyway
             pass
         except OSError:  # closed: the hub's thread has ended
@@ -51,7 +54,7 @@ class Bell:
         try:
             while True:
                 hubs.trampoline(self._listening, read=True)
-                os.read(self._listening, 4096)
+                _os.read(self._listening, 4096)
                 hub = hubs.get_hub()
                 while self._calls:
                     # Never switch to a waiter from here: nobody would switch back to this listener.

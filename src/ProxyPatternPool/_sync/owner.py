@@ -5,7 +5,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
-from .native import ThreadLocal
+from .native import ThreadLocal, sign_of_life
 
 if TYPE_CHECKING:
     from greenlet import greenlet
@@ -27,19 +27,19 @@ class Here(Protocol):
 class ThreadOwner:
     """A thread: remembered by name even after its end, since the system reuses thread idents at once."""
 
-    __slots__ = ("_name", "_thread")
+    __slots__ = ("_alive", "_name", "_thread")
 
     def __init__(self, thread: threading.Thread) -> None:
         self._thread = weakref.ref(thread)
         self._name = thread.name
+        # Not is_alive(): of a patched thread that switches greenlets, or raises.
+        self._alive = sign_of_life()
 
     def __str__(self) -> str:
         thread = self._thread()
         if thread is not None:
             self._name = thread.name
-            if thread.is_alive():
-                return f"thread {self._name!r}"
-        return f"thread {self._name!r} (ended)"
+        return f"thread {self._name!r}" + ("" if self._alive() is not None else " (ended)")
 
 
 class GreenletOwner:
