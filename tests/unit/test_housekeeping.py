@@ -268,6 +268,26 @@ def test_a_warned_object_comes_back(
     assert pool.stats()["navail"] == 1
 
 
+@pytest.mark.parametrize("retter", [None, reset])
+def test_a_warned_object_comes_back_by_itself(
+    retter: Callable[[Thing], object] | None,
+    keeper: HandMovedKeeper,
+    clock: HandMovedClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The same line for a warned object whose lease was dropped."""
+    pool = Pool(Thing, name="books", max_using_delay=10, retter=retter)
+    leases = [pool.lease()]
+    clock.advance(10)
+    pool.housekeep()
+    clock.advance(2.5)
+    caplog.clear()
+    leases.clear()
+    keeper.run()
+    assert "pool 'books': thing 0 came back after 12.500 s from thread 'MainThread'" in said(caplog)
+    assert len(said(caplog)) == 2
+
+
 def test_short_uses_are_not_told(
     keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -736,6 +756,17 @@ def test_backing_off(
     keeper.look_at(pool._core)
     assert pool.stats()["nobjs"] == 2
     assert pool.stats()["last_error"] is None
+
+
+def test_one_attempt_at_a_time(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """A refill that was asked for twice and fails is one attempt: the back-off holds for both."""
+    pool = Pool(works.make, 3, 2)
+    works.failing = ConnectionError()
+    pool.discard(pool.get())
+    for _ in range(3):
+        pool._core.attend()
+    pool._core.run_chores()
+    assert len(works.numbers) == 3
 
 
 @given(st.floats(min_value=0.0, max_value=1.0, exclude_max=True))

@@ -219,7 +219,7 @@ class PoolMachine(RuleBasedStateMachine):
         except Closed:
             assert self.shut
             self.waiting.remove(pair)
-            self.core._locked(self.ledger.abandon, waiter, self.clock())
+            self._abandon(waiter)
             return multiple()
         if entry is None:
             return multiple()
@@ -233,8 +233,10 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9))
     def give_up(self, which: int) -> None:
         """A waiter times out, or something is thrown into it."""
-        pair = self.waiting.pop(which % len(self.waiting))
-        doomed = self.core._locked(self.ledger.abandon, pair[0], self.clock())
+        self._abandon(self.waiting.pop(which % len(self.waiting))[0])
+
+    def _abandon(self, waiter: Waiter[Thing]) -> None:
+        doomed = self.core._locked(self.ledger.abandon, waiter, self.clock())
         if doomed is not None:
             self.core.finish(doomed)
 
@@ -250,9 +252,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.core._create(entry)
             self.core._locked(self.ledger.admit, entry, self.clock(), waiter)
         except (Broken, Closed):
-            doomed = self.core._locked(self.ledger.abandon, waiter, self.clock())
-            if doomed is not None:
-                self.core.finish(doomed)
+            self._abandon(waiter)
             return multiple()
         return self._lend(entry)
 
@@ -427,9 +427,7 @@ class PoolMachine(RuleBasedStateMachine):
         for thing in list(self.lent):
             self.pool.ret(thing)
         for waiter, _ in self.waiting:
-            doomed = self.core._locked(self.ledger.abandon, waiter, self.clock())
-            if doomed is not None:
-                self.core.finish(doomed)
+            self._abandon(waiter)
         self.permits.clear()
         self.waiting.clear()
         gc.collect()
