@@ -143,8 +143,8 @@ class Core(ABC, Generic[T]):
         self.here = here()  # greenlets may have come into use since the last look
         if self.home is None:
             self.home = home()
-        if self.ledger.mailbox:
-            self.sweep()
+        if self.ledger.mailbox and self.sweep():
+            self.look_after()
         waiter: Waiter[T] = Waiter(self.here.owner, receipt)
         try:
             entry = self._locked(self.ledger.ask, self.clock(), waiter)
@@ -324,17 +324,19 @@ class Core(ABC, Generic[T]):
             self.ledger.places.adopt(entry)
         self.ledger.places.retire(entry)
 
-    def sweep(self) -> None:
+    def sweep(self) -> bool:
         """See to what finalizers have left: loans whose lease was dropped, and lost entries.
 
-        Callers do it too, so nothing of the user's is called here: what needs that becomes a chore.
+        Callers do it too, so nothing of the user's is called here: what needs that becomes a chore. Say whether
+        there was anything.
         """
         mailbox = self.ledger.mailbox
+        found = bool(mailbox)
         while (dropped := first(mailbox.dropped)) is not None:
             entry, use = dropped
             if self._locked(self.ledger.end_loan, entry, use):
                 now = entry.last_ret = self.clock()
-                if self._careful:
+                if self._careful or entry.warned == use:
                     self.chores.append(partial(self.settle, entry, REFUSED))
                 elif self._locked(self.ledger.give, entry, now):
                     self.chores.append(partial(self.finish, entry))
@@ -348,8 +350,7 @@ class Core(ABC, Generic[T]):
                 self.chores.append(chore)
             if not _remove(mailbox.orphans, orphan):  # another sweep has queued it too
                 _remove(self.chores, chore)
-        if self.chores:
-            self.look_after()
+        return found
 
     def _tell_of_drop(self, entry: Entry[T], owner: Owner | None) -> None:
         what = self.lifecycle.describe(entry.obj)

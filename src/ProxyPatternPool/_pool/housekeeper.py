@@ -10,6 +10,7 @@ import atexit
 import heapq
 import itertools
 import logging
+import math
 import os
 import weakref
 from collections import deque
@@ -172,33 +173,48 @@ class HouseKeeper:
         agenda: list[tuple[float, int, weakref.ref[Household]]] = []
         noted: weakref.WeakKeyDictionary[Household, float] = weakref.WeakKeyDictionary()
         order = itertools.count()
-        inbox = self._inbox
 
         def look(household: Household) -> None:
             deadline = self.attend(household)
-            noted.pop(household, None)
             if deadline is not None:
                 deadline = max(deadline, self.clock() + BREATH)
-                noted[household] = deadline  # the only one of its deadlines that counts
-                heapq.heappush(agenda, (deadline, next(order), weakref.ref(household)))
+                # The earliest of its deadlines is the only one that counts: that look will note the next.
+                if deadline < noted.get(household, math.inf):
+                    noted[household] = deadline
+                    heapq.heappush(agenda, (deadline, next(order), weakref.ref(household)))
 
-        while not self.ending:
-            wait = min(LONGEST, max(0.0, agenda[0][0] - self.clock())) if agenda else None
-            try:
-                message = inbox.get(timeout=wait)
-            except Empty:
-                message = None
-            household = message() if isinstance(message, weakref.ref) else message
-            if household is not None:
-                look(household)
+        def look_at_due() -> None:
             now = self.clock()  # read once: what becomes due meanwhile waits until the inbox was looked at
             while agenda and agenda[0][0] <= now:
                 deadline, _, reference = heapq.heappop(agenda)
                 household = reference()
                 if household is not None and noted.get(household) == deadline:
+                    del noted[household]
                     look(household)
-            message = household = None  # keep no pool alive while asleep
+
+        def look_at_asking() -> None:
+            wait = min(LONGEST, max(0.0, agenda[0][0] - self.clock())) if agenda else None
+            for household in self._asked(wait):
+                look(household)
+
+        while not self.ending:  # no pool is kept alive by a name of this frame
+            look_at_asking()
+            look_at_due()
         self._last_jobs.run_chores()
+
+    def _asked(self, wait: float | None) -> list[Household]:
+        """Wait for pools that ask to be looked at: each once, however often it asked."""
+        asked: dict[int, Household] = {}
+        try:
+            message = self._inbox.get(timeout=wait)
+            while not self.ending:
+                household = message() if isinstance(message, weakref.ref) else message
+                if household is not None:
+                    asked[id(household)] = household
+                message = self._inbox.get_nowait()
+        except Empty:
+            pass
+        return list(asked.values())
 
     def attend(self, household: Household) -> float | None:
         """Ask a pool what is due and see to its chores; give the time of the next look."""
@@ -226,7 +242,10 @@ class HouseKeeper:
         self._waiting[household] = chore, now, tries + 1
         # A hub gets a second greenlet before a thread takes over: the first may be in the middle of a long chore,
         # and a thread is right only if the hub is blocked, or over.
-        if household.home is None or tries > 1 or not household.home.spawn(household.run_chores):
+        if household.home is not None and not household.home.spawn(household.run_chores):
+            household.home = None  # over: the next hub in which the pool is used becomes its home
+            tries = 2
+        if household.home is None or tries > 1:
             self._employ(household, more=tries > 0)
         return now + patience
 
@@ -235,10 +254,11 @@ class HouseKeeper:
     def _employ(self, household: Household, *, more: bool) -> None:
         with self._lock:
             helping = self._helping.get(household, 0)
-            if helping >= HELPERS:
+            if helping < HELPERS:
+                self._helping[household] = helping + 1  # from the put on, so that jobs not yet taken count
+                self._jobs.put(household)
+            elif self._crew:
                 return
-            self._helping[household] = helping + 1  # from the put on, so that jobs not yet taken count
-            self._jobs.put(household)
             if more:
                 # A crew that gets things done is only busy, and more threads would not be quicker.
                 more, self._done_before = self._done == self._done_before, self._done

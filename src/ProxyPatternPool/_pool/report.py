@@ -44,7 +44,8 @@ def _shown(core: UpkeptCore[T], seen: _Seen[T]) -> ObjectStats:
 
 def report(core: UpkeptCore[T]) -> PoolStats:
     """Take a snapshot of a pool."""
-    core.sweep()
+    if core.sweep():
+        core.look_after()
     ledger, config, tally = core.ledger, core.config, core.lifecycle.tally
     places, rounds = ledger.places, core.rounds
     with core.lock:

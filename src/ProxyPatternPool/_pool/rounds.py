@@ -90,6 +90,10 @@ class Rounds(Generic[T]):
             loan = Loan(entry, entry.owner, entry.last_get, entry.stack)
             if ledger.using.get(key) is not entry or entry.uses != use:
                 continue
+            if now - loan.since < min(delays):
+                # Loans are entered in the order in which they begin: all that follow are younger.
+                deadline = min(deadline, loan.since + min(delays))
+                break
             match policy.on_long_use(now - loan.since, warn, kill, warned=entry.warned == use):
                 case Verdict.KEEP:
                     deadline = min([deadline, *(loan.since + delay for delay in delays if loan.since + delay > now)])

@@ -1,8 +1,12 @@
 """House keeping of one pool: what the schedule asks of it, and what its chores are."""
 
+import contextlib
+import importlib
 import logging
 import os
 import random
+import sys
+import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -45,7 +49,7 @@ class UpkeptCore(Core[T]):
         keeper.enter(self)
         self.home = home()
         try:
-            self._alone("refill", self._refill)
+            self._do_alone("refill", self._refill)
         except BaseException:
             self.shutdown()
             raise
@@ -53,7 +57,7 @@ class UpkeptCore(Core[T]):
     def _start_empty(self) -> None:
         super()._start_empty()
         self.chores: deque[Callable[[], None]] = deque()
-        self._busy: set[str] = set()  # chores of which one at a time is enough
+        self._busy: dict[str, weakref.ref[Callable[[], None]]] = {}  # chores of which one at a time is enough
         self._retry_at = 0.0
         self._next_round = self.clock() + (self.config.delay or 0.0)
         self.hk_rounds = self.hk_errors = self.hc_rounds = 0
@@ -64,10 +68,11 @@ class UpkeptCore(Core[T]):
         if self._kept:
             super().look_after()
 
-    def sweep(self) -> None:
-        super().sweep()
+    def sweep(self) -> bool:
+        found = super().sweep()
         if not self._kept:
             self.run_chores()
+        return found
 
     # What the schedule asks. -----------------------------------------------------------------------
 
@@ -103,7 +108,7 @@ class UpkeptCore(Core[T]):
             self.hk_last = now
             self._next_round = now + (delay or 0.0)
             if self.lifecycle.checks and self.hk_rounds % self.config.health_freq == 0:
-                self.chores.append(partial(self._alone, "health", self._check_health))
+                self._queue_alone("health", self._check_health)
         self.hk_time += self.clock() - now
         if delay is None or not self.ledger.places:
             return None  # the next creation has the pool looked at again
@@ -117,9 +122,13 @@ class UpkeptCore(Core[T]):
             return None
         if self._backing_off(now):
             return self._retry_at
-        if "refill" not in self._busy:
-            self.chores.append(partial(self._alone, "refill", self._refill))
+        self._queue_alone("refill", self._refill)
         return None
+
+    def _queue_alone(self, name: str, chore: Callable[[], None]) -> None:
+        alone = self._alone(name, chore)
+        if alone is not None:
+            self.chores.append(alone)
 
     def _backing_off(self, now: float) -> bool:
         return self._failures > 0 and now < self._retry_at
@@ -162,16 +171,23 @@ class UpkeptCore(Core[T]):
         self.hk_errors += 1
         log.error("%s: house keeping failed: %r", self.label, error)
 
-    def _alone(self, name: str, chore: Callable[[], None]) -> None:
-        """Do a chore, unless the same is being done elsewhere."""
-        with self.lock:
-            if name in self._busy:
-                return
-            self._busy.add(name)
+    def _alone(self, name: str, chore: Callable[[], None]) -> Callable[[], None] | None:
+        """Make a chore of which one at a time is enough; None if there is one, queued or under way."""
+        return self._locked(self._claim, name, chore)
+
+    def _claim(self, name: str, chore: Callable[[], None]) -> Callable[[], None] | None:
+        other = self._busy.get(name)
+        if other is not None and other() is not None:
+            return None
+        alone = partial(self._do_alone, name, chore)
+        self._busy[name] = weakref.ref(alone)  # weak: one that is lost on the way holds up no other
+        return alone
+
+    def _do_alone(self, name: str, chore: Callable[[], None]) -> None:
         try:
             chore()
         finally:
-            self._busy.discard(name)
+            self._busy.pop(name, None)
             self.look_after()  # at what was not begun because this was under way
 
     def _tell_of_long_use(self, loan: Loan[T], what: str) -> None:
@@ -213,7 +229,7 @@ class UpkeptCore(Core[T]):
     def _refill(self) -> None:
         """Create objects until there are ``min_size``; after a failure try again later."""
         if self._backing_off(self.clock()):
-            return  # queued twice, and the other attempt has just failed
+            return  # another attempt has failed since this one was queued
         ledger = self.ledger
         try:
             while (entry := self._locked(_permit_to_refill, ledger)) is not None:
@@ -269,8 +285,15 @@ def _keep_for_ever(thing: object) -> None:
     connections that the parent still uses. One reference too many prevents that.
     """
     _inherited.append(thing)
-    try:
-        import ctypes
-    except ImportError:  # an interpreter built without it: until exit the list does
-        return
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+    ctypes = sys.modules.get("ctypes")
+    if ctypes is not None:  # else the interpreter was built without it: until exit the list does
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def _before_fork() -> None:
+    """Import in the parent what the child needs: another thread's import lock is held in the child for ever."""
+    with contextlib.suppress(ImportError):  # an interpreter built without it
+        importlib.import_module("ctypes")
+
+
+os.register_at_fork(before=_before_fork)

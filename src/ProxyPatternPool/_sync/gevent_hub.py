@@ -80,13 +80,14 @@ class GeventHome:
     def __init__(self, hub: Loop) -> None:
         self._hub = weakref.ref(hub)
         self._thread = get_ident()
+        self._alive = sign_of_life()
 
     def here(self) -> bool:
         return get_ident() == self._thread
 
     def spawn(self, job: Callable[[], None]) -> bool:
         hub = self._hub()
-        if hub is None:
+        if hub is None or self._alive() is None:
             return False
         try:
             hub.loop.run_callback_threadsafe(gevent.spawn, job)
