@@ -167,7 +167,7 @@ class PoolMachine(RuleBasedStateMachine):
         waiter, signal = Waiter[Thing](here().owner), Signal()
         waiter.sleeper = signal
         try:
-            entry = self.core._locked(self.ledger.ask, self.clock(), waiter, queue=True)
+            entry = self.core.locked(self.ledger.ask, self.clock(), waiter, queue=True)
         except Closed:
             assert self.shut
             return multiple()
@@ -215,7 +215,7 @@ class PoolMachine(RuleBasedStateMachine):
         waiter, signal = pair
         signal.rung = False
         try:
-            entry = self.core._locked(self.ledger.answer, waiter, self.clock())
+            entry = self.core.locked(self.ledger.answer, waiter, self.clock())
         except Closed:
             assert self.shut
             self.waiting.remove(pair)
@@ -236,7 +236,7 @@ class PoolMachine(RuleBasedStateMachine):
         self._abandon(self.waiting.pop(which % len(self.waiting))[0])
 
     def _abandon(self, waiter: Waiter[Thing]) -> None:
-        doomed = self.core._locked(self.ledger.abandon, waiter, self.clock())
+        doomed = self.core.locked(self.ledger.abandon, waiter, self.clock())
         if doomed is not None:
             self.core.finish(doomed)
 
@@ -250,7 +250,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.fails = fails
         try:
             self.core._create(entry)
-            self.core._locked(self.ledger.admit, entry, self.clock(), waiter)
+            self.core.locked(self.ledger.admit, entry, self.clock(), waiter)
         except (Broken, Closed):
             self._abandon(waiter)
             return multiple()

@@ -400,7 +400,7 @@ def test_killed_in_the_hands_of_an_interrupted_waiter(
         answer(waiter, now)
         pool._core.lock.release()  # the lock is held here: the kill comes right after
         naps.clock.advance(10)
-        pool.housekeep()
+        Caller(pool.housekeep).result()
         pool._core.lock.acquire()
         interrupt()
 

@@ -21,7 +21,7 @@ from typing_extensions import ParamSpec
 
 from .._errors import PoolClosed, PoolException, TimeOut
 from .._hooks import Hooks
-from .._sync.native import allocate_lock
+from .._sync.native import allocate_lock, get_ident
 from .._sync.owner import Owner, here
 from .._sync.sleeper import Home, Sleeper, home, sleeper
 from .config import PoolConfig, seconds
@@ -44,6 +44,10 @@ STACK_DEPTH = 32
 
 _PACKAGE = __name__.partition(".")[0] + "."
 _ids = itertools.count(1)
+
+
+class Reentered(PoolException):
+    """Somebody came back to a pool in the middle of one of its locked steps, in the same thread."""
 
 
 class Core(ABC, Generic[T]):
@@ -76,6 +80,7 @@ class Core(ABC, Generic[T]):
     def _start_empty(self) -> None:
         """Begin with nothing: at construction, and in the child of a fork."""
         self.lock = allocate_lock()
+        self._holder = 0  # the thread that is within a locked step
         self.lifecycle.tally = Tally()
         self._knock: Callable[[], None] = partial(self._keeper.knock, weakref.ref(self))
         self.ledger: Ledger[T] = Ledger(self.config, Mailbox(self._knock), careful=self._careful)
@@ -99,18 +104,26 @@ class Core(ABC, Generic[T]):
     @abstractmethod
     def after_fork(self) -> None: ...
 
-    def _locked(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def locked(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do one step of the ledger with the lock held.
 
         ``with`` on a lock in C leaves no moment in which the lock is held and not yet guarded. Whatever
         is thrown into this thread in the middle of the step, nobody sleeps on for it: everyone looks.
         """
+        me = get_ident()
+        if self._holder == me:
+            # The step allocates, so the collector may run in it, and signal handlers: a user's finalizer or handler
+            # that comes here would wait for itself for ever.
+            raise Reentered(f"{self.label} is called by a finalizer or signal handler in the middle of its own work")
         with self.lock:
+            self._holder = me
             try:
                 return step(*args, **kwargs)
             except BaseException:
                 self.ledger.waiters.rouse()
                 raise
+            finally:
+                self._holder = 0
 
     # Borrowing. --------------------------------------------------------------------------------------
 
@@ -147,7 +160,7 @@ class Core(ABC, Generic[T]):
             self.look_after()
         waiter: Waiter[T] = Waiter(self.here.owner, receipt)
         try:
-            entry = self._locked(self.ledger.ask, self.clock(), waiter)
+            entry = self.locked(self.ledger.ask, self.clock(), waiter)
             if entry is None:
                 try:
                     entry = self._wait(waiter, self.config.timeout if timeout is None else timeout)
@@ -155,10 +168,10 @@ class Core(ABC, Generic[T]):
                     waiter.sleeper.dispose()
             if entry.stage is CREATING:
                 self._create(entry)
-                self._locked(self.ledger.admit, entry, self.clock(), waiter)
+                self.locked(self.ledger.admit, entry, self.clock(), waiter)
         except BaseException as error:
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
-            doomed = self._locked(self.ledger.abandon, waiter, self.clock())
+            doomed = self.locked(self.ledger.abandon, waiter, self.clock())
             if doomed is not None:
                 self.finish(doomed)
             if isinstance(error, Closed):
@@ -171,59 +184,57 @@ class Core(ABC, Generic[T]):
         start = self.clock()
         deadline = math.inf if timeout is None else start + timeout
         if timeout == 0:
-            self._locked(self.ledger.waited, 0.0, in_vain=True)
+            self.locked(self.ledger.waited, 0.0, in_vain=True)
             raise self._timed_out(0.0)
         expired = False
         waiter.sleeper = sleeper()
         try:
-            entry = self._locked(self.ledger.ask, start, waiter, queue=True)
+            entry = self.locked(self.ledger.ask, start, waiter, queue=True)
             while entry is None:
                 left = deadline - self.clock()
                 if left <= 0:
                     expired = True
                     raise self._timed_out(deadline - start)
                 waiter.sleeper.sleep(None if left == math.inf else left)
-                entry = self._locked(self.ledger.answer, waiter, self.clock())
+                entry = self.locked(self.ledger.answer, waiter, self.clock())
         finally:
-            self._locked(self.ledger.waited, self.clock() - start, in_vain=expired)
+            self.locked(self.ledger.waited, self.clock() - start, in_vain=expired)
         return entry
 
     def _timed_out(self, timeout: float) -> TimeOut:
-        with self.lock:
-            ledger, places = self.ledger, self.ledger.places
-            elsewhere = "".join(
-                f", {number} being {what}"
-                for number, what in ((self.rounds.nchecking, "checked"), (places.nretired, "closed"))
-                if number
-            )
-            error = TimeOut(
-                f"timeout after {timeout:g} seconds in {self.label}: {len(places) - places.ncreating} objects exist "
-                f"({ledger.nidle} idle, {len(ledger.using)} lent{elsewhere}), {places.ncreating} being created, "
-                f"{len(ledger.waiters)} waiting"
-            )
+        error = TimeOut(f"timeout after {timeout:g} seconds in {self.label}: {self.locked(self._situation)}")
         error.__cause__ = self.last_error
         return error
+
+    def _situation(self) -> str:
+        ledger, places = self.ledger, self.ledger.places
+        elsewhere = "".join(
+            f", {number} being {what}"
+            for number, what in ((self.rounds.nchecking, "checked"), (places.nretired, "closed"))
+            if number
+        )
+        return (
+            f"{len(places) - places.ncreating} objects exist "
+            f"({ledger.nidle} idle, {len(ledger.using)} lent{elsewhere}), "
+            f"{places.ncreating} being created, {len(ledger.waiters)} waiting"
+        )
 
     # Creating. -----------------------------------------------------------------------------------------
 
     def _create(self, entry: Entry[T]) -> None:
         """Create the object of an entry that is the caller's; what fails is raised, and the place is free."""
-        with self.lock:
-            if self.ledger.closed:
-                raise Closed
-            self.ncreating += 1
+        self.locked(self._count_creation)
         try:
             self.lifecycle.make(entry)
             try:
-                self._locked(self.ledger.places.adopt, entry)
+                self.locked(self.ledger.places.adopt, entry)
             except ValueError as error:
                 raise PoolException(f"{self.label}: {error}") from None
             self.lifecycle.open(entry)
         except BaseException as error:
             self._failures += 1
             self.last_error = keepsake(error)
-            with self.lock:
-                self.nerrors += 1
+            self.locked(self._count_error)
             self.finish(entry)
             raise
         now = self.clock()
@@ -231,6 +242,14 @@ class Core(ABC, Generic[T]):
         self._failures = 0
         self.last_error = None
         self.look_after()
+
+    def _count_creation(self) -> None:
+        if self.ledger.closed:
+            raise Closed
+        self.ncreating += 1
+
+    def _count_error(self) -> None:
+        self.nerrors += 1
 
     def look_after(self) -> None:
         """Have the house keeper look at what is to be watched now."""
@@ -243,7 +262,7 @@ class Core(ABC, Generic[T]):
         entry = self.ledger.using.pop(id(obj), None)
         if entry is None:
             # The house keeper may have it in his hands at this moment, with the lock held.
-            entry = self._locked(self.ledger.using.pop, id(obj), None)
+            entry = self.locked(self.ledger.using.pop, id(obj), None)
         if entry is None:
             # Not through the tracer: no hook runs on an object that is not the pool's.
             level = logging.DEBUG if self.lifecycle.silent else logging.WARNING
@@ -255,8 +274,12 @@ class Core(ABC, Generic[T]):
 
     def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None:
         """Take back an entry, unless that loan is over."""
-        # The house keeper may have it in his hands at this moment, with the lock held: look again with the lock.
-        if not self.ledger.end_loan(entry, use) and not self._locked(self.ledger.end_loan, entry, use):
+        try:
+            # The house keeper may have it in his hands at this moment, with the lock held: look again with the lock.
+            if not self.ledger.end_loan(entry, use) and not self.locked(self.ledger.end_loan, entry, use):
+                return
+        except Reentered:
+            self.end_loan_later(entry, use)
             return
         if broken:
             self._bury(entry)
@@ -270,11 +293,19 @@ class Core(ABC, Generic[T]):
 
     def settle(self, entry: Entry[T], put: Put | None) -> None:
         """Finish what a ``put`` without the lock has begun."""
-        if put is WATCHED:
-            if self._locked(self.ledger.settle, entry):
-                self.finish(entry)
-        elif put is REFUSED:
-            self._take_back_carefully(entry, entry.last_ret)
+        try:
+            if put is WATCHED:
+                if self.locked(self.ledger.settle, entry):
+                    self.finish(entry)
+            elif put is REFUSED:
+                self._take_back_carefully(entry, entry.last_ret)
+        except Reentered:
+            self._leave_behind(entry)
+
+    def _leave_behind(self, entry: Entry[T]) -> None:
+        """Leave an entry to the house keeper, in a finalizer or signal handler that interrupted a locked step."""
+        entry.mailbox.orphans.append(entry)
+        self._keeper.knock(self)
 
     def _take_back_carefully(self, entry: Entry[T], now: float) -> None:
         if self.rounds.unwarn(entry):
@@ -292,23 +323,27 @@ class Core(ABC, Generic[T]):
             raise
         if not fine:
             self._bury(entry)
-        elif self._locked(self.ledger.give, entry, self.clock()):
+        elif self.locked(self.ledger.give, entry, self.clock()):
             self.finish(entry)
 
     def _bury(self, entry: Entry[T]) -> None:
         """Close a live entry that is the caller's."""
-        self._locked(self.ledger.places.retire, entry)
-        self.finish(entry)
+        try:
+            self.locked(self.ledger.places.retire, entry)
+        except Reentered:
+            self._leave_behind(entry)
+        else:
+            self.finish(entry)
 
     def finish(self, entry: Entry[T]) -> None:
         """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
         if entry.stage in (CREATING, LIVE) and entry.made:
-            self._locked(self._end_early, entry)
+            self.locked(self._end_early, entry)
         try:
             self.lifecycle.close(entry)
         finally:
             if entry.stage is not RETIRED:  # else interrupted before the closer: it dies, and is finished later
-                self._locked(self._free, entry)
+                self.locked(self._free, entry)
                 if self.ledger.wants_refill():
                     self.look_after()
 
@@ -334,11 +369,11 @@ class Core(ABC, Generic[T]):
         found = bool(mailbox)
         while (dropped := first(mailbox.dropped)) is not None:
             entry, use = dropped
-            if self._locked(self.ledger.end_loan, entry, use):
+            if self.locked(self.ledger.end_loan, entry, use):
                 now = entry.last_ret = self.clock()
                 if self._careful or entry.warned == use:
                     self.chores.append(partial(self.settle, entry, REFUSED))
-                elif self._locked(self.ledger.give, entry, now):
+                elif self.locked(self.ledger.give, entry, now):
                     self.chores.append(partial(self.finish, entry))
                 self.chores.append(partial(self._tell_of_drop, entry, entry.owner))
             # Removed last: an interrupted sweep is done again, and of several sweeps one has the entry.
@@ -346,8 +381,9 @@ class Core(ABC, Generic[T]):
         while (orphan := first(mailbox.orphans)) is not None:
             # Queued before it is removed: an orphan that is lost once more has no finalizer left.
             chore: Callable[[], None] = partial(self.finish, orphan)
-            if not self._locked(self.ledger.holds, orphan):
+            if not self.locked(self.ledger.holds, orphan):  # else idle, by a put that could not be settled
                 self.chores.append(chore)
+            self.locked(self.ledger.nudge)
             if not _remove(mailbox.orphans, orphan):  # another sweep has queued it too
                 _remove(self.chores, chore)
         return found
@@ -362,7 +398,13 @@ class Core(ABC, Generic[T]):
         """Serve nobody any more, close what is idle, wait for what is lent."""
         timeout = seconds("timeout", timeout)
         opened = not self.ledger.closed
-        for entry in self._locked(self.ledger.close):
+        try:
+            doomed = self.locked(self.ledger.close)
+        except Reentered:
+            self.ledger.mailbox.abandoned = True
+            self._keeper.knock(self)  # who closes it as soon as this handler has returned
+            return
+        for entry in doomed:
             self.finish(entry)
         self.await_rest(timeout)
         if opened:
@@ -372,18 +414,16 @@ class Core(ABC, Generic[T]):
         """Wait until every place is free, for some seconds at most."""
         deadline = self.clock() + seconds
         bed = sleeper()
-        with self.lock:
-            self._leaving.append(bed)
+        self.locked(self._leaving.append, bed)
         try:
             while self.ledger.places and (left := deadline - self.clock()) > 0:
                 bed.sleep(None if left == math.inf else left)
         finally:
-            with self.lock:
-                self._leaving.remove(bed)
+            self.locked(self._leaving.remove, bed)
             bed.dispose()
 
     def abandon(self) -> None:
-        """Close the pool whose handle was dropped; in a finalizer, so the house keeper is asked to do it."""
+        """Have the house keeper close the pool, for whoever must neither wait nor call anything: a finalizer."""
         if self.ledger.places:
             self.ledger.mailbox.abandoned = True
             self._keeper.knock(self)

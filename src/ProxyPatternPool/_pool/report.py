@@ -42,36 +42,56 @@ def _shown(core: UpkeptCore[T], seen: _Seen[T]) -> ObjectStats:
     )
 
 
+@dataclass(frozen=True)
+class _Books(Generic[T]):
+    """What is read together, with the lock held."""
+
+    now: float
+    idle: list[Entry[T]]
+    lent: list[Entry[T]]
+    error: BaseException | None
+    numbers: dict[str, object]
+
+
+def _read(core: UpkeptCore[T]) -> _Books[T]:
+    ledger, places, rounds = core.ledger, core.ledger.places, core.rounds
+    lent = snapshot(ledger.using.values())
+    nuses = places.nuses
+    nborrows = nuses + rounds.nhealth
+    bound = core.config.max_size
+    numbers: dict[str, object] = {
+        "sem": bound and {"value": bound - len(places), "init": bound},
+        "ntodel": places.nretired,
+        "nobjs": len(places),
+        "nuses": nuses,
+        "nborrows": nborrows,
+        "nreturns": nborrows - len(lent) - rounds.nchecking,
+        "nhealth": rounds.nhealth,
+        "nwaiting": len(ledger.waiters),
+        "ncreated": places.ncreated,
+        "ncreating": core.ncreating,
+        "nerrors": core.nerrors,
+        "nkilled": rounds.nkilled,
+        "nrecycled": rounds.nrecycled,
+        "nwornout": ledger.nwornout,
+        "ndestroys": places.ndestroys,
+        "ntimeouts": ledger.ntimeouts,
+        "wait_time": ledger.wait_time,
+        "max_wait": ledger.max_wait,
+        "shutdown": ledger.closed,
+    }
+    return _Books(core.clock(), ledger.shelves(), lent, core.last_error, numbers)
+
+
 def report(core: UpkeptCore[T]) -> PoolStats:
     """Take a snapshot of a pool."""
     if core.sweep():
         core.look_after()
-    ledger, config, tally = core.ledger, core.config, core.lifecycle.tally
-    places, rounds = ledger.places, core.rounds
-    with core.lock:
-        now = core.clock()
-        idle = [_look(entry, now) for entry in ledger.shelves()]
-        lent = [_look(entry, now) for entry in snapshot(ledger.using.values())]
-        nuses, nplaces, nretired = places.nuses, len(places), places.nretired
-        nborrows = nuses + rounds.nhealth
-        error = core.last_error
-        numbers: dict[str, object] = {
-            "nborrows": nborrows,
-            "nreturns": nborrows - len(lent) - rounds.nchecking,
-            "nhealth": rounds.nhealth,
-            "nwaiting": len(ledger.waiters),
-            "ncreated": places.ncreated,
-            "ncreating": core.ncreating,
-            "nerrors": core.nerrors,
-            "nkilled": rounds.nkilled,
-            "nrecycled": rounds.nrecycled,
-            "nwornout": ledger.nwornout,
-            "ndestroys": places.ndestroys,
-            "ntimeouts": ledger.ntimeouts,
-            "wait_time": ledger.wait_time,
-            "max_wait": ledger.max_wait,
-            "shutdown": ledger.closed,
-        }
+    config, tally = core.config, core.lifecycle.tally
+    books = core.locked(_read, core)
+    now, error = books.now, books.error
+    idle = [_look(entry, now) for entry in books.idle]
+    lent = [_look(entry, now) for entry in books.lent]
     running = now - core.started_at
     return cast(
         PoolStats,
@@ -89,24 +109,20 @@ def report(core: UpkeptCore[T]) -> PoolStats:
             "max_using_delay_kill": config.kill_delay or 0.0,
             "health_freq": config.health_freq,
             "now": wall_clock(),
-            "sem": config.max_size and {"value": config.max_size - nplaces, "init": config.max_size},
             "navail": len(idle),
             "nusing": len(lent),
-            "ntodel": nretired,
-            "nobjs": nplaces,
             "running": running,
             "rel_hk_last": (core.started_at if core.hk_last is None else core.hk_last) - now,
             "time_per_hk": core.hk_time / max(core.hk_rounds, 1),
             "avail": [_shown(core, seen) for seen in idle],
             "using": [_shown(core, seen) for seen in lent],
             "last_error": None if error is None else f"{type(error).__name__}: {error}",
-            "nuses": nuses,
             "bad_health": tally["bad_health"],
             "hc_errors": tally["hc_errors"],
             "hook_errors": tally["hook_errors"],
             "hk_rounds": core.hk_rounds,
             "hk_errors": core.hk_errors,
             "hc_rounds": core.hc_rounds,
-            **numbers,
+            **books.numbers,
         },
     )

@@ -81,7 +81,7 @@ class UpkeptCore(Core[T]):
         ledger = self.ledger
         self.sweep()
         if ledger.mailbox.abandoned and not ledger.closed:
-            self._queue_closers(self._locked(ledger.close))
+            self._queue_closers(self.locked(ledger.close))
             if ledger.using:
                 self._keeper.remember(self)
                 self.chores.append(self.tell_who_stays)
@@ -97,7 +97,7 @@ class UpkeptCore(Core[T]):
         full = forced or (delay is not None and now >= self._next_round)
         due: Due[T] = Due()
         if full or self.config.exact:
-            due = self._locked(self.rounds.due, now)
+            due = self.locked(self.rounds.due, now)
             self._queue_closers(due.expired)
             self._queue_closers([loan.entry for loan in due.killed])
             # In front of the closers: the reason comes before the consequence.
@@ -173,7 +173,7 @@ class UpkeptCore(Core[T]):
 
     def _alone(self, name: str, chore: Callable[[], None]) -> Callable[[], None] | None:
         """Make a chore of which one at a time is enough; None if there is one, queued or under way."""
-        return self._locked(self._claim, name, chore)
+        return self.locked(self._claim, name, chore)
 
     def _claim(self, name: str, chore: Callable[[], None]) -> Callable[[], None] | None:
         other = self._busy.get(name)
@@ -206,12 +206,12 @@ class UpkeptCore(Core[T]):
         self.hc_rounds += 1
         try:
             for _ in range(self.ledger.nidle):
-                entry = self._locked(self.rounds.begin_check)
+                entry = self.locked(self.rounds.begin_check)
                 if entry is None:
                     break
                 self._check(entry)
         finally:
-            self._locked(self.rounds.end_check)
+            self.locked(self.rounds.end_check)
 
     def _check(self, entry: Entry[T]) -> None:
         try:
@@ -220,10 +220,10 @@ class UpkeptCore(Core[T]):
             self._bury(entry)
             raise
         finally:
-            self._locked(self.rounds.checked, entry)
+            self.locked(self.rounds.checked, entry)
         if not fine:
             self._bury(entry)
-        elif self._locked(self.rounds.passed_check, entry, self.clock()):
+        elif self.locked(self.rounds.passed_check, entry, self.clock()):
             self.finish(entry)
 
     def _refill(self) -> None:
@@ -232,9 +232,9 @@ class UpkeptCore(Core[T]):
             return  # another attempt has failed since this one was queued
         ledger = self.ledger
         try:
-            while (entry := self._locked(_permit_to_refill, ledger)) is not None:
+            while (entry := self.locked(_permit_to_refill, ledger)) is not None:
                 self._create(entry)
-                if self._locked(ledger.give, entry, self.clock()):
+                if self.locked(ledger.give, entry, self.clock()):
                     self.finish(entry)
         except Closed:
             pass  # closed meanwhile: the permit dies here, and its place with it
@@ -254,7 +254,7 @@ class UpkeptCore(Core[T]):
     def last_rites(self) -> list[Callable[[], None]]:
         """Close the pool at interpreter exit: what is to be called for that."""
         self.lifecycle.silent = True
-        doomed = self._locked(self.ledger.close, at_exit=True)
+        doomed = self.locked(self.ledger.close, at_exit=True)
         closers: list[Callable[[], None]] = [partial(self.finish, entry) for entry in doomed]
         if not self.lifecycle.closes:
             self.chores.clear()

@@ -1,0 +1,90 @@
+"""A finalizer or a signal handler of the user's comes back to a pool in the middle of one of its locked steps.
+
+The collector and signal handlers run wherever something is allocated, so also there. Nothing waits for itself.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from ProxyPatternPool import Pool, PoolClosed, PoolException
+from ProxyPatternPool._pool.ledger import WATCHED
+
+from .clock import HandMovedKeeper
+from .helpers import Thing, Works
+
+
+def in_the_middle(pool: Pool[Thing], run: Callable[[], object]) -> None:
+    """Do something as a finalizer would that the collector runs within a locked step of this thread."""
+
+    def step() -> None:
+        run()
+
+    pool._core.locked(step)
+
+
+def test_an_object_is_given_back(keeper: HandMovedKeeper, works: Works) -> None:
+    """An object that needs no closer look is idle at once."""
+    pool = Pool(works.make, 1, closer=works.close)
+    thing = pool.get()
+    in_the_middle(pool, lambda: pool.ret(thing))
+    assert pool.get(0) is thing
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_an_object_is_given_back_that_needs_a_look(broken: bool, keeper: HandMovedKeeper, works: Works) -> None:
+    """An object that needs one is left to the house keeper, who closes it, and its place is free."""
+    pool = Pool(works.make, 1, min_size=0, retter=lambda _: None, closer=works.close)
+    thing = pool.get()
+    in_the_middle(pool, lambda: pool.discard(thing) if broken else pool.ret(thing))
+    assert works.alive == [thing]
+    keeper.run()
+    assert works.alive == []
+    assert pool.get(0) is not thing
+
+
+def test_a_watched_return(keeper: HandMovedKeeper, works: Works) -> None:
+    """An object that became idle while somebody began to wait stays idle, and the house keeper wakes who waits."""
+    pool = Pool(works.make, 1, closer=works.close)
+    entry = pool._core.ledger.idle[0]
+    in_the_middle(pool, lambda: pool._core.settle(entry, WATCHED))
+    keeper.run()
+    assert pool.get(0) is entry.obj
+
+
+def test_a_lease_ends(keeper: HandMovedKeeper, works: Works) -> None:
+    """A lease whose entry the house keeper has in his hands at that moment ends when he comes by."""
+    pool = Pool(works.make, 1, closer=works.close)
+    lease = pool.lease()
+    using = pool._core.ledger.using
+    in_his_hands = dict(using)
+
+    def release() -> None:
+        using.clear()
+        lease.release()
+        using.update(in_his_hands)
+
+    in_the_middle(pool, release)
+    assert pool.stats()["nusing"] == 0
+    keeper.run()
+    assert pool.get(0) is works.made[0]
+
+
+def test_a_pool_is_closed(keeper: HandMovedKeeper, works: Works) -> None:
+    """A pool that is closed by a signal handler is closed by the house keeper as soon as the handler has returned."""
+    pool = Pool(works.make, 2, 2, closer=works.close)
+    in_the_middle(pool, pool.shutdown)
+    keeper.run()
+    assert works.alive == []
+    with pytest.raises(PoolClosed):
+        pool.get()
+
+
+def test_what_cannot_be_done_then_says_so(keeper: HandMovedKeeper, works: Works) -> None:
+    """Where there is no way, there is an error instead of silence for ever."""
+    pool = Pool(works.make, 1, closer=works.close, name="db")
+    pool.get()
+    for call in (pool.get, pool.stats, lambda: pool.ret(Thing(7))):
+        with pytest.raises(PoolException, match="pool 'db' is called by a finalizer or signal handler in the middle"):
+            in_the_middle(pool, call)
+    assert pool.stats()["nusing"] == 1
