@@ -60,7 +60,7 @@ def test_finalizers_do_not_run(case: str) -> None:
 def test_without_ctypes() -> None:
     """Without ctypes, which is what keeps them for ever, nothing else is missing."""
     lines = forks("without_ctypes")
-    assert lines[0] == "child: closed child's thing 0"
+    assert "child: closed child's thing 0" in lines  # which of its two is closed first is left to the crew
     assert all("child's" in line for line in lines)
 
 

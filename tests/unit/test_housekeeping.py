@@ -876,7 +876,7 @@ def test_replaced_while_its_expiry_is_judged(
 ) -> None:
     """A fresh object that stands where an expired one was judged is not closed in its stead."""
     pool = Pool(works.make, min_size=0, max_avail_delay=10, closer=works.close)
-    old, fresh = borrow_all(pool, 2)
+    old, fresh, fresher = borrow_all(pool, 3)
     pool.ret(old)
     clock.advance(10)
     swapped: list[Thing] = []
@@ -887,13 +887,15 @@ def test_replaced_while_its_expiry_is_judged(
         if not swapped:
             swapped.append(pool.get())
             pool.ret(fresh)
+            clock.advance(1)
+            pool.ret(fresher)
         return verdict
 
     monkeypatch.setattr(policy, "on_idle", judge)
     pool.housekeep()
     assert swapped == [old]
     assert works.closed == []
-    assert pool.get() is fresh
+    assert [pool.get(), pool.get()] == [fresher, fresh], "in order"
 
 
 class Meanwhile:

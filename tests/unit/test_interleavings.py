@@ -20,13 +20,14 @@ import pytest
 from typing_extensions import Generator
 
 import ProxyPatternPool
-from ProxyPatternPool import Pool, TimeOut
+from ProxyPatternPool import Lease, Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import core, housekeeper
 from ProxyPatternPool._pool.entry import Entry
+from ProxyPatternPool._pool.waiters import Waiter
 from ProxyPatternPool._sync.owner import here
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import Naps, Thing, Works
+from .helpers import Bed, Naps, Thing, Works
 
 PACKAGE = ProxyPatternPool.__path__[0]
 
@@ -120,6 +121,8 @@ class World:
             self.pool.ret(self.lent.pop())
             self.clock.advance(age)
         self.blocked: list[Callable[[], None]] = []
+        self.waiting: list[Waiter[Thing]] = []
+        self.leases: list[Lease[Thing]] = []
 
     def take(self) -> None:
         """Pool.get, as far as it goes without the lock."""
@@ -316,3 +319,96 @@ def test_handing_over(act: Callable[[World], None]) -> None:
         world.balance()
 
     assert at_every_place(make, step, act, check) > 20
+
+
+# The other way round: a borrower without the lock is the one who is interrupted, and others do everything meanwhile.
+
+
+class Others:
+    """What others do in the middle of a borrower's step, as soon as the lock is free."""
+
+    def __init__(self, world: World, job: Callable[[World], object]) -> None:
+        self.world = world
+        self.job = job
+
+    def __call__(self) -> None:
+        if self.world.pool._core.lock.acquire(False):
+            self.world.pool._core.lock.release()
+            self.job(self.world)
+        else:
+            self.world.blocked.append(lambda: None if self.job(self.world) else None)
+
+
+def close(world: World) -> None:
+    world.pool.shutdown()
+
+
+def keep_house(world: World) -> None:
+    world.pool.housekeep()
+
+
+def queue_up(world: World) -> None:
+    """Somebody has come to wait, and sleeps."""
+    bed = Bed(world.naps)
+    waiter: Waiter[Thing] = Waiter(here().owner)
+    waiter.sleeper = bed
+    core_ = world.pool._core
+    entry = core_.locked(world.ledger.ask, world.clock(), waiter, queue=True)
+    if entry is None:
+        world.waiting.append(waiter)
+
+
+@pytest.mark.parametrize("job", [close, keep_house, queue_up])
+@pytest.mark.parametrize("way", ["ret", "release", "discard", "get"])
+def test_others_meanwhile(way: str, job: Callable[[World], object]) -> None:
+    """A borrower gives back, or takes, while the pool is closed, or its house is kept, or somebody queues."""
+
+    def make(patch: pytest.MonkeyPatch) -> World:
+        world = World(
+            patch,
+            lent=1,
+            idle=int(way == "get"),
+            age=6.0,
+            max_avail_delay=7.0,
+            max_using_delay=3.0,
+            max_using_delay_kill=8.0,
+        )
+        if way in ("release", "discard"):
+            world.pool.ret(world.lent.pop())
+            world.leases.append(world.pool.lease())
+        world.clock.advance(3)
+        return world
+
+    def step(world: World) -> None:
+        if way == "ret":
+            world.pool.ret(world.lent.pop())
+        elif way == "get":
+            with suppress(PoolClosed, TimeOut):
+                world.lent.append(world.pool.get(0))
+        else:
+            getattr(world.leases[0], way)()
+
+    def check(world: World) -> None:
+        world.unblock()
+        for waiter in world.waiting:
+            assert waiter.served or waiter.awake or not world.ledger.nidle, "asleep while an object is idle"
+            core_ = world.pool._core
+            doomed = core_.locked(world.ledger.abandon, waiter, world.clock())
+            if doomed is not None:
+                core_.finish(doomed)
+        if world.ledger.closed:
+            assert world.ledger.nidle == 0
+        world.balance()
+
+    places = 0
+    while True:
+        with pytest.MonkeyPatch.context() as patch:
+            world = make(patch)
+            switch = Switch(places, Others(world, job))
+            with switching(switch):
+                step(world)
+            check(world)
+        if not switch.done:
+            break
+        places += 1
+    assert places > 2

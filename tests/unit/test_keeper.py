@@ -153,6 +153,16 @@ def test_a_dropped_pool_by_itself(real: HouseKeeper, works: Works) -> None:
     eventually(lambda: core() is None)
 
 
+def test_an_empty_pool_is_not_kept(real: HouseKeeper) -> None:
+    """A pool that was looked at and is dropped with nothing in it is gone at once: the house keeper sleeps alone."""
+    pool = Pool(Thing, min_size=0)
+    pool.discard(pool.get())
+    core = weakref.ref(pool._core)
+    eventually(real._inbox.empty)
+    del pool
+    eventually(lambda: core() is None)
+
+
 def test_recovery_by_itself(real: HouseKeeper, works: Works) -> None:
     """A pool made before its server is up fills itself once it is."""
     works.failing = ConnectionError()

@@ -16,10 +16,11 @@ from ProxyPatternPool._pool import core as core_module
 from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.ledger import Put
 from ProxyPatternPool._pool.waiters import Waiter, WaitQueue
+from ProxyPatternPool._sync.owner import here
 from ProxyPatternPool._sync.sleeper import NativeSleeper
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import Caller, Naps, Thing, Works, eventually, wait_for
+from .helpers import Bed, Caller, Naps, Thing, Works, eventually, wait_for
 
 
 def queue_up(pool: Pool[Thing], count: int, job: Callable[[int], object]) -> list[Caller[object]]:
@@ -439,6 +440,29 @@ def test_a_waiter_that_can_wake_no_more_is_passed_over(
     naps.meanwhile.append(die)
     with pytest.raises(Interruption):
         pool.get()
+
+
+def test_who_can_wake_no_more_uses_up_no_wake() -> None:
+    """As many waiters are woken as objects are idle, and those who can wake no more are not among them."""
+    queue: WaitQueue[Thing] = WaitQueue()
+    owner = here().owner
+    beds = [Bed(Naps(HandMovedClock())) for _ in range(4)]
+    waiters: list[Waiter[Thing]] = []
+    for bed in beds:
+        waiter: Waiter[Thing] = Waiter(owner)
+        waiter.sleeper = bed
+        waiters.append(waiter)
+    first, dead, second, third = waiters
+    beds[1].deaf = True
+    for waiter in (first, dead, second):
+        queue.join(waiter)
+    queue.nudge(2)
+    assert [waiter.awake for waiter in (first, second)] == [True, True]
+    first.awake = False  # it looked, and somebody was quicker
+    queue.leave(second)
+    queue.join(third)
+    queue.nudge(2)
+    assert [waiter.awake for waiter in (first, third)] == [True, True]
 
 
 def test_a_close_does_not_wait_for_who_can_wake_no_more(keeper: HandMovedKeeper, naps: Naps) -> None:

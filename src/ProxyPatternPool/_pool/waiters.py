@@ -35,8 +35,8 @@ class Waiter(Generic[T]):
 
     def wake(self) -> bool:
         """Have the caller look; say whether it ever can: a greenlet dies silently with its thread."""
-        self.awake = True
-        return self.sleeper.wake()
+        self.awake = self.sleeper.wake()
+        return self.awake
 
 
 class WaitQueue(Generic[T]):
@@ -88,6 +88,8 @@ class WaitQueue(Generic[T]):
             return
         for waiter in self._queue:
             # One that can come no more counts as served, and is left behind by first().
+            if waiter.served:
+                continue
             if waiter.awake or waiter.wake():
                 idle -= 1
                 if not idle:

@@ -159,10 +159,10 @@ def exits_unused() -> None:
 
 
 class Finalized(Thing):
-    """An object that speaks to its server when it is freed."""
+    """An object that speaks to its server when it is freed, even at the very end, when modules are empty."""
 
-    def __del__(self) -> None:
-        say(f"freed {self}")
+    def __del__(self, write: Callable[[int, bytes], int] = os.write) -> None:
+        write(1, b"freed")
 
 
 def finalizers() -> None:
