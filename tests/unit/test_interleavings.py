@@ -336,7 +336,10 @@ class Others:
             self.world.pool._core.lock.release()
             self.job(self.world)
         else:
-            self.world.blocked.append(lambda: None if self.job(self.world) else None)
+            self.world.blocked.append(self._later)
+
+    def _later(self) -> None:
+        self.job(self.world)
 
 
 def close(world: World) -> None:

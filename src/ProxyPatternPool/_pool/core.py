@@ -268,6 +268,7 @@ class Core(ABC, Generic[T]):
             level = logging.DEBUG if self.lifecycle.silent else logging.WARNING
             log.log(level, "%s: not lent here, not taken back: <%s at %#x>", self.label, type(obj).__name__, id(obj))
         elif broken:
+            self._tell_if_warned(entry, self.clock())
             self._bury(entry)
         else:
             self.settle(entry, self.ledger.put(entry, self.clock()))
@@ -282,6 +283,7 @@ class Core(ABC, Generic[T]):
             self.end_loan_later(entry, use)
             return
         if broken:
+            self._tell_if_warned(entry, self.clock())
             self._bury(entry)
         elif (put := self.ledger.put(entry, self.clock())) is not None:
             self.settle(entry, put)
@@ -308,14 +310,7 @@ class Core(ABC, Generic[T]):
         self._keeper.knock(self)
 
     def _take_back_carefully(self, entry: Entry[T], now: float) -> None:
-        if self.rounds.unwarn(entry):
-            log.warning(
-                "%s: %s came back after %.3f s from %s",
-                self.label,
-                self.lifecycle.describe(entry.obj),
-                now - entry.last_get,
-                entry.owner,
-            )
+        self._tell_if_warned(entry, now)
         try:
             fine = self.lifecycle.take_back(entry)
         except BaseException:  # a KeyboardInterrupt in the retter: the object's state is unknown
@@ -325,6 +320,16 @@ class Core(ABC, Generic[T]):
             self._bury(entry)
         elif self.locked(self.ledger.give, entry, self.clock()):
             self.finish(entry)
+
+    def _tell_if_warned(self, entry: Entry[T], now: float) -> None:
+        if self.rounds.unwarn(entry):
+            log.warning(
+                "%s: %s came back after %.3f s from %s",
+                self.label,
+                self.lifecycle.describe(entry.obj),
+                now - entry.last_get,
+                entry.owner,
+            )
 
     def _bury(self, entry: Entry[T]) -> None:
         """Close a live entry that is the caller's."""

@@ -42,7 +42,11 @@ class Lease(Generic[T]):
         """Borrow the object; ``Pool.lease`` has done it."""
         if self._entry is not None:
             raise PoolException(f"this lease of {self._lender.label} has an object already: one block at a time")
-        self._lender.borrow(timeout, self)
+        try:
+            self._lender.borrow(timeout, self)
+        except BaseException:
+            self.release()  # harmless if the loan is over already, as after a getter that failed
+            raise
         return self
 
     def note(self, entry: Entry[T], use: int) -> None:

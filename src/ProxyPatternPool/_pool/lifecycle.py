@@ -15,9 +15,17 @@ T = TypeVar("T")
 log = logging.getLogger("ppp")
 
 
+def said(error: BaseException) -> str:
+    """Put an error into words; its own may fail."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
+
+
 def keepsake(error: BaseException) -> BaseException:
     """Copy an error without its traceback, whose frames would keep the callers' objects alive."""
-    kept: BaseException = PoolException(f"{type(error).__name__}: {error}")
+    kept: BaseException = PoolException(said(error))
     try:
         copied = copy.copy(error)
     except Exception:  # an error class of the user's whose constructor wants more than its args

@@ -7,6 +7,7 @@ from .._sync.native import wall_clock
 from .._sync.owner import Owner
 from .entry import Entry
 from .ledger import snapshot
+from .lifecycle import said
 from .stats import ObjectStats, PoolStats
 from .upkeep import UpkeptCore
 
@@ -116,7 +117,7 @@ def report(core: UpkeptCore[T]) -> PoolStats:
             "time_per_hk": core.hk_time / max(core.hk_rounds, 1),
             "avail": [_shown(core, seen) for seen in idle],
             "using": [_shown(core, seen) for seen in lent],
-            "last_error": None if error is None else f"{type(error).__name__}: {error}",
+            "last_error": None if error is None else said(error),
             "bad_health": tally["bad_health"],
             "hc_errors": tally["hc_errors"],
             "hook_errors": tally["hook_errors"],

@@ -43,13 +43,15 @@ class UpkeptCore(Core[T]):
     def __init__(self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper) -> None:
         self._kept = not _is_reloader()
         super().__init__(hooks, config, keeper)
+        keeper.enter(self)
         if not self._kept:
             log.warning("%s: no house keeping in the parent of a reloading server", self.label)
             return
-        keeper.enter(self)
         self.home = home()
         try:
-            self._do_alone("refill", self._refill)
+            fill = self._alone("refill", self._refill)
+            if fill is not None:  # nobody else knows this pool yet
+                fill()
         except BaseException:
             self.shutdown()
             raise
