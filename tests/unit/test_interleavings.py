@@ -33,11 +33,15 @@ PACKAGE = ProxyPatternPool.__path__[0]
 
 
 class Switch:
-    """A switch to another thread at one place of the package's code: where a call or a jump back has just been."""
+    """A switch to another thread at one place of the package's code: where a call or a jump back has just been.
 
-    def __init__(self, place: int, act: Callable[[], None]) -> None:
+    Or, more than any interpreter with a global lock does, before any instruction.
+    """
+
+    def __init__(self, place: int, act: Callable[[], None], *, anywhere: bool = False) -> None:
         self._left = place
         self._act = act
+        self._anywhere = anywhere
         self._before: dict[FrameType, str] = {}
         self.done = False
 
@@ -50,7 +54,9 @@ class Switch:
         if self.done or operation in ("CACHE", "PRECALL", "NOP", "EXTENDED_ARG"):
             return
         before, self._before[frame] = self._before.get(frame, "RESUME"), operation
-        if before.startswith(("RESUME", "CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "POP_JUMP_BACKWARD", "FOR_ITER")):
+        if self._anywhere or before.startswith(
+            ("RESUME", "CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "POP_JUMP_BACKWARD", "FOR_ITER")
+        ):
             if self._left == 0:
                 self.done = True  # first: what happens now is not watched
                 self._before.clear()
@@ -407,7 +413,7 @@ def test_others_meanwhile(way: str, job: Callable[[World], object]) -> None:
     while True:
         with pytest.MonkeyPatch.context() as patch:
             world = make(patch)
-            switch = Switch(places, Others(world, job))
+            switch = Switch(places, Others(world, job), anywhere=True)
             with switching(switch):
                 step(world)
             check(world)
