@@ -305,12 +305,15 @@ def test_what_is_dropped_in_the_parent_of_a_reloader(
 ) -> None:
     """Without a house keeper dropped leases come back as soon as anybody looks."""
     Reloader(monkeypatch).set("1", None)
-    pool = Pool(works.make, 1, closer=works.close)
+    returned: list[Thing] = []
+    pool = Pool(works.make, 1, closer=works.close, retter=returned.append)
     thing = pool.lease().obj
     assert pool.get(0) is thing
+    assert returned == [thing]
     pool.discard(thing)
     pool.lease()
-    assert pool.stats()["nusing"] == 0
+    assert pool.stats()["navail"] == 1
+    assert not keeper.deadlines
 
 
 @pytest.mark.parametrize(("workaround", "main"), [(None, None), (None, "false"), ("1", "true")])

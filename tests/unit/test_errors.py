@@ -124,6 +124,24 @@ class Changing(Exception):
         return KeyError, ("something else",)
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("unspeakable")
+
+
+def test_an_error_without_words(keeper: HandMovedKeeper) -> None:
+    """An error that cannot put itself into words is told by its name, and hides nothing else."""
+
+    def make(number: int) -> Thing:
+        raise Unspeakable
+
+    pool = Pool(make, min_size=0)
+    with pytest.raises(Unspeakable):
+        pool.get()
+    assert pool.stats()["last_error"] == "Unspeakable"
+    assert pool.stats()["nobjs"] == 0
+
+
 @pytest.mark.parametrize("error", [Refusing(reason="no server"), Changing("no server")])
 def test_an_error_that_cannot_be_copied_is_still_told(error: Exception, keeper: HandMovedKeeper) -> None:
     """An error class that cannot be copied shows as text."""

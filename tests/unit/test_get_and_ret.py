@@ -24,13 +24,27 @@ def test_an_object_is_used_again(keeper: HandMovedKeeper, works: Works) -> None:
     assert works.numbers == [0]
 
 
-def test_hot_objects_first(keeper: HandMovedKeeper) -> None:
-    """The object given back last is lent first."""
+@pytest.mark.parametrize("way", ["get", "get with a timeout", "lease", "obj"])
+def test_hot_objects_first(way: str, keeper: HandMovedKeeper) -> None:
+    """The object given back last is lent first, however it is borrowed."""
     pool = Pool(Thing, min_size=0)
+    leases: list[object] = []
+
+    def borrow() -> Thing:
+        if way == "lease":
+            lease = pool.lease()
+            leases.append(lease)
+            return lease.obj
+        if way == "obj":
+            block = pool.obj()
+            leases.append(block)
+            return block.__enter__()
+        return pool.get() if way == "get" else pool.get(1)
+
     things = [pool.get() for _ in range(4)]
     for thing in things:
         pool.ret(thing)
-    assert [pool.get() for _ in range(4)] == things[::-1]
+    assert [borrow() for _ in range(4)] == things[::-1]
 
 
 def test_nobody_shares(keeper: HandMovedKeeper) -> None:

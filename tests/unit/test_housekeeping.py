@@ -268,6 +268,24 @@ def test_a_warned_object_comes_back(
     assert pool.stats()["navail"] == 1
 
 
+@pytest.mark.parametrize("by_lease", [True, False])
+def test_a_warned_object_is_discarded(
+    by_lease: bool, keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same line for a warned object that is broken."""
+    pool = Pool(Thing, name="books", max_using_delay=10)
+    lease = pool.lease()
+    clock.advance(10)
+    pool.housekeep()
+    clock.advance(2.5)
+    caplog.clear()
+    if by_lease:
+        lease.discard()
+    else:
+        pool.discard(lease.obj)
+    assert said(caplog) == ["pool 'books': thing 0 came back after 12.500 s from thread 'MainThread'"]
+
+
 @pytest.mark.parametrize("retter", [None, reset])
 def test_a_warned_object_comes_back_by_itself(
     retter: Callable[[Thing], object] | None,
@@ -767,6 +785,26 @@ def test_one_attempt_at_a_time(keeper: HandMovedKeeper, clock: HandMovedClock, w
         pool._core.attend()
     pool._core.run_chores()
     assert len(works.numbers) == 3
+
+
+def test_a_failure_of_somebody_else_renews_the_back_off(keeper: HandMovedKeeper, works: Works) -> None:
+    """A refill that was to begin early, since a caller had success, does not if another has failed since."""
+    pool = Pool(works.make, 5, 3)
+    for thing in borrow_all(pool, 2):
+        pool.discard(thing)
+    works.failing = ConnectionError()
+    keeper.run()
+    works.failing = None
+    borrow_all(pool, 2)
+    pool._core.attend()
+    works.failing = ConnectionError()
+    with pytest.raises(ConnectionError):
+        pool.get()
+    attempts = len(works.numbers)
+    pool._core.run_chores()
+    assert len(works.numbers) == attempts
+    keeper.run()
+    assert len(works.numbers) == attempts
 
 
 @given(st.floats(min_value=0.0, max_value=1.0, exclude_max=True))

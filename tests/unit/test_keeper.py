@@ -507,6 +507,8 @@ def test_chores_of_a_hub_that_is_blocked(real: HouseKeeper, monkeypatch: pytest.
     real.watch(gone)
     for each in done:
         wait_for(each)
+    assert gone.home is None, "the next hub becomes its home"
+    assert blocked.home is not None
 
 
 # --- the exit, as far as it can be seen without one ------------------------------------------------------
