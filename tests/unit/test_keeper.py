@@ -218,6 +218,19 @@ def test_only_the_earliest_deadline_counts(real: HouseKeeper) -> None:
     assert house.looks[3] - start >= 0.15
 
 
+def test_a_deadline_brought_forward(real: HouseKeeper) -> None:
+    """A household that asks for an earlier look is not looked at again at the time it had asked for before."""
+    start = monotonic()
+    house, other = House(partial(next, iter([start + 0.1, start + 0.05]), None)), House()
+    real.watch(house)
+    wait_for(house.looked)
+    real.watch(house)
+    other.told = partial(next, iter([start + 0.15]), None)
+    real.watch(other)
+    eventually(lambda: len(other.looks) == 2)
+    assert len(house.looks) == 3
+
+
 def test_a_past_deadline_is_now(real: HouseKeeper) -> None:
     """A deadline that has passed already is met at once."""
     deadlines = [monotonic() - 100]
