@@ -225,6 +225,21 @@ def test_a_dropped_lease_comes_back(keeper: HandMovedKeeper, works: Works, caplo
     assert pool.stats()["navail"] == 1
 
 
+def test_a_quiet_lease_is_dropped_without_a_word(
+    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A quiet lease is one that is meant to be dropped: its object goes back by the retter, and nothing is said."""
+    reset: list[Thing] = []
+    pool = Pool(works.make, 1, retter=reset.append, closer=works.close)
+    lease = pool.lease(quiet=True)
+    thing = lease.obj
+    del lease
+    keeper.run()
+    assert pool.get(0) is thing
+    assert reset == [thing]
+    assert not caplog.records
+
+
 def test_a_dropped_lease_in_a_cycle(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
     """A lease in a garbage cycle comes back when the collector runs."""
     pool = Pool(Thing, 1)

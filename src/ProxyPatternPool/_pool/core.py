@@ -288,9 +288,9 @@ class Core(ABC, Generic[T]):
         elif (put := self.ledger.put(entry, self.clock())) is not None:
             self.settle(entry, put)
 
-    def end_loan_later(self, entry: Entry[T], use: int) -> None:
+    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None:
         """Have a loan ended whose lease was dropped; in a finalizer, so nobody is waited for or called."""
-        entry.mailbox.dropped.append((entry, use))
+        entry.mailbox.dropped.append((entry, use, quietly))
         self._keeper.knock(self)  # itself: the lease may have been the last that referred to this core
 
     def settle(self, entry: Entry[T], put: Put | None) -> None:
@@ -373,14 +373,15 @@ class Core(ABC, Generic[T]):
         mailbox = self.ledger.mailbox
         found = bool(mailbox)
         while (dropped := first(mailbox.dropped)) is not None:
-            entry, use = dropped
+            entry, use, quietly = dropped
             if self.locked(self.ledger.end_loan, entry, use):
                 now = entry.last_ret = self.clock()
                 if self._careful or entry.warned == use:
                     self.chores.append(partial(self.settle, entry, REFUSED))
                 elif self.locked(self.ledger.give, entry, now):
                     self.chores.append(partial(self.finish, entry))
-                self.chores.append(partial(self._tell_of_drop, entry, entry.owner))
+                if not quietly:
+                    self.chores.append(partial(self._tell_of_drop, entry, entry.owner))
             # Removed last: an interrupted sweep is done again, and of several sweeps one has the entry.
             _remove(mailbox.dropped, dropped)
         while (orphan := first(mailbox.orphans)) is not None:

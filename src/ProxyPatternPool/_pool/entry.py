@@ -45,7 +45,7 @@ class Mailbox(Generic[T]):
     def __init__(self, knock: Callable[[], None]) -> None:
         self.knock = knock
         self.orphans: deque[Entry[T]] = deque()
-        self.dropped: deque[tuple[Entry[T], int]] = deque()
+        self.dropped: deque[tuple[Entry[T], int, bool]] = deque()  # entry, use, whether nothing is to be said
         self.abandoned = False
 
     def __bool__(self) -> bool:

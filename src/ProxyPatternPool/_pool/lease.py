@@ -16,7 +16,7 @@ class Lender(Protocol[T]):
 
     def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]: ...
     def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None: ...
-    def end_loan_later(self, entry: Entry[T], use: int) -> None: ...
+    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None: ...
 
 
 class Lease(Generic[T]):
@@ -93,6 +93,17 @@ class Lease(Generic[T]):
     def __repr__(self) -> str:
         held = "ended" if self._entry is None else f"object {self._entry.serial}"
         return f"<Lease of {self._lender.label}: {held}>"
+
+
+class QuietLease(Lease[T]):
+    """A lease that is meant to be dropped: when its owner ends, the object goes back without a word."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        entry: Entry[T] | None = getattr(self, "_entry", None)
+        if entry is not None:
+            self._lender.end_loan_later(entry, self._use, quietly=True)
 
 
 class Borrowed(Lease[T]):

@@ -11,7 +11,7 @@ from typing_extensions import Self
 from .._hooks import Hooks
 from . import housekeeper
 from .config import HookErrors, PoolConfig, set_log_level
-from .lease import Borrowed, Lease
+from .lease import Borrowed, Lease, QuietLease
 from .ledger import REFUSED, WATCHED
 from .report import report
 from .stats import PoolStats
@@ -186,13 +186,15 @@ class Pool(Generic[T]):
         """
         return Borrowed(self._core, timeout)
 
-    def lease(self, timeout: float | None = None) -> Lease[T]:
+    def lease(self, timeout: float | None = None, *, quiet: bool = False) -> Lease[T]:
         """Borrow an object with a ``Lease``, which can discard it, and gives it back even if it is dropped.
 
         Args:
             timeout: As for ``get``, as are the errors.
+            quiet: To drop the lease is how it is meant to end: no warning is logged. For a lease that is kept
+                where its owner's end drops it, such as a ``threading.local``.
         """
-        return Lease(self._core).begin(timeout)
+        return (QuietLease if quiet else Lease)(self._core).begin(timeout)
 
     def shutdown(self, timeout: float = 0.0) -> None:
         """Close the pool: serve nobody any more, and close its objects. A second call does no harm.
