@@ -74,6 +74,8 @@ class StatsHook(Protocol[T_contra]):
 class Tracer(Protocol[T_contra]):
     """Called with an object for log lines and ``Pool.stats()``; gives a short text that identifies it.
 
+    Not for lines that the logger's level suppresses. It may ask the pool, which then shows objects plainly.
+
     The object may be in use by someone else at that moment: look, do not touch.
     """
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ProxyPatternPool._pool import core, housekeeper
+from ProxyPatternPool._pool import housekeeper
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import Naps, Works
+from .helpers import Naps, Works, sleep_in
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def keeper(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[H
 def naps(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Naps]:
     """Whoever waits in this test sleeps like this; every bed is made up again in the end."""
     naps = Naps(clock)
-    monkeypatch.setattr(core, "sleeper", naps.bed)
+    sleep_in(monkeypatch, naps.bed)
     yield naps
     assert naps.made_up == len(naps.beds)
     assert not naps.meanwhile, "nobody slept so often"

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 import pytest
 
+from ProxyPatternPool._pool import core, lending
 from ProxyPatternPool._sync.sleeper import NativeSleeper, Sleeper
 
 from .clock import HandMovedClock
@@ -123,6 +124,7 @@ class Bed:
         self._naps = naps
         self._woken = False
         self.deaf = False
+        self.hub: object | None = None
 
     def sleep(self, seconds: float | None) -> bool:
         self._naps.asked.append(seconds)
@@ -139,6 +141,9 @@ class Bed:
         self._woken = not self.deaf
         return self._woken
 
+    def alive(self) -> bool:
+        return not self.deaf
+
     def dispose(self) -> None:
         self._naps.made_up += 1
 
@@ -154,11 +159,17 @@ class Naps:
         self.beds: list[Bed] = []
         self.made_up = 0
 
-    def bed(self) -> Sleeper:
+    def bed(self, lost: Callable[[], None] = lambda: None) -> Sleeper:
         if threading.get_ident() != self._thread:
             return NativeSleeper()
         self.beds.append(Bed(self))
         return self.beds[-1]
+
+
+def sleep_in(patch: pytest.MonkeyPatch, bed: Callable[..., Sleeper]) -> None:
+    """Have all who wait for a pool sleep in such a bed."""
+    for floor in (core, lending):
+        patch.setattr(floor, "sleeper", bed)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

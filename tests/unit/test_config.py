@@ -203,7 +203,7 @@ def checked(**parameters: Any) -> PoolConfig:
         "trace_owner": False,
         "name": None,
     }
-    return PoolConfig.checked(**{**defaults, **parameters})
+    return PoolConfig.validated(**{**defaults, **parameters})
 
 
 @pytest.mark.parametrize("name", ["hk_delay", "delay"])

@@ -317,7 +317,7 @@ def test_a_failed_tracer_breaks_nothing(keeper: HandMovedKeeper, caplog: pytest.
     pool = Pool(Thing, name="books", closer=fail, tracer=trace)
     pool.discard(pool.get())
     (line,) = said(caplog)
-    assert line.startswith("pool 'books': closer failed on <Thing: tracer failed: ValueError('nameless')>: Connection")
+    assert line.startswith("pool 'books': closer failed on <Thing: tracer failed: ValueError: nameless>: Connection")
 
 
 def test_a_failed_text_breaks_nothing(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
@@ -332,7 +332,7 @@ def test_a_failed_text_breaks_nothing(keeper: HandMovedKeeper, caplog: pytest.Lo
 
     pool = Pool(lambda number: Nameless(), closer=close)
     pool.discard(pool.get())
-    assert "<Nameless: tracer failed: ValueError('nameless')>" in said(caplog)[0]
+    assert "<Nameless: tracer failed: ValueError: nameless>" in said(caplog)[0]
 
 
 def test_hooks_are_needed_by_nobody(keeper: HandMovedKeeper) -> None:

@@ -1071,3 +1071,51 @@ def test_changed_hands_while_it_was_looked_at(
     pool.housekeep()
     assert meanwhile.done
     assert said(caplog) == []
+
+
+def test_a_handler_that_borrows(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """A logging handler that writes through the same pool finds the places that the killed have left."""
+    pool = Pool(works.make, 2, max_using_delay_kill=10, closer=works.close)
+    written: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            with pool.obj(0):
+                written.append(record.getMessage())
+
+    handler = Handler()
+    logging.getLogger("ppp").addHandler(handler)
+    try:
+        for _ in range(2):
+            pool.get()
+        clock.advance(10)
+        keeper.look_at(pool._core)
+    finally:
+        logging.getLogger("ppp").removeHandler(handler)
+    assert len(works.closed) == 2
+    assert len(written) == 2
+    assert all("closing it" in line for line in written)
+
+
+def test_house_keeping_by_hand_that_is_interrupted(
+    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+) -> None:
+    """What an interrupted round leaves undone, the house keeper does."""
+    interruptions = [KeyboardInterrupt()]
+
+    def close(thing: Thing) -> None:
+        works.close(thing)
+        if interruptions:
+            raise interruptions.pop()
+
+    pool = Pool(works.make, 4, 0, closer=close, max_avail_delay=10)
+    for thing in [pool.get() for _ in range(3)]:
+        pool.ret(thing)
+    keeper.run()
+    clock.advance(10)
+    with pytest.raises(KeyboardInterrupt):
+        pool.housekeep()
+    assert len(works.closed) == 1
+    keeper.run()
+    assert len(works.closed) == 3
+    assert pool.stats()["nobjs"] == 0

@@ -21,13 +21,13 @@ from typing_extensions import Generator
 
 import ProxyPatternPool
 from ProxyPatternPool import Lease, Pool, PoolClosed, TimeOut
-from ProxyPatternPool._pool import core, housekeeper
+from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.entry import Entry
 from ProxyPatternPool._pool.waiters import Waiter
 from ProxyPatternPool._sync.owner import here
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import Bed, Naps, Thing, Works
+from .helpers import Bed, Naps, Thing, Works, sleep_in
 
 PACKAGE = ProxyPatternPool.__path__[0]
 
@@ -111,7 +111,7 @@ class World:
         self.naps = Naps(self.clock)
         self.works = Works(bound=4)
         patch.setattr(housekeeper, "KEEPER", self.keeper)
-        patch.setattr(core, "sleeper", self.naps.bed)
+        sleep_in(patch, self.naps.bed)
         pool: Pool[Thing] = Pool(
             self.works.make,
             lent + idle,
@@ -145,7 +145,7 @@ class World:
             return
         put = self.ledger.put(entry, self.clock())
         if put is not None:
-            self.blocked.append(lambda: self.pool._core.settle(entry, put))
+            self.blocked.append(lambda: self.pool._core.follow_up(entry, put))
 
     def unblock(self) -> None:
         """The lock is free: go on."""
@@ -284,9 +284,9 @@ def test_queueing(act: Callable[[World], None]) -> None:
 
         def others_go_on() -> None:
             world.unblock()
-            (waiter,) = world.ledger.waiters._queue or [None]
+            (waiter,) = world.ledger.waiters.queue or [None]
             if waiter is not None:
-                assert waiter.awake or not world.ledger.nidle, "asleep while an object is idle"
+                assert waiter.called or not world.ledger.nidle, "asleep while an object is idle"
             world.clock.advance(world.naps.asked[-1] or 0)
 
         world.naps.meanwhile.extend([others_go_on] * 3)
@@ -358,11 +358,9 @@ def keep_house(world: World) -> None:
 
 def queue_up(world: World) -> None:
     """Somebody has come to wait, and sleeps."""
-    bed = Bed(world.naps)
-    waiter: Waiter[Thing] = Waiter(here().owner)
-    waiter.sleeper = bed
+    waiter: Waiter[Thing] = Waiter(here().owner, None, Bed(world.naps))
     core_ = world.pool._core
-    entry = core_.locked(world.ledger.ask, world.clock(), waiter, queue=True)
+    entry = core_.locked(world.ledger.ask, world.clock(), waiter)
     if entry is None:
         world.waiting.append(waiter)
 
@@ -400,9 +398,9 @@ def test_others_meanwhile(way: str, job: Callable[[World], object]) -> None:
     def check(world: World) -> None:
         world.unblock()
         for waiter in world.waiting:
-            assert waiter.served or waiter.awake or not world.ledger.nidle, "asleep while an object is idle"
+            assert waiter.served or waiter.called or not world.ledger.nidle, "asleep while an object is idle"
             core_ = world.pool._core
-            doomed = core_.locked(world.ledger.abandon, waiter, world.clock())
+            doomed = core_.locked(world.ledger.withdraw, waiter, world.clock())
             if doomed is not None:
                 core_.finish(doomed)
         if world.ledger.closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections import deque
@@ -17,6 +18,7 @@ from ProxyPatternPool._pool.housekeeper import Household, HouseKeeper
 from ProxyPatternPool._sync.native import Empty, SimpleQueue, start_thread
 from ProxyPatternPool._sync.sleeper import Home
 
+from .clock import HandMovedClock
 from .helpers import DEADLINE, Caller, Thing, Works, eventually, said, wait_for
 
 
@@ -66,6 +68,7 @@ class House:
 
     def __init__(self, attend: Callable[[], float | None] | None = None) -> None:
         self.chores: deque[Callable[[], None]] = deque()
+        self.home_chores: deque[Callable[[], None]] = deque()
         self.home: Home | None = None
         self.told = attend
         self.looks: list[float] = []
@@ -76,9 +79,11 @@ class House:
         self.looked.set()
         return None if self.told is None else self.told()
 
-    def run_chores(self) -> None:
+    def run_chores(self, *, away: bool = False) -> None:
         while self.chores:
             self.chores.popleft()()
+        while self.home_chores and not away:
+            self.home_chores.popleft()()
 
     def last_rites(self) -> list[Callable[[], None]]:
         return []
@@ -420,7 +425,7 @@ def test_no_thread_for_the_crew(
     refused: list[object] = []
 
     def refuse_thrice(run: Callable[[], None]) -> bool:
-        if run == real._work and len(refused) < 3:
+        if real._running and len(refused) < 3:
             refused.append(run)
             return False
         return threads.start(run)
@@ -468,17 +473,24 @@ class SlowHome:
 
     def __init__(self, there: bool = True) -> None:
         self.there = there
+        self.over = False
         self.jobs: list[Callable[[], None]] = []
 
     def here(self) -> bool:
         return False
 
+    def alive(self) -> bool:
+        return not self.over
+
     def spawn(self, job: Callable[[], None]) -> bool:
-        self.jobs.append(job)
+        if self.there:
+            self.jobs.append(job)
         return self.there
 
-    def finish(self, job: Callable[[], None], seconds: float) -> None:
-        job()
+    def turn(self) -> None:
+        """Do what there is to do."""
+        while self.jobs:
+            self.jobs.pop(0)()
 
 
 def dropped(house: Household) -> weakref.ref[Household]:
@@ -513,41 +525,250 @@ def test_chores_of_a_hub(real: HouseKeeper) -> None:
 def test_chores_of_a_hub_that_is_blocked(real: HouseKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that does not take up its chores for too long, or is gone, has them done by a thread."""
     monkeypatch.setattr(housekeeper, "HUB_PATIENCE", 0.02)
-    blocked, gone = House(), House()
-    blocked.home, gone.home = SlowHome(), SlowHome(there=False)
-    done = [chore_of(blocked), chore_of(gone)]
-    real.watch(blocked)
-    real.watch(gone)
+    blocked, gone, over = House(), House(), House()
+    blocked.home, gone.home, over.home = SlowHome(), SlowHome(there=False), SlowHome()
+    over.home.over = True
+    done = [chore_of(house) for house in (blocked, gone, over)]
+    for house in (blocked, gone, over):
+        real.watch(house)
     for each in done:
         wait_for(each)
     assert gone.home is None, "the next hub becomes its home"
+    assert over.home is None
     assert blocked.home is not None
+
+
+@pytest.fixture
+def timed(real: HouseKeeper, clock: HandMovedClock) -> HouseKeeper:
+    """A house keeper whose crew is real, and who looks when told to, at times moved by hand."""
+    real.clock = clock
+    return real
+
+
+def test_home_chores_wait_for_a_blocked_hub(timed: HouseKeeper, clock: HandMovedClock) -> None:
+    """What fails anywhere but at home waits as long as its hub is blocked, behind one greenlet; the rest does not."""
+    house, home = House(), SlowHome()
+    house.home = home
+    checked: list[int] = []
+    closed = threading.Event()
+    house.home_chores.append(lambda: checked.append(threading.get_ident()))
+    house.chores.append(closed.set)
+    for look in range(100):
+        assert timed.attend(house) == clock.now + housekeeper.HUB_PATIENCE
+        if look < 2:
+            assert not closed.is_set()
+        else:
+            wait_for(closed)
+        clock.advance(housekeeper.HUB_PATIENCE)
+    assert len(home.jobs) == 1
+    eventually(lambda: timed._free == timed._crew)
+    assert not checked
+    home.turn()
+    assert checked == [threading.get_ident()]
+    assert timed.attend(house) is None
+
+
+def test_a_look_too_early_sends_nobody(timed: HouseKeeper, clock: HandMovedClock) -> None:
+    """However often a pool asks to be looked at, its hub gets its time."""
+    house, home = House(), SlowHome()
+    house.home = home
+    done = threading.Event()
+    house.chores.append(done.set)
+    since = clock.now
+    for _ in range(9):
+        assert timed.attend(house) == since + housekeeper.HUB_PATIENCE
+        clock.advance(housekeeper.HUB_PATIENCE / 10)
+    assert len(home.jobs) == 1
+    assert timed._crew == 0
+    home.turn()
+
+
+def test_home_chores_of_a_hub_that_ends(timed: HouseKeeper) -> None:
+    """When the hub that home chores have waited for turns out to be over, the crew does them."""
+    house, home = House(), SlowHome()
+    house.home = home
+    done = threading.Event()
+    house.home_chores.append(done.set)
+    timed.attend(house)
+    assert len(home.jobs) == 1
+    home.over = True
+    timed.attend(house)
+    assert house.home is None
+    wait_for(done)
+
+
+def test_a_hub_that_ends_at_this_moment(timed: HouseKeeper) -> None:
+    """A hub that is over by the time it is to do something has it done by the crew at once."""
+    house = House()
+    house.home = SlowHome(there=False)
+    done = threading.Event()
+    house.home_chores.append(done.set)
+    timed.attend(house)
+    assert house.home is None
+    wait_for(done)
+
+
+def test_a_greenlet_that_never_began(timed: HouseKeeper, clock: HandMovedClock) -> None:
+    """A greenlet that is killed before it has begun is not waited for: another is sent."""
+    house, home = House(), SlowHome()
+    house.home = home
+    done = threading.Event()
+    house.home_chores.append(done.set)
+    timed.attend(house)
+    home.jobs.clear()
+    clock.advance(housekeeper.HUB_PATIENCE)
+    timed.attend(house)
+    assert len(home.jobs) == 1
+    home.turn()
+    assert done.is_set()
+
+
+def test_a_greenlet_in_a_long_chore(timed: HouseKeeper, clock: HandMovedClock, hanging: Hanging) -> None:
+    """What comes while a greenlet is in the middle of a long chore has another greenlet, not a thread."""
+    house, home = House(), SlowHome()
+    house.home = home
+
+    def check() -> None:
+        hanging()
+
+    house.home_chores.append(check)
+    timed.attend(house)
+    first = Caller(home.jobs.pop())
+    wait_for(hanging.begun)
+    done = threading.Event()
+    house.home_chores.append(done.set)
+    timed.attend(house)
+    assert len(home.jobs) == 1
+    clock.advance(10 * housekeeper.HUB_PATIENCE)
+    timed.attend(house)
+    assert len(home.jobs) == 1
+    assert timed._crew == 0
+    home.turn()
+    assert done.is_set()
+    hanging.go_on.set()
+    first.result()
+
+
+def test_a_pool_that_finds_a_home(timed: HouseKeeper, threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of the crew that was sent before a pool was first used in a hub leaves the home chores to that."""
+    house, home = House(), SlowHome()
+    at_home, away = threading.Event(), threading.Event()
+    house.home_chores.append(at_home.set)
+    with monkeypatch.context() as patch:
+        patch.setattr(housekeeper, "start_thread", refuse)
+        timed.attend(house)
+    house.home = home
+    house.chores.append(away.set)
+    timed._crew += threads.start(timed._work)
+    wait_for(away)
+    eventually(lambda: timed._free)
+    assert not at_home.is_set()
+    timed.attend(house)
+    home.turn()
+    assert at_home.is_set()
+
+
+def test_threads_are_named_in_the_log(
+    real: HouseKeeper, works: Works, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log line says which thread of the house keeping it comes from, and threading hears nothing of that."""
+    monkeypatch.setattr(logging, "logThreads", False)  # else the line itself makes an entry in threading
+    before = threading.active_count()
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    works.failing = ConnectionError()
+    pool = Pool(works.make, name="books")
+    caplog.clear()
+    pool._core.look_after()
+    eventually(lambda: len(works.numbers) == 2)
+    house = House(fail)
+    real.watch(house)
+    eventually(lambda: len(said(caplog)) >= 2)
+    names = {record.getMessage()[:10]: record.threadName for record in caplog.records}
+    assert names["pool 'book"] == "ppp-crew-1"
+    assert names["house keep"] == "ppp-housekeeper"
+    assert threading.active_count() == before
+    logging.getLogger("ppp").warning("and other threads are not")
+    assert caplog.records[-1].threadName is None
+    works.failing = None
+    house.told = None
 
 
 # --- the exit, as far as it can be seen without one ------------------------------------------------------
 
 
+class HomeHere(SlowHome):
+    """The hub of the current thread, with native threads for greenlets."""
+
+    def here(self) -> bool:
+        return True
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        self.jobs.append(job)
+        return start_thread(job)
+
+
+class Dying(House):
+    """A household that has jobs at exit."""
+
+    def __init__(self, *jobs: Callable[[], None]) -> None:
+        super().__init__()
+        self.jobs = list(jobs)
+
+    def last_rites(self) -> list[Callable[[], None]]:
+        return self.jobs
+
+
 def test_exit_in_a_hub(real: HouseKeeper) -> None:
-    """At exit the closers of a pool of this thread's hub run in a greenlet of that hub, for a while at most."""
-
-    class HomeHere(SlowHome):
-        def here(self) -> bool:
-            return True
-
-        def finish(self, job: Callable[[], None], seconds: float) -> None:
-            self.seconds = seconds
-            job()
-
-    class Dying(House):
-        def last_rites(self) -> list[Callable[[], None]]:
-            return [self.looked.set]
-
+    """At exit the closers of a pool of this thread's hub run in greenlets of that hub, and what was queued does."""
+    queued = threading.Event()
     house = Dying()
+    house.jobs = [house.looked.set]
+    house.chores.append(queued.set)
     house.home = home = HomeHere()
     real.enter(house)
     real.exit()
     assert house.looked.is_set()
-    assert 0 < home.seconds <= housekeeper.EXIT_TIME
+    assert queued.is_set()
+    assert len(home.jobs) == 2
+
+
+def test_exit_with_closers_that_hang(
+    real: HouseKeeper, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, works: Works
+) -> None:
+    """However many closers of a hub hang, in one pool or in many, every other object is closed, in all the time."""
+    monkeypatch.setattr(housekeeper, "EXIT_TIME", 1.0)
+    closed: list[int] = []
+
+    def hang() -> None:
+        hanging()
+
+    houses = [
+        Dying(*[hang] * 10, *(partial(closed.append, number) for number in range(20))),
+        Dying(partial(closed.append, 20)),
+    ]
+    for house in houses:
+        house.home = HomeHere()
+        real.enter(house)
+    start = monotonic()
+    real.exit()
+    assert sorted(closed) == list(range(21))
+    assert hanging.count == 10
+    assert 1.0 <= monotonic() - start < 5.0
+
+
+def test_exit_when_the_hub_is_over(real: HouseKeeper) -> None:
+    """At exit the closers of a pool whose hub is over run in a thread, though it was this thread's."""
+    house = Dying()
+    house.jobs = [house.looked.set]
+    house.home = home = HomeHere()
+    home.over = True
+    real.enter(house)
+    real.exit()
+    assert house.looked.is_set()
+    assert not home.jobs
 
 
 def test_a_household_is_known_weakly(real: HouseKeeper) -> None:

@@ -91,3 +91,26 @@ def test_silence_without_logging() -> None:
     )
     assert done.stderr == ""
     assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("ppp").handlers)
+
+
+def test_nothing_is_named_for_nobody(
+    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where warnings are switched off, no tracer is asked for them."""
+    named: list[Thing] = []
+
+    def name(thing: Thing) -> str:
+        named.append(thing)
+        return "a thing"
+
+    pool = Pool(Thing, 1, max_using_delay=10, tracer=name)
+    thing = pool.get()
+    with caplog.at_level(logging.ERROR, "ppp"):
+        clock.advance(10)
+        pool.housekeep()
+        pool.ret(thing)
+    assert named == []
+    thing = pool.get()
+    clock.advance(10)
+    pool.housekeep()
+    assert named == [thing]

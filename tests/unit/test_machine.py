@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.entry import Entry, Stage
-from ProxyPatternPool._pool.ledger import PATIENCE, Closed
+from ProxyPatternPool._pool.ledger import HEAD_START, Closed
 from ProxyPatternPool._pool.waiters import Waiter
 from ProxyPatternPool._sync.owner import here
 
@@ -57,6 +57,8 @@ class Thing:
 class Signal:
     """A sleeper that is only told."""
 
+    hub = None
+
     def __init__(self) -> None:
         self.rung = False
 
@@ -65,6 +67,9 @@ class Signal:
 
     def wake(self) -> bool:
         self.rung = True
+        return True
+
+    def alive(self) -> bool:
         return True
 
     def dispose(self) -> None:
@@ -164,10 +169,10 @@ class PoolMachine(RuleBasedStateMachine):
         """Somebody wants an object, and would wait for it."""
         assert self.pool is not None
         hottest = self.ledger.shelves()[-1:]
-        waiter, signal = Waiter[Thing](here().owner), Signal()
-        waiter.sleeper = signal
+        signal = Signal()
+        waiter = Waiter[Thing](here().owner, None, signal)
         try:
-            entry = self.core.locked(self.ledger.ask, self.clock(), waiter, queue=True)
+            entry = self.core.locked(self.ledger.ask, self.clock(), waiter)
         except Closed:
             assert self.shut
             return multiple()
@@ -236,7 +241,7 @@ class PoolMachine(RuleBasedStateMachine):
         self._abandon(self.waiting.pop(which % len(self.waiting))[0])
 
     def _abandon(self, waiter: Waiter[Thing]) -> None:
-        doomed = self.core.locked(self.ledger.abandon, waiter, self.clock())
+        doomed = self.core.locked(self.ledger.withdraw, waiter, self.clock())
         if doomed is not None:
             self.core.finish(doomed)
 
@@ -249,7 +254,7 @@ class PoolMachine(RuleBasedStateMachine):
         waiter, entry = self.permits.pop(which % len(self.permits))
         self.fails = fails
         try:
-            self.core._create(entry)
+            self.core.create(entry)
             self.core.locked(self.ledger.admit, entry, self.clock(), waiter)
         except (Broken, Closed):
             self._abandon(waiter)
@@ -313,7 +318,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     # House keeping. -------------------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([PATIENCE / 2, PATIENCE, 50.0, AVAIL, WARN, KILL]))
+    @rule(seconds=st.sampled_from([HEAD_START / 2, HEAD_START, 50.0, AVAIL, WARN, KILL]))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed, PoolException
-from ProxyPatternPool._pool.ledger import WATCHED
 
 from .clock import HandMovedKeeper
-from .helpers import Thing, Works
+from .helpers import Thing, Works, said
 
 
 def in_the_middle(pool: Pool[Thing], run: Callable[[], object]) -> None:
@@ -41,15 +40,6 @@ def test_an_object_is_given_back_that_needs_a_look(broken: bool, keeper: HandMov
     keeper.run()
     assert works.alive == []
     assert pool.get(0) is not thing
-
-
-def test_a_watched_return(keeper: HandMovedKeeper, works: Works) -> None:
-    """An object that became idle while somebody began to wait stays idle, and the house keeper wakes who waits."""
-    pool = Pool(works.make, 1, closer=works.close)
-    entry = pool._core.ledger.idle[0]
-    in_the_middle(pool, lambda: pool._core.settle(entry, WATCHED))
-    keeper.run()
-    assert pool.get(0) is entry.obj
 
 
 def test_a_lease_ends(keeper: HandMovedKeeper, works: Works) -> None:
@@ -84,7 +74,15 @@ def test_what_cannot_be_done_then_says_so(keeper: HandMovedKeeper, works: Works)
     """Where there is no way, there is an error instead of silence for ever."""
     pool = Pool(works.make, 1, closer=works.close, name="db")
     pool.get()
-    for call in (pool.get, pool.stats, lambda: pool.ret(Thing(7))):
+    for call in (pool.get, pool.stats):
         with pytest.raises(PoolException, match="pool 'db' is called by a finalizer or signal handler in the middle"):
             in_the_middle(pool, call)
     assert pool.stats()["nusing"] == 1
+
+
+def test_what_is_not_lent_here(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """An object that is not lent here gets a warning then too, and nothing else."""
+    pool = Pool(works.make, 1, closer=works.close, name="db")
+    in_the_middle(pool, lambda: pool.ret(Thing(7)))
+    (line,) = said(caplog)
+    assert line.startswith("pool 'db': not lent here")

@@ -224,7 +224,7 @@ def test_a_return_that_crosses_the_close(keeper: HandMovedKeeper, works: Works) 
         pool.shutdown()
         (idle if late else ledger.idle).append(entry)
         assert ledger.watched
-        pool._core.settle(entry, Put.WATCHED)
+        pool._core.follow_up(entry, Put.WATCHED)
         assert works.alive == []
         assert pool.stats()["nobjs"] == 0
 
@@ -236,7 +236,7 @@ def test_a_return_that_the_close_has_found(keeper: HandMovedKeeper, works: Works
     entry = ledger.using.pop(id(pool.get()))
     ledger.idle.append(entry)
     pool.shutdown()
-    pool._core.settle(entry, Put.WATCHED)
+    pool._core.follow_up(entry, Put.WATCHED)
     assert works.alive == []
     assert len(works.closed) == 2
 

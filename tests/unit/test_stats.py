@@ -13,7 +13,8 @@ from typing import Any, cast
 import pytest
 
 from ProxyPatternPool import ObjectStats, Pool, PoolStats
-from ProxyPatternPool._pool.ledger import snapshot
+from ProxyPatternPool._pool.places import Places
+from ProxyPatternPool._pool.racing import snapshot
 from ProxyPatternPool._pool.stats import Tally
 
 from .clock import HandMovedClock, HandMovedKeeper
@@ -276,16 +277,16 @@ def raising(error: Exception) -> Callable[[object], Any]:
 def test_hooks_that_fail(keeper: HandMovedKeeper) -> None:
     """A stats hook or a tracer that fails shows as text, and breaks nothing."""
     assert shown(Pool(Thing, stats=raising(KeyError("gone")))).get("stats") == (
-        "<Thing: stats failed: KeyError('gone')>"
+        "<Thing: stats failed: KeyError: 'gone'>"
     )
     assert shown(Pool(Thing, stats=lambda thing: {"x": Unspeakable()})).get("stats") == (
-        "<Thing: stats failed: ValueError('unspeakable')>"
+        "<Thing: stats failed: ValueError: unspeakable>"
     )
     assert shown(Pool(Thing, tracer=raising(KeyError("gone")))).get("trace") == (
-        "<Thing: tracer failed: KeyError('gone')>"
+        "<Thing: tracer failed: KeyError: 'gone'>"
     )
     assert shown(Pool(lambda number: Unspeakable())).get("str") == (
-        "<Unspeakable: tracer failed: ValueError('unspeakable')>"
+        "<Unspeakable: tracer failed: ValueError: unspeakable>"
     )
 
 
@@ -439,3 +440,37 @@ def test_repr(keeper: HandMovedKeeper, naps: Naps) -> None:
     assert repr(pool) == "<Pool books: closed, 0 idle, 3 in use, 0 waiting, max 3>"
     unlimited = Pool(Thing)
     assert repr(unlimited) == f"<Pool {unlimited.name}: 1 idle, 0 in use, 0 waiting, unlimited>"
+
+
+def test_returns_never_step_back(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counter that is read while a loan begins, without the lock, does not count backwards at the next look."""
+    pool = Pool(Thing, 2, 2)
+    counted = Places.nuses
+
+    def nuses(places: Places[Thing]) -> int:
+        monkeypatch.undo()
+        pool.get()
+        number: int = counted.__get__(places)
+        return number
+
+    monkeypatch.setattr(Places, "nuses", property(nuses))
+    first = pool.stats()["nreturns"]
+    assert pool.stats()["nreturns"] >= first
+    pool.get()
+    assert pool.stats()["nreturns"] >= first
+
+
+@pytest.mark.parametrize("hook", ["tracer", "stats"])
+def test_a_hook_that_asks_the_pool(hook: str, keeper: HandMovedKeeper) -> None:
+    """A hook that asks the pool about its objects, and so about itself, gets an answer and an end."""
+    asked: list[Thing] = []
+
+    def ask(thing: Thing) -> str:
+        asked.append(thing)
+        return str(pool)
+
+    pool = Pool(Thing, 3, 3, tracer=ask) if hook == "tracer" else Pool(Thing, 3, 3, stats=ask)
+    stats = pool.stats()
+    assert len(asked) == 3
+    key = "trace" if hook == "tracer" else hook
+    assert all("<Thing at 0x" in str(one.get(key)) for one in stats["avail"])

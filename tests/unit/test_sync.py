@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import math
 import sys
 import threading
 import time
@@ -16,8 +17,11 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._pool import core, upkeep
+from ProxyPatternPool._pool import lending, upkeep
+from ProxyPatternPool._sync import agenda as agenda_
 from ProxyPatternPool._sync import native, owner, sleeper
+from ProxyPatternPool._sync.agenda import Agenda
+from ProxyPatternPool._sync.jobs import Jobs
 from ProxyPatternPool._sync.native import acquire, allocate_lock, start_thread
 from ProxyPatternPool._sync.owner import ThreadOwner, here
 from ProxyPatternPool._sync.sleeper import Home, NativeSleeper
@@ -123,6 +127,47 @@ def test_a_sign_of_life() -> None:
     assert native.sign_of_life()() is native.sign_of_life()() is not None
 
 
+def test_the_end_of_a_sign_of_life() -> None:
+    """Whoever holds a sign of life can have something called at the end of its thread; others cost nothing."""
+    go_on = threading.Event()
+    ended: list[str] = []
+    signs: list[weakref.ref[Any]] = []
+
+    def job() -> None:
+        signs.append(native.sign_of_life(partial(ended.append, "held")))
+        native.sign_of_life(partial(ended.append, "let go"))
+        assert native.sign_of_life() is native.sign_of_life()
+        wait_for(go_on)
+
+    caller = Caller(job)
+    eventually(lambda: signs)
+    gc.collect()
+    assert not ended
+    go_on.set()
+    caller.result()
+    eventually(lambda: ended)
+    assert ended == ["held"]
+    assert signs[0]() is None
+
+
+def test_a_thread_of_ours_has_a_name() -> None:
+    """A thread of ours has a name as long as it does what it was started for; other threads have none."""
+    names: list[str] = []
+
+    def job() -> None:
+        names.append(native.thread_name())
+        raise ZeroDivisionError
+
+    def run() -> str:
+        with pytest.raises(ZeroDivisionError):
+            native.run_as("ppp-1", job)
+        return native.thread_name()
+
+    assert Caller(run).result() == ""
+    assert names == ["ppp-1"]
+    assert native.thread_name() == ""
+
+
 # --- sleepers ----------------------------------------------------------------------------------------------
 
 
@@ -133,7 +178,10 @@ def test_a_wake_before_the_sleep_is_kept() -> None:
     bed.wake()
     assert bed.sleep(None)
     assert not bed.sleep(0)
+    assert bed.hub is None
+    assert bed.alive()
     bed.dispose()
+    assert bed.alive()
 
 
 def test_sleep_until_woken_or_over() -> None:
@@ -166,12 +214,17 @@ class Hubs:
             monkeypatch.setitem(sys.modules, f"ProxyPatternPool._sync.{name}_hub", fake)
             monkeypatch.setattr(package, f"{name}_hub", fake, raising=False)
 
-    def made(self, what: str, hub: object) -> tuple[str, object]:
-        return what, hub
+    def made(self, what: str, hub: object, *lost: object) -> tuple[object, ...]:
+        return what, hub, *lost
+
+
+def lost() -> None:
+    """What would be done about a sleeper that is lost."""
 
 
 def chosen() -> list[object]:
-    return [sleeper.sleeper(), sleeper.home()]
+    found: list[object] = [sleeper.sleeper(lost), sleeper.sleeper(), sleeper.home()]
+    return found
 
 
 def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,9 +233,17 @@ def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(sleeper.sleeper(), NativeSleeper)
     assert sleeper.home() is None
     hubs.running["eventlet"] = "hub"
-    assert chosen() == [("eventlet bed", "hub"), ("eventlet home", "hub")]
+    assert chosen() == [
+        ("eventlet bed", "hub", lost),
+        ("eventlet bed", "hub", sleeper.nothing),
+        ("eventlet home", "hub"),
+    ]
     hubs.running["gevent"] = "loop"
-    assert chosen() == [("gevent bed", "loop"), ("gevent home", "loop")]
+    assert chosen() == [
+        ("gevent bed", "loop", lost),
+        ("gevent bed", "loop", sleeper.nothing),
+        ("gevent home", "loop"),
+    ]
 
 
 def test_a_sleeper_without_hubs() -> None:
@@ -200,7 +261,7 @@ def test_the_home_of_a_pool(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyP
     def next_home() -> Home | None:
         return hubs.pop(0)
 
-    monkeypatch.setattr(core, "home", next_home)
+    monkeypatch.setattr(lending, "home", next_home)
     monkeypatch.setattr(upkeep, "home", next_home)
     first, second = hubs[1:]
     pool = Pool(Thing, min_size=0)
@@ -218,12 +279,103 @@ class FakeHome:
     def here(self) -> bool:
         return True
 
+    def alive(self) -> bool:
+        return True
+
     def spawn(self, job: Callable[[], None]) -> bool:
         job()
         return True
 
-    def finish(self, job: Callable[[], None], seconds: float) -> None:
-        job()
+
+# --- deadlines and jobs ----------------------------------------------------------------------------------
+
+
+class Watched:
+    """Something that wants to be looked at."""
+
+
+def test_an_agenda() -> None:
+    """Things are due in the order of their deadlines, of which only the earliest counts until it has come."""
+    agenda: Agenda[Watched] = Agenda()
+    early, late = Watched(), Watched()
+    assert agenda.time_left(0.0) is None
+    agenda.note(late, 20.0)
+    agenda.note(early, 30.0)
+    agenda.note(early, 10.0)
+    agenda.note(early, 15.0)
+    assert agenda.time_left(4.0) == 6.0
+    assert agenda.time_left(40.0) == 0.0
+    assert agenda.due(9.9) == []
+    assert agenda.due(10.0) == [early]
+    agenda.note(early, 25.0)
+    assert agenda.due(30.0) == [late, early]
+    assert agenda.time_left(30.0) is None
+
+
+def test_an_agenda_keeps_nothing_alive() -> None:
+    """What is gone has no deadline any more."""
+    agenda: Agenda[Watched] = Agenda()
+    agenda.note(Watched(), 10.0)
+    gc.collect()
+    assert agenda.due(10.0) == []
+
+
+def test_an_agenda_does_not_grow() -> None:
+    """Far deadlines that are given up for nearer ones, again and again, do not heap up until they have passed."""
+    agenda: Agenda[Watched] = Agenda()
+    things = [Watched() for _ in range(10)]
+    for now in range(1000):
+        for thing in things:
+            agenda.note(thing, now + 7200.0)
+            agenda.note(thing, now + 0.5)
+        assert agenda.due(now + 0.5) == things
+        assert len(agenda) <= 2 * len(things) + agenda_.SPARE + 1
+    for thing in things:
+        agenda.note(thing, 5000.0)
+    assert agenda.time_left(0.0) == 5000.0
+    assert agenda.due(5000.0) == things
+    assert agenda.due(9000.0) == []
+    assert len(agenda) == 0
+
+
+def test_jobs() -> None:
+    """Jobs are done once each, by all who help, whatever some of them raise; who waits is told of the end."""
+    jobs = Jobs()
+    done: list[int] = []
+    go_on = threading.Event()
+
+    def last() -> None:
+        wait_for(go_on)
+        done.append(100)
+
+    jobs.add([partial(sys.exit, 3), *(partial(done.append, number) for number in range(50)), last])
+    helpers = [Caller(jobs.run) for _ in range(3)]
+    start = time.monotonic()
+    jobs.wait(start + 0.02)
+    assert time.monotonic() - start >= 0.02
+    waiting = Caller(lambda: jobs.wait(math.inf))
+    eventually(lambda: len(done) == 50)
+    assert waiting.busy
+    go_on.set()
+    waiting.result()
+    assert sorted(done) == [*range(50), 100]
+    for helper in helpers:
+        helper.result()
+    jobs.wait(math.inf)
+
+
+def test_jobs_of_nobody() -> None:
+    """Where there is nothing to do nobody waits, and no greenlet is started."""
+    jobs = Jobs()
+    jobs.run()
+    jobs.finish(FakeHome(), math.inf)
+
+
+def test_jobs_without_time() -> None:
+    """When the time is over no job is begun."""
+    jobs = Jobs()
+    jobs.add([partial(pytest.fail, "too late")])
+    jobs.finish(FakeHome(), time.monotonic())
 
 
 # --- owners ------------------------------------------------------------------------------------------------
@@ -311,26 +463,50 @@ class FakeGreenlet:
             self.name = name
 
 
-def test_greenlets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where greenlets are in use the owner is the running greenlet, its thread's main one being the thread."""
-    main = FakeGreenlet()
-    running = main
+@pytest.fixture
+def greenlets(monkeypatch: pytest.MonkeyPatch) -> list[FakeGreenlet]:
+    """Greenlets are in use, and this is the running one: at first its thread's main one."""
+    running = [FakeGreenlet()]
     greenlet: Any = ModuleType("greenlet")
-    greenlet.getcurrent = lambda: running
+    greenlet.getcurrent = lambda: running[0]
     monkeypatch.setattr(owner, "_greenlets", None)
     monkeypatch.setitem(sys.modules, "greenlet", greenlet)
     monkeypatch.setitem(sys.modules, "gevent", ModuleType("gevent"))
+    return running
+
+
+def test_greenlets(greenlets: list[FakeGreenlet]) -> None:
+    """Where greenlets are in use the owner is the running greenlet, its thread's main one being the thread."""
+    main = greenlets[0]
     assert str(owner_here()) == "thread 'MainThread'"
     assert here() is here()
-    running = FakeGreenlet(main, "Greenlet-7")
+    running = greenlets[0] = FakeGreenlet(main, "Greenlet-7")
     named = owner_here()
+    assert owner_here() is named, "the second look costs nothing"
     assert str(named) == "greenlet 'Greenlet-7'"
+    running.name = "reader"
+    assert str(named) == "greenlet 'reader'"
     running.dead = True
-    assert str(named) == "greenlet 'Greenlet-7' (ended)"
-    running = FakeGreenlet(main)
+    assert str(named) == "greenlet 'reader' (ended)"
+    running = greenlets[0] = FakeGreenlet(main)
     nameless = owner_here()
     assert str(nameless) == f"greenlet 'FakeGreenlet-{id(running):#x}'"
     address = id(running)
-    running = main
+    running = greenlets[0] = main
     gc.collect()
     assert str(nameless) == f"greenlet 'FakeGreenlet-{address:#x}' (ended)"
+    assert str(named) == "greenlet 'reader' (ended)"
+
+
+def test_a_greenlet_that_is_gone(greenlets: list[FakeGreenlet]) -> None:
+    """Of a greenlet that is gone before anyone asks a given name is known, and its kind if it was given none."""
+    main = greenlets[0]
+    owners: list[owner.Owner] = []
+    for name in ("reader", ""):
+        greenlets[0] = FakeGreenlet(main, name)
+        owners.append(owner_here())
+    greenlets[0] = main
+    gc.collect()
+    assert str(owners[0]) == "greenlet 'reader' (ended)"
+    assert str(owners[1]).startswith("greenlet 'FakeGreenlet-0x")
+    assert str(owners[1]).endswith("' (ended)")

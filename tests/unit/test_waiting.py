@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
-from ProxyPatternPool._pool import core as core_module
 from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.ledger import Put
 from ProxyPatternPool._pool.waiters import Waiter, WaitQueue
@@ -20,7 +19,7 @@ from ProxyPatternPool._sync.owner import here
 from ProxyPatternPool._sync.sleeper import NativeSleeper
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import Bed, Caller, Naps, Thing, Works, eventually, wait_for
+from .helpers import Bed, Caller, Naps, Thing, Works, eventually, sleep_in, wait_for
 
 
 def queue_up(pool: Pool[Thing], count: int, job: Callable[[int], object]) -> list[Caller[object]]:
@@ -181,7 +180,7 @@ def test_early_wakes_neither_shorten_nor_lengthen_a_wait(portions: list[float], 
     naps = Naps(clock)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(housekeeper, "KEEPER", HandMovedKeeper(clock))
-        patch.setattr(core_module, "sleeper", naps.bed)
+        sleep_in(patch, naps.bed)
         pool = Pool(Thing, 1)
         pool.get()
         start = clock()
@@ -426,7 +425,7 @@ def test_a_waiter_that_can_wake_no_more_is_passed_over(
     behind: list[Caller[object]] = []
 
     def die() -> None:
-        naps.beds[0].deaf = True
+        naps.beds[-1].deaf = True
         behind.extend(queue_up(pool, 2, lambda number: pool.get()))
         naps.clock.advance(age)
         (pool.ret if worth == "object" else pool.discard)(thing)
@@ -447,22 +446,18 @@ def test_who_can_wake_no_more_uses_up_no_wake() -> None:
     queue: WaitQueue[Thing] = WaitQueue()
     owner = here().owner
     beds = [Bed(Naps(HandMovedClock())) for _ in range(4)]
-    waiters: list[Waiter[Thing]] = []
-    for bed in beds:
-        waiter: Waiter[Thing] = Waiter(owner)
-        waiter.sleeper = bed
-        waiters.append(waiter)
+    waiters: list[Waiter[Thing]] = [Waiter(owner, None, bed) for bed in beds]
     first, dead, second, third = waiters
     beds[1].deaf = True
     for waiter in (first, dead, second):
-        queue.join(waiter)
+        queue.join(waiter, 1000.0)
     queue.nudge(2)
-    assert [waiter.awake for waiter in (first, second)] == [True, True]
-    first.awake = False  # it looked, and somebody was quicker
+    assert [waiter.called for waiter in (first, second)] == [True, True]
+    first.called = False  # it looked, and somebody was quicker
     queue.leave(second)
-    queue.join(third)
+    queue.join(third, 1000.0)
     queue.nudge(2)
-    assert [waiter.awake for waiter in (first, third)] == [True, True]
+    assert [waiter.called for waiter in (first, third)] == [True, True]
 
 
 def test_a_close_does_not_wait_for_who_can_wake_no_more(keeper: HandMovedKeeper, naps: Naps) -> None:
@@ -472,7 +467,7 @@ def test_a_close_does_not_wait_for_who_can_wake_no_more(keeper: HandMovedKeeper,
     behind: list[Caller[object]] = []
 
     def die() -> None:
-        naps.beds[0].deaf = True
+        naps.beds[-1].deaf = True
         pool.ret(thing)
         assert pool.get(0) is thing
         behind.extend(queue_up(pool, 1, lambda number: pool.get()))
@@ -492,7 +487,7 @@ def test_nobody_left_who_can_wake(keeper: HandMovedKeeper, naps: Naps) -> None:
     thing = pool.get()
 
     def die() -> None:
-        naps.beds[0].deaf = True
+        naps.beds[-1].deaf = True
         naps.clock.advance(1)
         pool.ret(thing)
         assert pool.get(0) is thing
@@ -527,14 +522,17 @@ def test_nobody_sleeps_while_something_is_idle(keeper: HandMovedKeeper, monkeypa
     thing = pool.get()
     join = WaitQueue[Thing].join
 
-    def join_as_it_comes_back(queue: WaitQueue[Thing], waiter: Waiter[Thing]) -> None:
-        join(queue, waiter)
+    def sleep_natively(_: Callable[[], None]) -> NativeSleeper:
+        return NativeSleeper()
+
+    def join_as_it_comes_back(queue: WaitQueue[Thing], waiter: Waiter[Thing], now: float) -> None:
+        join(queue, waiter, now)
         # As another thread's ret() does that began before anybody waited: without the lock, which is held here.
         entry = pool._core.ledger.using.pop(id(thing))
         pool._core.ledger.idle.append(entry)
 
     monkeypatch.setattr(WaitQueue, "join", join_as_it_comes_back)
-    monkeypatch.setattr(core_module, "sleeper", NativeSleeper)
+    sleep_in(monkeypatch, sleep_natively)
     assert pool.get(1000) is thing
     assert pool.stats()["nwaiting"] == 0
 
@@ -552,7 +550,49 @@ def test_a_return_during_the_queueing_is_announced(keeper: HandMovedKeeper, naps
         put = ledger.put(entry, naps.clock())
         assert put is None
         ledger.watched = watched
-        pool._core.settle(entry, Put.WATCHED)
+        pool._core.follow_up(entry, Put.WATCHED)
 
     naps.meanwhile.append(give_back_half_seen)
     assert pool.get() is thing
+
+
+def test_a_busy_hub_keeps_nobody_waiting() -> None:
+    """A greenlet comes when its hub turns: meanwhile an idle object is there for those who wait elsewhere."""
+    queue: WaitQueue[Thing] = WaitQueue()
+    naps = Naps(HandMovedClock())
+    waiters: list[Waiter[Thing]] = []
+    for hub in ("one", "one", "other", "other", None, None):
+        bed = Bed(naps)
+        bed.hub = hub
+        waiters.append(Waiter(here().owner, None, bed))
+        queue.join(waiters[-1], 1000.0)
+    queue.nudge(1)
+    assert [waiter.called for waiter in waiters] == [True, False, True, False, True, False]
+    queue.nudge(2)
+    assert all(waiter.called for waiter in waiters)
+
+
+@pytest.mark.parametrize("worth", ["object", "permit"])
+def test_what_is_given_to_a_greenlet_that_never_comes(worth: str, keeper: HandMovedKeeper, naps: Naps) -> None:
+    """A greenlet whose thread ends before its hub turns leaves what it was given to the next who wants it."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+
+    def end() -> None:
+        waiter = pool._core.ledger.waiters.oldest()
+        assert waiter is not None
+        waiter.hub = "hub"
+        naps.clock.advance(1)
+        (pool.ret if worth == "object" else pool.discard)(thing)
+        keeper.run()
+        assert pool.stats()["navail"] == 0
+        naps.beds[-1].deaf = True
+        pool._core._knock()  # as its sleeper does that is lost
+        keeper.run()
+        assert (pool.get(0) is thing) == (worth == "object")
+        interrupt()  # for the test's sake it is still there
+
+    naps.meanwhile.append(end)
+    with pytest.raises(Interruption):
+        pool.get()
+    assert pool.stats()["nobjs"] == pool.stats()["nusing"] == 1

@@ -93,7 +93,7 @@ class PoolConfig:
     name: str | None
 
     @classmethod
-    def checked(
+    def validated(
         cls,
         *,
         max_size: object,
@@ -160,6 +160,6 @@ class PoolConfig:
         )
 
     @property
-    def inconsistent(self) -> bool:
+    def warns_too_late(self) -> bool:
         """Whether an object would be closed before anyone is warned about it."""
         return self.warn_delay is not None and self.kill_delay is not None and self.warn_delay > self.kill_delay

@@ -55,17 +55,18 @@ class Mailbox(Generic[T]):
 class Entry(Generic[T]):
     """One object, its serial, times and uses; compared by identity.
 
-    An entry *is* a place. Whoever takes one from the ledger holds its only reference until it is
-    put back, so that an entry lost on the way, to an exception thrown into a thread at the worst
-    moment, dies there; its finalizer mails it to the house keeper, who closes it and frees its place.
+    An entry *is* a place. Whoever takes one from the ledger, and the receipt of the loan, hold its only
+    references until it is put back, so that an entry lost on the way, to an exception thrown into a thread at
+    the worst moment, dies there (as soon as the traceback does); its finalizer mails it to the house keeper, who
+    closes it and frees its place.
     """
 
     __slots__ = (
         "__weakref__",
+        "close_look",
         "key",
         "last_get",
         "last_ret",
-        "limit",
         "mailbox",
         "obj",
         "owner",
@@ -84,7 +85,7 @@ class Entry(Generic[T]):
         self.serial = serial
         self.key = 0  # the id of the object
         self.uses = 0
-        self.limit = 0  # a return at this many uses or more is looked at closely
+        self.close_look = 0  # a return at this many uses or more is looked at closely
         self.warned = 0  # the use about which a long-use warning was logged
         self.last_get = self.last_ret = 0.0
         self.owner: Owner | None = None

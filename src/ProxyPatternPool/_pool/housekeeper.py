@@ -4,22 +4,26 @@ The scheduling thread sleeps on a ``SimpleQueue``, whose ``put`` may be called f
 earliest deadline. It never runs a user's hook: it asks a pool what is due, and hands the pool's chores to
 a greenlet of the pool's hub, or to a crew of daemon threads that grows only when chores have to wait. A
 hook that hangs holds up chores of its own pool alone.
+
+Chores of a hub are of two kinds. What can be done anywhere is done by the crew if the hub is blocked. Checks and
+creations are not: a connection of a hub fails in a native thread, and one made there fails in the hub. They wait.
 """
 
 import atexit
-import heapq
 import itertools
 import logging
-import math
 import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
-from .._sync.native import Empty, SimpleQueue, acquire, allocate_lock, monotonic, start_thread
+from .._sync.agenda import Agenda
+from .._sync.jobs import Jobs
+from .._sync.native import Empty, SimpleQueue, allocate_lock, monotonic, run_as, start_thread, thread_name
 from .._sync.sleeper import Home
+from .racing import first
 
 Item = TypeVar("Item")
 
@@ -32,7 +36,7 @@ HELPERS = 4
 PATIENCE = 0.05
 """Seconds until chores that nobody took up get a thread more."""
 HUB_PATIENCE = 1.0
-"""Seconds until chores that a hub did not take up are done by a thread: the hub may be blocked, or over."""
+"""Seconds until somebody more is sent for chores that a hub has not taken up: it may be blocked."""
 IDLE = 10.0
 """Seconds after which a thread of the crew with nothing to do ends, unless it is the last."""
 BREATH = 0.001
@@ -45,18 +49,30 @@ EXIT_TIME = 2.0
 """Seconds that the interpreter's exit waits for closers, all pools together."""
 
 
+def _name_thread(record: logging.LogRecord) -> bool:
+    """Have log lines say which thread of ours they come from."""
+    record.threadName = thread_name() or record.threadName
+    return True
+
+
+log.addFilter(_name_thread)
+
+
 class Household(Protocol):
     """What the house keeper needs of a pool."""
 
     chores: deque[Callable[[], None]]
+    """What may be done anywhere: closers, log lines."""
+    home_chores: deque[Callable[[], None]]
+    """What is done in the pool's home as long as that lives: health checks, creations."""
     home: Home | None
 
     def attend(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
         ...
 
-    def run_chores(self) -> None:
-        """Run what is queued, hooks included; raises nothing."""
+    def run_chores(self, *, away: bool = False) -> None:
+        """Run what is queued, hooks included, but not ``home_chores`` if ``away`` from home; raises nothing."""
         ...
 
     def last_rites(self) -> list[Callable[[], None]]:
@@ -72,44 +88,64 @@ class Household(Protocol):
         ...
 
 
-class _Jobs:
-    """Jobs that several threads help to finish."""
+class _Errand:
+    """A greenlet on its way to do the chores of a pool in its hub."""
 
-    def __init__(self, jobs: Iterable[Callable[[], None]] = ()) -> None:
-        self._jobs = deque(jobs)
-        self._left = len(self._jobs)
-        self._lock = allocate_lock()
-        self._done = allocate_lock()
-        self._done.acquire()
+    __slots__ = ("__weakref__", "_household", "begun")
 
-    def add(self, jobs: Collection[Callable[[], None]]) -> None:
-        with self._lock:
-            self._left += len(jobs)
-        self._jobs.extend(jobs)
+    def __init__(self, household: Household) -> None:
+        self._household = household
+        self.begun = False
 
-    def run_chores(self) -> None:
-        """Help until no job is left to begin."""
-        while True:
-            try:
-                job = self._jobs.popleft()
-            except IndexError:
-                return
-            try:
-                job()
-            except BaseException:  # a SystemExit in a closer ends neither the others' closing nor the silence
-                pass
-            finally:
-                with self._lock:
-                    self._left -= 1
-                    if not self._left:
-                        self._done.release()
+    def __call__(self) -> None:
+        self.begun = True
+        self._household.run_chores()
 
-    def wait(self, seconds: float) -> None:
-        """Wait until every job has ended."""
-        with self._lock:
-            if not self._left:
-                return
-        acquire(self._done, seconds)
+
+class _Wait:
+    """How long the chore in front has been waited for."""
+
+    __slots__ = ("_chore", "since", "tries")
+
+    def __init__(self) -> None:
+        self._chore: Callable[[], None] | None = None
+        self.since = 0.0
+        self.tries = 0  # how often somebody was sent for it before
+
+    def too_long(self, chore: Callable[[], None] | None, now: float, patience: float) -> bool:
+        """Whether somebody is to be sent for a chore: it has just come to the front, or not been taken up in time."""
+        if chore is not self._chore:
+            self._chore, self.tries = chore, 0
+        elif now < self.since + patience:
+            return False
+        else:
+            self.tries += 1
+        self.since = now
+        return chore is not None
+
+
+class _Vigil:
+    """What the house keeper knows about the chores of one pool, as long as they wait in one home."""
+
+    __slots__ = ("at_home", "away", "errand", "home")
+
+    def __init__(self, home: Home | None) -> None:
+        self.home = home
+        self.away = _Wait()
+        self.at_home = _Wait()
+        self.errand: Callable[[], _Errand | None] = lambda: None
+
+    def send(self, household: Household, home: Home) -> bool:
+        """Send a greenlet, unless one is on its way: more would change nothing. Say whether the home still exists.
+
+        One that is killed before it has begun is on its way no more: it is referred to by the hub alone.
+        """
+        errand = self.errand()
+        if errand is None or errand.begun:
+            errand = _Errand(household)
+            self.errand = weakref.ref(errand)
+            return home.spawn(errand)
+        return True
 
 
 class HouseKeeper:
@@ -125,19 +161,16 @@ class HouseKeeper:
     def _reset(self) -> None:
         self._lock = allocate_lock()
         self._inbox: SimpleQueue[weakref.ref[Household] | Household | None] = SimpleQueue()
-        self._jobs: SimpleQueue[Household | _Jobs] = SimpleQueue()
-        self._last_jobs = _Jobs()
+        self._jobs: SimpleQueue[Household | Jobs] = SimpleQueue()
+        self._last_jobs = Jobs()
         self._running = False
-        self._waiting: weakref.WeakKeyDictionary[Household, tuple[Callable[[], None] | None, float, int]] = (
-            weakref.WeakKeyDictionary()
-        )  # by pool: the chore in front, since when it was waited for, how often somebody was sent
+        self._vigils: weakref.WeakKeyDictionary[Household, _Vigil] = weakref.WeakKeyDictionary()
         self._done = 0  # jobs that crew threads have done
         self._done_before = -1  # the same when a thread was last added, or not, for chores that had to wait
         self._free = 0  # crew threads waiting for a job
         self._crew = 0  # crew threads in all
-        self._helping: weakref.WeakKeyDictionary[Household | _Jobs, int] = (
-            weakref.WeakKeyDictionary()
-        )  # crew threads by pool
+        self._numbers = itertools.count(1)
+        self._helping: weakref.WeakKeyDictionary[Household, int] = weakref.WeakKeyDictionary()  # crew threads by pool
 
     def enter(self, household: Household) -> None:
         """Know a pool, weakly, for forks and the exit."""
@@ -158,9 +191,9 @@ class HouseKeeper:
         if not self._running:
             with self._lock:
                 if not self._running:
-                    self._running = start_thread(self._run)
+                    self._running = start_thread(partial(run_as, "ppp-housekeeper", self._run))
                     # One of the crew, too: at exit, when no more can be had, a closer may hang and not be the last.
-                    self._crew += start_thread(self._work)
+                    self._crew += self._start_one_of_the_crew()
         self._inbox.put(weakref.ref(household))
 
     def knock(self, household: "weakref.ref[Household] | Household") -> None:
@@ -170,37 +203,27 @@ class HouseKeeper:
     # The scheduling thread. ----------------------------------------------------------------------
 
     def _run(self) -> None:
-        agenda: list[tuple[float, int, weakref.ref[Household]]] = []
-        noted: weakref.WeakKeyDictionary[Household, float] = weakref.WeakKeyDictionary()
-        order = itertools.count()
+        agenda: Agenda[Household] = Agenda()
 
         def look(household: Household) -> None:
             deadline = self.attend(household)
             if deadline is not None:
-                deadline = max(deadline, self.clock() + BREATH)
-                # The earliest of its deadlines is the only one that counts: that look will note the next.
-                if deadline < noted.get(household, math.inf):
-                    noted[household] = deadline
-                    heapq.heappush(agenda, (deadline, next(order), weakref.ref(household)))
-
-        def look_at_due() -> None:
-            now = self.clock()  # read once: what becomes due meanwhile waits until the inbox was looked at
-            while agenda and agenda[0][0] <= now:
-                deadline, _, reference = heapq.heappop(agenda)
-                household = reference()
-                if household is not None and noted.get(household) == deadline:
-                    del noted[household]
-                    look(household)
+                agenda.note(household, max(deadline, self.clock() + BREATH))
 
         def look_at_asking() -> None:
-            wait = min(LONGEST, max(0.0, agenda[0][0] - self.clock())) if agenda else None
-            for household in self._asked(wait):
+            left = agenda.time_left(self.clock())
+            for household in self._asked(None if left is None else min(left, LONGEST)):
+                look(household)
+
+        def look_at_due() -> None:
+            # The time is read once: what becomes due meanwhile waits until the inbox was looked at.
+            for household in agenda.due(self.clock()):
                 look(household)
 
         while not self.ending:  # no pool is kept alive by a name of this frame
             look_at_asking()
             look_at_due()
-        self._last_jobs.run_chores()
+        self._last_jobs.run()
 
     def _asked(self, wait: float | None) -> list[Household]:
         """Wait for pools that ask to be looked at: each once, however often it asked."""
@@ -228,26 +251,29 @@ class HouseKeeper:
 
     def _see_to_chores(self, household: Household) -> float | None:
         """Have a pool's chores done; give the time to see whether they are."""
-        chore = first(household.chores)
-        if chore is None:
-            self._waiting.pop(household, None)
+        home = household.home
+        if home is not None and not home.alive():
+            home = household.home = None  # the next hub in which the pool is used becomes its home
+        chore, at_home = first(household.chores), first(household.home_chores)
+        if chore is None and at_home is None:
+            self._vigils.pop(household, None)
             return None
+        vigil = self._vigils.get(household)
+        if vigil is None or vigil.home is not home:
+            vigil = self._vigils[household] = _Vigil(home)
         now = self.clock()
-        patience = PATIENCE if household.home is None else HUB_PATIENCE
-        before, since, tries = self._waiting.get(household, (None, now, 0))
-        if chore is not before:
-            since, tries = now, 0
-        elif now < since + patience:
-            return since + patience  # somebody was sent for it
-        self._waiting[household] = chore, now, tries + 1
-        # A hub gets a second greenlet before a thread takes over: the first may be in the middle of a long chore,
-        # and a thread is right only if the hub is blocked, or over.
-        if household.home is not None and not household.home.spawn(household.run_chores):
-            household.home = None  # over: the next hub in which the pool is used becomes its home
-            tries = 2
-        if household.home is None or tries > 1:
-            self._employ(household, more=tries > 0)
-        return now + patience
+        if home is None:
+            if vigil.away.too_long(at_home if chore is None else chore, now, PATIENCE):
+                self._employ(household, more=vigil.away.tries > 0)
+            return vigil.away.since + PATIENCE
+        late = vigil.away.too_long(chore, now, HUB_PATIENCE)
+        late_at_home = vigil.at_home.too_long(at_home, now, HUB_PATIENCE)
+        if (late or late_at_home) and not vigil.send(household, home):
+            household.home = None  # it has ended at this moment
+            return self._see_to_chores(household)
+        if late and vigil.away.tries > 1:  # a greenlet was sent twice: the first may be in the middle of a long chore
+            self._employ(household, more=True)
+        return min(vigil.away.since, vigil.at_home.since) + HUB_PATIENCE
 
     # The crew. -------------------------------------------------------------------------------------
 
@@ -265,9 +291,12 @@ class HouseKeeper:
             if not (more or (self._free == 0 and self._crew < CREW)):
                 return
             self._crew += 1
-        if not start_thread(self._work):
+        if not self._start_one_of_the_crew():
             with self._lock:
                 self._crew -= 1
+
+    def _start_one_of_the_crew(self) -> bool:
+        return start_thread(partial(run_as, f"ppp-crew-{next(self._numbers)}", self._work))
 
     def _work(self) -> None:
         jobs = self._jobs
@@ -275,21 +304,23 @@ class HouseKeeper:
             with self._lock:
                 self._free += 1
             try:
-                household: Household | _Jobs | None = jobs.get(timeout=IDLE)
+                job: Household | Jobs | None = jobs.get(timeout=IDLE)
             except Empty:
-                household = None
+                job = None
             with self._lock:
                 self._free -= 1
                 # A job put after the wait and before this line was not given a thread of its own.
-                if household is None and jobs.empty() and self._crew > 1:
+                if job is None and jobs.empty() and self._crew > 1:
                     self._crew -= 1
                     return
-            if household is not None:
-                household.run_chores()
+            if isinstance(job, Jobs):
+                job.run()
+            elif job is not None:
+                job.run_chores(away=job.home is not None)
                 with self._lock:
-                    self._helping[household] = self._helping.get(household, 1) - 1
+                    self._helping[job] = self._helping.get(job, 1) - 1
                     self._done += 1
-            household = None  # keep no pool alive while waiting
+            job = None  # keep no pool alive while waiting
 
     # The ends of the process. ----------------------------------------------------------------------
 
@@ -300,22 +331,30 @@ class HouseKeeper:
         """Close every object of every pool, within ``EXIT_TIME``, silently."""
         until = monotonic() + EXIT_TIME
         households = self._alive()
+        hub: Home | None = None
+        jobs_of_hub = Jobs()
         for household in households:
             jobs = household.last_rites()
-            if household.home is not None and household.home.here():
-                household.home.finish(_Jobs(jobs).run_chores, max(0.0, until - monotonic()))
+            # One by one, not by run_chores(): a closer that hangs keeps no other object open.
+            jobs.extend(iter(partial(_pop, household.chores), None))
+            home = household.home
+            if home is not None and home.here() and home.alive():
+                hub = home
+                jobs_of_hub.add(jobs)
             else:
                 self._last_jobs.add(jobs)
         self.ending = True
         # A closer that hangs must not hang the exit: they run in daemon threads. New threads cannot be had here
         # on some versions (3.12), but the scheduling thread and one of the crew have nothing else to do any more.
-        helped = start_thread(self._last_jobs.run_chores)
+        helped = start_thread(self._last_jobs.run)
         if self._running:
             self._inbox.put(None)
             self._jobs.put(self._last_jobs)
         elif not helped:
-            self._last_jobs.run_chores()
-        self._last_jobs.wait(max(0.0, until - monotonic()))
+            self._last_jobs.run()
+        if hub is not None:
+            jobs_of_hub.finish(hub, until)
+        self._last_jobs.wait(until)
         for household in households:
             # What was in a hook's hands comes to its end now, or never.
             household.await_rest(max(0.0, until - monotonic()))
@@ -327,10 +366,10 @@ class HouseKeeper:
             household.after_fork()
 
 
-def first(items: "deque[Item]") -> "Item | None":
-    """The left end of a deque that others shorten."""
+def _pop(items: "deque[Item]") -> "Item | None":
+    """The left end of a deque that others shorten, taken out."""
     try:
-        return items[0]
+        return items.popleft()
     except IndexError:
         return None
 

@@ -67,14 +67,16 @@ class Lease(Generic[T]):
 
     def release(self) -> None:
         """Give the object back. A second call does nothing."""
-        if self._entry is not None:
-            self._lender.end_loan(self._entry, self._use)
+        entry = self._entry  # read once: of two threads that release a lease one finds the loan over
+        if entry is not None:
+            self._lender.end_loan(entry, self._use)
             self._entry = None  # last: whatever is thrown in before, __del__ still has it
 
     def discard(self) -> None:
         """Give a broken object back: it is closed and its place freed. A second call does nothing."""
-        if self._entry is not None:
-            self._lender.end_loan(self._entry, self._use, broken=True)
+        entry = self._entry
+        if entry is not None:
+            self._lender.end_loan(entry, self._use, broken=True)
             self._entry = None
 
     def __enter__(self) -> T:

@@ -15,7 +15,6 @@ Why they are safe without the lock:
 
 import enum
 from collections import deque
-from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from .._sync.native import GIL
@@ -25,12 +24,13 @@ from .config import PoolConfig
 from .entry import LIVE, Entry, Mailbox, Receipt
 from .places import Places
 from .policy import RETIRE
+from .racing import remove, snapshot
 from .waiters import Waiter, WaitQueue
 
 T = TypeVar("T")
 
-PATIENCE = 0.001
-"""Seconds the oldest waiter may be overtaken by newcomers; afterwards entries go to it directly."""
+HEAD_START = 0.001
+"""Seconds for which the oldest waiter may be overtaken by newcomers; afterwards entries go to it directly."""
 
 
 class Closed(Exception):
@@ -52,15 +52,6 @@ class _Nothing(deque[Entry[T]]):
 
     def pop(self, *_: int) -> Entry[T]:
         raise IndexError
-
-
-def snapshot(items: Iterable[T]) -> list[T]:
-    """Copy a collection that others change meanwhile, without the lock."""
-    while True:
-        try:
-            return list(items)
-        except RuntimeError:  # it changed in the middle: a finalizer ran within list()
-            continue
 
 
 class Ledger(Generic[T]):
@@ -112,15 +103,15 @@ class Ledger(Generic[T]):
         """Make an entry idle that is the caller's; say what is left to do, ``None`` for nothing."""
         entry.last_ret = now
         watched = self.watched
-        if watched or entry.uses >= entry.limit:
+        if watched or entry.uses >= entry.close_look:
             return REFUSED
         self.idle.append(entry)
         return WATCHED if self.watched else None
 
     # Everything below is called with the lock held. ----------------------------------------------
 
-    def ask(self, now: float, waiter: Waiter[T], *, queue: bool = False) -> Entry[T] | None:
-        """Get an idle entry, lent, or a permit to create, or else join the queue if so wished.
+    def ask(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
+        """Get an idle entry, lent, or a permit to create, or else join the queue, if the waiter can sleep.
 
         Raises:
             Closed: nobody is served any more.
@@ -130,14 +121,13 @@ class Ledger(Generic[T]):
         entry = self._take_any(now, waiter)
         if entry is None and self.places.has_room():
             entry = waiter.gift = self.places.reserve()
-        if entry is None and queue:
-            waiter.since = now
+        if entry is None and waiter.sleeper is not None:
             # First be seen, then look again: see the module's docstring.
             self.watched += 1
-            self.waiters.join(waiter)
+            self.waiters.join(waiter, now)
             entry = self._take_any(now, waiter)
             if entry is not None:
-                self.leave(waiter)
+                self._leave(waiter, now)
         return entry
 
     def _take_any(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
@@ -180,31 +170,31 @@ class Ledger(Generic[T]):
         if self.closed:
             raise Closed
         entry = waiter.gift
-        if entry is not None:
-            if entry.stage is LIVE:
-                self.lend(entry, now, waiter)
-            return entry
-        entry = self._take_any(now, waiter)
-        if entry is not None:
-            self.leave(waiter)
-        else:
-            waiter.awake = False
+        if entry is None:
+            entry = self._take_any(now, waiter)
+            if entry is None:
+                waiter.called = False
+                return None
+        elif entry.stage is LIVE:
+            self.lend(entry, now, waiter)
+        self._leave(waiter, now)
         return entry
 
-    def leave(self, waiter: Waiter[T]) -> None:
-        """Take a waiter out of the queue, and wake the next if an entry is idle."""
-        self.waiters.leave(waiter)
-        self.nudge()
+    def _leave(self, waiter: Waiter[T], now: float) -> None:
+        """End a wait, if there was one, and note how long it was."""
+        if waiter.since is None:
+            return
+        if not self.waiters.leave(waiter):
+            self.nudge()  # it may have been told of an idle entry: somebody else is to come and look
+        waited, waiter.since = now - waiter.since, None  # last: an interrupted step is done again
+        self.wait_time += waited
+        self.max_wait = max(self.max_wait, waited)
 
-    def waited(self, seconds: float, *, in_vain: bool) -> None:
-        """Enter how long a waiter waited."""
-        self.wait_time += seconds
-        self.max_wait = max(self.max_wait, seconds)
-        self.ntimeouts += in_vain
-
-    def abandon(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
-        """Take out a waiter that was interrupted; what it had got goes to the next. Say what is to be finished."""
-        self.leave(waiter)
+    def withdraw(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
+        """Take out a waiter that gave up, or failed; what it had got goes to the next. Say what is to be finished."""
+        self._leave(waiter, now)
+        self.ntimeouts += waiter.in_vain
+        waiter.in_vain = False
         entry = waiter.lent or waiter.gift
         if entry is None:
             return None
@@ -214,10 +204,17 @@ class Ledger(Generic[T]):
             return entry if self.give(entry, now) else None
         return entry
 
+    def recover(self, now: float) -> list[Entry[T]]:
+        """Take back what was given to greenlets whose thread has ended since. Say what is to be finished."""
+        doomed = [self.withdraw(waiter, now) for waiter in self.waiters.stranded()]
+        return [entry for entry in doomed if entry is not None]
+
     def nudge(self) -> None:
         """Wake as many waiters as there are idle entries, and note whether anyone still waits."""
-        self.waiters.nudge(len(self.idle) + len(self.checked))
-        self.watched = len(self.waiters) + self.closed + (not self._lock_free)
+        idle = len(self.idle) + len(self.checked)
+        if idle:
+            self.waiters.nudge(idle)
+        self.watched = len(self.waiters.queue) + self.closed + (not self._lock_free)
 
     def give(self, entry: Entry[T], now: float) -> bool:
         """Hand an entry that is the caller's to whoever is next; say whether it is to be closed instead."""
@@ -232,10 +229,7 @@ class Ledger(Generic[T]):
         """Give an entry to the oldest waiter, or put it on a shelf; say whether it is to be closed instead."""
         if self.closed:
             return self.places.retire(entry)
-        while (waiter := self.waiters.first()) is not None and now - waiter.since >= PATIENCE:
-            if self.waiters.hand(waiter, entry):
-                break
-        else:
+        if not self.waiters.hand(entry, since=now - HEAD_START):
             shelf.append(entry)
         self.nudge()
         return False
@@ -245,13 +239,9 @@ class Ledger(Generic[T]):
         if not self.closed:
             self.nudge()
             return False
-        for shelf in (self.idle, self._was_idle):
-            try:
-                shelf.remove(entry)
-            except ValueError:  # somebody who came before the close has it, or the close found it
-                continue
-            return self.places.retire(entry)
-        return False
+        found = remove(self.idle, entry) or remove(self._was_idle, entry)
+        # Else somebody who came before the close has it, or the close found it.
+        return found and self.places.retire(entry)
 
     @property
     def nidle(self) -> int:
@@ -268,20 +258,11 @@ class Ledger(Generic[T]):
     def free(self, entry: Entry[T]) -> None:
         """Free the place of an entry that has come to its end, and let waiters create what there is room for."""
         self.places.free(entry)
-        while not self.closed and self.places.has_room():
-            waiter = self.waiters.first()
-            if waiter is None:
-                break
+        while not self.closed and self.places.has_room() and self.waiters.oldest() is not None:
             permit = self.places.reserve()
-            if not self.waiters.hand(waiter, permit):
+            if not self.waiters.hand(permit):
                 self.places.free(permit)
         self.nudge()
-
-    def holds(self, entry: Entry[T]) -> bool:
-        """Whether an entry is on one of the shelves, or lent."""
-        if self.using.get(entry.key) is entry:
-            return True
-        return any(entry in shelf for shelf in (self.idle, self.checked, self._was_idle))
 
     def close(self, *, at_exit: bool = False) -> list[Entry[T]]:
         """Serve nobody any more, and say what is to be closed: at the interpreter's exit what is lent, too.
@@ -302,8 +283,11 @@ class Ledger(Generic[T]):
                     found.append(shelf.pop())
                 except IndexError:  # somebody who came before the close was quicker
                     break
-        while at_exit and self.using:
-            found.append(self.using.popitem()[1])
+        while at_exit:
+            try:
+                found.append(self.using.popitem()[1])
+            except KeyError:
+                break
         if not at_exit:
             self.waiters.dismiss()
         return [entry for entry in found if self.places.retire(entry)]

@@ -2,6 +2,8 @@
 
 import copy
 import logging
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
 from typing import Generic, TypeVar
 
 from .._errors import HookError, PoolException
@@ -36,6 +38,24 @@ def keepsake(error: BaseException) -> BaseException:
     return kept
 
 
+_asking: ContextVar[bool] = ContextVar("ProxyPatternPool asks a hook about an object", default=False)
+
+
+def _asked(name: str, hook: Callable[[T], object], obj: T) -> object:
+    """Ask a hook about an object; a hook that asks the pool in turn gets a plain answer, and so an end."""
+    if _asking.get():
+        return f"<{type(obj).__name__} at {id(obj):#x}>"
+
+    def ask() -> object:
+        _asking.set(True)
+        return hook(obj)
+
+    try:
+        return copy_context().run(ask)  # so that there is nothing to reset, whatever is thrown into this thread
+    except Exception as error:
+        return f"<{type(obj).__name__}: {name} failed: {said(error)}>"
+
+
 class Lifecycle(Generic[T]):
     """From creation to closing, one object at a time; counts what goes wrong on the way."""
 
@@ -48,19 +68,19 @@ class Lifecycle(Generic[T]):
 
     def describe(self, obj: T) -> str:
         """Name an object for a log line: by the tracer, or else by its own text."""
-        try:
-            return str((self._hooks.tracer or str)(obj))
-        except Exception as error:
-            return f"<{type(obj).__name__}: tracer failed: {error!r}>"
+        if not log.isEnabledFor(logging.WARNING):  # nobody will read it
+            return ""
+        return self._name(obj)
+
+    def _name(self, obj: T) -> str:
+        return str(_asked("tracer", self._hooks.tracer or str, obj))
 
     def shown(self, obj: T) -> dict[str, object]:
         """Show an object in the statistics, under the key of the hook that says something about it."""
-        if self._hooks.stats is not None:
-            try:
-                return {"stats": jsonable(self._hooks.stats(obj))}
-            except Exception as error:
-                return {"stats": f"<{type(obj).__name__}: stats failed: {error!r}>"}
-        return {"str" if self._hooks.tracer is None else "trace": self.describe(obj)}
+        hook = self._hooks.stats
+        if hook is not None:
+            return {"stats": _asked("stats", lambda obj: jsonable(hook(obj)), obj)}
+        return {"str" if self._hooks.tracer is None else "trace": self._name(obj)}
 
     def make(self, entry: Entry[T]) -> None:
         """Call the factory and put the object into the entry, whatever is thrown into this thread.

@@ -22,7 +22,7 @@ class Places(Generic[T]):
     def __init__(self, config: PoolConfig, mailbox: Mailbox[T], *, careful: bool) -> None:
         self._config = config
         self._mailbox = mailbox
-        self.limit = 0 if careful else config.max_use or _UNLIMITED
+        self.close_look = 0 if careful else config.max_use or _UNLIMITED
         """From this use on the return of an entry is looked at closely."""
         self._taken: dict[int, weakref.ref[Entry[T]]] = {}  # by serial; weak, so that a lost entry dies
         self._known: set[int] = set()  # ids of all objects
@@ -78,7 +78,7 @@ class Places(Generic[T]):
             raise ValueError("fun returned an object that is in the pool already")
         # No call in these three lines, so that nothing can be thrown in between; the rest free() does again.
         self.ncreated += 1
-        entry.limit = self.limit
+        entry.close_look = self.close_look
         entry.stage = LIVE
         self._known.add(entry.key)
         self._creating.discard(entry.serial)

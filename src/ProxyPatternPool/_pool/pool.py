@@ -15,7 +15,7 @@ from .lease import Borrowed, Lease, QuietLease
 from .ledger import REFUSED, WATCHED
 from .report import report
 from .stats import PoolStats
-from .upkeep import UpkeptCore
+from .upkeep import Upkeep
 
 T = TypeVar("T")
 
@@ -29,8 +29,14 @@ class Pool(Generic[T]):
 
     No hook is ever called with a lock held, and ``max_size`` bounds objects being created, idle, lent,
     checked and being closed, all together. Close the pool with ``shutdown()`` or a ``with`` statement;
-    dropping it closes its objects too, as does the end of the interpreter. In the child of a fork the pool
-    starts empty, and the parent's objects are neither used nor closed there.
+    dropping it closes its objects too, as does the end of the interpreter. Objects that were borrowed with
+    ``get()`` and are still out when the pool is dropped cannot come back any more: they stay until the process ends;
+    those of leases are closed when the lease ends. In the child of a fork the pool starts empty, and the parent's
+    objects are neither used nor closed there.
+
+    Finalizers and signal handlers may give objects back, and shut the pool down, even if they run in the middle of the
+    pool's own work; ``get`` and ``stats`` are refused there with a ``PoolException``, since they could only wait for
+    themselves.
     """
 
     def __init__(
@@ -95,7 +101,7 @@ class Pool(Generic[T]):
             TypeError: A parameter has the wrong type; the message names it and the value.
         """
         hooks = Hooks(fun, opener, getter, retter, closer, health, stats, tracer)
-        config = PoolConfig.checked(
+        config = PoolConfig.validated(
             max_size=max_size,
             min_size=min_size,
             timeout=timeout,
@@ -113,7 +119,7 @@ class Pool(Generic[T]):
         )
         if log_level is not None:
             set_log_level(log_level)
-        self._core: UpkeptCore[T] = UpkeptCore(hooks, config, housekeeper.KEEPER)
+        self._core: Upkeep[T] = Upkeep(hooks, config, housekeeper.KEEPER)
 
     @property
     def name(self) -> str:
@@ -130,6 +136,7 @@ class Pool(Generic[T]):
         Raises:
             TimeOut: No object within the timeout; its cause is the last creation error, if any.
             PoolClosed: The pool was shut down, before or during the wait.
+            PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
             HookError: The ``opener`` or ``getter`` failed, under ``hook_errors="discard"``.
             PoolValueError: The timeout is negative or NaN.
             Exception: Whatever ``fun`` raises, if the object was being created for this caller.
@@ -164,12 +171,12 @@ class Pool(Generic[T]):
         # What follows is Ledger.put(), written out for the same reason as in get().
         entry.last_ret = core.clock()
         watched = ledger.watched
-        if watched or entry.uses >= entry.limit:
-            core.settle(entry, REFUSED)
+        if watched or entry.uses >= entry.close_look:
+            core.follow_up(entry, REFUSED)
             return
         ledger.idle.append(entry)
         if ledger.watched:
-            core.settle(entry, WATCHED)
+            core.follow_up(entry, WATCHED)
 
     def discard(self, obj: T) -> None:
         """Give a broken object back: it is closed, without ``retter``, and its place is freed.
@@ -220,7 +227,11 @@ class Pool(Generic[T]):
         self._core.housekeep()
 
     def stats(self) -> PoolStats:
-        """Take a JSON-compatible snapshot: sizes, counters, and who holds what since when."""
+        """Take a JSON-compatible snapshot: sizes, counters, and who holds what since when.
+
+        Raises:
+            PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
+        """
         return report(self._core)
 
     def __enter__(self) -> Self:
@@ -247,6 +258,6 @@ class Pool(Generic[T]):
 
     def __del__(self) -> None:
         # In a finalizer: wait for nothing, call nobody's code. The house keeper closes what there is.
-        core: UpkeptCore[T] | None = getattr(self, "_core", None)
+        core: Upkeep[T] | None = getattr(self, "_core", None)
         if core is not None:
             core.abandon()

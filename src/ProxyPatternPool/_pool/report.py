@@ -6,10 +6,10 @@ from typing import Generic, TypeVar, cast
 from .._sync.native import wall_clock
 from .._sync.owner import Owner
 from .entry import Entry
-from .ledger import snapshot
 from .lifecycle import said
+from .racing import snapshot
 from .stats import ObjectStats, PoolStats
-from .upkeep import UpkeptCore
+from .upkeep import Upkeep
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def _look(entry: Entry[T], now: float) -> _Seen[T]:
     return _Seen(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, entry.owner)
 
 
-def _shown(core: UpkeptCore[T], seen: _Seen[T]) -> ObjectStats:
+def _shown(core: Upkeep[T], seen: _Seen[T]) -> ObjectStats:
     return cast(
         ObjectStats,
         {
@@ -54,11 +54,13 @@ class _Books(Generic[T]):
     numbers: dict[str, object]
 
 
-def _read(core: UpkeptCore[T]) -> _Books[T]:
+def _read(core: Upkeep[T]) -> _Books[T]:
     ledger, places, rounds = core.ledger, core.ledger.places, core.rounds
     lent = snapshot(ledger.using.values())
     nuses = places.nuses
     nborrows = nuses + rounds.nhealth
+    # Loans begin and end without the lock, between these lines too: a counter that is read must never step back.
+    core.nreturns = max(core.nreturns, nborrows - len(lent) - rounds.nchecking)
     bound = core.config.max_size
     numbers: dict[str, object] = {
         "sem": bound and {"value": bound - len(places), "init": bound},
@@ -66,11 +68,11 @@ def _read(core: UpkeptCore[T]) -> _Books[T]:
         "nobjs": len(places),
         "nuses": nuses,
         "nborrows": nborrows,
-        "nreturns": nborrows - len(lent) - rounds.nchecking,
+        "nreturns": core.nreturns,
         "nhealth": rounds.nhealth,
         "nwaiting": len(ledger.waiters),
         "ncreated": places.ncreated,
-        "ncreating": core.ncreating,
+        "ncreating": core.attempts,
         "nerrors": core.nerrors,
         "nkilled": rounds.nkilled,
         "nrecycled": rounds.nrecycled,
@@ -84,11 +86,11 @@ def _read(core: UpkeptCore[T]) -> _Books[T]:
     return _Books(core.clock(), ledger.shelves(), lent, core.last_error, numbers)
 
 
-def report(core: UpkeptCore[T]) -> PoolStats:
+def report(core: Upkeep[T]) -> PoolStats:
     """Take a snapshot of a pool."""
     if core.sweep():
         core.look_after()
-    config, tally = core.config, core.lifecycle.tally
+    config, tally = core.config, core.tally
     books = core.locked(_read, core)
     now, error = books.now, books.error
     idle = [_look(entry, now) for entry in books.idle]
@@ -114,16 +116,16 @@ def report(core: UpkeptCore[T]) -> PoolStats:
             "nusing": len(lent),
             "running": running,
             "rel_hk_last": (core.started_at if core.hk_last is None else core.hk_last) - now,
-            "time_per_hk": core.hk_time / max(core.hk_rounds, 1),
+            "time_per_hk": tally["hk_time"] / max(tally["hk_rounds"], 1),
             "avail": [_shown(core, seen) for seen in idle],
             "using": [_shown(core, seen) for seen in lent],
             "last_error": None if error is None else said(error),
             "bad_health": tally["bad_health"],
             "hc_errors": tally["hc_errors"],
             "hook_errors": tally["hook_errors"],
-            "hk_rounds": core.hk_rounds,
-            "hk_errors": core.hk_errors,
-            "hc_rounds": core.hc_rounds,
+            "hk_rounds": tally["hk_rounds"],
+            "hk_errors": tally["hk_errors"],
+            "hc_rounds": tally["hc_rounds"],
             **books.numbers,
         },
     )

@@ -1,5 +1,6 @@
 """What a round of house keeping finds: expired, long-used and unhealthy entries. Called with the lock held."""
 
+import weakref
 from collections import deque
 from dataclasses import dataclass
 from traceback import StackSummary
@@ -9,8 +10,9 @@ from .._sync.owner import Owner
 from . import policy
 from .config import PoolConfig
 from .entry import Entry
-from .ledger import Ledger, snapshot
+from .ledger import Ledger
 from .policy import Verdict
+from .racing import snapshot
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ class Rounds(Generic[T]):
     def __init__(self, config: PoolConfig, ledger: Ledger[T]) -> None:
         self._config = config
         self._ledger = ledger
-        self._in_check: set[int] = set()  # serials of entries taken out to be checked
+        self._in_check: weakref.WeakSet[Entry[T]] = weakref.WeakSet()  # weak: one may be lost to an interruption
         self.nkilled = self.nrecycled = self.nhealth = 0
 
     def due(self, now: float) -> Due[T]:
@@ -91,7 +93,8 @@ class Rounds(Generic[T]):
             if ledger.using.get(key) is not entry or entry.uses != use:
                 continue
             if now - loan.since < min(delays):
-                # Loans are entered in the order in which they begin: all that follow are younger.
+                # Loans are entered in nearly the order in which they begin, the clock being read just before: all
+                # that follow are younger, or older by so little that the next look is soon enough.
                 deadline = min(deadline, loan.since + min(delays))
                 break
             match policy.on_long_use(now - loan.since, warn, kill, warned=entry.warned == use):
@@ -99,7 +102,7 @@ class Rounds(Generic[T]):
                     deadline = min([deadline, *(loan.since + delay for delay in delays if loan.since + delay > now)])
                 case Verdict.WARN:
                     entry.warned = use
-                    entry.limit = 0  # its return is looked at closely
+                    entry.close_look = 0  # its return is looked at closely
                     due.warned.append(loan)
                     deadline = deadline if kill is None else min(deadline, loan.since + kill)
                 case Verdict.RETIRE:
@@ -114,10 +117,9 @@ class Rounds(Generic[T]):
                     due.killed.append(loan)
         due.deadline = deadline if due.deadline is None else min(due.deadline, deadline)
 
-    def unwarn(self, entry: Entry[T]) -> bool:
-        """Forget the warning about an entry that came back; say whether it was about this loan."""
-        entry.limit = self._ledger.places.limit
-        return entry.warned == entry.uses
+    def unwarn(self, entry: Entry[T]) -> None:
+        """Forget the warning about an entry that came back: the next return is like any other."""
+        entry.close_look = self._ledger.places.close_look
 
     @property
     def nchecking(self) -> int:
@@ -131,16 +133,16 @@ class Rounds(Generic[T]):
         except IndexError:
             return None
         self.nhealth += 1
-        self._in_check.add(entry.serial)
+        self._in_check.add(entry)
         return entry
 
     def passed_check(self, entry: Entry[T], now: float) -> bool:
         """Make a checked entry available again; say whether it is to be closed instead."""
         return self._ledger.pass_on(entry, now, self._ledger.checked)
 
-    def checked(self, entry: Entry[T]) -> None:
+    def has_checked(self, entry: Entry[T]) -> None:
         """Note that a check is over, whatever came of it."""
-        self._in_check.discard(entry.serial)
+        self._in_check.discard(entry)
 
     def end_check(self) -> None:
         """Put all that passed back at the cold end, in the order of their last return."""

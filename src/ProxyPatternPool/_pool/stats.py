@@ -1,7 +1,7 @@
 """The typed snapshot of a pool, and the counters that belong to no lock of the ledger's."""
 
 import json
-from collections import Counter
+from collections import defaultdict
 from typing import TypeAlias, cast
 
 from typing_extensions import NotRequired, TypedDict
@@ -78,7 +78,7 @@ class PoolStats(TypedDict):
     rel_hk_last: float
     """When the last house-keeping round began, relative to now; minus ``running`` if there was none."""
     time_per_hk: float
-    """Mean time a house-keeping round took, hooks included."""
+    """Seconds spent on house keeping, hooks and looks between the rounds included, for each round so far."""
     shutdown: bool
     avail: list[ObjectStats]
     """Idle objects, coldest first."""
@@ -89,9 +89,9 @@ class PoolStats(TypedDict):
     ncreated: int
     """Objects created."""
     ncreating: int
-    """Creations attempted, the seed's meaning: ``ncreated``, ``nerrors`` and those under way now."""
+    """Creations attempted, the seed's meaning: those that came to an object, those that failed, those under way now."""
     nerrors: int
-    """Creations that failed, in the factory or (``hook_errors="discard"``) in the opener."""
+    """Creations that failed, in the factory or (``hook_errors="discard"``) in the opener; those have created, too."""
     last_error: str | None
     """The error of the last creation, if it failed."""
     nuses: int
@@ -135,15 +135,15 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
-        self._counts: Counter[str] = Counter()
+        # In C, where no finalizer or signal handler can come in between and wait for the lock for ever.
+        self._counts: defaultdict[str, float] = defaultdict(int)
 
-    def add(self, event: str) -> None:
+    def add(self, event: str, amount: float = 1) -> None:
         with self._lock:
-            self._counts[event] += 1
+            self._counts[event] += amount
 
-    def __getitem__(self, event: str) -> int:
-        with self._lock:
-            return self._counts[event]
+    def __getitem__(self, event: str) -> float:
+        return self._counts.get(event, 0)
 
 
 def jsonable(data: object) -> object:

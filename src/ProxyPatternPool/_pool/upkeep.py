@@ -1,25 +1,23 @@
 """House keeping of one pool: what the schedule asks of it, and what its chores are."""
 
-import contextlib
-import importlib
 import logging
 import os
 import random
-import sys
 import weakref
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
 from .._hooks import Hooks
+from .._sync.fork import keep_for_ever
 from .._sync.sleeper import home
 from . import policy
 from .config import PoolConfig
-from .core import Core
 from .entry import Entry
 from .housekeeper import HouseKeeper
 from .ledger import Closed, Ledger
+from .lending import Lending
+from .racing import first
 from .rounds import Due, Loan
 
 T = TypeVar("T")
@@ -37,8 +35,8 @@ def _is_reloader() -> bool:
     return "PPP_WERKZEUG_WORKAROUND" in os.environ and os.environ.get("WERKZEUG_RUN_MAIN") != "true"
 
 
-class UpkeptCore(Core[T]):
-    """A core that the house keeper looks after."""
+class Upkeep(Lending[T]):
+    """What the house keeper needs of a pool, and so the whole of it."""
 
     def __init__(self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper) -> None:
         self._kept = not _is_reloader()
@@ -49,22 +47,17 @@ class UpkeptCore(Core[T]):
             return
         self.home = home()
         try:
-            fill = self._alone("refill", self._refill)
-            if fill is not None:  # nobody else knows this pool yet
-                fill()
+            self._alone("refill", self._refill)()
         except BaseException:
             self.shutdown()
             raise
 
     def _start_empty(self) -> None:
         super()._start_empty()
-        self.chores: deque[Callable[[], None]] = deque()
         self._busy: dict[str, weakref.ref[Callable[[], None]]] = {}  # chores of which one at a time is enough
         self._retry_at = 0.0
         self._next_round = self.clock() + (self.config.delay or 0.0)
-        self.hk_rounds = self.hk_errors = self.hc_rounds = 0
         self.hk_last: float | None = None
-        self.hk_time = 0.0
 
     def look_after(self) -> None:
         if self._kept:
@@ -80,18 +73,20 @@ class UpkeptCore(Core[T]):
 
     def attend(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
-        ledger = self.ledger
         self.sweep()
-        if ledger.mailbox.abandoned and not ledger.closed:
-            self._queue_closers(self.locked(ledger.close))
-            if ledger.using:
+        self._queue_closers(self.locked(self.ledger.recover, self.clock()))
+        if self.ledger.mailbox.abandoned and not self.ledger.closed:
+            self._queue_closers(self.locked(self.ledger.close))
+            if self.ledger.using:
                 self._keeper.remember(self)
-                self.chores.append(self.tell_who_stays)
-        if ledger.closed:
-            return None
-        now = self.clock()
-        deadlines = [deadline for deadline in (self._round(now), self._see_to_refill(now)) if deadline is not None]
-        return min(deadlines, default=None)
+                self.say(self.tell_who_stays)
+        deadlines: list[float | None] = []
+        if not self.ledger.closed:
+            now = self.clock()
+            deadlines = [self._round(now), self._see_to_refill(now)]
+        if self.lines:
+            self.chores.extend(self._alone_if_first("lines", self._speak))
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _round(self, now: float, *, forced: bool = False) -> float | None:
         """Do a round if it is time; give the time of the next look."""
@@ -101,17 +96,16 @@ class UpkeptCore(Core[T]):
         if full or self.config.exact:
             due = self.locked(self.rounds.due, now)
             self._queue_closers(due.expired)
-            self._queue_closers([loan.entry for loan in due.killed])
-            # In front of the closers: the reason comes before the consequence.
-            self.chores.extendleft(partial(self._tell_of_long_use, loan, "closing") for loan in due.killed)
-            self.chores.extendleft(partial(self._tell_of_long_use, loan, "lending") for loan in due.warned)
+            self.chores.extend(partial(self._kill, loan) for loan in due.killed)
+            for loan in due.warned:
+                self.say(partial(self._tell_of_long_use, loan))
         if full:
-            self.hk_rounds += 1
+            self.tally.add("hk_rounds")
             self.hk_last = now
             self._next_round = now + (delay or 0.0)
-            if self.lifecycle.checks and self.hk_rounds % self.config.health_freq == 0:
-                self._queue_alone("health", self._check_health)
-        self.hk_time += self.clock() - now
+            if self.lifecycle.checks and self.tally["hk_rounds"] % self.config.health_freq == 0:
+                self.home_chores.extend(self._alone_if_first("health", self._check_health))
+        self.tally.add("hk_time", self.clock() - now)
         if delay is None or not self.ledger.places:
             return None  # the next creation has the pool looked at again
         if not self.config.exact:
@@ -124,13 +118,8 @@ class UpkeptCore(Core[T]):
             return None
         if self._backing_off(now):
             return self._retry_at
-        self._queue_alone("refill", self._refill)
+        self.home_chores.extend(self._alone_if_first("refill", self._refill))
         return None
-
-    def _queue_alone(self, name: str, chore: Callable[[], None]) -> None:
-        alone = self._alone(name, chore)
-        if alone is not None:
-            self.chores.append(alone)
 
     def _backing_off(self, now: float) -> bool:
         return self._failures > 0 and now < self._retry_at
@@ -140,50 +129,63 @@ class UpkeptCore(Core[T]):
 
     def housekeep(self) -> None:
         """Do a full round now, chores included, in this thread."""
-        self.sweep()
-        if not self.ledger.closed:
-            self._round(self.clock(), forced=True)
+        try:
+            self.sweep()
+            if not self.ledger.closed:
+                self._round(self.clock(), forced=True)
+                self._run_chores()
+                self._see_to_refill(self.clock())  # of what the round has closed, too
             self._run_chores()
-            self._see_to_refill(self.clock())  # of what the round has closed, too
-        self._run_chores()
+        finally:
+            if self.chores or self.home_chores:  # interrupted: the house keeper does the rest
+                self.look_after()
 
     # Chores: outside the lock, in a crew thread, in a greenlet of the pool's hub, or in the caller of housekeep(). ----
 
-    def run_chores(self) -> None:
-        """Run what is queued, hooks included; raises nothing."""
+    def run_chores(self, *, away: bool = False) -> None:
+        """Run what is queued, hooks included; raises nothing. Away from the pool's hub only what may run there."""
         try:
-            self._run_chores()
+            self._run_chores(away=away)
         except BaseException as error:  # a SystemExit, or a greenlet's death, in a hook: this pool's chores end here
             self._went_wrong(error)
 
-    def _run_chores(self) -> None:
+    def _run_chores(self, *, away: bool = False) -> None:
         start = self.clock()
-        while True:
-            try:
-                chore = self.chores.popleft()
-            except IndexError:
-                break
+        while (chore := self._next_chore(away)) is not None:
             try:
                 chore()
             except Exception as error:
                 self._went_wrong(error)
-        self.hk_time += self.clock() - start
+        self.tally.add("hk_time", self.clock() - start)
+
+    def _next_chore(self, away: bool) -> Callable[[], None] | None:
+        for chores in (self.chores,) if away else (self.chores, self.home_chores):
+            try:
+                return chores.popleft()
+            except IndexError:
+                continue
+        return next(self._alone_if_first("lines", self._speak), None) if self.lines else None
 
     def _went_wrong(self, error: BaseException) -> None:
-        self.hk_errors += 1
-        log.error("%s: house keeping failed: %r", self.label, error)
+        self.tally.add("hk_errors")
+        if not self.lifecycle.silent:
+            log.error("%s: house keeping failed: %r", self.label, error, exc_info=error)
 
-    def _alone(self, name: str, chore: Callable[[], None]) -> Callable[[], None] | None:
-        """Make a chore of which one at a time is enough; None if there is one, queued or under way."""
-        return self.locked(self._claim, name, chore)
-
-    def _claim(self, name: str, chore: Callable[[], None]) -> Callable[[], None] | None:
-        other = self._busy.get(name)
-        if other is not None and other() is not None:
-            return None
+    def _alone(self, name: str, chore: Callable[[], None]) -> Callable[[], None]:
+        """Make a chore of which one at a time is enough."""
         alone = partial(self._do_alone, name, chore)
         self._busy[name] = weakref.ref(alone)  # weak: one that is lost on the way holds up no other
         return alone
+
+    def _alone_if_first(self, name: str, chore: Callable[[], None]) -> Iterator[Callable[[], None]]:
+        """Make such a chore unless there is one, queued or under way."""
+        alone = self.locked(self._claim, name, chore)
+        if alone is not None:
+            yield alone
+
+    def _claim(self, name: str, chore: Callable[[], None]) -> Callable[[], None] | None:
+        other = self._busy.get(name)
+        return self._alone(name, chore) if other is None or other() is None else None
 
     def _do_alone(self, name: str, chore: Callable[[], None]) -> None:
         try:
@@ -192,20 +194,29 @@ class UpkeptCore(Core[T]):
             self._busy.pop(name, None)
             self.look_after()  # at what was not begun because this was under way
 
-    def _tell_of_long_use(self, loan: Loan[T], what: str) -> None:
-        log.warning(
-            "%s: %s has been kept for %.3f s by %s%s%s",
-            self.label,
-            self.lifecycle.describe(loan.entry.obj),
-            self.clock() - loan.since,
-            loan.owner,
-            ", closing it" if what == "closing" else "",
-            "" if loan.stack is None else "\n" + "".join(loan.stack.format()),
-        )
+    def _speak(self) -> None:
+        """Log what is to be logged."""
+        while (line := first(self.lines)) is not None:
+            self.lines.popleft()
+            line()
+
+    def _kill(self, loan: Loan[T]) -> None:
+        """Close what was kept too long; name it first, as long as it can be looked at."""
+        what = self.lifecycle.describe(loan.entry.obj)
+        self.say(partial(self._log_long_use, what, loan, self.clock() - loan.since, ", closing it"))
+        self.finish(loan.entry)
+
+    def _tell_of_long_use(self, loan: Loan[T]) -> None:
+        what = self.lifecycle.describe(loan.entry.obj)
+        self._log_long_use(what, loan, self.clock() - loan.since, "")
+
+    def _log_long_use(self, what: str, loan: Loan[T], kept: float, end: str) -> None:
+        stack = "" if loan.stack is None else "\n" + "".join(loan.stack.format())
+        log.warning("%s: %s has been kept for %.3f s by %s%s%s", self.label, what, kept, loan.owner, end, stack)
 
     def _check_health(self) -> None:
         """Check each idle entry once, coldest first; only the one being checked is away meanwhile."""
-        self.hc_rounds += 1
+        self.tally.add("hc_rounds")
         try:
             for _ in range(self.ledger.nidle):
                 entry = self.locked(self.rounds.begin_check)
@@ -219,12 +230,12 @@ class UpkeptCore(Core[T]):
         try:
             fine = self.lifecycle.check(entry)
         except BaseException:
-            self._bury(entry)
+            self.bury(entry)
             raise
         finally:
-            self.locked(self.rounds.checked, entry)
+            self.locked(self.rounds.has_checked, entry)
         if not fine:
-            self._bury(entry)
+            self.bury(entry)
         elif self.locked(self.rounds.passed_check, entry, self.clock()):
             self.finish(entry)
 
@@ -235,7 +246,7 @@ class UpkeptCore(Core[T]):
         ledger = self.ledger
         try:
             while (entry := self.locked(_permit_to_refill, ledger)) is not None:
-                self._create(entry)
+                self.create(entry)
                 if self.locked(ledger.give, entry, self.clock()):
                     self.finish(entry)
         except Closed:
@@ -247,7 +258,13 @@ class UpkeptCore(Core[T]):
                 raise
             log.error("%s: creation failed, next attempt in %.3f s: %r", self.label, delay, error)
 
-    # The ends of the process. ------------------------------------------------------------------------
+    # The ends: of the handle, of the process, and its beginning as a child. ----------------------------
+
+    def abandon(self) -> None:
+        """Have the house keeper close the pool, for whoever must neither wait nor call anything: a finalizer."""
+        if self.ledger.places:
+            self.ledger.mailbox.abandoned = True
+            self._keeper.knock(self)
 
     def await_rest(self, seconds: float) -> None:
         if self.lifecycle.closes or not self.lifecycle.silent:
@@ -256,8 +273,9 @@ class UpkeptCore(Core[T]):
     def last_rites(self) -> list[Callable[[], None]]:
         """Close the pool at interpreter exit: what is to be called for that."""
         self.lifecycle.silent = True
-        doomed = self.locked(self.ledger.close, at_exit=True)
+        doomed = self.locked(partial(self.ledger.close, at_exit=True))
         closers: list[Callable[[], None]] = [partial(self.finish, entry) for entry in doomed]
+        self.lines.clear()
         if not self.lifecycle.closes:
             self.chores.clear()
             return []
@@ -267,7 +285,7 @@ class UpkeptCore(Core[T]):
     def after_fork(self) -> None:
         """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""
         closed = self.ledger.closed
-        _keep_for_ever(self.ledger)
+        keep_for_ever((self.ledger, self.chores, self.home_chores, self.lines))
         self._start_empty()
         if closed:
             self.ledger.close()
@@ -275,27 +293,3 @@ class UpkeptCore(Core[T]):
 
 def _permit_to_refill(ledger: Ledger[T]) -> Entry[T] | None:
     return ledger.places.reserve() if ledger.wants_refill() else None
-
-
-_inherited: list[object] = []
-
-
-def _keep_for_ever(thing: object) -> None:
-    """Never free something, not even when the interpreter ends.
-
-    A list in a module is emptied at exit, and the finalizers of what it held would then speak on
-    connections that the parent still uses. One reference too many prevents that.
-    """
-    _inherited.append(thing)
-    ctypes = sys.modules.get("ctypes")
-    if ctypes is not None:  # else the interpreter was built without it: until exit the list does
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
-
-
-def _before_fork() -> None:
-    """Import in the parent what the child needs: another thread's import lock is held in the child for ever."""
-    with contextlib.suppress(ImportError):  # an interpreter built without it
-        importlib.import_module("ctypes")
-
-
-os.register_at_fork(before=_before_fork)

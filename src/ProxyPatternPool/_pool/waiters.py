@@ -1,16 +1,15 @@
 """The FIFO queue of those who wait, and how an entry is handed to them."""
 
+import math
 from collections import deque
 from typing import Generic, TypeVar
 
 from .._sync.owner import Owner
-from .._sync.sleeper import NativeSleeper, Sleeper
+from .._sync.sleeper import Sleeper
 from .entry import Entry, Receipt
+from .racing import remove
 
 T = TypeVar("T")
-
-NO_BED = NativeSleeper()
-"""What a waiter has that is not in the queue."""
 
 
 class Waiter(Generic[T]):
@@ -20,90 +19,110 @@ class Waiter(Generic[T]):
     caller on the way, the ledger knows what is to go back.
     """
 
-    __slots__ = ("awake", "gift", "lent", "owner", "receipt", "served", "since", "sleeper", "use")
+    __slots__ = ("called", "gift", "hub", "in_vain", "lent", "owner", "receipt", "served", "since", "sleeper", "use")
 
-    def __init__(self, owner: Owner, receipt: Receipt[T] | None = None) -> None:
+    def __init__(self, owner: Owner, receipt: Receipt[T] | None = None, sleeper: Sleeper | None = None) -> None:
         self.owner = owner
         self.receipt = receipt
+        self.sleeper = sleeper  # None for one who does not queue
+        self.hub = None if sleeper is None else sleeper.hub  # in whose next turn it comes; a native thread does at once
         self.gift: Entry[T] | None = None  # an entry, or a permit to create one, that is this waiter's alone
         self.lent: Entry[T] | None = None  # the entry it was lent, with that use
         self.use = 0
-        self.since = 0.0
-        self.sleeper: Sleeper = NO_BED
+        self.since: float | None = None  # when it joined the queue, until its wait is over
         self.served = False
-        self.awake = False  # told to look for itself, and has not yet looked
+        self.called = False  # told to look for itself, and has not yet looked
+        self.in_vain = False  # its time was over before it got anything
 
-    def wake(self) -> bool:
+    def call(self) -> bool:
         """Have the caller look; say whether it ever can: a greenlet dies silently with its thread."""
-        self.awake = self.sleeper.wake()
-        return self.awake
+        self.called = self.sleeper is not None and self.sleeper.wake()
+        return self.called
 
 
 class WaitQueue(Generic[T]):
     """The waiters, oldest first."""
 
-    __slots__ = ("_queue",)
+    __slots__ = ("_handed", "queue")
 
     def __init__(self) -> None:
-        self._queue: deque[Waiter[T]] = deque()
+        self.queue: deque[Waiter[T]] = deque()
+        self._handed: set[Waiter[T]] = set()  # greenlets that have not yet come for what they were given
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.queue)
 
-    def join(self, waiter: Waiter[T]) -> None:
-        self._queue.append(waiter)
+    def join(self, waiter: Waiter[T], now: float) -> None:
+        waiter.since = now
+        self.queue.append(waiter)
 
-    def leave(self, waiter: Waiter[T]) -> None:
-        """Take a waiter out, if it still is in."""
-        try:
-            self._queue.remove(waiter)
-        except ValueError:  # it was served, or the pool was closed
-            pass
+    def leave(self, waiter: Waiter[T]) -> bool:
+        """Take a waiter out, if it still is in; say whether it was served."""
+        if waiter.served:
+            self._handed.discard(waiter)
+        else:
+            remove(self.queue, waiter)  # else the pool was closed
+        return waiter.served
 
-    def first(self) -> Waiter[T] | None:
+    def oldest(self) -> Waiter[T] | None:
         """The oldest waiter that has nothing yet."""
-        while self._queue:
+        while self.queue:
             # One that is served and still here was left by an interrupted hand().
-            if not self._queue[0].served:
-                return self._queue[0]
-            self._queue.popleft()
+            if not self.queue[0].served:
+                return self.queue[0]
+            self.queue.popleft()
         return None
 
-    def hand(self, waiter: Waiter[T], entry: Entry[T]) -> bool:
-        """Give an entry, or a permit, to the oldest waiter; say whether it can still come for it.
+    def hand(self, entry: Entry[T], *, since: float = math.inf) -> bool:
+        """Give an entry, or a permit, to the oldest waiter that can still come for it.
 
-        The gift comes first: from then on the waiter is served.
+        Say whether there is one that has waited since then, or longer. The gift comes first: from then on the waiter
+        is served.
         """
-        waiter.gift = entry
-        waiter.served = True
-        heard = waiter.wake()
-        self._queue.popleft()
-        if not heard:
+        while (waiter := self.oldest()) is not None and (waiter.since or 0.0) <= since:
+            if waiter.hub is not None:
+                self._handed.add(waiter)
+            waiter.gift = entry
+            waiter.served = True
+            heard = waiter.call()
+            self.queue.popleft()
+            if heard:
+                return True
+            self._handed.discard(waiter)
             waiter.gift = None
-        return heard
+        return False
+
+    def stranded(self) -> list[Waiter[T]]:
+        """Those that cannot come any more for what they were given: their thread has ended."""
+        return [waiter for waiter in self._handed if waiter.sleeper is None or not waiter.sleeper.alive()]
 
     def nudge(self, idle: int) -> None:
-        """Tell as many waiters as there are idle entries, oldest first, to come and look."""
-        if not idle or not self._queue:
-            return
-        for waiter in self._queue:
-            # One that can come no more counts as served, and is left behind by first().
-            if waiter.served:
+        """Tell as many waiters as there are idle entries, oldest first, to come and look.
+
+        A greenlet comes when its hub turns, and that may be busy: those elsewhere do not wait for it. So as many are
+        told in each hub, and behind them among the native threads.
+        """
+        threads = 0
+        greenlets: dict[object, int] = {}  # by hub
+        for waiter in self.queue:
+            if waiter.served or (waiter.hub is not None and greenlets.get(waiter.hub) == idle):
                 continue
-            if waiter.awake or waiter.wake():
-                idle -= 1
-                if not idle:
-                    break
+            if not (waiter.called or waiter.call()):
+                waiter.served = True  # it can come no more, and is left behind by oldest()
+            elif waiter.hub is not None:
+                greenlets[waiter.hub] = greenlets.get(waiter.hub, 0) + 1
             else:
-                waiter.served = True
+                threads += 1
+                if threads == idle:
+                    break
 
     def rouse(self) -> None:
         """Wake everyone to look for himself; harmless at any time."""
-        for waiter in self._queue:
+        for waiter in self.queue:
             if not waiter.served:
-                waiter.wake()
+                waiter.call()
 
     def dismiss(self) -> None:
         """Send everyone home."""
         self.rouse()
-        self._queue.clear()
+        self.queue.clear()

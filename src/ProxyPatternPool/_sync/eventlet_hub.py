@@ -12,9 +12,29 @@ from eventlet.hubs.hub import BaseHub
 from greenlet import getcurrent, greenlet
 
 from .native import get_ident, sign_of_life
+from .sleeper import awake, nothing
 
 _os = patcher.original("os")
 """Unpatched: a green write switches, and rings happen with a pool's lock held."""
+
+
+class _End:
+    """One end of a pipe, open as long as somebody refers to it.
+
+    Nobody closes it otherwise. Whoever is about to write holds a reference, so that its number cannot meanwhile have
+    become another file's, whatever ends at that moment; and no lock is needed, for which a finalizer could not wait.
+    """
+
+    __slots__ = ("fd",)
+
+    _close = staticmethod(os.close)  # at the interpreter's end the module may be gone before the last of these
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        os.set_blocking(fd, False)
+
+    def __del__(self) -> None:
+        self._close(self.fd)
 
 
 class Bell:
@@ -23,52 +43,70 @@ class Bell:
     def __init__(self, hub: BaseHub) -> None:
         self._hub = weakref.ref(hub)
         self._thread = get_ident()
-        self._alive = sign_of_life()
         self._calls: deque[Callable[[], object]] = deque()
-        self._listening, self._ringing = os.pipe()
-        for end in (self._listening, self._ringing):
-            os.set_blocking(end, False)
+        listening, ringing = map(_End, os.pipe())
+        self._fd = listening.fd
+        self._ends = [ringing, listening]
+        # The listener below is lost with its thread, without a word: then nobody else is left to close the pipe.
+        self._sign = sign_of_life(self._ends.clear)
         eventlet.spawn_n(self._listen)
 
     def here(self) -> bool:
         return get_ident() == self._thread
 
+    def alive(self) -> bool:
+        """Whether there still is a hub that listens."""
+        return self._hub() is not None and bool(self._ends)
+
     def call(self, run: Callable[[], object]) -> bool:
         """Have the hub call something in its next turn; say whether there still is a hub."""
         hub = self._hub()
-        if hub is None or self._alive() is None:
+        if hub is None or not self.alive():
             return False
         if self.here():
             hub.schedule_call_global(0, run)
             return True
         self._calls.append(run)
         try:
-            _os.write(self._ringing, b"!")
+            ringing = self._ends[0]
+            _os.write(ringing.fd, b"!")
+        except IndexError:  # it has ended at this moment
+            return False
         except BlockingIOError:  # full of unread rings: the hub will look anyway
             pass
-        except OSError:  # closed: the hub's thread has ended
-            return False
         return True
 
     def _listen(self) -> None:
+        """Look at the calls when it rings, until the pipe is closed in the child of a fork.
+
+        The number of the pipe, not the pipe: it is to be closed although this is waiting.
+        """
         try:
-            while True:
-                hubs.trampoline(self._listening, read=True)
-                _os.read(self._listening, 4096)
+            while self._ends:
+                hubs.trampoline(self._fd, read=True)
+                self._read()
                 hub = hubs.get_hub()
                 while self._calls:
                     # Never switch to a waiter from here: nobody would switch back to this listener.
                     hub.schedule_call_global(0, self._calls.popleft())
-        except OSError:  # closed under us, in the child of a fork
-            return
+        except hubs.IOClosed:
+            pass
         finally:
-            self.close()
+            self._ends.clear()
+
+    def _read(self) -> None:
+        try:
+            _os.read(self._fd, 4096)
+        except BlockingIOError:
+            # Rung for another: a parent and its child share what they poll with, until one of them has a new hub.
+            pass
 
     def close(self) -> None:
-        ends, self._listening, self._ringing = (self._listening, self._ringing), -1, -1
-        for end in ends:
-            if end >= 0:
-                os.close(end)
+        """In the child of a fork: leave the pipe to the parent."""
+        self._ends.clear()
+        if self._hub() is running() is not None:
+            # After the close: the hub would else take it out of what the parent polls, too.
+            hubs.notify_opened(self._fd)
 
 
 _bells: weakref.WeakKeyDictionary[BaseHub, Bell] = weakref.WeakKeyDictionary()
@@ -95,7 +133,7 @@ def running() -> BaseHub | None:
 def bell_of(hub: BaseHub) -> Bell:
     """The bell of the current thread's hub."""
     bell = _bells.get(hub)
-    if bell is None:
+    if bell is None or not bell.alive():
         bell = _bells[hub] = Bell(hub)
     return bell
 
@@ -103,11 +141,12 @@ def bell_of(hub: BaseHub) -> Bell:
 class EventletSleeper:
     """A greenlet sleeps by switching to its hub, which switches back when the bell was rung for it."""
 
-    __slots__ = ("_bell", "_greenlet", "_hub", "_rung")
+    __slots__ = ("_bell", "_greenlet", "_living", "_rung", "hub")
 
-    def __init__(self, hub: BaseHub) -> None:
-        self._hub = hub
+    def __init__(self, hub: BaseHub, lost: Callable[[], None] = nothing) -> None:
+        self.hub = hub
         self._bell = bell_of(hub)
+        self._living: Callable[[], object] = sign_of_life(lost)
         self._greenlet: greenlet | None = None
         self._rung = False
 
@@ -116,9 +155,9 @@ class EventletSleeper:
         # switch below: nothing is lost between looking at the flag and sleeping.
         if not self._rung and (seconds is None or seconds > 0):
             self._greenlet = getcurrent()
-            timer = None if seconds is None else self._hub.schedule_call_global(seconds, self._go)
+            timer = None if seconds is None else self.hub.schedule_call_global(seconds, self._go)
             try:
-                self._hub.switch()
+                self.hub.switch()
             finally:
                 self._greenlet = None
                 if timer is not None:
@@ -135,8 +174,11 @@ class EventletSleeper:
         self._rung = True
         return self._bell.call(self._go)
 
+    def alive(self) -> bool:
+        return self._living() is not None
+
     def dispose(self) -> None:
-        """Do nothing: the bell serves the next sleeper of this hub."""
+        self._living = awake  # the bell stays: it serves the next sleeper of this hub
 
 
 class EventletHome:
@@ -148,9 +190,8 @@ class EventletHome:
     def here(self) -> bool:
         return self._bell.here()
 
+    def alive(self) -> bool:
+        return self._bell.alive()
+
     def spawn(self, job: Callable[[], None]) -> bool:
         return self._bell.call(partial(eventlet.spawn_n, job))
-
-    def finish(self, job: Callable[[], None], seconds: float) -> None:
-        with eventlet.Timeout(seconds, False):
-            eventlet.spawn(job).wait()

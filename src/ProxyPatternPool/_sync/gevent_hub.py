@@ -10,6 +10,7 @@ from gevent.hub import Waiter, get_hub
 from gevent.monkey import is_module_patched
 
 from .native import get_ident, sign_of_life
+from .sleeper import awake, nothing
 
 
 def running() -> Loop | None:
@@ -20,6 +21,11 @@ def running() -> Loop | None:
     return hub
 
 
+def _exists(hub: Loop) -> bool:
+    """Whether nobody has destroyed a hub: it gives its loop away then."""
+    return getattr(hub, "loop", None) is not None
+
+
 class GeventSleeper:
     """A greenlet sleeps in its hub, kept awake by an async watcher that any thread may ring.
 
@@ -27,11 +33,11 @@ class GeventSleeper:
     nothing else to do raises ``LoopExit`` in the waiting greenlet.
     """
 
-    __slots__ = ("_alive", "_bell", "_disposed", "_hub", "_rung", "_waiter")
+    __slots__ = ("_bell", "_disposed", "_living", "_rung", "_waiter", "hub")
 
-    def __init__(self, hub: Loop) -> None:
-        self._hub = hub
-        self._alive = sign_of_life()
+    def __init__(self, hub: Loop, lost: Callable[[], None] = nothing) -> None:
+        self.hub = hub
+        self._living: Callable[[], object] = sign_of_life(lost)
         self._rung = self._disposed = False
         self._waiter: Waiter[None] = Waiter(hub)
         self._bell = hub.loop.async_()
@@ -45,7 +51,7 @@ class GeventSleeper:
         # switches there: nothing is lost between looking at the flag and sleeping.
         self._waiter.clear()
         if not self._rung and (seconds is None or seconds > 0):
-            timer = None if seconds is None else self._hub.loop.timer(seconds)
+            timer = None if seconds is None else self.hub.loop.timer(seconds)
             try:
                 if timer is not None:
                     timer.start(self._ring)
@@ -59,7 +65,7 @@ class GeventSleeper:
 
     def wake(self) -> bool:
         self._rung = True
-        if self._alive() is None:
+        if not self.alive():
             return False
         if not self._disposed:
             try:
@@ -68,7 +74,11 @@ class GeventSleeper:
                 return False
         return True
 
+    def alive(self) -> bool:
+        return self._living() is not None and _exists(self.hub)
+
     def dispose(self) -> None:
+        self._living = awake
         self._disposed = True
         self._bell.stop()
         self._bell.close()
@@ -80,20 +90,21 @@ class GeventHome:
     def __init__(self, hub: Loop) -> None:
         self._hub = weakref.ref(hub)
         self._thread = get_ident()
-        self._alive = sign_of_life()
+        self._sign = sign_of_life()
 
     def here(self) -> bool:
         return get_ident() == self._thread
 
+    def alive(self) -> bool:
+        hub = self._hub()
+        return hub is not None and self._sign() is not None and _exists(hub)
+
     def spawn(self, job: Callable[[], None]) -> bool:
         hub = self._hub()
-        if hub is None or self._alive() is None:
+        if hub is None or not self.alive():
             return False
         try:
             hub.loop.run_callback_threadsafe(gevent.spawn, job)
         except Exception:  # whatever a destroyed loop answers: the caller has another way
             return False
         return True
-
-    def finish(self, job: Callable[[], None], seconds: float) -> None:
-        gevent.spawn(job).join(timeout=seconds)

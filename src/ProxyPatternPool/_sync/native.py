@@ -19,8 +19,10 @@ __all__ = [
     "allocate_lock",
     "get_ident",
     "monotonic",
+    "run_as",
     "sign_of_life",
     "start_thread",
+    "thread_name",
     "wall_clock",
 ]
 
@@ -66,17 +68,42 @@ class _Sign:
     """Lives as long as its thread."""
 
 
-class _Signs(ThreadLocal):
+class _Own(ThreadLocal):
+    """What each native thread has of its own."""
+
     def __init__(self) -> None:
-        self.of_life = _Sign()
+        self.sign = _Sign()
+        self.name = ""
 
 
-_signs = _Signs()
+_own = _Own()
 
 
-def sign_of_life() -> "weakref.ref[_Sign]":
-    """Something that dies with the current native thread."""
-    return weakref.ref(_signs.of_life)
+def sign_of_life(ended: Callable[[], object] | None = None) -> "weakref.ref[_Sign]":
+    """Something that dies with the current native thread, and then calls ``ended``, if itself it is still held.
+
+    The call is made in a finalizer: it must wait for nothing and call nobody, and so can do no more than knock.
+    """
+    return weakref.ref(_own.sign, None if ended is None else lambda _: ended())
+
+
+def run_as(name: str, run: Callable[[], None]) -> None:
+    """Run something in a native thread of ours, which has a name for the log meanwhile.
+
+    Not by ``threading.current_thread().name``: that makes an entry for a thread which ``threading`` does not know.
+    Until 3.12 such an entry outlives its thread, and is taken for the next one with the same ident; and before 3.11.8
+    and 3.12.2 a process that is forked in a thread with such an entry, as by a factory, ends with an error.
+    """
+    _own.name = name
+    try:
+        run()
+    finally:
+        _own.name = ""
+
+
+def thread_name() -> str:
+    """The name of the current native thread, if it is one of ours."""
+    return _own.name
 
 
 def start_thread(run: Callable[[], None]) -> bool:

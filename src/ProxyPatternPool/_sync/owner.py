@@ -3,7 +3,8 @@
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .native import ThreadLocal, sign_of_life
 
@@ -43,17 +44,23 @@ class ThreadOwner:
 
 
 class GreenletOwner:
-    """A greenlet other than its thread's main one."""
+    """A greenlet other than its thread's main one; of one that is gone only a name that it was given is remembered."""
 
-    __slots__ = ("_greenlet", "_name")
+    __slots__ = ("_greenlet", "_id", "_kind", "_name")
 
     def __init__(self, current: "greenlet") -> None:
         self._greenlet = weakref.ref(current)
-        self._name: str = getattr(current, "name", "") or f"{type(current).__name__}-{id(current):#x}"
+        self._kind = type(current)
+        self._id = id(current)
+        # Not current.name, for which gevent makes up a name: that takes longer than all else here.
+        self._name: str | None = current.__dict__.get("name")
 
     def __str__(self) -> str:
         current = self._greenlet()
-        return f"greenlet {self._name!r}" + ("" if current is not None and not current.dead else " (ended)")
+        if current is not None:
+            self._name = getattr(current, "name", None)
+        name = self._name or f"{self._kind.__name__}-{self._id:#x}"
+        return f"greenlet {name!r}" + ("" if current is not None and not current.dead else " (ended)")
 
 
 class _ThreadHere(ThreadLocal):
@@ -64,18 +71,22 @@ class _ThreadHere(ThreadLocal):
 
 
 class _GreenletHere:
-    """Looks at the running greenlet; a main greenlet is its thread."""
+    """Looks at the running greenlet, which keeps its owner itself; a main greenlet's is its thread."""
 
     def __init__(self, threads: _ThreadHere) -> None:
         from greenlet import getcurrent
 
-        self._current = getcurrent
+        self._current: Callable[[], Any] = getcurrent
         self._threads = threads
 
     @property
     def owner(self) -> Owner:
         current = self._current()
-        return self._threads.owner if current.parent is None else GreenletOwner(current)
+        try:
+            known: Owner = current._ppp_owner
+        except AttributeError:
+            known = current._ppp_owner = self._threads.owner if current.parent is None else GreenletOwner(current)
+        return known
 
 
 _threads = _ThreadHere()

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from .native import acquire, allocate_lock
@@ -9,6 +10,11 @@ from .native import acquire, allocate_lock
 
 class Sleeper(Protocol):
     """One caller's bed. A wake-up before the sleep is kept; several count as one."""
+
+    @property
+    def hub(self) -> object | None:
+        """The hub it sleeps in, for telling whether two sleep in the same; ``None`` for a native thread."""
+        ...
 
     def sleep(self, seconds: float | None) -> bool:
         """Sleep until woken (True) or until the time is over (False); ``None`` for ever."""
@@ -21,15 +27,30 @@ class Sleeper(Protocol):
         """
         ...
 
-    def dispose(self) -> None:
-        """Let go of what the sleeper needed of a hub."""
+    def alive(self) -> bool:
+        """Whether the sleeper can still come: a greenlet cannot when its thread or its hub is over."""
         ...
+
+    def dispose(self) -> None:
+        """Let go of what the sleeper needed of a hub: it does not sleep any more, and cannot be lost."""
+        ...
+
+
+def nothing() -> None:
+    """Do nothing about a sleeper that is lost."""
+
+
+def awake() -> bool:
+    """Be the sign of life of a sleeper that has been disposed of: who does not sleep is not lost."""
+    return True
 
 
 class NativeSleeper:
     """A native thread sleeps on a raw lock: the unpatched primitive, with an exact timeout."""
 
     __slots__ = ("_lock",)
+
+    hub = None
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
@@ -45,6 +66,9 @@ class NativeSleeper:
             pass
         return True
 
+    def alive(self) -> bool:
+        return True
+
     def dispose(self) -> None:
         """Do nothing: a lock is only memory."""
 
@@ -56,44 +80,43 @@ class Home(Protocol):
         """Whether the current thread is the hub's."""
         ...
 
+    def alive(self) -> bool:
+        """Whether the hub still exists, and with it the chance that it does what it is given."""
+        ...
+
     def spawn(self, job: Callable[[], None]) -> bool:
         """Run a job in a greenlet of this hub, from any thread; say whether the hub still exists."""
         ...
 
-    def finish(self, job: Callable[[], None], seconds: float) -> None:
-        """Run a job in a greenlet of this thread's hub and wait for its end, for some seconds at most."""
-        ...
 
-
-def sleeper() -> Sleeper:
-    """Make the sleeper that fits what the current thread runs at this moment."""
+def _hub() -> tuple[Callable[[Callable[[], None]], Sleeper], Callable[[], Home]] | None:
+    """The hub that the current thread runs at this moment: what makes a sleeper in it, and a home."""
     if "gevent.hub" in sys.modules:
         from . import gevent_hub
 
         gevent = gevent_hub.running()
         if gevent is not None:
-            return gevent_hub.GeventSleeper(gevent)
+            return partial(gevent_hub.GeventSleeper, gevent), partial(gevent_hub.GeventHome, gevent)
     if "eventlet.hubs" in sys.modules:
         from . import eventlet_hub
 
         eventlet = eventlet_hub.running()
         if eventlet is not None:
-            return eventlet_hub.EventletSleeper(eventlet)
-    return NativeSleeper()
+            return partial(eventlet_hub.EventletSleeper, eventlet), partial(eventlet_hub.EventletHome, eventlet)
+    return None
+
+
+def sleeper(lost: Callable[[], None] = nothing) -> Sleeper:
+    """Make the sleeper that fits what the current thread runs at this moment.
+
+    A greenlet's thread may end while the greenlet sleeps, which then never comes back. Then ``lost`` is called, in a
+    finalizer: it may knock at a house keeper, no more. A native thread cannot be lost in its sleep.
+    """
+    hub = _hub()
+    return NativeSleeper() if hub is None else hub[0](lost)
 
 
 def home() -> Home | None:
     """The current thread's hub, if it runs one."""
-    if "gevent.hub" in sys.modules:
-        from . import gevent_hub
-
-        gevent = gevent_hub.running()
-        if gevent is not None:
-            return gevent_hub.GeventHome(gevent)
-    if "eventlet.hubs" in sys.modules:
-        from . import eventlet_hub
-
-        eventlet = eventlet_hub.running()
-        if eventlet is not None:
-            return eventlet_hub.EventletHome(eventlet)
-    return None
+    hub = _hub()
+    return None if hub is None else hub[1]()
