@@ -1119,3 +1119,33 @@ def test_house_keeping_by_hand_that_is_interrupted(
     keeper.run()
     assert len(works.closed) == 3
     assert pool.stats()["nobjs"] == 0
+
+
+def test_a_chore_that_fails_at_the_end(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """At the interpreter's exit nothing is said of what goes wrong; before, it is said with its traceback."""
+    pool = Pool(Thing, 1, name="db")
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    pool._core.chores.append(fail)
+    pool._core.run_chores()
+    (record,) = caplog.records
+    assert record.getMessage() == "pool 'db': house keeping failed: ZeroDivisionError()"
+    assert record.exc_info is not None
+    pool._core.last_rites()
+    pool._core.chores.append(fail)
+    pool._core.run_chores()
+    assert len(caplog.records) == 1
+    assert pool.stats()["hk_errors"] == 2
+
+
+def test_a_failing_look_names_the_pool(
+    keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug in the house keeping of one pool is logged with the pool's name, and tried again."""
+    pool = Pool(Thing, 1, name="db")
+    monkeypatch.setattr(pool._core, "sweep", lambda: 1 // 0)
+    assert housekeeper.HouseKeeper.attend(keeper, pool._core) == keeper.clock() + housekeeper.RETRY
+    assert said(caplog) == ["house keeping of pool 'db' failed"]
+    monkeypatch.undo()

@@ -237,6 +237,10 @@ def test_a_quiet_lease_is_dropped_without_a_word(
     keeper.run()
     assert pool.get(0) is thing
     assert reset == [thing]
+    pool.ret(thing)
+    pool.lease(quiet=True).release()
+    keeper.run()
+    assert pool.stats()["navail"] == 1
     assert not caplog.records
 
 

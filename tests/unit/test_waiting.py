@@ -556,6 +556,22 @@ def test_a_return_during_the_queueing_is_announced(keeper: HandMovedKeeper, naps
     assert pool.get() is thing
 
 
+def test_a_permit_for_nobody(keeper: HandMovedKeeper, naps: Naps) -> None:
+    """Where all who wait can wake no more, a freed place is free."""
+    pool = Pool(Thing, 1, 0)
+    thing = pool.get()
+
+    def die() -> None:
+        naps.beds[-1].deaf = True
+        pool.discard(thing)
+        assert pool.stats()["nobjs"] == 0
+        interrupt()  # for the test's sake it is still there
+
+    naps.meanwhile.append(die)
+    with pytest.raises(Interruption):
+        pool.get()
+
+
 def test_a_busy_hub_keeps_nobody_waiting() -> None:
     """A greenlet comes when its hub turns: meanwhile an idle object is there for those who wait elsewhere."""
     queue: WaitQueue[Thing] = WaitQueue()

@@ -218,8 +218,6 @@ class Ledger(Generic[T]):
 
     def give(self, entry: Entry[T], now: float) -> bool:
         """Hand an entry that is the caller's to whoever is next; say whether it is to be closed instead."""
-        if entry.stage is not LIVE:
-            return False
         if policy.on_return(entry.uses, self._config.max_use) is RETIRE:
             self.nwornout += self.places.retire(entry)
             return True

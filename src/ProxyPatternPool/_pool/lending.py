@@ -169,18 +169,16 @@ class Lending(Core[T]):
 
     def _take_back_carefully(self, entry: Entry[T], now: float) -> None:
         self._tell_if_warned(entry, now)
-        if self._careful:
-            try:
-                fine = self.lifecycle.take_back(entry)
-            except BaseException:  # a KeyboardInterrupt in the retter: the object's state is unknown
-                self.bury(entry)
-                raise
-            if not fine:
-                self.bury(entry)
-                return
-            now = self.clock()
         try:
-            worn_out = self.locked(self.ledger.give, entry, now)
+            fine = self.lifecycle.take_back(entry)
+        except BaseException:  # a KeyboardInterrupt in the retter: the object's state is unknown
+            self.bury(entry)
+            raise
+        if not fine:
+            self.bury(entry)
+            return
+        try:
+            worn_out = self.locked(self.ledger.give, entry, self.clock())
         except Reentered:
             self._leave_behind(entry)
         else:

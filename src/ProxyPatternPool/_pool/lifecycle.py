@@ -129,13 +129,13 @@ class Lifecycle(Generic[T]):
 
     def take_back(self, entry: Entry[T]) -> bool:
         """Call the retter; say whether the object may be lent again."""
-        if self._hooks.retter is not None:
-            try:
+        try:
+            if self._hooks.retter is not None:
                 self._hooks.retter(entry.obj)
-            except Exception as error:
-                self.tally.add("hook_errors")
-                log.error("%s: retter failed, discarding %s: %r", self.label, self.describe(entry.obj), error)
-                return False
+        except Exception as error:
+            self.tally.add("hook_errors")
+            log.error("%s: retter failed, discarding %s: %r", self.label, self.describe(entry.obj), error)
+            return False
         return True
 
     @property

@@ -105,7 +105,7 @@ class Rounds(Generic[T]):
                     entry.close_look = 0  # its return is looked at closely
                     due.warned.append(loan)
                     deadline = deadline if kill is None else min(deadline, loan.since + kill)
-                case Verdict.RETIRE:
+                case Verdict.RETIRE:  # pragma: no branch  # the last there is
                     if ledger.using.pop(key, None) is None:
                         continue  # it came back just now
                     if entry.uses != use:

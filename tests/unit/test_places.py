@@ -1,0 +1,18 @@
+"""The book of places, by itself."""
+
+from __future__ import annotations
+
+from ProxyPatternPool import Pool
+
+from .clock import HandMovedKeeper
+from .helpers import Thing
+
+
+def test_an_entry_is_retired_once(keeper: HandMovedKeeper) -> None:
+    """Of two who retire an entry one is told to close it."""
+    pool = Pool(Thing, 1)
+    entry = pool._core.ledger.idle.pop()
+    retire = pool._core.ledger.places.retire
+    assert [retire(entry), retire(entry)] == [True, False]
+    pool._core.finish(entry)
+    assert retire(entry) is False
