@@ -45,8 +45,13 @@ class Task(Protocol):
 class Green(ABC):
     """What gevent and eventlet both can do."""
 
+    name: str
     timeout_error: type[BaseException]
     socket: Any
+
+    @abstractmethod
+    def fork(self) -> int:
+        """Fork, so that the hub can go on in the child."""
 
     @abstractmethod
     def patch(self) -> None:
@@ -96,6 +101,8 @@ class GeventTask:
 
 
 class Gevent(Green):
+    name = "gevent"
+
     def __init__(self) -> None:
         self._gevent: Any = importlib.import_module("gevent")
         self.timeout_error = self._gevent.Timeout
@@ -103,6 +110,10 @@ class Gevent(Green):
 
     def patch(self) -> None:
         importlib.import_module("gevent.monkey").patch_all()
+
+    def fork(self) -> int:
+        child: int = importlib.import_module("gevent.os").fork_gevent()
+        return child
 
     def sleep(self, seconds: float) -> None:
         self._gevent.sleep(seconds)
@@ -139,6 +150,8 @@ class EventletTask:
 
 
 class Eventlet(Green):
+    name = "eventlet"
+
     def __init__(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # eventlet says at import that it is deprecated
@@ -150,6 +163,9 @@ class Eventlet(Green):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._eventlet.monkey_patch()
+
+    def fork(self) -> int:
+        return os.fork()
 
     def sleep(self, seconds: float) -> None:
         self._eventlet.sleep(seconds)

@@ -109,3 +109,53 @@ def test_exit(hub: str, mode: str, closer: str) -> None:
     assert monotonic() - started < 10
     assert lines[0] == "end"
     assert sorted(lines[1:]) == ["closed 0", "closed 1", "closed 10", "closed 2", "closed 3"]
+
+
+@both_hubs
+@both_modes
+def test_exit_with_closers_that_hang(hub: str, mode: str) -> None:
+    """At interpreter exit closers of a hub that hang keep no other object open, of their pool or of another."""
+    started = monotonic()
+    lines = run_script(hub, mode, "exit_hanging")
+    assert monotonic() - started < 10
+    assert lines[0] == "end"
+    closed = sorted(int(line.removeprefix("closed ")) for line in lines[1:])
+    assert closed == [12, 13, 14, 15, 100, 101, 200, 201]
+
+
+@both_hubs
+@both_modes
+def test_a_hub_that_is_busy(hub: str, mode: str) -> None:
+    """While a hub is blocked its pool is neither checked nor filled from a thread, in which both would fail."""
+    assert run_script(hub, mode, "busy_hub") == ["checked and filled in the hub alone"]
+
+
+@both_modes
+def test_ends_in_gevent(mode: str) -> None:
+    """Threads, hubs and loops of gevent end while somebody waits there, or is at home there: nothing is lost."""
+    hubs = ["a_waiter_whose_hub_ends", "a_hub_that_is_gone", "a_loop_that_is_destroyed"]
+    assert run_script("gevent", mode, "ends") == [*ENDS, *hubs]
+
+
+@both_modes
+def test_ends_in_eventlet(mode: str) -> None:
+    """Threads and hubs of eventlet end while somebody waits there, or is at home there: nothing is lost."""
+    bells = ["pipes_of_threads", "rings", "a_ring_too_late", "a_bell_that_is_closed"]
+    assert run_script("eventlet", mode, "ends") == [*ENDS, *bells]
+
+
+ENDS = [
+    "a_waiter_whose_thread_ends",
+    "a_gift_that_is_not_fetched",
+    "a_home_that_ends",
+    "a_home",
+    "a_bed",
+    "a_bed_whose_thread_ends",
+]
+
+
+@both_hubs
+@both_modes
+def test_fork(hub: str, mode: str) -> None:
+    """In the child of a fork greenlets wait and are woken as in the parent, and neither hears the other's rings."""
+    assert run_script(hub, mode, "forked") == ["both go on"]

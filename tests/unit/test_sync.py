@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import gc
 import math
+import random
 import sys
 import threading
 import time
@@ -330,12 +331,25 @@ def test_an_agenda_does_not_grow() -> None:
             agenda.note(thing, now + 0.5)
         assert agenda.due(now + 0.5) == things
         assert len(agenda) <= 2 * len(things) + agenda_.SPARE + 1
-    for thing in things:
-        agenda.note(thing, 5000.0)
-    assert agenda.time_left(0.0) == 5000.0
-    assert agenda.due(5000.0) == things
     assert agenda.due(9000.0) == []
     assert len(agenda) == 0
+
+
+def test_an_agenda_cleared_of_what_is_given_up() -> None:
+    """What is left of an agenda after deadlines were given up is still in order."""
+    chance = random.Random(7)
+    agenda: Agenda[Watched] = Agenda()
+    things = [Watched() for _ in range(100)]
+    deadlines: dict[Watched, int] = {}
+    for thing in things:
+        for deadline in sorted(chance.sample(range(10_000), 10), reverse=True):
+            agenda.note(thing, deadline)
+            deadlines[thing] = deadline
+    assert len(agenda) <= 2 * len(things) + agenda_.SPARE + 1
+    due: list[Watched] = []
+    for now in range(10_000):
+        due += agenda.due(now)
+    assert [deadlines[thing] for thing in due] == sorted(deadlines.values())
 
 
 def test_jobs() -> None:

@@ -3,6 +3,7 @@
 import inspect
 import logging
 import math
+from collections.abc import Callable, Iterator
 from functools import partial
 from traceback import StackSummary, walk_stack
 from typing import TypeVar
@@ -231,7 +232,9 @@ class Lending(Core[T]):
         try:
             # One call into C: whatever is thrown into this thread, an orphan is in the one deque or in the other. It
             # has no finalizer any more that would mail it a second time.
-            chores = map(partial(partial, self.finish), iter(mailbox.orphans.popleft, None))
+            chores: Iterator[Callable[[], None]] = map(
+                partial(partial, self.finish), iter(mailbox.orphans.popleft, None)
+            )
             self.chores.extend(chores)
         except IndexError:
             pass

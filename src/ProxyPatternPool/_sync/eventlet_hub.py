@@ -61,17 +61,15 @@ class Bell:
     def call(self, run: Callable[[], object]) -> bool:
         """Have the hub call something in its next turn; say whether there still is a hub."""
         hub = self._hub()
-        if hub is None or not self.alive():
+        ringing = next(iter(self._ends), None)  # referred to, and so open, until it has rung
+        if hub is None or ringing is None:
             return False
         if self.here():
             hub.schedule_call_global(0, run)
             return True
         self._calls.append(run)
         try:
-            ringing = self._ends[0]
             _os.write(ringing.fd, b"!")
-        except IndexError:  # it has ended at this moment
-            return False
         except BlockingIOError:  # full of unread rings: the hub will look anyway
             pass
         return True

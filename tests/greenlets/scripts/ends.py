@@ -1,0 +1,333 @@
+"""Threads and hubs end while greenlets wait in them, or are at home there: nothing is lost with them."""
+
+import os
+import stat
+from collections.abc import Callable
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._sync import native, sleeper
+
+from ..green_env import Native, Token, at_rest, green, native_ident, native_sleep
+
+
+def a_waiter_whose_thread_ends() -> None:
+    """What comes back later does not go to a greenlet whose thread has ended."""
+    with Pool(Token, max_size=1) as pool:
+        held = pool.get()
+
+        def wait() -> None:
+            green.spawn(pool.get)
+            green.eventually(lambda: pool.stats()["nwaiting"] == 1)
+
+        Native(wait).join(green)
+        pool.ret(held)
+        with pool.obj(timeout=10) as token:
+            assert token is held
+        at_rest(pool)
+
+
+def a_gift_that_is_not_fetched() -> None:
+    """What was given to a greenlet whose thread ends before its hub turns comes back."""
+    with Pool(Token, max_size=1) as pool:
+        held = pool.get()
+        seen: list[str] = []
+
+        def wait() -> None:
+            green.spawn(pool.get)
+            green.eventually(lambda: pool.stats()["nwaiting"] == 1)
+            seen.append("waits")
+            while "given" not in seen:
+                native_sleep(0.001)
+
+        thread = Native(wait)
+        green.eventually(lambda: "waits" in seen)
+        green.sleep(0.005)  # long enough to be handed the object directly
+        pool.ret(held)
+        seen.append("given")
+        thread.join(green)
+        with pool.obj(timeout=10) as token:
+            assert token is held
+        at_rest(pool)
+
+
+def a_waiter_whose_hub_ends() -> None:
+    """What comes back does not go to a greenlet whose hub was destroyed, though its thread lives on."""
+    with Pool(Token, max_size=1) as pool:
+        held = pool.get()
+        seen: list[str] = []
+
+        def wait() -> None:
+            green.spawn(pool.get)
+            green.eventually(lambda: pool.stats()["nwaiting"] == 1)
+            end_hub()
+            seen.append("ended")
+            while "over" not in seen:
+                native_sleep(0.001)
+
+        thread = Native(wait)
+        green.eventually(lambda: "ended" in seen)
+        pool.ret(held)
+        with pool.obj(timeout=10) as token:
+            assert token is held
+        at_rest(pool)
+        seen.append("over")
+        thread.join(green)
+
+
+def a_home_that_ends() -> None:
+    """A pool whose hub has ended is looked after by threads, what had waited for the hub included."""
+    pools: list[Pool[Token]] = []
+    where: set[int] = set()
+
+    def health(token: Token) -> bool:
+        where.add(native_ident())
+        return True
+
+    def live() -> None:
+        green.sleep(0)
+        pools.append(Pool(Token, min_size=2, health=health, hk_delay=0.005))
+        green.eventually(lambda: pools[0].stats()["nhealth"] >= 4)
+        assert where == {native_ident()}
+        where.clear()
+        native_sleep(0.05)  # a check is due, and waits
+        assert not where
+        pools.append(pools[0])
+
+    thread = Native(live)
+    green.eventually(lambda: len(pools) == 2)
+    checks = pools[0].stats()["nhealth"]
+    green.eventually(lambda: pools[0].stats()["nhealth"] >= checks + 4)
+    thread.join(green)
+    for pool in pools:
+        pool.shutdown()
+        assert pool.stats()["hk_errors"] == pool.stats()["bad_health"] == 0
+
+
+def in_a_thread(check: Callable[[], None]) -> None:
+    """Check something in a thread that has a hub of its own."""
+
+    def run() -> None:
+        green.sleep(0)
+        check()
+
+    Native(run).join(green)
+
+
+def a_home() -> None:
+    """A hub runs what it is given, from any thread, until it is over: then one is told."""
+    ran: list[int] = []
+    homes: list[sleeper.Home] = []
+
+    def live() -> None:
+        green.sleep(0)
+        home = sleeper.home()
+        assert home is not None
+        homes.append(home)
+        assert home.here()
+        assert home.alive()
+        assert home.spawn(lambda: ran.append(native_ident()))
+        green.eventually(lambda: len(ran) == 2)
+        assert ran == [native_ident()] * 2
+
+    thread = Native(live)
+    green.eventually(lambda: bool(homes))
+    home = homes[0]
+    assert not home.here()
+    assert home.spawn(lambda: ran.append(native_ident()))
+    thread.join(green)
+    green.eventually(lambda: not home.alive())
+    assert not home.spawn(lambda: ran.append(0))
+    assert len(ran) == 2
+
+
+def a_bed() -> None:
+    """A bed that was rung before is not slept in; who has left it is not lost, and rings for him are nothing."""
+
+    def lie_down() -> None:
+        bed = sleeper.sleeper(lambda: lost.append(1))
+        assert bed.hub is sleeper.sleeper().hub is not None
+        assert bed.alive()
+        assert bed.wake()
+        assert bed.wake()
+        assert bed.sleep(None)
+        assert not bed.sleep(0)
+        assert not bed.sleep(0.001)
+        bed.dispose()
+        assert bed.alive()
+        assert bed.wake()
+        signs.append(native.sign_of_life())
+        beds.append(bed)  # beyond the end of this thread
+
+    lost: list[int] = []
+    beds: list[sleeper.Sleeper] = []
+    signs: list[Callable[[], object]] = []
+    in_a_thread(lie_down)
+    green.eventually(lambda: signs[0]() is None)
+    assert beds
+    assert not lost
+
+
+def a_bed_whose_thread_ends() -> None:
+    """Whoever lay there when the thread ended is lost: one is told, once, and he cannot be woken."""
+    lost: list[int] = []
+    beds: list[sleeper.Sleeper] = []
+
+    def lie_down() -> None:
+        def sleep() -> None:
+            beds.append(sleeper.sleeper(lambda: lost.append(1)))
+            beds[0].sleep(None)
+
+        green.spawn(sleep)
+        green.eventually(lambda: bool(beds))
+        assert not lost
+
+    in_a_thread(lie_down)
+    green.eventually(lambda: bool(lost))
+    assert not beds[0].alive()
+    assert not beds[0].wake()
+    assert lost == [1]
+
+
+def end_hub() -> None:
+    """End the hub of this thread, which lives on."""
+    import gevent
+
+    gevent.get_hub().destroy(destroy_loop=True)
+
+
+def a_loop_that_is_destroyed() -> None:
+    """When a loop is destroyed under its hub, nobody can be woken there, and nothing done."""
+    import gevent
+
+    def check() -> None:
+        bed, home = sleeper.sleeper(), sleeper.home()
+        assert home is not None
+        gevent.get_hub().loop.destroy()
+        assert not bed.wake()
+        assert not home.spawn(lambda: None)
+
+    in_a_thread(check)
+
+
+def a_hub_that_is_gone() -> None:
+    """A hub that was replaced by another in its thread does nothing any more, and nothing is left of it."""
+
+    def check() -> None:
+        bed, home = sleeper.sleeper(), sleeper.home()
+        assert home is not None
+        end_hub()
+        assert not bed.alive()
+        assert not bed.wake()
+        assert not home.alive()
+        assert not home.spawn(lambda: None)
+        green.sleep(0)  # now there is another
+        again = sleeper.home()
+        assert again is not None
+        assert again.alive()
+
+    in_a_thread(check)
+
+
+def pipes() -> int:
+    """How many ends of pipes are open."""
+    found = 0
+    for number in range(512):
+        try:
+            found += stat.S_ISFIFO(os.fstat(number).st_mode)
+        except OSError:
+            pass
+    return found
+
+
+def pipes_of_threads() -> None:
+    """Threads whose greenlets have waited leave no pipe open when they end."""
+    before = pipes()
+    during: list[int] = []
+    for _ in range(5):
+        with Pool(Token, max_size=1) as pool:
+
+            def wait(pool: Pool[Token] = pool) -> None:
+                def borrow() -> None:
+                    with pool.obj():
+                        green.sleep(0.001)
+
+                for task in [green.spawn(borrow) for _ in range(3)]:
+                    task.join()
+                during.append(pipes())
+
+            Native(wait).join(green)
+    assert max(during) > before
+    green.eventually(lambda: pipes() == before)
+
+
+def rings() -> None:
+    """However often a blocked hub is called, and more often than a pipe can hold, each call is made."""
+    from ProxyPatternPool._sync import eventlet_hub
+
+    hub = eventlet_hub.running()
+    assert hub is not None
+    bell = eventlet_hub.bell_of(hub)
+    assert bell.alive()
+    calls: list[int] = []
+    ringing = Native(lambda: [bell.call(lambda: calls.append(1)) for _ in range(70_000)])
+    while not ringing.done:
+        native_sleep(0.01)
+    assert not calls
+    green.eventually(lambda: len(calls) == 70_000)
+    ringing.join(green)
+
+
+def a_ring_too_late() -> None:
+    """Who rings when the pipe of a hub is closed is told that nobody hears it."""
+    from ProxyPatternPool._sync import eventlet_hub
+
+    heard: list[bool] = []
+
+    def live() -> None:
+        green.sleep(0)
+        hub = eventlet_hub.running()
+        assert hub is not None
+        bell = eventlet_hub.bell_of(hub)
+        bell._ends.clear()  # as at the end of this thread
+        ringing = Native(lambda: heard.append(bell.call(lambda: None)))
+        while not ringing.done:
+            native_sleep(0.001)
+
+    Native(live).join(green)
+    assert heard == [False]
+
+
+def a_bell_that_is_closed() -> None:
+    """As after a fork: the listener of the old bell ends, and another bell is heard in the same hub."""
+    from ProxyPatternPool._sync import eventlet_hub
+
+    def live() -> None:
+        green.sleep(0)
+        hub = eventlet_hub.running()
+        assert hub is not None
+        old = eventlet_hub.bell_of(hub)
+        green.sleep(0)
+        before = pipes()
+        old.close()
+        assert pipes() == before - 2
+        new = eventlet_hub.bell_of(hub)
+        assert new is not old
+        new._read()  # a ring that was another's is no ring
+        called: list[bool] = []
+        ringing = Native(lambda: new.call(lambda: called.append(True)))
+        green.eventually(lambda: bool(called))
+        ringing.join(green)
+
+    Native(live).join(green)
+
+
+def run() -> None:
+    checks = [a_waiter_whose_thread_ends, a_gift_that_is_not_fetched, a_home_that_ends, a_home]
+    checks += [a_bed, a_bed_whose_thread_ends]
+    if green.name == "gevent":
+        checks += [a_waiter_whose_hub_ends, a_hub_that_is_gone, a_loop_that_is_destroyed]
+    else:
+        checks += [pipes_of_threads, rings, a_ring_too_late, a_bell_that_is_closed]
+    for check in checks:
+        check()
+        print(check.__name__)
