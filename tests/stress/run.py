@@ -9,13 +9,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import ClassVar
 from unittest.mock import patch
 
 from ProxyPatternPool import HookError, Pool, TimeOut
-from ProxyPatternPool._pool import core
+from ProxyPatternPool._pool import lending
 from ProxyPatternPool._sync.sleeper import NativeSleeper
 
 from .oracle import CreationFailed, Oracle, Thing
@@ -51,6 +51,10 @@ class Interruptible(NativeSleeper):
         finally:
             with self.gate:
                 self.asleep.discard(ident)  # first of all calls here, and so done before anything arrives
+
+
+def _interruptible(lost: Callable[[], None]) -> Interruptible:
+    return Interruptible()
 
 
 @contextmanager
@@ -184,7 +188,7 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
     workers = [Worker(number, pool, oracle, seed, end) for number in range(THREADS)]
     faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
     try:
-        with hostile_interpreter(), patch.object(core, "sleeper", Interruptible):
+        with hostile_interpreter(), patch.object(lending, "sleeper", _interruptible):
             for worker in workers:
                 worker.start()
             thrown = _interrupt(seed, end)
