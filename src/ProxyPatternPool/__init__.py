@@ -1,18 +1,25 @@
-"""A pool that lends expensive objects safely to threads, greenlets and contexts."""
+"""A pool that lends expensive objects safely to threads, greenlets and contexts, and a proxy that stands for them."""
 
-from ._errors import HookError, PoolClosed, PoolException, PoolValueError, PPPException, TimeOut
+from ._errors import HookError, PoolClosed, PoolException, PoolValueError, PPPException, ProxyException, TimeOut
 from ._hooks import Closer, Factory, Getter, HealthCheck, Hooks, Opener, Retter, StatsHook, Tracer
 from ._pool.lease import Lease
 from ._pool.pool import Pool
 from ._pool.stats import ObjectStats, PoolStats
+from ._proxy.control import Control
+from ._proxy.proxy import Proxy
+from ._proxy.typed import control, proxy
+from ._scope.base import Kept, ScopeStrategy
+from ._scope.select import Scope
 
 __all__ = [
     "Closer",
+    "Control",
     "Factory",
     "Getter",
     "HealthCheck",
     "HookError",
     "Hooks",
+    "Kept",
     "Lease",
     "ObjectStats",
     "Opener",
@@ -22,8 +29,14 @@ __all__ = [
     "PoolException",
     "PoolStats",
     "PoolValueError",
+    "Proxy",
+    "ProxyException",
     "Retter",
+    "Scope",
+    "ScopeStrategy",
     "StatsHook",
     "TimeOut",
     "Tracer",
+    "control",
+    "proxy",
 ]

@@ -27,3 +27,7 @@ class PoolClosed(PoolException):
 
 class HookError(PoolException):
     """An ``opener`` or ``getter`` failed under ``hook_errors="discard"``; ``__cause__`` is its error."""
+
+
+class ProxyException(PPPException):
+    """Any error of a proxy: it has no content yet, or its parameters contradict one another."""

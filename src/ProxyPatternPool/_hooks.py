@@ -1,9 +1,13 @@
 """The user's side of a pool: what it calls, and when.
 
-Conform to these protocols with a function, a lambda, a bound method or a class of your own. The
-parameters of ``Pool`` are annotated with the equivalent ``Callable``, from which checkers infer T best.
+Conform to these protocols with a function, a lambda, a bound method or a class of your own. A class may derive from
+the protocol, so that checkers see at once whether it fits, and cannot be instantiated then without ``__call__``; it
+need not. The parameters of ``Pool`` are annotated with the equivalent ``Callable``, from which checkers infer T best.
+
+None is runtime-checkable: ``isinstance`` could see no more than that something can be called, as ``callable`` does.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Generic, Protocol, TypeVar
@@ -17,57 +21,116 @@ class Factory(Protocol[T_co]):
     """Called to create an object; it gets the creation number: 0, 1, 2…
 
     Numbers are unique within the pool, and count attempts: a creation that failed uses one up.
-    What it raises reaches the caller of ``get`` for whom the object was being created.
+    What it raises reaches the caller of ``get`` for whom the object was being created. ::
+
+        class Connect(Factory[Connection]):
+            def __init__(self, path: str) -> None:
+                self._path = path
+
+            def __call__(self, number: int, /) -> Connection:
+                return sqlite3.connect(self._path, check_same_thread=False)
+
+        pool = Pool(Connect("data.db"), max_size=4)
     """
 
+    @abstractmethod
     def __call__(self, number: int, /) -> T_co: ...
 
 
 class Opener(Protocol[T_contra]):
-    """Called once with each new object, before anyone gets it."""
+    """Called once with each new object, before anyone gets it.
 
+    What it returns is ignored. An error in it is logged, and the object is used nevertheless, or it is closed and the
+    borrower gets the error, as ``hook_errors`` says. ::
+
+        class SetUp(Opener[Connection]):
+            def __call__(self, obj: Connection, /) -> None:
+                obj.execute("PRAGMA foreign_keys = ON")
+
+        pool = Pool(connect, opener=SetUp())
+    """
+
+    @abstractmethod
     def __call__(self, obj: T_contra, /) -> object: ...
 
 
 class Getter(Protocol[T_contra]):
-    """Called with an object each time it is lent, in the borrower's thread."""
+    """Called with an object each time it is lent, in the borrower's thread.
 
+    What it returns is ignored. An error in it is dealt with as in an ``Opener``. ::
+
+        class Begin(Getter[Connection]):
+            def __call__(self, obj: Connection, /) -> None:
+                obj.execute("BEGIN")
+
+        pool = Pool(connect, getter=Begin())
+    """
+
+    @abstractmethod
     def __call__(self, obj: T_contra, /) -> object: ...
 
 
 class Retter(Protocol[T_contra]):
     """Called with an object each time it comes back, before anyone else gets it.
 
-    An object whose retter fails is discarded: it is never lent in an unknown state.
+    What it returns is ignored. An object whose retter fails is discarded: it is never lent in an unknown state. ::
+
+        class RollBack(Retter[Connection]):
+            def __call__(self, obj: Connection, /) -> None:
+                obj.rollback()
+
+        pool = Pool(connect, retter=RollBack())
     """
 
+    @abstractmethod
     def __call__(self, obj: T_contra, /) -> object: ...
 
 
 class Closer(Protocol[T_contra]):
     """Called once with each object that leaves the pool, whatever the reason.
 
-    Its place stays taken until the closer has returned; its errors are logged and counted.
+    Its place stays taken until the closer has returned; its errors are logged and counted. ::
+
+        class Close(Closer[Connection]):
+            def __call__(self, obj: Connection, /) -> None:
+                obj.close()
+
+        pool = Pool(connect, closer=Close())
     """
 
+    @abstractmethod
     def __call__(self, obj: T_contra, /) -> object: ...
 
 
 class HealthCheck(Protocol[T_contra]):
     """Called with an idle object by the house keeper; ``False`` or an exception discards the object.
 
-    Nobody can borrow the object meanwhile. Give the check a timeout of its own.
+    Nobody can borrow the object meanwhile. Give the check a timeout of its own. ::
+
+        class Answers(HealthCheck[Connection]):
+            def __call__(self, obj: Connection, /) -> bool:
+                return bool(obj.execute("SELECT 1").fetchone() == (1,))
+
+        pool = Pool(connect, health=Answers(), hk_delay=30.0)
     """
 
+    @abstractmethod
     def __call__(self, obj: T_contra, /) -> bool: ...
 
 
 class StatsHook(Protocol[T_contra]):
     """Called with an object by ``Pool.stats()``; gives JSON-compatible data about it.
 
-    The object may be in use by someone else at that moment: look, do not touch.
+    The object may be in use by someone else at that moment: look, do not touch. ::
+
+        class Changes(StatsHook[Connection]):
+            def __call__(self, obj: Connection, /) -> dict[str, int]:
+                return {"changes": obj.total_changes}
+
+        pool = Pool(connect, stats=Changes())
     """
 
+    @abstractmethod
     def __call__(self, obj: T_contra, /) -> object: ...
 
 
@@ -75,10 +138,16 @@ class Tracer(Protocol[T_contra]):
     """Called with an object for log lines and ``Pool.stats()``; gives a short text that identifies it.
 
     Not for lines that the logger's level suppresses. It may ask the pool, which then shows objects plainly.
+    The object may be in use by someone else at that moment: look, do not touch. ::
 
-    The object may be in use by someone else at that moment: look, do not touch.
+        class Address(Tracer[Connection]):
+            def __call__(self, obj: Connection, /) -> str:
+                return f"connection {id(obj):#x}"
+
+        pool = Pool(connect, tracer=Address())
     """
 
+    @abstractmethod
     def __call__(self, obj: T_contra, /) -> str: ...
 
 

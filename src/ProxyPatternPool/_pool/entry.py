@@ -43,10 +43,10 @@ class Mailbox(Generic[T]):
     __slots__ = ("abandoned", "dropped", "knock", "orphans")
 
     def __init__(self, knock: Callable[[], None]) -> None:
-        self.knock = knock
+        self.knock: Callable[[], None] = knock
         self.orphans: deque[Entry[T]] = deque()
         self.dropped: deque[tuple[Entry[T], int, bool]] = deque()  # entry, use, whether nothing is to be said
-        self.abandoned = False
+        self.abandoned: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.orphans or self.dropped)
@@ -80,14 +80,15 @@ class Entry(Generic[T]):
     obj: T
 
     def __init__(self, serial: int, mailbox: Mailbox[T]) -> None:
-        self.mailbox = mailbox
-        self.stage = CREATING
-        self.serial = serial
-        self.key = 0  # the id of the object
-        self.uses = 0
-        self.close_look = 0  # a return at this many uses or more is looked at closely
-        self.warned = 0  # the use about which a long-use warning was logged
-        self.last_get = self.last_ret = 0.0
+        self.mailbox: Mailbox[T] = mailbox
+        self.stage: Stage = CREATING
+        self.serial: int = serial
+        self.key: int = 0  # the id of the object
+        self.uses: int = 0
+        self.close_look: int = 0  # a return at this many uses or more is looked at closely
+        self.warned: int = 0  # the use about which a long-use warning was logged
+        self.last_get: float = 0.0
+        self.last_ret: float = 0.0
         self.owner: Owner | None = None
         self.stack: StackSummary | None = None
 

@@ -1,0 +1,1 @@
+"""The proxy: what is forwarded, how, and to which object."""

@@ -1,0 +1,248 @@
+"""What a proxy forwards to: an object, or what a function makes, for all or for each owner, with a pool or without."""
+
+import os
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from .._errors import ProxyException
+from .._pool.pool import Pool
+from .._scope.base import Kept, Loan
+from .._sync.owner import Owner, here
+from .parameters import PoolParameters
+
+T = TypeVar("T")
+
+
+class Crowd(Generic[T]):
+    """Things that are known for as long as they live."""
+
+    def __init__(self) -> None:
+        self._members: dict[int, weakref.ref[T]] = {}
+
+    def add(self, member: T) -> None:
+        key = id(member)
+        # A callback in C, since it runs in finalizers: pop(key, reference), the latter as default.
+        self._members[key] = weakref.ref(member, partial(self._members.pop, key))
+
+    def __iter__(self) -> Iterator[T]:
+        members = [reference() for reference in list(self._members.values())]
+        return iter([member for member in members if member is not None])
+
+
+class Content(ABC, Generic[T]):
+    """What a proxy forwards to until it is set again.
+
+    It knows what it gave to owners. Retired, it makes that unusable: each owner finds out at its next access, so
+    nothing is taken away under a call, and gives back what it had.
+    """
+
+    shared = False
+    """Whether all owners use the same object."""
+    pool: Pool[T] | None = None
+    """The pool that the user knows of."""
+    bounded = False
+    """Whether a caller may have to wait until others have given back."""
+    fun: Callable[[int], T] | None = None
+
+    def __init__(self) -> None:
+        self.retired = False
+        self.seen = False
+        self._kept: Crowd[Kept[T]] = Crowd()
+        _contents.add(self)
+
+    @property
+    def ready(self) -> bool:
+        """Whether an owner that keeps nothing yet has an object nevertheless."""
+        return False
+
+    def take(self, timeout: float | None) -> Kept[T]:
+        """Get something for an owner to keep; unusable if the content was retired meanwhile."""
+        kept = self._take(timeout)
+        self._kept.add(kept)
+        if self.retired:
+            kept.spoil()
+        return kept
+
+    @abstractmethod
+    def _take(self, timeout: float | None) -> Kept[T]: ...
+
+    def retire(self) -> None:
+        """Be replaced."""
+        self.retired = True
+        for kept in self._kept:
+            kept.spoil()
+
+    def after_fork(self) -> None:
+        """In a child: what owners keep is the parent's. The pool has seen to the objects, never to be freed here."""
+        for kept in self._kept:
+            loan = kept.disown()
+            if loan is not None:
+                _inherited.append(loan)
+            kept.spoil()
+
+
+_contents: Crowd[Content[Any]] = Crowd()
+_inherited: list[Loan] = []
+
+
+def _after_fork() -> None:
+    for content in _contents:
+        content.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)  # after the house keeper's, which was registered before
+
+
+class Nothing(Content[T]):
+    """No content yet."""
+
+    def __init__(self, names: str) -> None:
+        super().__init__()
+        self._names = names
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        raise ProxyException(f"this proxy is not set: call {self._names} first")
+
+
+class Given(Content[T]):
+    """One object for all owners; in the child of a fork it is inherited as any other."""
+
+    shared = True
+
+    def __init__(self, obj: T) -> None:
+        super().__init__()
+        self._obj = obj
+
+    @property
+    def ready(self) -> bool:
+        return True
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        return Kept(self._obj)
+
+    def after_fork(self) -> None:
+        """Do nothing."""
+
+
+class Made(Content[T]):
+    """What a function makes, without a pool that the user knows of; one of ours does it, from the first need on."""
+
+    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T]) -> None:
+        super().__init__()
+        self.fun = self._fun = fun
+        self._parameters = parameters
+        self._makers: list[Pool[T]] = []
+
+    @abstractmethod
+    def _new_maker(self) -> Pool[T]: ...
+
+    def _maker(self) -> Pool[T]:
+        """The first that anyone has appended, if several come at once; the others have made nothing yet."""
+        if not self._makers:
+            self._makers.append(self._new_maker())
+        return self._makers[0]
+
+    def retire(self) -> None:
+        super().retire()
+        for maker in self._makers:
+            maker.shutdown()
+
+
+class MadeOnce(Made[T]):
+    """One object for all owners, made when the first of them needs it.
+
+    A pool of one makes it: whoever comes meanwhile waits in its queue, in whatever way he waits, gets the same object,
+    and if it could not be made the next in the queue tries.
+    """
+
+    shared = True
+
+    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T]) -> None:
+        super().__init__(fun, parameters)
+        self._takers: set[Owner] = set()
+
+    @property
+    def ready(self) -> bool:
+        return any(maker.stats()["navail"] for maker in self._makers)
+
+    def _new_maker(self) -> Pool[T]:
+        given = self._parameters
+        # The object goes back at once and for all: it is neither reset nor checked, and lasts.
+        return Pool(
+            self._fun,
+            1,
+            0,
+            given.get("timeout"),
+            opener=given.get("opener"),
+            closer=given.get("closer"),
+            tracer=given.get("tracer"),
+            name=given.get("name"),
+            hook_errors=given.get("hook_errors", "log"),
+        )
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        taker = here().owner
+        if taker in self._takers:  # would wait for itself
+            raise ProxyException("fun, or opener, uses the proxy whose object it is to make")
+        self._takers.add(taker)
+        try:
+            with self._maker().obj(timeout) as obj:
+                return Kept(obj)
+        finally:
+            self._takers.discard(taker)
+
+
+class MadeForEach(Made[T]):
+    """An object for each owner, closed when the owner ends: lent once, by a pool that keeps none."""
+
+    def _new_maker(self) -> Pool[T]:
+        own = self._parameters.copy()
+        own["min_size"], own["max_use"] = 0, 1
+        return Pool(self._fun, 0, **own)
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        lease = self._maker().lease(timeout, quiet=True)
+        return Kept(lease.obj, lease)
+
+
+class Pooled(Content[T]):
+    """An object for each owner, from a pool."""
+
+    def __init__(
+        self, fun: Callable[[int], T], max_size: int, parameters: PoolParameters[T], *, auto_return: bool
+    ) -> None:
+        super().__init__()
+        self.fun = fun
+        self.pool = self._pool = Pool(fun, max_size, **parameters)
+        self.bounded = max_size > 0
+        self._auto_return = auto_return
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        if self._auto_return:
+            lease = self._pool.lease(timeout, quiet=True)
+            return Kept(lease.obj, lease)
+        obj = self._pool.get(timeout)
+        return Kept(obj, _Loan(self._pool, obj))
+
+    def retire(self) -> None:
+        super().retire()
+        self._pool.shutdown()
+
+
+class _Loan(Generic[T]):
+    """A loan that only its owner can end."""
+
+    __slots__ = ("_obj", "_pool")
+
+    def __init__(self, pool: Pool[T], obj: T) -> None:
+        self._pool = pool
+        self._obj = obj
+
+    def release(self) -> None:
+        self._pool.ret(self._obj)
+
+    def discard(self) -> None:
+        self._pool.discard(self._obj)

@@ -1,0 +1,342 @@
+"""The engine of a proxy, and the honest way to it: every method is typed, and none is forwarded."""
+
+import logging
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Generic, TypeVar, cast
+
+from typing_extensions import Unpack
+
+from .._errors import PoolClosed, ProxyException
+from .._pool.config import set_log_level
+from .._pool.pool import Pool
+from .._scope.base import Kept, ScopeStrategy, Slot
+from .._scope.select import Scope, slot_of, threads_are_greenlets
+from .._scope.shared import EmptySlot, SharedSlot
+from .._scope.strategy import StrategySlot
+from .._scope.thread import ThreadSlot
+from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
+from .lookups import take_after
+from .parameters import PoolOverrides, PoolParameters, check
+
+T = TypeVar("T")
+
+log = logging.getLogger("ppp")
+
+_NOTHING: EmptySlot[Any] = EmptySlot()
+_UNDECIDED: SharedSlot[Any] = SharedSlot()
+"""What a proxy reads that is set, until the first object is needed: nobody keeps anything there."""
+
+
+class Control(Generic[T]):
+    """The controls of one proxy: ``control(db)``.
+
+    What is called on a proxy is its object's, so a proxy's own methods hide behind underscores. Here they are by
+    their names, and typed.
+    """
+
+    def __init__(
+        self,
+        bind: Callable[[Slot[T]], None],
+        proxy_class: type[object],
+        names: tuple[str, ...],
+        scope: "Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]",
+        max_size: int | None,
+        parameters: PoolParameters[T],
+        *,
+        auto_return: bool,
+    ) -> None:
+        """Made by ``Proxy``."""
+        self._bind = bind
+        self._proxy_class = proxy_class
+        self._seen: type[object] | None = None
+        self._names = names
+        self._auto_return = auto_return
+        self._max_size = max_size
+        self._parameters = parameters
+        check(max_size, parameters)
+        if max_size is not None and scope is Scope.SHARED:
+            raise ProxyException(_NO_POOL)
+        self._slots: dict[str, Slot[T]] = {}
+        if isinstance(scope, Scope):
+            self._scope: Scope | ScopeStrategy[T] = scope
+            # Whether threads are greenlets is seen when the first object is needed: they may be patched until then.
+            if scope not in (Scope.AUTO, Scope.SHARED, Scope.THREAD):
+                self._slots["owners"] = slot_of(scope)
+        else:
+            self._scope = strategy = _strategy(scope)
+            self._slots["owners"] = StrategySlot(strategy)
+        # The last is in force. A list, since to append and to remove is atomic: of several callers that set a content
+        # at once the last one wins, and each of the others is retired by somebody, without a lock.
+        self._contents: list[Content[T]] = [Nothing(_calls(names))]
+        self._bound: Slot[T] | None = None
+
+    # What there is. ----------------------------------------------------------------------------------
+
+    @property
+    def pool(self) -> Pool[T] | None:
+        """The pool that objects come from, if there is one."""
+        return self._contents[-1].pool
+
+    @property
+    def scope(self) -> "Scope | ScopeStrategy[T]":
+        """Who has an object of its own; ``AUTO`` is decided with the first content."""
+        content = self._contents[-1]
+        if self._scope is not Scope.AUTO or isinstance(content, Nothing):
+            return self._scope
+        return Scope.SHARED if content.shared else Scope.THREAD
+
+    def has(self) -> bool:
+        """Whether the current owner has an object, or needs only use it."""
+        content = self._contents[-1]
+        if content.ready:
+            return True
+        slot = self._slots.get("owners")
+        kept = None if slot is None else slot.get()
+        return hasattr(kept, "obj")
+
+    # Setting. ----------------------------------------------------------------------------------------
+
+    def set_obj(self, obj: T) -> None:
+        """Forward to one object, for all.
+
+        Raises:
+            ProxyException: the scope gives each owner an object of its own, or it is the proxy itself.
+        """
+        if self._scope not in (Scope.AUTO, Scope.SHARED):
+            raise ProxyException(
+                f"scope {_name(self._scope)} gives each owner an object of its own, and this is only one: "
+                f"set a function that makes them, or use scope SHARED"
+            )
+        if type(obj) is self._proxy_class:
+            raise ProxyException("obj must not be the proxy itself")
+        self._replace(Given(obj))
+        take_after(self._proxy_class, obj)
+        self._look_for_hidden(self._contents[-1], obj)
+
+    def set_fun(self, fun: Callable[[int], T]) -> None:
+        """Forward to what a function makes; it gets the creation number 0, 1, 2…
+
+        With ``max_size`` the pool is made here, and ``min_size`` objects in it.
+        """
+        if not callable(fun):
+            raise TypeError(f"fun must be callable, not {fun!r}")
+        content: Content[T]
+        if self._scope is Scope.SHARED:
+            content = MadeOnce(fun, self._parameters)
+        elif self._max_size is None:
+            content = MadeForEach(fun, self._parameters)
+        else:
+            content = Pooled(fun, self._max_size, self._parameters, auto_return=self._auto_return)
+        self._replace(content)
+
+    def set_pool(self, **parameters: Unpack[PoolOverrides[T]]) -> None:
+        """Override parameters of the pool, which does not exist yet.
+
+        A function that was set without a pool gets one if there is a ``max_size`` now: it is set anew.
+
+        Raises:
+            ProxyException: the pool exists already, or the scope is SHARED.
+        """
+        if self.pool is not None:
+            raise ProxyException("cannot override pool parameters once initialized")
+        max_size = parameters.pop("max_size", self._max_size)
+        level = parameters.pop("log_level", None)
+        merged = cast("PoolParameters[T]", {**self._parameters, **parameters})
+        check(max_size, merged)
+        if max_size is not None and self._scope is Scope.SHARED:
+            raise ProxyException(_NO_POOL)
+        if level is not None:
+            set_log_level(level)
+        self._max_size, self._parameters = max_size, merged
+        fun = self._contents[-1].fun
+        if fun is not None:
+            self.set_fun(fun)
+
+    def _replace(self, content: Content[T]) -> None:
+        if self._bound is None:
+            self._bound = _UNDECIDED
+            self._bind(_UNDECIDED)
+        self._seen = None
+        self._contents.append(content)
+        # What others have comes back at their next access. This is the caller's, unless a strategy has to be asked, who
+        # need not know of any owner here.
+        slot = self._slots.get("owners")
+        kept = slot.get() if slot is not None and isinstance(self._scope, Scope) else None
+        if slot is not None and kept is not None:
+            _give_back(slot, kept)
+        # All that was set before this, and by whom ever; each step may be done twice, and done again if interrupted.
+        known = list(self._contents)
+        for old in known[: known.index(content)] if content in known else ():  # else a later one has done it
+            old.retire()
+            with suppress(ValueError):
+                self._contents.remove(old)
+
+    def _look_for_hidden(self, content: Content[T], obj: T) -> None:
+        content.seen = True
+        spaces = _name_spaces(obj)
+        for name in self._names:
+            if any(name in space for space in spaces):
+                log.warning(
+                    "proxy of <%s at %#x>: its own %r is hidden by the proxy's; choose another set_name to reach it",
+                    type(obj).__name__,
+                    id(obj),
+                    name,
+                )
+
+    # Using. --------------------------------------------------------------------------------------------
+
+    def get(self, timeout: float | None = None) -> T:
+        """Get the current owner's object, created or taken from the pool if need be.
+
+        Args:
+            timeout: Longest wait for it, as for ``Pool.get``, which says what is raised.
+
+        Raises:
+            ProxyException: the proxy was not set.
+        """
+        while True:
+            content = self._contents[-1]
+            slot = self._slot_for(content)
+            kept = slot.get()
+            if kept is not None:
+                try:
+                    return kept.obj
+                except AttributeError:  # replaced, or inherited in a fork
+                    _give_back(slot, kept)
+            if content.bounded:
+                slot.reclaim()
+            try:
+                kept = content.take(timeout)
+            except PoolClosed:
+                if content.retired:
+                    continue
+                raise
+            winner = slot.put(kept)
+            if winner is not kept:
+                kept.release()
+            try:
+                obj = winner.obj
+            except AttributeError:  # replaced meanwhile
+                continue
+            take_after(self._proxy_class, obj)
+            if not content.shared:
+                self._seen = obj.__class__
+            if not content.seen:
+                self._look_for_hidden(content, obj)
+            return obj
+
+    def kind(self) -> type[object]:
+        """Say what ``isinstance`` should take the proxy for, for an owner that keeps nothing.
+
+        That is asked by many who do not want to use it, such as debuggers, and gevent when it patches locks: it raises
+        nothing, and takes an object only if there has been none yet.
+        """
+        if self._seen is None and not isinstance(self._contents[-1], Nothing):
+            with suppress(Exception):  # logged by the pool, and raised to whoever wants the object
+                return self.get().__class__
+        return self._seen or self._proxy_class
+
+    def _slot_for(self, content: Content[T]) -> Slot[T]:
+        """Choose the slot of a content, and have the proxy read it.
+
+        A proxy that has had owners keeps their slot, also for an object for all: each owner finds there what it has to
+        give back.
+        """
+        if isinstance(content, Nothing):
+            return _NOTHING
+        slot = self._slots.get("owners")
+        if isinstance(slot, ThreadSlot) and threads_are_greenlets():
+            # Used before they were patched, as by a server that forks greenlet workers after it has loaded the
+            # application. What threads have kept so far goes back.
+            slot = self._slots["owners"] = slot_of(Scope.THREAD)
+        if slot is None and content.shared:
+            slot = self._slots.setdefault("all", SharedSlot())
+        elif slot is None:
+            slot = self._slots.setdefault("owners", slot_of(Scope.THREAD))
+        if slot is not self._bound:
+            self._bound = slot
+            self._bind(slot)
+        return slot
+
+    def ret(self) -> None:
+        """Give the current owner's object back to the pool; without a pool, or an object, do nothing."""
+        slot = self._slots.get("owners")
+        kept = None if slot is None or self.pool is None else slot.get()
+        if slot is not None and kept is not None:
+            _give_back(slot, kept)
+
+    def discard(self) -> None:
+        """Give the current owner's object back as broken: it is closed, and the next access gets another.
+
+        Without an object, do nothing.
+
+        Raises:
+            ProxyException: the object is everyone's; set another.
+        """
+        if self._contents[-1].shared:
+            raise ProxyException("this object is everyone's, and not one owner's to discard: set another")
+        slot = self._slots.get("owners")
+        kept = None if slot is None else slot.get()
+        if slot is not None and kept is not None:
+            slot.remove(kept)
+            kept.discard()
+
+    @contextmanager
+    def obj(self, timeout: float | None = None) -> Generator[T, None, None]:
+        """Get the current owner's object for a ``with`` block, and give it back at its end whatever happens inside."""
+        obj = self.get(timeout)
+        try:
+            yield obj
+        finally:
+            self.ret()
+
+    def __repr__(self) -> str:
+        content = self._contents[-1]
+        if content.pool is not None:
+            what = repr(content.pool)
+        elif content.fun is not None:
+            what = "a function"
+        else:
+            what = "not set" if isinstance(content, Nothing) else "an object"
+        return f"<Control of a proxy, scope {_name(self.scope)}: {what}>"
+
+
+_NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave max_size out, or use another scope"
+
+
+def _strategy(scope: "ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]") -> ScopeStrategy[T]:
+    """Make a user's strategy, if it is not one yet: a class has the methods, too."""
+    strategy: object = scope
+    if isinstance(scope, type) or not isinstance(scope, ScopeStrategy):
+        if not callable(scope):
+            raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
+        strategy = scope()
+    if not isinstance(strategy, ScopeStrategy):
+        raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
+    return cast("ScopeStrategy[T]", strategy)
+
+
+def _name_spaces(obj: object) -> list[Mapping[str, object]]:
+    """Where an object's attributes are found, without asking it: ``getattr_static`` is too slow for every proxy."""
+    kinds = [*type(obj).__mro__, *(obj.__mro__ if isinstance(obj, type) else ())]
+    own: Mapping[str, object]
+    try:
+        own = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        own = {}
+    return [own, *(vars(kind) for kind in kinds)]
+
+
+def _give_back(slot: Slot[T], kept: Kept[T]) -> None:
+    slot.remove(kept)  # first: nobody finds it there while it is being reset
+    kept.release()
+
+
+def _name(scope: "Scope | ScopeStrategy[Any]") -> str:
+    return scope.name if isinstance(scope, Scope) else repr(scope)
+
+
+def _calls(names: tuple[str, ...]) -> str:
+    setters = names[1:] or ("_set_obj", "_set_fun")
+    return " or ".join(f"{name}(…)" for name in setters)

@@ -1,0 +1,272 @@
+"""The proxy as its users see it."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import Self, TypeVar, Unpack
+
+from .._errors import ProxyException
+from .._pool.config import HookErrors, set_log_level
+from .._pool.pool import Pool
+from .._scope.base import ScopeStrategy
+from .._scope.select import Scope as _Scope
+from .control import Control
+from .forwarding import Forwarding, Made, forwarding_class
+from .operators import WAY, Way
+from .parameters import PoolOverrides, PoolParameters, expect
+
+T = TypeVar("T", default=Any)
+
+log = logging.getLogger("ppp")
+
+
+class Proxy(Forwarding, Generic[T]):
+    """Stand for an object that comes later, or for one per thread, greenlet, task or context.
+
+    Whatever is done to a proxy is done to its object: attributes, operators, calls, ``with``, ``isinstance``. Set it
+    once everything is imported, with ``set_obj`` to one object for all, or with ``set_fun`` to a function that makes
+    one for each owner. With ``max_size`` they come from a pool.
+
+    An owner's object goes back by itself, to the pool or to be closed, when its thread or greenlet ends or its context
+    is dropped; give it back earlier with ``_ret_obj()``, or use it in a ``with proxy._obj()`` block.
+
+    ``proxy(…)`` makes the same, typed as the object itself, and ``control(…)`` has the methods without underscores.
+    """
+
+    __slots__ = ("__control",)
+
+    Scope = _Scope
+
+    def __init__(
+        self,
+        obj: T | None = None,
+        fun: Callable[[int], T] | None = None,
+        set_name: str = "set",
+        scope: "_Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]" = _Scope.AUTO,
+        log_level: int | str | None = None,
+        max_size: int | None = None,
+        *,
+        auto_return: bool = True,
+        min_size: int = 1,
+        timeout: float | None = None,
+        max_use: int = 0,
+        max_avail_delay: float = 0.0,
+        max_using_delay: float = 0.0,
+        max_using_delay_kill: float = 0.0,
+        health_freq: int = 1,
+        hk_delay: float | None = None,
+        delay: float | None = None,
+        opener: Callable[[T], object] | None = None,
+        getter: Callable[[T], object] | None = None,
+        retter: Callable[[T], object] | None = None,
+        closer: Callable[[T], object] | None = None,
+        health: Callable[[T], bool] | None = None,
+        stats: Callable[[T], object] | None = None,
+        tracer: Callable[[T], str] | None = None,
+        name: str | None = None,
+        trace_owner: bool = False,
+        hook_errors: HookErrors = "log",
+    ) -> None:
+        """Make a proxy, of nothing yet if neither ``obj`` nor ``fun`` is given.
+
+        All from ``min_size`` on are the pool's; hooks are called without a pool, too.
+
+        Args:
+            obj: One object for all (scope SHARED).
+            fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
+            set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``. The
+                object's own methods of these names are hidden: choose another if it has any. Empty: there are only
+                ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
+            scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
+            log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
+            max_size: Take objects from a pool of at most this many, 0: unlimited. ``None``: no pool, each owner has an
+                object made for it, and closed when it ends.
+            auto_return: Whether an owner that ends gives its object back to the pool. If not, it is lost to the pool
+                unless ``_ret_obj`` is called.
+            min_size: Keep at least this many; the house keeper creates what is missing.
+            timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
+            max_use: Discard an object after this many uses; 0: unlimited.
+            max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
+            max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
+            max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
+            health_freq: Check health every this many house-keeping rounds.
+            hk_delay: Seconds between house-keeping rounds, and nothing is done in between; 0.0 or ``None``: half
+                the smallest delay to watch, or 60.0 if there is only ``health``, with deadlines met exactly.
+            delay: The same as ``hk_delay``, by its older name.
+            opener: Called with each new object (``Opener``).
+            getter: Called with an object each time it is lent (``Getter``).
+            retter: Called with an object each time it comes back (``Retter``); if it fails the object is discarded.
+            closer: Called with each object that leaves the pool (``Closer``).
+            health: Called with idle objects in house-keeping rounds (``HealthCheck``).
+            stats: Says something about an object in ``stats()`` (``StatsHook``).
+            tracer: Names an object in log lines, and in ``stats()`` (``Tracer``).
+            name: Name in log lines, errors and ``stats()``; ``None``: a number.
+            trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
+            hook_errors: What an ``opener`` or ``getter`` that raises does: ``"log"`` and go on, or ``"discard"`` the
+                object and raise ``HookError`` in the caller.
+
+        Raises:
+            ProxyException: The parameters contradict one another, or the library of the scope is not installed.
+            TypeError: A parameter is unknown, or has the wrong type.
+            PoolValueError: A parameter of the pool has a value that makes no sense.
+        """
+        expect("set_name", set_name, str, "a string")
+        expect("auto_return", auto_return, bool, "True or False")
+        if log_level is not None:
+            set_log_level(log_level)
+        if obj is not None and max_size is not None:
+            raise ProxyException("one object for all needs no pool: leave max_size out, or set a function")
+        pool: PoolParameters[T] = {
+            "min_size": min_size,
+            "timeout": timeout,
+            "max_use": max_use,
+            "max_avail_delay": max_avail_delay,
+            "max_using_delay": max_using_delay,
+            "max_using_delay_kill": max_using_delay_kill,
+            "health_freq": health_freq,
+            "hk_delay": hk_delay,
+            "delay": delay,
+            "opener": opener,
+            "getter": getter,
+            "retter": retter,
+            "closer": closer,
+            "health": health,
+            "stats": stats,
+            "tracer": tracer,
+            "name": name,
+            "trace_owner": trace_owner,
+            "hook_errors": hook_errors,
+        }
+        base = _origin(type(self))
+        aliases = {set_name: "_set", f"{set_name}_obj": "_set_obj", f"{set_name}_fun": "_set_fun"} if set_name else {}
+
+        def find() -> T:
+            return control.get()
+
+        def kind() -> type[object]:
+            return control.kind()
+
+        made, bind = forwarding_class(base, {*_OWN, *aliases, *_names_of(base)}, find, kind)
+        control: Control[T] = Control(bind, made, tuple(aliases), scope, max_size, pool, auto_return=auto_return)
+        for alias, method in aliases.items():
+            if not hasattr(base, alias):
+                setattr(made, alias, getattr(base, method))
+        _set_control(self, control)
+        object.__setattr__(self, "__class__", made)
+        if obj is not None and fun is not None:
+            raise ProxyException(_BOTH)
+        if obj is not None:
+            control.set_obj(obj)
+        elif fun is not None:
+            control.set_fun(fun)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def set(self, obj: T | None = None, fun: Callable[[int], T] | None = None) -> Self:
+        """Set what to forward to: exactly one of an object for all, and a function that makes one for each owner.
+
+        Whatever was set before is given up: objects are closed when their owners next use the proxy, or end.
+        """
+        return self._set(obj, fun)
+
+    def set_obj(self, obj: T) -> Self:
+        """Set one object for all to forward to."""
+        return self._set_obj(obj)
+
+    def set_fun(self, fun: Callable[[int], T]) -> Self:
+        """Set a function that makes an object for each owner; it gets the creation number 0, 1, 2…"""
+        return self._set_fun(fun)
+
+    def _set(self, obj: T | None = None, fun: Callable[[int], T] | None = None) -> Self:
+        if obj is not None and fun is not None:
+            raise ProxyException(_BOTH)
+        if obj is not None:
+            return self._set_obj(obj)
+        if fun is not None:
+            return self._set_fun(fun)
+        raise ProxyException("Proxy must set either obj or fun")
+
+    def _set_obj(self, obj: T) -> Self:
+        control_of(self).set_obj(obj)
+        return self
+
+    def _set_fun(self, fun: Callable[[int], T]) -> Self:
+        control_of(self).set_fun(fun)
+        return self
+
+    def _set_pool(self, **pool: Unpack[PoolOverrides[T]]) -> None:
+        """Override parameters of the pool, which does not exist yet."""
+        control_of(self).set_pool(**pool)
+
+    def _get_obj(self, timeout: float | None = None) -> T:
+        """Get the current owner's object, created or taken from the pool if need be."""
+        return control_of(self).get(timeout)
+
+    def _has_obj(self) -> bool:
+        """Whether the current owner has an object."""
+        return control_of(self).has()
+
+    def _ret_obj(self) -> None:
+        """Give the current owner's object back to the pool; harmless if there is none."""
+        control_of(self).ret()
+
+    def _obj(self, timeout: float | None = None) -> AbstractContextManager[T]:
+        """Get the current owner's object for a ``with`` block, and give it back whatever happens inside."""
+        return control_of(self).obj(timeout)
+
+    @property
+    def _pool(self) -> Pool[T] | None:
+        """The pool that objects come from, if there is one."""
+        return control_of(self).pool
+
+
+_BOTH = "Proxy cannot set both obj and fun"
+
+_SLOT = vars(Proxy)["_Proxy__control"]
+_set_control: Callable[[Proxy[Any], Control[Any]], None] = _SLOT.__set__
+
+_OWN = frozenset(name for name in vars(Proxy) if name.startswith("_") and not name.startswith(("__", "_Proxy__")))
+
+
+def control_of(proxy: Proxy[T]) -> Control[T]:
+    """Find the controls of a proxy, past what it forwards."""
+    control: Control[T] = _SLOT.__get__(proxy)
+    return control
+
+
+def _get_early(self: object, name: str) -> Any:
+    try:
+        return object.__getattribute__(self, name)
+    except AttributeError:
+        raise _too_early() from None
+
+
+def _set_early(self: object, name: str, value: object) -> None:
+    raise _too_early()
+
+
+def _too_early() -> ProxyException:
+    return ProxyException("this proxy is not made yet: call super().__init__(…) first")
+
+
+def _no_object() -> object:
+    raise _too_early()
+
+
+# Until the proxy has its class it has the user's, in whose __init__ it may be used.
+setattr(Proxy, WAY, Way(_no_object, bool, _get_early, _set_early))
+
+
+def _origin(kind: type[Proxy[T]]) -> type[Proxy[T]]:
+    """The class that a user sees, of which those of single proxies are made."""
+    return next(base for base in kind.__mro__ if base is not Made and Made not in base.__bases__)
+
+
+def _names_of(base: type[object]) -> set[str]:
+    """What a user's subclass adds: these are a proxy's own."""
+    added = [kind for kind in base.__mro__ if kind not in Proxy.__mro__]
+    return {name for kind in added for name in vars(kind) if not (name.startswith("__") and name.endswith("__"))}

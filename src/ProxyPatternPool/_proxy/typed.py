@@ -1,0 +1,134 @@
+"""A proxy typed as what it stands for, and the way back from there."""
+
+from collections.abc import Callable
+from typing import Any, Optional, TypeVar, cast, overload
+
+from .._errors import ProxyException
+from .._pool.config import HookErrors
+from .._scope.base import ScopeStrategy
+from .._scope.select import Scope
+from .control import Control
+from .proxy import Proxy, control_of
+
+T = TypeVar("T")
+
+
+def proxy(
+    obj: Optional[T] = None,  # noqa: UP045  # so that jedi, and IPython with it, finds out what T is
+    fun: Optional[Callable[[int], T]] = None,  # noqa: UP045  # likewise
+    set_name: str = "set",
+    scope: "Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]" = Scope.AUTO,
+    log_level: int | str | None = None,
+    max_size: int | None = None,
+    *,
+    auto_return: bool = True,
+    min_size: int = 1,
+    timeout: float | None = None,
+    max_use: int = 0,
+    max_avail_delay: float = 0.0,
+    max_using_delay: float = 0.0,
+    max_using_delay_kill: float = 0.0,
+    health_freq: int = 1,
+    hk_delay: float | None = None,
+    delay: float | None = None,
+    opener: Callable[[T], object] | None = None,
+    getter: Callable[[T], object] | None = None,
+    retter: Callable[[T], object] | None = None,
+    closer: Callable[[T], object] | None = None,
+    health: Callable[[T], bool] | None = None,
+    stats: Callable[[T], object] | None = None,
+    tracer: Callable[[T], str] | None = None,
+    name: str | None = None,
+    trace_owner: bool = False,
+    hook_errors: HookErrors = "log",
+) -> T:
+    """Make a ``Proxy``, typed as what it stands for.
+
+    Checkers and editors know all members of the object; ``control(…)`` has what is the proxy's own. Say the type
+    where the content comes later: ``db: Connection = proxy()``.
+
+    All from ``min_size`` on are the pool's; hooks are called without a pool, too.
+
+    Args:
+        obj: One object for all (scope SHARED).
+        fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
+        set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``. The
+            object's own methods of these names are hidden: choose another if it has any. Empty: there are only
+            ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
+        scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
+        log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
+        max_size: Take objects from a pool of at most this many, 0: unlimited. ``None``: no pool, each owner has an
+            object made for it, and closed when it ends.
+        auto_return: Whether an owner that ends gives its object back to the pool. If not, it is lost to the pool
+            unless ``_ret_obj`` is called.
+        min_size: Keep at least this many; the house keeper creates what is missing.
+        timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
+        max_use: Discard an object after this many uses; 0: unlimited.
+        max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
+        max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
+        max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
+        health_freq: Check health every this many house-keeping rounds.
+        hk_delay: Seconds between house-keeping rounds, and nothing is done in between; 0.0 or ``None``: half
+            the smallest delay to watch, or 60.0 if there is only ``health``, with deadlines met exactly.
+        delay: The same as ``hk_delay``, by its older name.
+        opener: Called with each new object (``Opener``).
+        getter: Called with an object each time it is lent (``Getter``).
+        retter: Called with an object each time it comes back (``Retter``); if it fails the object is discarded.
+        closer: Called with each object that leaves the pool (``Closer``).
+        health: Called with idle objects in house-keeping rounds (``HealthCheck``).
+        stats: Says something about an object in ``stats()`` (``StatsHook``).
+        tracer: Names an object in log lines, and in ``stats()`` (``Tracer``).
+        name: Name in log lines, errors and ``stats()``; ``None``: a number.
+        trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
+        hook_errors: What an ``opener`` or ``getter`` that raises does: ``"log"`` and go on, or ``"discard"`` the
+            object and raise ``HookError`` in the caller.
+
+    Raises:
+        ProxyException: The parameters contradict one another, or the library of the scope is not installed.
+        TypeError: A parameter is unknown, or has the wrong type.
+        PoolValueError: A parameter of the pool has a value that makes no sense.
+    """
+    made: Proxy[T] = Proxy(
+        obj,
+        fun,
+        set_name,
+        scope,
+        log_level,
+        max_size,
+        auto_return=auto_return,
+        min_size=min_size,
+        timeout=timeout,
+        max_use=max_use,
+        max_avail_delay=max_avail_delay,
+        max_using_delay=max_using_delay,
+        max_using_delay_kill=max_using_delay_kill,
+        health_freq=health_freq,
+        hk_delay=hk_delay,
+        delay=delay,
+        opener=opener,
+        getter=getter,
+        retter=retter,
+        closer=closer,
+        health=health,
+        stats=stats,
+        tracer=tracer,
+        name=name,
+        trace_owner=trace_owner,
+        hook_errors=hook_errors,
+    )
+    return cast(T, made)
+
+
+@overload
+def control(proxy: Proxy[T]) -> Control[T]: ...
+@overload
+def control(proxy: T) -> Control[T]: ...
+def control(proxy: Any) -> Control[Any]:
+    """Find the controls of a proxy, made by ``proxy(…)`` or ``Proxy(…)``.
+
+    Raises:
+        ProxyException: It is no proxy.
+    """
+    if not issubclass(type(proxy), Proxy):
+        raise ProxyException(f"this is no proxy, but a {type(proxy).__name__}")
+    return control_of(proxy)

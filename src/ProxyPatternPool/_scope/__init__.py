@@ -1,0 +1,1 @@
+"""Where each owner, a thread, a greenlet, a context, keeps what a proxy forwards to."""

@@ -1,0 +1,151 @@
+"""What an owner keeps, and what a place to keep it in can do."""
+
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+T = TypeVar("T")
+
+
+class Loan(Protocol):
+    """What gives an object back."""
+
+    def release(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+
+class Kept(Generic[T]):
+    """What one owner keeps: an object, and the loan that gives it back when this is dropped.
+
+    A ``ScopeStrategy`` only stores it, and drops it when its owner ends.
+    """
+
+    __slots__ = ("__weakref__", "_loan", "obj")
+
+    obj: T
+    """The object. Deleted once it is no longer the owner's to use: reading it is then an ``AttributeError``."""
+
+    def __init__(self, obj: T, loan: Loan | None = None) -> None:
+        self.obj = obj
+        self._loan = loan
+
+    def release(self) -> None:
+        """Give the object back now, hooks included. A second call does nothing."""
+        loan, self._loan = self._loan, None
+        if loan is not None:
+            loan.release()
+
+    def discard(self) -> None:
+        """Give the object back as broken, now. After it was given back this does nothing."""
+        loan, self._loan = self._loan, None
+        if loan is not None:
+            loan.discard()
+
+    def spoil(self) -> None:
+        """Make the owner ask for another object at its next access. Nothing is given back here: it may be in use."""
+        try:
+            del self.obj
+        except AttributeError:
+            pass
+
+    def disown(self) -> Loan | None:
+        """Take the loan away: in the child of a fork it is the parent's."""
+        loan, self._loan = self._loan, None
+        return loan
+
+
+@runtime_checkable
+class ScopeStrategy(Protocol[T]):
+    """Where each owner keeps its own object, for one proxy.
+
+    What an owner is, is yours to say: a tenant, a request, a window. Give an instance to one proxy as its
+    ``scope``, or a class, or another callable without parameters, that makes one for each proxy. ::
+
+        tenant: ContextVar[str] = ContextVar("tenant")
+
+        class PerTenant(Generic[T]):
+            def __init__(self) -> None:
+                self._kept: dict[str, Kept[T]] = {}
+
+            def get(self) -> Kept[T] | None:
+                return self._kept.get(tenant.get())
+
+            def set(self, kept: Kept[T]) -> None:
+                self._kept[tenant.get()] = kept
+
+            def delete(self) -> None:
+                self._kept.pop(tenant.get(), None)
+
+        db = proxy(fun=connect, scope=PerTenant, max_size=20)
+
+    When a ``Kept`` is dropped its object goes back by itself: drop it when its owner ends. The methods are
+    quick: they neither wait nor use the proxy.
+    """
+
+    def get(self) -> Kept[T] | None:
+        """What the current owner keeps, if anything."""
+        ...
+
+    def set(self, kept: Kept[T], /) -> None:
+        """Keep this for the current owner, who keeps nothing yet."""
+        ...
+
+    def delete(self) -> None:
+        """Forget what the current owner keeps; harmless if that is nothing."""
+        ...
+
+
+class Slot(Protocol[T]):
+    """A scope as proxies see it. They read ``slot.kept.obj`` at every access, and the rest only if that fails."""
+
+    @property
+    def kept(self) -> Kept[T]:
+        """What the current owner keeps.
+
+        Raises:
+            AttributeError: nothing is kept.
+        """
+        ...
+
+    def get(self) -> Kept[T] | None:
+        """What the current owner keeps, if anything."""
+        ...
+
+    def put(self, kept: Kept[T]) -> Kept[T]:
+        """Keep this for the current owner, unless another caller of the same owner was first: what is kept now."""
+        ...
+
+    def remove(self, kept: Kept[T]) -> bool:
+        """Forget this, if it is what the current owner keeps; say whether it was."""
+        ...
+
+    def reclaim(self) -> None:
+        """Drop what owners keep that have ended and were not noticed yet; somebody may have to wait for it."""
+        ...
+
+
+class PlainSlot(Generic[T]):
+    """A slot that is an object with an attribute: the interpreter does the rest, in C."""
+
+    kept: Kept[T]
+
+    def get(self) -> Kept[T] | None:
+        try:
+            return self.kept
+        except AttributeError:
+            return None
+
+    def put(self, kept: Kept[T]) -> Kept[T]:
+        self.kept = kept
+        return kept
+
+    def remove(self, kept: Kept[T]) -> bool:
+        if self.get() is not kept:
+            return False
+        try:
+            del self.kept
+        except AttributeError:  # somebody else was quicker
+            return False
+        return True
+
+    def reclaim(self) -> None:
+        """Do nothing: the end of an owner is never overlooked."""

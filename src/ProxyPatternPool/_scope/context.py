@@ -1,0 +1,76 @@
+"""One object per context of ``contextvars``, and in asyncio one per task. Imported only once its scope is used."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Hashable, Iterable
+from contextvars import Context, ContextVar
+from typing import TypeVar, cast
+
+from .seats import SeatedSlot
+
+T = TypeVar("T")
+
+_probe: ContextVar[None] = ContextVar("ProxyPatternPool")
+
+_running_loop: Callable[[], asyncio.AbstractEventLoop | None] = vars(asyncio)["_get_running_loop"]
+"""Not the public one: that raises where no loop runs, which costs more than all the rest."""
+
+
+def current_context() -> Context:
+    """The current context itself, where ``copy_context`` would give a copy."""
+    # There is no call for it, but a token refers to the context that it was made in, in the first place.
+    # To set a variable to what it is changes nothing, and costs nearly nothing.
+    context: Context = gc.get_referents(_probe.set(None))[0]
+    return context
+
+
+def current_task() -> "asyncio.Task[object] | None":
+    """The current task of asyncio, if any."""
+    loop = _running_loop()
+    return None if loop is None else asyncio.current_task(loop)
+
+
+def current_greenlet() -> object | None:
+    """The current greenlet, if it is gevent's or eventlet's."""
+    global _greenlet
+    # Others use greenlets for purposes of their own, as parts of a task.
+    if "gevent" not in sys.modules and "eventlet" not in sys.modules:
+        return None
+    if _greenlet is None:
+        from .greenlets import current_linkable
+
+        _greenlet = current_linkable
+    return _greenlet()
+
+
+_greenlet: Callable[[], object | None] | None = None
+
+
+class ContextSlot(SeatedSlot[T]):
+    """Objects are kept beside the contexts, not in a variable of theirs.
+
+    Contexts are copied: to each task, to each thread of ``asyncio.to_thread``. A variable would go with them, so that
+    the child would use the parent's object, and the parent's would come back only when the last of them has ended.
+    """
+
+    def _key(self) -> Hashable:
+        # Tasks may share a context (3.11+), and it may be handed on from one greenlet to another.
+        return id(current_context()), id(current_task()), id(current_greenlet())
+
+    def _owners(self) -> Iterable[object]:
+        return (owner for owner in (current_context(), current_task(), current_greenlet()) if owner is not None)
+
+    def _link(self, owner: object, end: Callable[..., object]) -> None:
+        if isinstance(owner, asyncio.Future):
+            cast("asyncio.Future[object]", owner).add_done_callback(end)
+        elif not isinstance(owner, Context):
+            from .greenlets import link
+
+            link(owner, end)
+
+    def _ended(self, owner: object) -> bool:
+        # A task that has ended says so in the loop's next turn: too late for one that is about to wait in this one.
+        if isinstance(owner, asyncio.Future):
+            return owner.done()
+        return not isinstance(owner, Context) and bool(getattr(owner, "dead", False))

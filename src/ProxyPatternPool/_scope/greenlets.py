@@ -1,0 +1,70 @@
+"""One object per greenlet, of gevent, of eventlet, or of nobody. Imported only once its scope is used."""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar
+
+from greenlet import getcurrent, greenlet
+
+from .base import Kept
+from .seats import SeatedSlot
+from .thread import ThreadSlot
+
+T = TypeVar("T")
+
+
+def link(owner: object, end: Callable[..., object]) -> None:
+    """Have something called when a greenlet ends that is gevent's or eventlet's."""
+    # Those of gevent have both: what is rawlinked runs in the hub, without a greenlet of its own.
+    linker = getattr(owner, "rawlink", None) or getattr(owner, "link", None)
+    if linker is not None:
+        linker(end)
+
+
+def current_linkable() -> object | None:
+    """The current greenlet, if it tells of its end."""
+    current = getcurrent()
+    return current if hasattr(current, "link") else None
+
+
+class GreenletSlot(SeatedSlot[T]):
+    """A greenlet's object comes back when it has ended, even while others still refer to it to ask for its result.
+
+    Greenlets that are neither gevent's nor eventlet's cannot say that they have ended: what they keep comes back when
+    they are no longer referred to, or somebody wants an object. The main greenlet of a thread is that thread.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads: ThreadSlot[T] = ThreadSlot()
+
+    @property
+    def kept(self) -> Kept[T]:
+        current = getcurrent()
+        if current.parent is None:
+            return self._threads.kept
+        try:
+            seat = self._seats[id(current)]
+        except KeyError:
+            raise AttributeError("kept") from None
+        return seat.kept
+
+    def get(self) -> Kept[T] | None:
+        return self._threads.get() if getcurrent().parent is None else super().get()
+
+    def put(self, kept: Kept[T]) -> Kept[T]:
+        return self._threads.put(kept) if getcurrent().parent is None else super().put(kept)
+
+    def remove(self, kept: Kept[T]) -> bool:
+        return self._threads.remove(kept) if getcurrent().parent is None else super().remove(kept)
+
+    def _key(self) -> Hashable:
+        return id(getcurrent())
+
+    def _owners(self) -> Iterable[object]:
+        return [getcurrent()]
+
+    def _link(self, owner: object, end: Callable[..., object]) -> None:
+        link(owner, end)
+
+    def _ended(self, owner: object) -> bool:
+        return isinstance(owner, greenlet) and owner.dead

@@ -1,0 +1,116 @@
+"""A slot for owners that the interpreter has no locals for: each has a seat, until it ends."""
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
+from typing import Generic, TypeVar
+
+from .base import Kept
+
+T = TypeVar("T")
+
+
+class Seat(Generic[T]):
+    """Where one owner keeps something."""
+
+    __slots__ = ("kept", "owners")
+
+    kept: Kept[T]
+
+    def __init__(self) -> None:
+        self.owners: list[weakref.ref[object]] = []
+        """What the owner is made of: it has ended as soon as one of these has."""
+
+
+class SeatedSlot(ABC, Generic[T]):
+    """Keeps by owner. An owner's seat is cleared when it dies, or when it says that it has ended.
+
+    Callbacks of weak references run in finalizers: these are calls of ``dict.pop``, in C.
+    """
+
+    def __init__(self) -> None:
+        self._seats: dict[Hashable, Seat[T]] = {}
+        self._taken: set[Hashable] = set()
+        """Whose seats have something, and of some that are gone: who looks for ended owners need not ask all."""
+
+    @abstractmethod
+    def _key(self) -> Hashable:
+        """Who the current owner is, by identity, for as long as it exists."""
+
+    @abstractmethod
+    def _owners(self) -> Iterable[object]:
+        """What the current owner is made of."""
+
+    @abstractmethod
+    def _link(self, owner: object, end: Callable[..., object]) -> None:
+        """Have ``end`` called with whatever it may be, when an owner ends that may still be referred to then."""
+
+    @abstractmethod
+    def _ended(self, owner: object) -> bool:
+        """Whether an owner has ended, though it still exists."""
+
+    @property
+    def kept(self) -> Kept[T]:
+        try:
+            seat = self._seats[self._key()]
+        except KeyError:
+            raise AttributeError("kept") from None
+        return seat.kept
+
+    def get(self) -> Kept[T] | None:
+        seat = self._seats.get(self._key())
+        return getattr(seat, "kept", None)
+
+    def put(self, kept: Kept[T]) -> Kept[T]:
+        key = self._key()
+        seat = self._seats.get(key)
+        if seat is None:
+            seat = self._sit(key)
+        seat.kept = kept
+        self._taken.add(key)
+        if len(self._taken) > 2 * len(self._seats) + 16:
+            self._tidy()
+        return kept
+
+    def _tidy(self) -> None:
+        for key in list(self._taken):
+            if key not in self._seats:
+                self._taken.discard(key)
+
+    def _sit(self, key: Hashable) -> Seat[T]:
+        seat: Seat[T] = Seat()
+        self._seats[key] = seat
+        end = partial(_end, weakref.ref(self), key)
+        for owner in self._owners():
+            seat.owners.append(weakref.ref(owner, partial(self._seats.pop, key)))  # pop(key, reference): no KeyError
+            self._link(owner, end)
+        return seat
+
+    def end(self, key: Hashable) -> None:
+        """Clear the seat of an owner that has ended."""
+        self._seats.pop(key, None)
+        self._taken.discard(key)
+
+    def remove(self, kept: Kept[T]) -> bool:
+        # The seat stays: its owner is linked to once, however often it takes something and gives it back.
+        key = self._key()
+        seat = self._seats.get(key)
+        if seat is None or getattr(seat, "kept", None) is not kept:
+            return False
+        self._taken.discard(key)
+        del seat.kept
+        return True
+
+    def reclaim(self) -> None:
+        for key in list(self._taken):
+            seat = self._seats.get(key)
+            owners = [] if seat is None else [owner() for owner in seat.owners]
+            if any(owner is not None and self._ended(owner) for owner in owners):
+                self.end(key)
+
+
+def _end(slot: "weakref.ref[SeatedSlot[T]]", key: Hashable, *_: object) -> None:
+    there = slot()
+    if there is not None:
+        there.end(key)

@@ -1,0 +1,95 @@
+"""From the name of a scope to a slot."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from .._errors import ProxyException
+from .base import Slot
+from .shared import SharedSlot
+from .thread import ThreadSlot
+
+
+class Scope(Enum):
+    """Who has an object of its own."""
+
+    AUTO = "auto"
+    """``SHARED`` for an object, ``THREAD`` for a function."""
+    SHARED = "shared"
+    """All use the same object."""
+    THREAD = "thread"
+    """Each thread; where gevent or eventlet has patched threads, these are greenlets."""
+    CONTEXT = "context"
+    """Each context of ``contextvars``, and in asyncio each task. A child does not inherit its parent's object.
+
+    Who waits for an object stops his loop: a pool must have one for each task that keeps one while it awaits something.
+    """
+    WERKZEUG = "werkzeug"
+    """Each greenlet or context, which is what a ``Local`` of werkzeug tells apart."""
+    VERSATILE = WERKZEUG
+    """The same as ``WERKZEUG``."""
+    GEVENT = "gevent"
+    """Each greenlet of gevent."""
+    EVENTLET = "eventlet"
+    """Each greenlet of eventlet."""
+
+
+def slot_of(scope: Scope) -> Slot[Any]:
+    """Make the slot of a scope.
+
+    Raises:
+        ProxyException: the library of this scope is not installed.
+    """
+    library = _LIBRARIES.get(scope)
+    if library is not None:
+        _require(scope, library)
+    return _SLOTS[scope]()
+
+
+def _threads() -> Slot[Any]:
+    return _greenlets() if threads_are_greenlets() else ThreadSlot()
+
+
+def _contexts() -> Slot[Any]:
+    from .context import ContextSlot
+
+    return ContextSlot()
+
+
+def _greenlets() -> Slot[Any]:
+    from .greenlets import GreenletSlot
+
+    return GreenletSlot()
+
+
+def _require(scope: Scope, library: str) -> None:
+    try:
+        importlib.import_module(library)
+    except ImportError as error:
+        raise ProxyException(
+            f"scope {scope.name} needs {library}, which cannot be imported: pip install 'ProxyPatternPool[{library}]'"
+        ) from error
+
+
+def threads_are_greenlets() -> bool:
+    """Whether gevent or eventlet has patched threads by now."""
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_object_patched("_thread", "start_new_thread"):
+        return True
+    eventlet = sys.modules.get("eventlet.patcher")
+    return eventlet is not None and bool(eventlet.is_monkey_patched("thread"))
+
+
+_LIBRARIES = {Scope.WERKZEUG: "werkzeug", Scope.GEVENT: "gevent", Scope.EVENTLET: "eventlet"}
+_SLOTS: dict[Scope, Callable[[], Slot[Any]]] = {
+    Scope.AUTO: _threads,
+    Scope.SHARED: SharedSlot,
+    Scope.THREAD: _threads,
+    Scope.CONTEXT: _contexts,
+    # Werkzeug's Local is a variable of the context. Copies of a context inherit it, and as in CONTEXT they must not.
+    Scope.WERKZEUG: _contexts,
+    Scope.GEVENT: _greenlets,
+    Scope.EVENTLET: _greenlets,
+}

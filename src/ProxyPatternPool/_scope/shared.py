@@ -1,0 +1,17 @@
+"""One object for the whole process."""
+
+from typing import TypeVar
+
+from .base import PlainSlot
+
+T = TypeVar("T")
+
+
+class SharedSlot(PlainSlot[T]):
+    """All callers are one owner. What is kept has no loan, so it does no harm when two of them keep it at once."""
+
+    __slots__ = ("kept",)
+
+
+class EmptySlot(PlainSlot[T]):
+    """Nobody keeps anything here: the slot of a proxy that has no content yet."""

@@ -1,0 +1,31 @@
+"""Proxies among greenlets: objects come back by themselves, whatever a greenlet is and however it ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from .test_greenlets import both_hubs, both_modes, run_script
+
+
+@both_hubs
+@pytest.mark.parametrize("mode", ["patched", "late", "unpatched"])
+def test_two_thousand_through_two(hub: str, mode: str) -> None:
+    """Two thousand greenlets share two objects, one at a time, and nobody calls `_ret_obj`."""
+    assert run_script(hub, mode, "proxy_owners") == ["spawned", "spawned_raw", "threads", "contexts"]
+
+
+@both_hubs
+@both_modes
+def test_ends(hub: str, mode: str) -> None:
+    """Every end of a greenlet gives its object back, and one that waits stops no other."""
+    assert run_script(hub, mode, "proxy_ends") == [
+        "ends",
+        "waited_for",
+        "waiting_stops_nobody",
+        "raw_greenlets",
+        "each_its_own",
+        "given_back_by_hand",
+        "native_threads",
+        "context_handed_on",
+        "inherited_by_nobody",
+    ]

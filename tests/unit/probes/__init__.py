@@ -1,0 +1,1 @@
+"""What can be done to objects, objects to do it to, and whether a proxy makes a difference."""

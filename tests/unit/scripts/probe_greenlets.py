@@ -1,0 +1,30 @@
+"""``python -m tests.unit.scripts.probe_greenlets gevent|eventlet``: the table of probes, inside and outside a greenlet.
+
+Prints where a proxy makes a difference.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+
+from ProxyPatternPool._scope.select import Scope
+from tests.unit.probes.compare import differences
+from tests.unit.probes.covers import each
+
+if __name__ == "__main__":
+    library = sys.argv[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the library itself, as it is imported
+        green = importlib.import_module(library)
+    scope = Scope[library.upper()]
+
+    def probe() -> None:
+        for difference in differences(lambda: each(scope)):
+            print(difference)
+
+    probe()
+    greenlet = green.spawn(probe)
+    (greenlet.get if library == "gevent" else greenlet.wait)()
+    print("compared")

@@ -1,0 +1,492 @@
+"""Scopes: who has an object of its own, and where it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from contextvars import Context, ContextVar, copy_context
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+from unittest.mock import Mock
+
+import pytest
+
+from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, ScopeStrategy, TimeOut, control, proxy
+from ProxyPatternPool._scope.base import PlainSlot
+from ProxyPatternPool._scope.context import ContextSlot, current_context, current_task
+from ProxyPatternPool._scope.select import slot_of
+from ProxyPatternPool._scope.shared import SharedSlot
+from ProxyPatternPool._scope.strategy import StrategySlot
+
+from .clock import HandMovedKeeper
+from .helpers import Caller, Thing, Works, eventually, wait_for
+
+T = TypeVar("T")
+
+
+# --- names
+
+
+def test_members() -> None:
+    """No two scopes are one by accident, and VERSATILE is WERKZEUG on purpose."""
+    names = ["AUTO", "SHARED", "THREAD", "CONTEXT", "WERKZEUG", "GEVENT", "EVENTLET"]
+    assert [scope.name for scope in Scope] == names
+    assert len({scope.value for scope in Scope}) == len(names)
+    assert Scope["VERSATILE"] is Scope.WERKZEUG
+    assert Proxy.Scope is Scope
+
+
+def test_every_scope_has_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None was forgotten; those of greenlets are tested among greenlets."""
+    monkeypatch.setitem(sys.modules, "werkzeug", ModuleType("werkzeug"))
+    for scope in Scope:
+        if scope not in (Scope.GEVENT, Scope.EVENTLET):
+            slot = slot_of(scope)
+            kept = Kept(1)
+            assert slot.get() is None
+            assert not hasattr(slot, "kept")
+            assert not slot.remove(kept)
+            assert slot.put(kept) is kept
+            assert slot.kept is slot.get() is kept
+            assert not slot.remove(Kept(1))
+            slot.reclaim()
+            assert slot.remove(kept)
+            assert not slot.remove(kept)
+            assert not hasattr(slot, "kept")
+
+
+@pytest.mark.parametrize("scope", [Scope.WERKZEUG, Scope.VERSATILE, Scope.GEVENT, Scope.EVENTLET])
+def test_missing_library(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scope whose library is missing says what to install, when the proxy is made."""
+    library = scope.value
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ProxyException, match=rf"pip install 'ProxyPatternPool\[{library}\]'") as raised:
+        Proxy(scope=scope)
+    assert isinstance(raised.value.__cause__, ImportError)
+
+
+def test_kept_removed_at_the_same_time() -> None:
+    """Two callers that remove the same at the same moment: one does."""
+
+    class Racing(PlainSlot[int]):
+        def get(self) -> Kept[int] | None:
+            kept = super().get()
+            if kept is not None:
+                del self.kept
+            return kept
+
+    slot = Racing()
+    kept = Kept(1)
+    slot.put(kept)
+    assert not slot.remove(kept)
+
+
+# --- threads
+
+
+def test_threads_are_greenlets_where_they_are_patched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scope THREAD looks whether gevent or eventlet has patched threads, when the first object is needed."""
+    greenlets: list[SharedSlot[object]] = []
+
+    def greenlet_slot() -> SharedSlot[object]:
+        greenlets.append(SharedSlot())
+        return greenlets[-1]
+
+    monkeypatch.setattr("ProxyPatternPool._scope.select._greenlets", greenlet_slot)
+    gevent, eventlet = ModuleType("gevent.monkey"), ModuleType("eventlet.patcher")
+    monkeypatch.setitem(sys.modules, "gevent.monkey", gevent)
+    monkeypatch.setitem(sys.modules, "eventlet.patcher", eventlet)
+    for by_gevent, by_eventlet, expected in ((False, False, 0), (True, False, 1), (False, True, 2)):
+        before = Proxy(fun=Thing)
+        monkeypatch.setattr(gevent, "is_object_patched", Mock(return_value=by_gevent), raising=False)
+        monkeypatch.setattr(eventlet, "is_monkey_patched", Mock(return_value=by_eventlet), raising=False)
+        assert before.number == 0
+        assert len(greenlets) == expected
+
+    monkeypatch.setattr(eventlet, "is_monkey_patched", Mock(return_value=False))
+    works = Works()
+    used = Proxy(fun=works.make, closer=works.close)
+    assert used.number == 0
+    monkeypatch.setattr(eventlet, "is_monkey_patched", Mock(return_value=True))
+    assert used.number == 0  # what this thread has
+    assert Caller(lambda: used.number).result() == 1
+    eventually(lambda: [thing.number for thing in works.closed] == [0])  # nobody finds it any more
+    assert used.number == 1
+    assert len(greenlets) == 3
+
+
+def test_thread_of_the_last_scope_is_used_on(keeper: HandMovedKeeper) -> None:
+    """A proxy that first has one object for all, and then one for each thread, and the reverse."""
+    db: Any = Proxy("shared")
+    assert Caller(lambda: str(db)).result() == str(db) == "shared"
+    db.set_fun("own {}".format)
+    assert [str(db), Caller(lambda: str(db)).result(), str(db)] == ["own 0", "own 1", "own 0"]
+    db.set_obj("shared again")
+    assert Caller(lambda: str(db)).result() == str(db) == "shared again"
+
+
+# --- contexts
+
+
+def test_current_context() -> None:
+    """The context itself, and not a copy."""
+    mine = current_context()
+    assert type(mine) is Context
+    assert current_context() is mine
+    copy = copy_context()
+    assert copy.run(current_context) is copy
+    assert Caller(current_context).result() is not mine
+    assert current_task() is None
+
+
+def test_contexts_do_not_inherit(keeper: HandMovedKeeper) -> None:
+    """A context that is a copy has an object of its own; the original's stays its own."""
+    works = Works()
+    db = Proxy(fun=works.make, scope=Scope.CONTEXT, max_size=5, closer=works.close)
+    assert control(db).scope is Scope.CONTEXT
+    assert db.number == 0
+    copies = [copy_context()]
+    assert copies[0].run(lambda: db.number) == 1
+    assert copies[0].copy().run(lambda: db.number) == 2
+    assert Caller(lambda: copies[0].run(lambda: db.number)).result() == 1
+    assert Context().run(lambda: db.number) == 2, "the copy's copy is gone, and its object came back"
+    assert db.number == 0
+    assert copies[0].run(lambda: db.number) == 1
+    copies.clear()
+    keeper.run()
+    assert db._pool is not None
+    assert db._pool.stats()["nusing"] == 1
+    assert works.closed == []
+
+
+def test_a_context_is_not_kept_alive() -> None:
+    """What is kept for a context neither keeps it nor waits for the collector."""
+    db = Proxy(fun=Thing, scope=Scope.CONTEXT)
+    gc.disable()
+    try:
+        context = copy_context()
+        thing = weakref.ref(context.run(db._get_obj))
+        gone = weakref.ref(context)
+        assert thing() is not None
+        del context
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_tasks(keeper: HandMovedKeeper) -> None:
+    """In asyncio each task has its own, child tasks, threads, callbacks and copied contexts among them."""
+    db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=20)
+
+    async def child() -> int:
+        first: int = db.number
+        await asyncio.sleep(0)
+        assert db.number == first
+        return first
+
+    async def parent() -> None:
+        mine: int = db.number
+        assert current_task() is asyncio.current_task()
+        children = await asyncio.gather(child(), child(), asyncio.create_task(child()))
+        in_thread = await asyncio.to_thread(lambda: int(db.number))
+        called: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(lambda: called.set_result(db.number))
+        in_callback = await called
+        in_copy = copy_context().run(lambda: int(db.number))
+        assert mine not in (*children, in_thread, in_callback, in_copy)
+        assert len(set(children)) == 3
+        assert db.number == mine
+
+    asyncio.run(parent())
+    keeper.run()
+    assert db._pool is not None
+    assert db._pool.stats()["nusing"] == 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks cannot share a context before 3.11")
+def test_tasks_that_share_a_context(keeper: HandMovedKeeper) -> None:
+    """Two tasks in one context do not take each other's object away."""
+    db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=3)
+
+    async def use(steps: int) -> list[int]:
+        seen: list[int] = []
+        for _ in range(steps):
+            seen.append(db.number)
+            await asyncio.sleep(0)
+        return seen
+
+    async def main() -> None:
+        context = copy_context()
+        create: Any = asyncio.create_task
+        tasks: list[asyncio.Task[list[int]]] = [create(use(steps), context=context) for steps in (2, 5)]
+        first, second = await asyncio.gather(*tasks)
+        assert len(set(first)) == len(set(second)) == 1
+        assert first[0] != second[0]
+
+    asyncio.run(main())
+
+
+# --- one's own
+
+
+tenant: ContextVar[str] = ContextVar("tenant")
+
+
+class PerTenant(Generic[T]):
+    """The example of the documentation."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Kept[T]] = {}
+
+    def get(self) -> Kept[T] | None:
+        return self._kept.get(tenant.get())
+
+    def set(self, kept: Kept[T]) -> None:
+        self._kept[tenant.get()] = kept
+
+    def delete(self) -> None:
+        self._kept.pop(tenant.get(), None)
+
+
+def for_tenant(name: str, job: Callable[[], T]) -> T:
+    """Do something for a tenant."""
+
+    def run() -> T:
+        tenant.set(name)
+        return job()
+
+    return copy_context().run(run)
+
+
+def test_strategy(keeper: HandMovedKeeper) -> None:
+    """One object per tenant, whichever thread works for it, made when it is first needed."""
+    db = proxy(fun=Thing, scope=PerTenant, max_size=2, timeout=0)
+
+    def number() -> int:
+        return db.number
+
+    assert [for_tenant(name, number) for name in ("ann", "bob", "ann")] == [0, 1, 0]
+    assert Caller(lambda: for_tenant("bob", number)).result() == 1
+    with pytest.raises(TimeOut):
+        for_tenant("cid", number)
+    assert for_tenant("ann", control(db).has)
+    for_tenant("ann", control(db).ret)
+    assert not for_tenant("ann", control(db).has)
+    for_tenant("ann", control(db).ret)
+    assert for_tenant("cid", number) == 0
+    assert for_tenant("bob", number) == 1
+    assert isinstance(control(db).scope, PerTenant)
+    with pytest.raises(LookupError):
+        number()
+
+
+def test_strategy_set_again(keeper: HandMovedKeeper) -> None:
+    """Where no tenant is known the proxy can be set nevertheless, and all find the new content."""
+    works = Works()
+    db = Proxy(fun=works.make, scope=PerTenant[Thing](), closer=works.close)
+    assert for_tenant("ann", lambda: db.number) == 0
+    control(db).set_fun(lambda number: Thing(number + 10))
+    assert for_tenant("ann", lambda: db.number) == 10
+    assert works.alive == []
+    with pytest.raises(ProxyException, match=r"PerTenant object at .* gives each owner an object of its own"):
+        control(db).set_obj(Thing(1))
+
+
+def test_strategy_drops() -> None:
+    """What a strategy drops comes back by itself."""
+    strategy: PerTenant[Thing] = PerTenant()
+    db = Proxy(fun=Thing, scope=strategy, max_size=1)
+    for name in "abc":
+        assert for_tenant(name, lambda: db.number) == 0
+        strategy._kept.clear()
+
+
+def test_strategy_of_many_threads(keeper: HandMovedKeeper) -> None:
+    """Threads that work for the same tenant at the same moment use the same object; the others made come back."""
+    works = Works()
+    together = threading.Barrier(4)
+
+    def make(number: int) -> Thing:
+        together.wait(20)  # all four are making one
+        return works.make(number)
+
+    db = Proxy(fun=make, scope=PerTenant[Thing](), max_size=4, min_size=0, closer=works.close)
+    users = [Caller(lambda: for_tenant("ann", db._get_obj)) for _ in range(4)]
+    assert len({user.result() for user in users}) == 1
+    assert db._pool is not None
+    assert db._pool.stats()["nusing"] == 1
+    assert db._pool.stats()["navail"] == 3
+
+
+def test_a_strategy_has_one_proxy() -> None:
+    """An instance that another proxy uses is refused; a class or a function makes one for each."""
+    strategy: PerTenant[Thing] = PerTenant()
+    first = Proxy(fun=Thing, scope=strategy)
+    with pytest.raises(ProxyException, match="belongs to another proxy"):
+        Proxy(fun=Thing, scope=strategy)
+    del first
+    gc.collect()
+    with pytest.raises(ProxyException, match="belongs to another proxy"):
+        Proxy(fun=Thing, scope=strategy)  # it may still keep something
+    one, other = Proxy(fun=Thing, scope=PerTenant), Proxy(fun=lambda number: Thing(number + 10), scope=PerTenant)
+    assert for_tenant("ann", lambda: (one.number, other.number)) == (0, 10)
+    made: list[PerTenant[Thing]] = []
+
+    def make() -> PerTenant[Thing]:
+        made.append(PerTenant())
+        return made[-1]
+
+    by_function = Proxy(fun=Thing, scope=make)
+    assert control(by_function).scope is made[0]
+    reused = [PerTenant[Thing]() for _ in range(50)]
+    assert len([Proxy(fun=Thing, scope=strategy) for strategy in reused]) == 50
+    del reused
+    again = [Proxy(fun=Thing, scope=PerTenant[Thing]()) for _ in range(50)]
+    assert len(again) == 50
+
+
+def test_a_strategy_without_room_for_references() -> None:
+    """A strategy with slots is remembered all the same."""
+
+    class Slotted(Generic[T]):
+        __slots__ = ("kept",)
+
+        kept: Kept[T] | None
+
+        def __init__(self) -> None:
+            self.kept = None
+
+        def get(self) -> Kept[T] | None:
+            return self.kept
+
+        def set(self, kept: Kept[T]) -> None:
+            self.kept = kept
+
+        def delete(self) -> None:
+            self.kept = None
+
+    strategy: Slotted[Thing] = Slotted()
+    assert isinstance(strategy, ScopeStrategy)
+    assert Proxy(fun=Thing, scope=strategy).number == 0
+    with pytest.raises(ProxyException, match="belongs to another proxy"):
+        Proxy(fun=Thing, scope=strategy)
+
+
+def test_an_error_in_a_strategy_reaches_the_caller() -> None:
+    """An AttributeError of the strategy's own is not taken for an owner without an object."""
+
+    class Broken(PerTenant[Thing]):
+        def get(self) -> Kept[Thing] | None:
+            raise AttributeError("mistake")
+
+    with pytest.raises(AttributeError, match=r"^mistake$"):
+        _ = Proxy(fun=Thing, scope=Broken()).number
+
+
+def test_replaced_while_it_is_kept(keeper: HandMovedKeeper) -> None:
+    """A content replaced in the moment in which a strategy keeps something of it is not used any more."""
+
+    class Meddling(PerTenant[Thing]):
+        def set(self, kept: Kept[Thing]) -> None:
+            super().set(kept)
+            if kept.obj.number < 10:
+                control(db).set_fun(lambda number: Thing(number + 10))
+
+    works = Works()
+    db = Proxy(fun=works.make, scope=Meddling(), max_size=1, closer=works.close)
+    assert for_tenant("ann", lambda: db.number) == 10
+    assert works.alive == []
+
+
+def test_given_back_by_another(keeper: HandMovedKeeper) -> None:
+    """What the strategy has exchanged meanwhile is not taken from its owner."""
+    strategy: PerTenant[Thing] = PerTenant()
+    slot = StrategySlot(strategy)
+    old, new = Kept(Thing(0)), Kept(Thing(1))
+
+    def exchange() -> None:
+        assert slot.put(old) is old
+        assert slot.put(new) is old
+        strategy.set(new)
+        assert not slot.remove(old)
+        assert slot.get() is new
+
+    for_tenant("ann", exchange)
+
+
+def test_kept_is_spoiled_once() -> None:
+    """An object that is no longer its owner's may be taken away twice."""
+    kept = Kept(1)
+    kept.spoil()
+    kept.spoil()
+    kept.release()
+    assert not hasattr(kept, "obj")
+    assert kept.disown() is None
+
+
+def test_kept_goes_back_once() -> None:
+    """However often it is released or discarded, whatever comes first."""
+    done: list[str] = []
+
+    class Loan:
+        def release(self) -> None:
+            done.append("released")
+
+        def discard(self) -> None:
+            done.append("discarded")
+
+    released, discarded = Kept(1, Loan()), Kept(2, Loan())
+    for kept in (released, discarded):
+        if kept is discarded:
+            kept.discard()
+        for _ in range(2):
+            kept.release()
+            kept.discard()
+    assert done == ["released", "discarded"]
+
+
+def test_seats_are_tidied_up() -> None:
+    """Of owners that have gone nothing is left, however many there were."""
+    slot: ContextSlot[int] = ContextSlot()
+    contexts = [Context() for _ in range(100)]
+    assert all(context.run(slot.put, Kept(1)) for context in contexts)
+    assert len(slot._seats) == len(slot._taken) == 100
+    contexts.clear()
+    assert slot._seats == {}
+    Context().run(slot.put, Kept(1))
+    assert len(slot._taken) < 20
+    slot.reclaim()
+
+
+def test_a_slot_that_is_gone() -> None:
+    """A task that ends after the proxy is gone tells nobody."""
+
+    async def main() -> None:
+        slots: list[ContextSlot[int]] = [ContextSlot()]
+        slots[0].put(Kept(1))
+        slots.clear()
+        gc.collect()
+
+    asyncio.run(main())
+
+
+def test_waiting_for_the_same_tenant(keeper: HandMovedKeeper) -> None:
+    """A slow creation for one tenant holds up no other."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make(number: int) -> Thing:
+        if number == 0:
+            begun.set()
+            wait_for(go_on)
+        return Thing(number)
+
+    db = Proxy(fun=make, scope=PerTenant)
+    slow = Caller(lambda: for_tenant("ann", lambda: db.number))
+    wait_for(begun)
+    assert for_tenant("bob", lambda: db.number) == 1
+    go_on.set()
+    assert slow.result() == 0
