@@ -1,0 +1,95 @@
+"""Give back what a request used, where the server's threads do not end with it.
+
+An object goes back by itself when its thread or greenlet ends. The threads of an executor never do, nor does the
+greenlet of a connection that the client keeps open: an application on such a server gives back after each request. ::
+
+    from ProxyPatternPool.wsgi import ReturnMiddleware
+
+    application = ReturnMiddleware(application, db, ldap)
+
+In Flask it is ``app.wsgi_app = ReturnMiddleware(app.wsgi_app, db)``, or, without this module::
+
+    @app.teardown_appcontext
+    def give_back(error: BaseException | None) -> None:
+        control(db).ret()
+
+That is too early for a response that is still being made when its view has returned: the middleware is not, and
+``flask.stream_with_context`` makes Flask wait for the end of the response.
+
+Needs werkzeug: ``pip install 'ProxyPatternPool[werkzeug]'``. docs/servers.md says which server needs what.
+"""
+
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from ._proxy.typed import control
+
+try:
+    from werkzeug.wsgi import ClosingIterator
+except ImportError as _error:
+    raise ImportError(
+        "ProxyPatternPool.wsgi needs werkzeug, which cannot be imported: pip install 'ProxyPatternPool[werkzeug]'"
+    ) from _error
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+elif sys.version_info >= (3, 11):  # so that typing.get_type_hints works
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+else:  # pragma: no cover  # Python 3.10 has no names for them
+    StartResponse = WSGIApplication = WSGIEnvironment = object
+
+__all__ = ["ReturnMiddleware"]
+
+
+class ReturnMiddleware:
+    """A WSGI application around another: what a request took through proxies goes back at its end.
+
+    That is when the response has been sent to its last byte, streamed ones too, or has failed: in the application, half
+    way through, or because the client went away. What the application does in the response's ``close`` comes first.
+    Each object goes back as by ``control(proxy).ret()``, so that an object without a pool stays its owner's.
+
+    One for the whole application is enough, as the outermost: within it, a request that the application makes to
+    itself would give back what the first one still uses.
+    """
+
+    def __init__(self, app: "WSGIApplication", *proxies: object) -> None:
+        """Wrap an application.
+
+        Args:
+            app: The application.
+            proxies: What the application uses, made by ``proxy(…)`` or ``Proxy(…)``; they need not be set yet.
+
+        Raises:
+            ProxyException: One of them is no proxy.
+        """
+        self._app = app
+        self._controls = [control(proxy) for proxy in proxies]
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request as the application does."""
+        # Of the returns, and what is closed before them, each is done whatever another raises.
+        with ExitStack() as at_end:
+            for each in self._controls:
+                at_end.callback(each.ret)
+            response = self._app(environ, start_response)
+            try:
+                answer = _Answer(response)
+            except BaseException:  # it cannot be iterated over, and the server does not get it, to close it
+                close = getattr(response, "close", None)
+                if close is not None:
+                    close()
+                raise
+            answer.at_end = at_end.pop_all()
+            return answer
+
+
+class _Answer(ClosingIterator):
+    """A response, closed by the server however it ended."""
+
+    at_end: ExitStack
+
+    def close(self) -> None:
+        with self.at_end:  # which happens once, if this is called twice
+            super().close()

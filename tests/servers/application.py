@@ -1,0 +1,166 @@
+"""The application that all servers serve: it uses a proxy on a pool of two, and gives nothing back itself."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from ProxyPatternPool import Scope, TimeOut, control, proxy
+from ProxyPatternPool.wsgi import ReturnMiddleware
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+SIZE = 2
+PARTS = 4
+"""Of a response that is streamed."""
+LIFE = 50.0
+"""Seconds after which a server ends that nobody has stopped."""
+PATIENCE = 20.0
+"""Seconds after which something that should have happened counts as never happening."""
+
+Way: TypeAlias = Literal["nothing", "middleware", "with", "ret"]
+WAYS: tuple[Way, ...] = get_args(Way)
+
+
+class Desk:
+    """An object that notices when two requests use it at once."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._request: str | None = None
+
+    def begin(self, request: str) -> None:
+        assert self._request is None, f"{request} found {self._request} at desk {self.number}"
+        self._request = request
+
+    def square(self, request: str, number: int) -> int:
+        assert self._request == request, f"{request} found {self._request} at desk {self.number}"
+        return number * number
+
+    def end(self, request: str) -> None:
+        assert self._request == request, f"{request} found {self._request} at desk {self.number}"
+        self._request = None
+
+
+class Office:
+    """A factory that keeps books: to have more desks than places is an error at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.alive = 0
+
+    def furnish(self, number: int) -> Desk:
+        with self._lock:
+            assert self.alive < SIZE, "more objects than places"
+            self.alive += 1
+        return Desk(number)
+
+    def clear(self, desk: Desk) -> None:
+        with self._lock:
+            self.alive -= 1
+
+
+class Application:
+    """``/square/7`` answers 49, and ``/stream/7`` in several parts; ``/stats`` and ``/stop`` are the test's."""
+
+    def __init__(self, scope: Scope, way: Way, timeout: float, meeting: int) -> None:
+        self.office = Office()
+        self.db: Desk = proxy(
+            fun=self.office.furnish, scope=scope, max_size=SIZE, timeout=timeout, closer=self.office.clear
+        )
+        self.way = way
+        self.pause: Callable[[float], object] = time.sleep
+        self.stopped = threading.Event()
+        self._meeting = threading.Barrier(meeting)
+        self.wsgi: WSGIApplication = ReturnMiddleware(self.answer, self.db) if way == "middleware" else self.answer
+
+    @classmethod
+    def ordered(cls, scope: str, way: str, timeout: str, meeting: str) -> Application:
+        """As the command line says."""
+        return cls(Scope(scope), next(known for known in WAYS if known == way), float(timeout), int(meeting))
+
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        _, what, *rest = environ["PATH_INFO"].split("/")
+        try:
+            if what == "stream":
+                parts: Iterable[bytes] = self._stream(int(rest[0]))
+                headers = [("Content-Type", "text/plain")]
+            else:
+                text = self._text(what, rest).encode()
+                parts, headers = [text], [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))]
+            status = "200 OK"
+        except Exception as error:
+            text = "".join(traceback.format_exception(error)).encode()
+            parts, headers = [text], [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))]
+            status = "503 Service Unavailable" if isinstance(error, TimeOut) else "500 Internal Server Error"
+        start_response(status, headers)
+        return parts
+
+    def _text(self, what: str, rest: list[str]) -> str:
+        if what == "stats":
+            return json.dumps(self.stats())
+        if what == "stop":
+            self.stopped.set()
+            return "stopped"
+        if what == "meet":  # as many requests as meet are all being answered at once
+            self._meeting.wait(PATIENCE)
+        return str(self._square(int(rest[0])))
+
+    def _square(self, number: int) -> int:
+        request = f"square {number}"
+        with self._using():
+            self.db.begin(request)
+            self.pause(0.0005)
+            square = self.db.square(request, number)
+            self.db.end(request)
+        return square
+
+    def _stream(self, number: int) -> Iterator[bytes]:
+        request = f"stream {number}"
+        with self._using():
+            self.db.begin(request)
+            text = str(self.db.square(request, number)).rjust(PARTS).encode()
+            for part in range(PARTS):
+                self.pause(0.0001)
+                self.db.square(request, part)
+                yield text[part : part + 1] if part < PARTS - 1 else text[part:]
+            self.db.end(request)
+
+    @contextmanager
+    def _using(self) -> Generator[None]:
+        """What there is to write around the use of a proxy: nothing, in most ways."""
+        if self.way == "with":
+            with control(self.db).obj():
+                yield
+        elif self.way == "ret":
+            try:
+                yield
+            finally:
+                control(self.db).ret()
+        else:
+            yield
+
+    def stats(self) -> dict[str, int]:
+        pool = control(self.db).pool
+        assert pool is not None
+        stats = pool.stats()
+        return {
+            "idle": stats["navail"],
+            "in use": stats["nusing"],
+            "waiting": stats["nwaiting"],
+            "objects": stats["nobjs"],
+            "alive": self.office.alive,
+        }
+
+    def close(self) -> None:
+        """Close the pool: it must have no object left."""
+        pool = control(self.db).pool
+        assert pool is not None
+        pool.shutdown(PATIENCE)
+        assert self.office.alive == 0, f"{self.office.alive} objects were not closed"

@@ -1,0 +1,136 @@
+"""What the tests share: a server in a process of its own, and clients that ask it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ..unit.helpers import eventually
+from .application import PATIENCE
+
+R = TypeVar("R")
+
+ROOT = Path(__file__).parents[2]
+CLIENTS = 16
+REQUESTS = 500
+
+
+class Answer(NamedTuple):
+    status: int
+    text: str
+
+
+class Running:
+    """A server in a process of its own, which has a socket of ours: one can connect before it listens to it."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self._process = process
+        self.port = port
+
+    def connect(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+
+    def ask(self, path: str) -> Answer:
+        """Ask once, on a connection of its own."""
+        with closing(self.connect()) as connection:
+            return ask(connection, path, last=True)
+
+    def stats(self) -> dict[str, int]:
+        status, text = self.ask("/stats")
+        assert status == 200, text
+        stats: dict[str, int] = json.loads(text)
+        return stats
+
+    def comes_to_rest(self) -> dict[str, int]:
+        """Wait until all objects are back; what is there then."""
+        eventually(lambda: self.stats()["in use"] == 0)
+        return self.stats()
+
+    def stop(self) -> None:
+        """Have it stop as it likes to, with nothing lost and nothing to say."""
+        assert self.ask("/stop") == (200, "stopped")
+        assert self.ends() == "closed\n"
+
+    def ends(self) -> str:
+        """Wait for its end, in silence on stderr; what it printed."""
+        output, errors = self._process.communicate(timeout=PATIENCE)
+        assert self._process.returncode == 0, f"exit {self._process.returncode}\n{output}\n{errors}"
+        assert errors == "", errors
+        return output
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+
+def ask(connection: HTTPConnection, path: str, last: bool = False) -> Answer:
+    """Ask on a connection, which stays open unless it is the last time."""
+    connection.request("GET", path, headers={"Connection": "close"} if last else {})
+    response = connection.getresponse()
+    return Answer(response.status, response.read().decode())
+
+
+@contextmanager
+def served(command: Callable[[int], list[str]], environment: Mapping[str, str] | None = None) -> Generator[Running]:
+    """Run a server: with Python's arguments, which depend on the number of the socket."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        fd = listener.fileno()
+        process = subprocess.Popen(
+            [sys.executable, *command(fd)],
+            pass_fds=[fd],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+        port: int = listener.getsockname()[1]
+    with process:
+        try:
+            yield Running(process, port)
+        except BaseException:
+            kill(process)
+            # Closed if it has ended, and said all it had to say.
+            if process.stderr is not None and not process.stderr.closed:
+                print(process.stderr.read(), file=sys.stderr)
+            raise
+        finally:
+            kill(process)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a process that is still there, with all that it has forked."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def all_answers(ask_for: Callable[[int], R], requests: int = REQUESTS, clients: int = CLIENTS) -> list[R]:
+    """Ask for each number, many at a time."""
+    with ThreadPoolExecutor(clients) as executor:
+        return list(executor.map(ask_for, range(requests), timeout=50))
+
+
+def squares(server: Running) -> None:
+    """Ask for 500 squares, every third streamed, on a connection each: all must be right."""
+
+    def ask_for(number: int) -> Answer:
+        return server.ask(f"/{'square' if number % 3 else 'stream'}/{number}")
+
+    answers = all_answers(ask_for)
+    wrong = [answer for number, answer in enumerate(answers) if (answer.status, answer.text.strip()) != right(number)]
+    assert not wrong, f"{len(wrong)} wrong, the first: {wrong[0].status} {wrong[0].text}"
+
+
+def right(number: int) -> tuple[int, str]:
+    return 200, str(number * number)
