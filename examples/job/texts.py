@@ -21,17 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from storage.database import Place, Row
+
 LINES = 20
 """Lines in a passage."""
 
 _WORD = re.compile(r"\b[a-z][a-z0-9_]{1,39}\b", re.ASCII | re.IGNORECASE)
-
-
-class Place(NamedTuple):
-    """Where a passage begins."""
-
-    path: str
-    line: int
 
 
 class Passage(NamedTuple):
@@ -39,14 +34,6 @@ class Passage(NamedTuple):
 
     place: Place
     text: str
-
-
-class Row(NamedTuple):
-    """What the index keeps of a passage: its place and its words, once each, a space between them."""
-
-    path: str
-    line: int
-    words: str
 
 
 class Query(NamedTuple):

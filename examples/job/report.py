@@ -11,7 +11,8 @@ from typing import Any
 from rich.table import Table
 
 from .display import Display
-from .phases import Answer, Phase, in_balance
+from .phase import Phase, in_balance
+from .searching import Search
 from .texts import Library, Query, Scan
 
 
@@ -22,17 +23,15 @@ class Report:
     Args:
         library: the files.
         indexing: the first phase, at rest.
-        searching: the second one.
+        search: the second one.
         queries: what was to be answered.
-        counted: the files and the rows in the table, as the database counts them.
         scan: what a plain scan of the files found.
     """
 
     library: Library
-    indexing: Phase[Any, str]
-    searching: Phase[Any, Answer]
+    indexing: Phase[str]
+    search: Search
     queries: Sequence[Query]
-    counted: tuple[int, int]
     scan: Scan
     losses: dict[str, int] = field(init=False)
     """What is missing, by name; a negative number is too many."""
@@ -40,6 +39,7 @@ class Report:
     """Which answers are wrong."""
 
     def __post_init__(self) -> None:
+        self._phases: tuple[Phase[Any], Phase[Any]] = (self.indexing, self.search.phase)
         self.losses = {what: count for what, count in self._losses() if count}
         self.mistakes = list(self._mistakes())
 
@@ -55,22 +55,24 @@ class Report:
 
     def _losses(self) -> Generator[tuple[str, int], None, None]:
         expected = len(self.library.files)
-        files, rows = self.counted
         yield "files not written", expected - len(set(self.indexing.results))
-        yield "files not in the table", expected - files
-        yield "rows not in the table", self.scan.passages - rows
-        answered = Counter(answer.query for answer in self.searching.results)  # two queries may ask the same
+        yield "files not in the table", expected - self.search.files
+        yield "rows not in the table", self.scan.passages - self.search.rows
+        searching = self.search.phase
+        answered = Counter(answer.query for answer in searching.results)  # two queries may ask the same
         yield "queries not answered", (Counter(self.queries) - answered).total()
-        for phase in (self.indexing, self.searching):
+        for phase in self._phases:
             yield f"tasks failed in {phase.title}", len(phase.failures)
             if not in_balance(phase.stats):
                 yield f"connections astray in {phase.title}", phase.stats["nusing"] or 1
+            yield f"connections too many in {phase.title}", max(0, phase.oracle.most - (phase.stats["max_size"] or 0))
+            yield f"connections not closed in {phase.title}", phase.oracle.open
         # More may be: a connection that a thread could not use for another reason.
-        yield "broken connections not replaced", max(0, self.searching.broken - self.searching.stats["ndestroys"])
+        yield "broken connections not replaced", max(0, searching.broken - searching.stats["ndestroys"])
 
     def _mistakes(self) -> Generator[str, None, None]:
         """Look at all answers for the passage their words come from, and compare the sample with the plain scan."""
-        for query, places in self.searching.results:
+        for query, places in self.search.phase.results:
             words = " ".join(query.words)
             if query.source not in places:
                 yield f"{words}: not found in {query.source.path} at line {query.source.line}"
@@ -81,7 +83,7 @@ class Report:
         """Print the table, what is wrong, and the verdict."""
         display.console.print(self._table())
         complaints = [f"{what}: {count:,}" for what, count in self.losses.items()]
-        for phase in (self.indexing, self.searching):
+        for phase in self._phases:
             complaints += [f"{phase.title}: {error!r}" for error in phase.failures[:3]]
         for complaint in complaints + self.mistakes[:10]:
             display.say(f"wrong: {complaint}")
@@ -91,18 +93,21 @@ class Report:
         )
 
     def _table(self) -> Table:
-        indexing, searching = phases = (self.indexing, self.searching)
-        title = f"The standard library of Python {sys.version.split()[0]} in {indexing.backend.name}"
+        phases, (indexing, searching), site = self._phases, self._phases, self.search.site
+        title = f"The standard library of Python {sys.version.split()[0]} in {indexing.oracle.database.name}"
         table = Table("", title=title, title_justify="left")
         for phase in phases:
             table.add_column(phase.title, justify="right")
-        table.add_row("threads / connections", *(f"{phase.threads} / {phase.stats['max_size']}" for phase in phases))
+        table.add_row("threads", f"{indexing.threads}", f"{len(site.threads):,} for {searching.threads} clients")
         table.add_row("files", f"{len(indexing.results):,}")
-        table.add_row("rows", f"{self.counted[1]:,}")
+        table.add_row("rows", f"{self.search.rows:,}")
         table.add_row("queries", "", f"{len(searching.results):,}")
+        table.add_row("queries asked again", "", f"{len(site.repeated):,}")
         table.add_row("seconds", *(f"{phase.seconds:.2f}" for phase in phases))
         table.add_row("files, queries per second", *(f"{len(phase.results) / phase.seconds:,.0f}" for phase in phases))
         table.add_row("waits p50 / p99 / max (ms)", *(_percentiles(phase.waits) for phase in phases))
+        bounds = (f"{phase.oracle.most} / {phase.stats['max_size']}" for phase in phases)
+        table.add_row("objects at most / allowed", *bounds)
         created = (f"{phase.stats['ncreated']:,} / {phase.stats['nuses']:,}" for phase in phases)
         table.add_row("objects created / borrows", *created)
         replaced = (f"{phase.broken:,} / {phase.stats['ndestroys']:,}" for phase in phases)

@@ -1,0 +1,1 @@
+"""The rooms of the job `search_stdlib.py`: texts, indexing, searching, the display, the verdict."""

@@ -1,0 +1,87 @@
+"""The website served on loopback, and a client that asks it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from http.client import HTTPConnection
+from threading import Thread, current_thread
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask
+from typing_extensions import Self
+from werkzeug.serving import ThreadedWSGIServer
+
+from ProxyPatternPool import control
+from website.database import db
+
+TRIES = 10
+"""How often to ask again before giving up: more often than connections break."""
+
+
+class Server(ThreadedWSGIServer):
+    """Werkzeug's server: a new thread for each connection, of which a client makes one for each request."""
+
+    daemon_threads = False  # to close the server is to wait for the last of them
+
+
+class Site:
+    """A website, served as long as the `with` block lasts.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self.threads: set[str] = set()
+        """The names of the threads that answered."""
+        self.waits: list[float] = []
+        """How long they waited for a connection to the database."""
+        self.repeated: list[str] = []
+        """What was asked again, after meeting a broken connection."""
+        app.before_request(self._measure)
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line for each request
+        self._server = Server("127.0.0.1", 0, app)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="server")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()  # and with it all the threads of the server
+
+    def get(self, path: str, **arguments: str) -> Any:
+        """Ask for a page, and again if the website says that this helps; give the data in it."""
+        url = f"{path}?{urlencode(arguments)}"
+        status, body = self._get(url)
+        for _ in range(TRIES):
+            if status != 503:
+                break
+            self.repeated.append(url)
+            status, body = self._get(url)
+        if status != 200:
+            raise RuntimeError(f"{url}: status {status}: {body.decode(errors='replace')}")
+        return json.loads(body)
+
+    def _get(self, url: str) -> tuple[int, bytes]:
+        connection = HTTPConnection(self._server.host, self._server.port, timeout=60.0)
+        try:
+            connection.request("GET", url)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def _measure(self) -> None:
+        """Take the thread's connection a moment before the page would, to see how long that takes."""
+        started = time.perf_counter()
+        control(db).get()
+        self.waits.append(time.perf_counter() - started)
+        self.threads.add(current_thread().name)

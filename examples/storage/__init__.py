@@ -1,0 +1,1 @@
+"""Full-text tables of passages of text, in SQLite or in PostgreSQL."""

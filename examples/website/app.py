@@ -1,0 +1,26 @@
+"""The application. It initializes last: all others have imported `db` by then, and without a proxy had got `None`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask
+
+from storage.database import Connection
+
+from .database import init_db
+from .search import blueprint
+
+
+def create_app(connect: Callable[[int], Connection], close: Callable[[Connection], object], connections: int) -> Flask:
+    """Make the application.
+
+    Args:
+        connect: makes a connection to the database.
+        close: closes one.
+        connections: how many there may be at the same time, however many requests there are.
+    """
+    app = Flask(__name__)
+    app.register_blueprint(blueprint)
+    init_db(connect, close, connections)
+    return app

@@ -1,0 +1,49 @@
+"""The application that README.md begins with, as the three modules that it consists of."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+# Twenty requests at once, each in a thread of its own, as a threaded server has it.
+VISITORS = """
+import threading
+from app import app, control, db
+
+answers = []
+ask = lambda: answers.append(app.test_client().get("/answer").json)
+threads = [threading.Thread(target=ask) for _ in range(20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert answers == 20 * [{"answer": 42}], answers
+
+pool = control(db).pool
+pool.shutdown(timeout=10.0)  # until all have come back
+stats = pool.stats()
+assert stats["nusing"] == 0 and stats["nborrows"] == stats["nreturns"] == 20, stats
+assert 1 <= stats["ncreated"] == stats["ndestroys"], stats
+"""
+
+
+def test_the_application_works_in_threads(tmp_path: Path) -> None:
+    block = re.findall(r"```py\n(.*?)```", README, re.DOTALL)[0]
+    modules = re.findall(r"^# (\w+)\.py, .*\n((?:(?!# \w+\.py, ).*\n)*)", block, re.MULTILINE)
+    assert [name for name, _ in modules] == ["database", "search", "app"]
+    for name, source in [*modules, ("visitors", VISITORS)]:
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    # Whoever is imported first, the database comes last.
+    for first in ("app", "search", "database"):
+        command = f"import {first}, visitors"
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-c", command],
+            cwd=tmp_path,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+        assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
