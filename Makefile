@@ -5,8 +5,7 @@ PYTHON ?= python3
 DB ?= sqlite
 SECONDS ?= 60
 PPP_EXAMPLES ?= 5000
-OLDEST := 3.10
-NEWEST := 3.15
+VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
 # One pip at a time; the checks, in a make of their own, run side by side.
 ifeq ($(MAKELEVEL),0)
@@ -67,11 +66,26 @@ $(VENV)/.wheel: $(VENV)/.group-build pyproject.toml LICENSE README.md $(sources)
 	@$(pip) install $(VENV)/wheel/*.whl
 	@touch $@
 
+# What a user has: the wheel, what it needs, and nothing else.
+$(VENV)/.downstream: $(VENV)/.wheel
+	@echo "== $(VENV): the environment of a user"
+	@rm -rf $(VENV)/downstream
+	@$(python) -m venv --without-pip $(VENV)/downstream
+	@$(pip) --python $(VENV)/downstream/bin/python install $(VENV)/wheel/*.whl
+	@touch $@
+
+$(VENV)/.oldest: $(VENV)/.python-$(version) pyproject.toml
+	@echo "== $(VENV): the oldest mypy"
+	@rm -rf $(VENV)/oldest
+	@$(python) -m venv --without-pip $(VENV)/oldest
+	@$(pip) --python $(VENV)/oldest/bin/python install --group oldest
+	@touch $@
+
 # --- what one makes
 
 .PHONY: demo
-demo: $(VENV)/.group-demo $(VENV)/.wheel  ## Index and search the standard library through a pool (DB=sqlite or postgres)
-	$(bin)/python examples/index_stdlib.py --db $(DB)
+demo: $(VENV)/.group-demo $(VENV)/.wheel  ## Index the standard library, and search it on a website (DB=sqlite or postgres)
+	$(bin)/python examples/search_stdlib.py --db $(DB)
 
 ifeq ($(DB),postgres)
 demo: $(VENV)/.group-postgres
@@ -81,18 +95,18 @@ endif
 proofs := tests/unit/test_machine.py tests/unit/test_interruptions.py tests/stress
 # Greenlets are measured apart: to follow their switches coverage has to import greenlet, without which the rest must work.
 .PHONY: test
-test: check $(VENV)/.wheel  ## Check, then test the wheel, all branches covered
+test: check typing $(VENV)/.wheel  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*
 	$(bin)/python -m pytest $(proofs)
-	$(coverage) run -m pytest tests --ignore=tests/greenlets $(addprefix --ignore=,$(proofs))
+	$(coverage) run -m pytest tests --ignore=tests/greenlets --ignore=tests/typing $(addprefix --ignore=,$(proofs))
 	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets
 	@$(coverage) combine --quiet
 	$(coverage) report
 
 .PHONY: check lint imports
-check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for the oldest and the newest Python, import law
+check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-	  lint imports pyright-$(OLDEST) pyright-$(NEWEST) mypy-$(OLDEST) mypy-$(NEWEST)
+	  lint imports $(VERSIONS:%=pyright-%) $(VERSIONS:%=mypy-%)
 
 lint: $(VENV)/.group-lint
 	$(bin)/ruff check .
@@ -107,6 +121,10 @@ mypy-%: $(VENV)/.group-types
 
 pyright-%: $(VENV)/.group-types
 	$(bin)/pyright --pythonversion $* --pythonpath $(bin)/python
+
+.PHONY: typing
+typing: $(VENV)/.group-types $(VENV)/.downstream $(VENV)/.oldest  ## What checkers and editors see who have the wheel alone
+	$(bin)/python -m pytest tests/typing
 
 .PHONY: bench
 bench: $(VENV)/.group-benchmarks $(VENV)/.wheel  ## Measure against other pools

@@ -1,0 +1,186 @@
+"""Faults of the checkers themselves: what one of them refuses in ``positive.py``, or overlooks in ``negative.py``.
+
+Each is reproduced without us. When a checker is mended, the tests fail until the fault is taken off this list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a checker gets wrong."""
+
+    checker: str
+    file: str
+    """``positive.py`` if it refuses what is right, ``negative.py`` if it accepts what is wrong."""
+    lines: tuple[str, ...]
+    """The lines, without indentation and marks."""
+    reason: str
+    reproduction: str
+    """A whole module without us; it is the last line that is refused, or should be."""
+
+    @property
+    def seen_in(self) -> str:
+        """The file that the checker gets: without marks."""
+        return self.file.replace("negative.py", "wrong.py")
+
+
+UNKNOWN = """
+from typing import List, TypeVar
+
+T = TypeVar("T")
+
+
+def make(*known: T) -> List[T]:
+    return [*known]
+
+
+unknown = make()
+"""
+
+FAULTS = [
+    Fault(
+        "ty",
+        "positive.py",
+        ('assert_type(Pool(partial(Connection, host="remote")), Pool[Connection])',),
+        "the result of a partial of a class is unknown where a type is to be inferred from it",
+        """
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeVar
+
+from typing_extensions import assert_type
+
+T = TypeVar("T")
+
+
+class Thing:
+    def __init__(self, number: int = 0, host: str = "") -> None: ...
+
+
+class Maker(Generic[T]):
+    def __init__(self, make: Callable[[int], T]) -> None: ...
+
+
+assert_type(Maker(partial(Thing, host="remote")), Maker[Thing])
+""",
+    ),
+    Fault(
+        "mypy 1.14",
+        "positive.py",
+        ('maybe_later: Connection = proxy(name="later", retter=lambda c: c.rollback(), tracer=lambda c: c.host)',),
+        "the declared type of a variable is not used to infer a type variable that is the whole result. Newer ones do; "
+        "meanwhile say the lambdas later, with control(db).set_pool(…), or write functions",
+        """
+from collections.abc import Callable
+from typing import Optional, TypeVar
+
+T = TypeVar("T")
+
+
+def make(hook: Optional[Callable[[T], object]] = None) -> T:
+    raise NotImplementedError
+
+
+text: str = make(hook=lambda s: s.upper())
+""",
+    ),
+    Fault(
+        "zuban",
+        "negative.py",
+        (
+            "Pool(connect, opener=lambda c: c.nothing)",
+            "Pool(connect, getter=lambda c: c.execute(3))",
+            "Pool(connect, closer=lambda c: c.finish)",
+            "Pool(connect, health=lambda c: c.number)",
+            "Pool(connect, stats=lambda c: c.nothing)",
+            "Pool(connect, tracer=lambda c: c.number)",
+            "proxy(fun=connect, opener=lambda c: c.nothing)",
+            "proxy(fun=connect, tracer=lambda c: c.number)",
+            "Proxy(fun=connect, opener=lambda c: c.nothing)",
+            "Proxy(fun=connect, health=lambda c: c.number)",
+            "control(db).set_pool(closer=lambda c: c.nothing)",
+            "Pool(executor, closer=lambda e: e.close())",
+            "Pool(perhaps, closer=lambda c: c.close())",
+            "Pool(session, opener=lambda s: s.nothing)",
+        ),
+        "a lambda for a parameter that may be None is not looked into if a type variable is in its type",
+        """
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+def make(number: int) -> str:
+    return str(number)
+
+
+class Maker(Generic[T]):
+    def __init__(self, make: Callable[[int], T], hook: Callable[[T], object] | None = None) -> None: ...
+
+
+Maker(make, hook=lambda text: text.nothing)
+""",
+    ),
+    Fault(
+        "zuban",
+        "negative.py",
+        ("Pool(partial(dial, 3))",),
+        "the arguments of a partial are not checked",
+        """
+from functools import partial
+
+
+def dial(host: str, number: int) -> str:
+    return host * number
+
+
+partial(dial, 3)
+""",
+    ),
+    Fault(
+        "pyrefly",
+        "negative.py",
+        ("untyped = proxy()",),
+        "a type variable that nothing says anything about is taken for Any in silence",
+        UNKNOWN,
+    ),
+    Fault(
+        "ty",
+        "negative.py",
+        ("untyped = proxy()",),
+        "a type variable that nothing says anything about is taken for Unknown in silence",
+        UNKNOWN,
+    ),
+    Fault(
+        "ty",
+        "negative.py",
+        (
+            "self._set_pool(max_siz=3)",
+            "control(db).set_pool(max_siz=3)",
+            "control(db).set_pool(fun=connect)",
+        ),
+        "names of parameters are not checked that come from a TypedDict that is generic",
+        """
+from typing import Generic, TypeVar
+
+from typing_extensions import TypedDict, Unpack
+
+T = TypeVar("T")
+
+
+class Parameters(TypedDict, Generic[T], total=False):
+    size: T
+
+
+class Maker(Generic[T]):
+    def set(self, **parameters: Unpack[Parameters[T]]) -> None: ...
+
+
+Maker[int]().set(siz=3)
+""",
+    ),
+]
