@@ -1,4 +1,4 @@
-"""Benchmarks: what a pooled object costs here, and what it costs elsewhere.
+"""Benchmarks: what a pooled object, or one behind a proxy, costs here, and what it costs elsewhere.
 
 ``python -m benchmarks`` makes one run over all topics, prints tables and targets, and writes them with the figures
 and the plots into ``benchmarks/results``. Contenders take turns in short rounds, so that a busy machine disturbs all of

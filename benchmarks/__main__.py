@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import burst, contention, cycle, memory, scale
+from benchmarks import burst, contention, cycle, memory, proxies, scale
 from benchmarks.environment import environment
 from benchmarks.options import Options
 from benchmarks.report import Progress, Section, render, write
@@ -19,13 +19,16 @@ TOPICS: dict[str, Callable[[Options, Progress], Section]] = {
     "burst": burst.run,
     "scale": scale.run,
     "memory": memory.run,
+    "proxies": proxies.run,
 }
 RESULTS = Path(__file__).parent / "results"
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the command line's parser."""
-    made = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the pool, and others beside it.")
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure the pool and the proxy, and others beside them."
+    )
     made.add_argument("--quick", action="store_true", help="show that everything works, in seconds")
     made.add_argument("--only", action="append", choices=list(TOPICS), metavar="TOPIC", help="one of: %(choices)s")
     made.add_argument("--output", type=Path, metavar="FOLDER", help="where to write table, figures and plots")

@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-LIBRARIES = ("ProxyPatternPool", "psycopg-pool", "SQLAlchemy", "DBUtils", "generic-connection-pool")
+LIBRARIES = (
+    "ProxyPatternPool",
+    "psycopg-pool",
+    "SQLAlchemy",
+    "DBUtils",
+    "generic-connection-pool",
+    "Werkzeug",
+    "wrapt",
+    "lazy-object-proxy",
+    "Django",
+)
 
 
 @dataclass(frozen=True)
