@@ -24,7 +24,9 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from ._errors import ProxyException
 from ._proxy.typed import control
+from ._scope.select import Scope
 
 try:
     from werkzeug.wsgi import ClosingIterator
@@ -62,10 +64,16 @@ class ReturnMiddleware:
             proxies: What the application uses, made by ``proxy(…)`` or ``Proxy(…)``; they need not be set yet.
 
         Raises:
-            ProxyException: One of them is no proxy.
+            ProxyException: One of them is no proxy, or its scope is a strategy of your own. There several requests may
+                be one owner, and the first to end would give back what the others use: its strategy is to drop it.
         """
         self._app = app
         self._controls = [control(proxy) for proxy in proxies]
+        for each in self._controls:
+            if not isinstance(each.scope, Scope):
+                raise ProxyException(
+                    f"scope {each.scope!r} decides itself when an object goes back: leave its proxy out"
+                )
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request as the application does."""

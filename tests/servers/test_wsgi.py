@@ -15,7 +15,7 @@ from werkzeug.test import Client
 from werkzeug.test import create_environ as environ_of
 from werkzeug.wsgi import ClosingIterator
 
-from ProxyPatternPool import Proxy, ProxyException, control, proxy
+from ProxyPatternPool import Kept, Proxy, ProxyException, control, proxy
 from ProxyPatternPool.wsgi import ReturnMiddleware
 
 from ..unit.helpers import DEADLINE, Thing, Works, eventually
@@ -291,3 +291,20 @@ def test_a_client_that_goes_away(shop: Shop) -> None:
             client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
             assert client.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
     eventually(lambda: shop.lent == 0)
+
+
+def test_refuses_strategies() -> None:
+    """Several requests may be one owner there: the first to end would give back what the others use."""
+    with pytest.raises(ProxyException, match=r"^scope .*Nobody.* decides itself when an object goes back"):
+        ReturnMiddleware(application(list[bytes]), Proxy(fun=Thing, scope=Nobody))
+
+
+class Nobody:
+    """A strategy that keeps nothing."""
+
+    def get(self) -> Kept[Thing] | None:
+        return None
+
+    def set(self, kept: Kept[Thing], /) -> None: ...
+
+    def delete(self) -> None: ...

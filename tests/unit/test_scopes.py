@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from unittest.mock import Mock
 
 import pytest
@@ -23,7 +23,7 @@ from ProxyPatternPool._scope.shared import SharedSlot
 from ProxyPatternPool._scope.strategy import StrategySlot
 
 from .clock import HandMovedKeeper
-from .helpers import Caller, Thing, Works, eventually, wait_for
+from .helpers import Caller, Thing, Works, eventually, run_script, wait_for
 
 T = TypeVar("T")
 
@@ -233,7 +233,7 @@ def test_tasks_that_share_a_context(keeper: HandMovedKeeper) -> None:
 # --- one's own
 
 
-tenant: ContextVar[str] = ContextVar("tenant")
+tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
 
 class PerTenant(Generic[T]):
@@ -280,8 +280,7 @@ def test_strategy(keeper: HandMovedKeeper) -> None:
     assert for_tenant("cid", number) == 0
     assert for_tenant("bob", number) == 1
     assert isinstance(control(db).scope, PerTenant)
-    with pytest.raises(LookupError):
-        number()
+    control(db).ret()  # nobody's
 
 
 def test_strategy_set_again(keeper: HandMovedKeeper) -> None:
@@ -320,6 +319,88 @@ def test_strategy_of_many_threads(keeper: HandMovedKeeper) -> None:
     assert db._pool is not None
     assert db._pool.stats()["nusing"] == 1
     assert db._pool.stats()["navail"] == 3
+
+
+class Tampering(PerTenant[Thing]):
+    """What happens in other threads happens between two looks here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[Callable[[], object]] = []
+
+    def get(self) -> Kept[Thing] | None:
+        if self.looks:
+            self.looks.pop()()
+        return super().get()
+
+
+def test_blocks_of_one_tenant(keeper: HandMovedKeeper) -> None:
+    """Where several threads are one owner, the last of their blocks gives back; a tenant does not get another's."""
+    db = Proxy(fun=Thing, scope=PerTenant[Thing](), max_size=1, timeout=0)
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay() -> int:
+        with db._obj() as thing:
+            entered.set()
+            wait_for(leave)
+            return thing.number
+
+    staying = Caller(lambda: for_tenant("ann", stay))
+    wait_for(entered)
+    with pytest.raises(TimeOut):
+        for_tenant("bob", db._get_obj)
+    assert for_tenant("ann", lambda: number_in_block(db)) == 0
+    with pytest.raises(TimeOut):
+        for_tenant("bob", db._get_obj)
+    leave.set()
+    assert staying.result() == 0
+    assert for_tenant("bob", lambda: number_in_block(db)) == 0
+
+
+def number_in_block(db: Proxy[Thing]) -> int:
+    with db._obj() as thing:
+        return thing.number
+
+
+def test_blocks_that_end_at_the_same_time(keeper: HandMovedKeeper) -> None:
+    """One enters while another gives back: it finds that out, and takes another object, or gives back itself."""
+    strategy = Tampering()
+    db = Proxy(fun=Thing, scope=strategy, max_size=1, timeout=0)
+    assert db._pool is not None
+    assert db.number == 0
+    # Between the two looks of the one that enters, somebody gives back.
+    strategy.looks = [db._ret_obj, int, int]
+    with db._obj() as thing:
+        assert thing.number == 0
+        assert db._pool.stats()["nusing"] == 1
+        # Between the look of the one that leaves, which takes it out of the slot, and his last look at the marks.
+        kept = strategy._kept["nobody"]
+        strategy.looks = [lambda: kept.blocks.append(None)]
+    assert db._pool.stats()["nusing"] == 1
+    assert strategy._kept == {}
+    kept.blocks.pop()
+    kept.release()  # as the other one's block does at its end
+    assert db._pool.stats()["nusing"] == 0
+
+
+def test_a_signal_handler_that_uses_a_strategy_while_it_is_asked(keeper: HandMovedKeeper) -> None:
+    """It is not held up by the one that it has interrupted, who then finds what it has left there."""
+    works = Works()
+    strategy = Tampering()
+    db = Proxy(fun=works.make, scope=strategy, max_size=2, closer=works.close)
+    strategy.looks = [db._get_obj, int]
+    mine = db._get_obj()
+    assert db._get_obj() is mine
+    assert not strategy.looks
+    assert works.made[1:] == [mine]
+    keeper.run()
+    assert db._pool is not None
+    assert db._pool.stats()["nusing"] == 1
+
+
+def test_a_fork_while_a_strategy_is_asked() -> None:
+    """The child does not wait for a thread that is not there."""
+    assert run_script("proxies", "strategy_forked") == ["child's own"]
 
 
 def test_a_strategy_has_one_proxy() -> None:
@@ -447,6 +528,36 @@ def test_kept_goes_back_once() -> None:
             kept.release()
             kept.discard()
     assert done == ["released", "discarded"]
+
+
+def test_a_task_that_runs_in_many_contexts_is_linked_to_once() -> None:
+    """And when it ends, the seats that it had in any of them are cleared."""
+    linked: list[int] = []
+
+    class Counting(ContextSlot[int]):
+        def _link(self, owner: object, end: Callable[..., object]) -> None:
+            if isinstance(owner, asyncio.Task):
+                linked.append(id(cast("object", owner)))
+            super()._link(owner, end)
+
+    async def many(slot: Counting, contexts: list[Context]) -> None:
+        for context in contexts:
+            context.run(slot.put, Kept(1))
+        for _ in range(500):
+            Context().run(slot.put, Kept(1))
+        task = asyncio.current_task()
+        assert linked == [id(task)]
+        assert len(slot._seats) == len(contexts)
+        assert len(slot._parts[id(task)][1]) <= 2 * len(contexts) + 17
+
+    async def main() -> None:
+        slot, contexts = Counting(), [Context() for _ in range(100)]
+        await asyncio.create_task(many(slot, contexts))
+        await asyncio.sleep(0)
+        assert slot._seats == {}
+        assert len(contexts) == 100
+
+    asyncio.run(main())
 
 
 def test_seats_are_tidied_up() -> None:

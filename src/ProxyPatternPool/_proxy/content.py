@@ -69,6 +69,24 @@ class Content(ABC, Generic[T]):
     @abstractmethod
     def _take(self, timeout: float | None) -> Kept[T]: ...
 
+    def _closer_of(self, parameters: PoolParameters[T]) -> Callable[[T], object] | None:
+        """The user's closer; if objects may be killed, one that has their owners ask for others from then on."""
+        closer = parameters.get("closer")
+        if not parameters.get("max_using_delay_kill"):
+            return closer
+
+        # Weakly: the pool must not keep alive what keeps the pool.
+        crowd = self._kept
+
+        def close(obj: T) -> None:
+            for kept in crowd:
+                if getattr(kept, "obj", kept) is obj:
+                    kept.spoil()
+            if closer is not None:
+                closer(obj)
+
+        return close
+
     def retire(self) -> None:
         """Be replaced."""
         self.retired = True
@@ -201,6 +219,7 @@ class MadeForEach(Made[T]):
     def _new_maker(self) -> Pool[T]:
         own = self._parameters.copy()
         own["min_size"], own["max_use"] = 0, 1
+        own["closer"] = self._closer_of(own)
         return Pool(self._fun, 0, **own)
 
     def _take(self, timeout: float | None) -> Kept[T]:
@@ -216,7 +235,9 @@ class Pooled(Content[T]):
     ) -> None:
         super().__init__()
         self.fun = fun
-        self.pool = self._pool = Pool(fun, max_size, **parameters)
+        own = parameters.copy()
+        own["closer"] = self._closer_of(own)
+        self.pool = self._pool = Pool(fun, max_size, **own)
         self.bounded = max_size > 0
         self._auto_return = auto_return
 

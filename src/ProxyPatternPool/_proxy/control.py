@@ -261,10 +261,9 @@ class Control(Generic[T]):
 
     def ret(self) -> None:
         """Give the current owner's object back to the pool; without a pool, or an object, do nothing."""
-        slot = self._slots.get("owners")
-        kept = None if slot is None or self.pool is None else slot.get()
-        if slot is not None and kept is not None:
-            _give_back(slot, kept)
+        kept = self._lent()
+        if kept is not None:
+            _give_back(self._slots["owners"], kept)
 
     def discard(self) -> None:
         """Give the current owner's object back as broken: it is closed, and the next access gets another.
@@ -284,12 +283,42 @@ class Control(Generic[T]):
 
     @contextmanager
     def obj(self, timeout: float | None = None) -> Generator[T, None, None]:
-        """Get the current owner's object for a ``with`` block, and give it back at its end whatever happens inside."""
-        obj = self.get(timeout)
+        """Get the current owner's object for a ``with`` block, and give it back at its end whatever happens inside.
+
+        Within another such block of the same owner it is the outermost that gives back.
+        """
+        while True:
+            obj = self.get(timeout)
+            kept = self._lent()
+            if kept is None:
+                break
+            # Several threads may be one owner. Of those that end blocks at once, the last one finds no mark left after he
+            # has taken this out of the slot. Who puts a mark here later sees that it is gone; who did before gives it
+            # back himself.
+            kept.blocks.append(None)
+            if self._lent() is kept and getattr(kept, "obj", kept) is obj:
+                break
+            kept.blocks.pop()
         try:
             yield obj
         finally:
-            self.ret()
+            if kept is not None:
+                kept.blocks.pop()
+                self._end_of_block(kept)
+            last = self._lent()
+            if last is not None:  # another: inside the block this one was given back, or became unusable
+                self._end_of_block(last)
+
+    def _lent(self) -> Kept[T] | None:
+        """What the current owner has to give back."""
+        slot = self._slots.get("owners")
+        return None if slot is None or self.pool is None else slot.get()
+
+    def _end_of_block(self, kept: Kept[T]) -> None:
+        if not kept.blocks:
+            self._slots["owners"].remove(kept)
+            if not kept.blocks:
+                kept.release()
 
     def __repr__(self) -> str:
         content = self._contents[-1]

@@ -140,7 +140,7 @@ class Proxy(Forwarding, Generic[T]):
             "hook_errors": hook_errors,
         }
         base = _origin(type(self))
-        aliases = {set_name: "_set", f"{set_name}_obj": "_set_obj", f"{set_name}_fun": "_set_fun"} if set_name else {}
+        aliases = _aliases(set_name)
 
         def find() -> T:
             return control.get()
@@ -236,6 +236,18 @@ def control_of(proxy: Proxy[T]) -> Control[T]:
     """Find the controls of a proxy, past what it forwards."""
     control: Control[T] = _SLOT.__get__(proxy)
     return control
+
+
+def _aliases(set_name: str) -> dict[str, str]:
+    """The names by which a proxy can be set, and what they are names of."""
+    if not set_name:
+        return {}
+    aliases = {set_name: "_set", f"{set_name}_obj": "_set_obj", f"{set_name}_fun": "_set_fun"}
+    dunder = set_name.startswith("__") and set_name.endswith("__")
+    taken = any(alias in _OWN and alias != method for alias, method in aliases.items())
+    if dunder or taken or not set_name.isidentifier():
+        raise ProxyException(f"set_name must be the name of a method that proxies do not have yet, not {set_name!r}")
+    return aliases
 
 
 def _get_early(self: object, name: str) -> Any:

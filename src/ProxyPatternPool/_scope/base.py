@@ -19,24 +19,26 @@ class Kept(Generic[T]):
     A ``ScopeStrategy`` only stores it, and drops it when its owner ends.
     """
 
-    __slots__ = ("__weakref__", "_loan", "obj")
+    __slots__ = ("__weakref__", "_loans", "blocks", "obj")
 
     obj: T
     """The object. Deleted once it is no longer the owner's to use: reading it is then an ``AttributeError``."""
 
     def __init__(self, obj: T, loan: Loan | None = None) -> None:
         self.obj = obj
-        self._loan = loan
+        self.blocks: list[None] = []
+        # Lists, since to append and to pop is atomic: several threads may be one owner.
+        self._loans = [] if loan is None else [loan]
 
     def release(self) -> None:
         """Give the object back now, hooks included. A second call does nothing."""
-        loan, self._loan = self._loan, None
+        loan = self.disown()
         if loan is not None:
             loan.release()
 
     def discard(self) -> None:
         """Give the object back as broken, now. After it was given back this does nothing."""
-        loan, self._loan = self._loan, None
+        loan = self.disown()
         if loan is not None:
             loan.discard()
 
@@ -48,9 +50,11 @@ class Kept(Generic[T]):
             pass
 
     def disown(self) -> Loan | None:
-        """Take the loan away: in the child of a fork it is the parent's."""
-        loan, self._loan = self._loan, None
-        return loan
+        """Take the loan away, to end it; or not, in the child of a fork, where it is the parent's."""
+        try:
+            return self._loans.pop()
+        except IndexError:
+            return None
 
 
 @runtime_checkable
@@ -60,7 +64,7 @@ class ScopeStrategy(Protocol[T]):
     What an owner is, is yours to say: a tenant, a request, a window. Give an instance to one proxy as its
     ``scope``, or a class, or another callable without parameters, that makes one for each proxy. ::
 
-        tenant: ContextVar[str] = ContextVar("tenant")
+        tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
         class PerTenant(Generic[T]):
             def __init__(self) -> None:
@@ -78,7 +82,9 @@ class ScopeStrategy(Protocol[T]):
         db = proxy(fun=connect, scope=PerTenant, max_size=20)
 
     When a ``Kept`` is dropped its object goes back by itself: drop it when its owner ends. The methods are
-    quick: they neither wait nor use the proxy.
+    quick, they neither wait nor use the proxy, and they have an answer whoever asks. Where several threads are one
+    owner they use one object at the same time, and who gives it back by ``ret`` takes it from the others: let its
+    strategy drop it, or use it in blocks, of which the last gives back.
     """
 
     def get(self) -> Kept[T] | None:

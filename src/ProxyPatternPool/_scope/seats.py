@@ -33,6 +33,8 @@ class SeatedSlot(ABC, Generic[T]):
         self._seats: dict[Hashable, Seat[T]] = {}
         self._taken: set[Hashable] = set()
         """Whose seats have something, and of some that are gone: who looks for ended owners need not ask all."""
+        self._parts: dict[int, tuple[weakref.ref[object], set[Hashable]]] = {}
+        """By identity: what owners are made of, and which seats end with it; one task may run in many contexts."""
 
     @abstractmethod
     def _key(self) -> Hashable:
@@ -68,27 +70,35 @@ class SeatedSlot(ABC, Generic[T]):
         if seat is None:
             seat = self._sit(key)
         seat.kept = kept
-        self._taken.add(key)
-        if len(self._taken) > 2 * len(self._seats) + 16:
-            self._tidy()
+        self._note(self._taken, key)
         return kept
 
-    def _tidy(self) -> None:
-        for key in list(self._taken):
-            if key not in self._seats:
-                self._taken.discard(key)
+    def _note(self, keys: set[Hashable], key: Hashable) -> None:
+        keys.add(key)
+        if len(keys) > 2 * len(self._seats) + 16:
+            for known in list(keys):
+                if known not in self._seats:
+                    keys.discard(known)
 
     def _sit(self, key: Hashable) -> Seat[T]:
         seat: Seat[T] = Seat()
         self._seats[key] = seat
-        end = partial(_end, weakref.ref(self), key)
         for owner in self._owners():
             seat.owners.append(weakref.ref(owner, partial(self._seats.pop, key)))  # pop(key, reference): no KeyError
-            self._link(owner, end)
+            part = id(owner)
+            if part not in self._parts:
+                self._parts[part] = weakref.ref(owner, partial(self._parts.pop, part)), set()
+                self._link(owner, partial(_end, weakref.ref(self), part))
+            self._note(self._parts[part][1], key)
         return seat
 
-    def end(self, key: Hashable) -> None:
-        """Clear the seat of an owner that has ended."""
+    def end(self, part: int) -> None:
+        """Clear the seats of all owners that have ended with this part of theirs."""
+        _, keys = self._parts.pop(part, (None, ()))
+        for key in keys:
+            self._clear(key)
+
+    def _clear(self, key: Hashable) -> None:
         self._seats.pop(key, None)
         self._taken.discard(key)
 
@@ -107,10 +117,10 @@ class SeatedSlot(ABC, Generic[T]):
             seat = self._seats.get(key)
             owners = [] if seat is None else [owner() for owner in seat.owners]
             if any(owner is not None and self._ended(owner) for owner in owners):
-                self.end(key)
+                self._clear(key)
 
 
-def _end(slot: "weakref.ref[SeatedSlot[T]]", key: Hashable, *_: object) -> None:
+def _end(slot: "weakref.ref[SeatedSlot[T]]", part: int, *_: object) -> None:
     there = slot()
     if there is not None:
-        there.end(key)
+        there.end(part)

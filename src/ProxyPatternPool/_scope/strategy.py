@@ -1,11 +1,12 @@
 """A user's own notion of an owner."""
 
+import os
 import weakref
 from functools import partial
 from typing import Generic, TypeVar
 
 from .._errors import ProxyException
-from .._sync.native import allocate_lock
+from .._sync.native import new_rlock
 from .base import Kept, ScopeStrategy
 
 T = TypeVar("T")
@@ -14,8 +15,25 @@ _taken: dict[int, object] = {}
 """Every strategy that has a proxy, by its identity: what it keeps would be another proxy's."""
 
 
+_lock = new_rlock()
+"""Decides whose object all use who are one owner. One for all strategies, since it is held for a moment, and seldom.
+
+A signal handler that uses the proxy meanwhile, or a finalizer, takes it again. What it keeps the one it has interrupted
+finds, or replaces by what he keeps himself.
+"""
+
+
+def _after_fork() -> None:
+    """Make another: who held it in the parent is not here."""
+    global _lock
+    _lock = new_rlock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class StrategySlot(Generic[T]):
-    """Asks a strategy. Several threads may be the same owner: the lock decides whose object they all use."""
+    """Asks a strategy. Several threads may be the same owner."""
 
     def __init__(self, strategy: ScopeStrategy[T]) -> None:
         key = id(strategy)
@@ -28,7 +46,6 @@ class StrategySlot(Generic[T]):
                 f"scope {strategy!r} belongs to another proxy: make one for each, or give the class, or a function"
             )
         self.strategy = strategy
-        self._lock = allocate_lock()
 
     @property
     def kept(self) -> Kept[T]:
@@ -41,7 +58,7 @@ class StrategySlot(Generic[T]):
         return self.strategy.get()
 
     def put(self, kept: Kept[T]) -> Kept[T]:
-        with self._lock:
+        with _lock:
             other = self.strategy.get()
             if other is None:
                 self.strategy.set(kept)
@@ -49,7 +66,7 @@ class StrategySlot(Generic[T]):
         return other
 
     def remove(self, kept: Kept[T]) -> bool:
-        with self._lock:
+        with _lock:
             if self.strategy.get() is not kept:
                 return False
             self.strategy.delete()

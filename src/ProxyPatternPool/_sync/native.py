@@ -19,6 +19,7 @@ __all__ = [
     "allocate_lock",
     "get_ident",
     "monotonic",
+    "new_rlock",
     "run_as",
     "sign_of_life",
     "start_thread",
@@ -28,7 +29,7 @@ __all__ = [
 
 
 class Lock(Protocol):
-    """A plain lock: not reentrant, released by anyone."""
+    """A plain lock, not reentrant, released by anyone; or one that its thread can take again."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
     def release(self) -> None: ...
@@ -48,6 +49,7 @@ def _original(module: str, name: str) -> Any:
 
 
 allocate_lock: Callable[[], Lock] = _original("_thread", "allocate_lock")
+new_rlock: Callable[[], Lock] = _original("_thread", "RLock")
 get_ident: Callable[[], int] = _original("_thread", "get_ident")
 if TYPE_CHECKING:
     from threading import local

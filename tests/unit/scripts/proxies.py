@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from contextvars import copy_context
 
-from ProxyPatternPool import Proxy, Scope
+from ProxyPatternPool import Kept, Proxy, Scope
 
 PATIENCE = 20.0
 PARENT = os.getpid()
@@ -204,6 +204,38 @@ def fork_finalizers() -> None:
     dbs[0]._ret_obj()
     pool.shutdown()
     gc.collect()
+
+
+class Slow:
+    """A strategy in which a thread stays, with whatever a slot holds meanwhile."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Kept[Thing]] = {}
+        self.inside, self.leave = threading.Event(), threading.Event()
+
+    def get(self) -> Kept[Thing] | None:
+        return self.kept.get(threading.get_ident())
+
+    def set(self, kept: Kept[Thing], /) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            self.inside.set()
+            assert self.leave.wait(PATIENCE)
+        self.kept[threading.get_ident()] = kept
+
+    def delete(self) -> None:
+        self.kept.pop(threading.get_ident(), None)
+
+
+def strategy_forked() -> None:
+    """Another thread is in the strategy when the process forks."""
+    strategy = Slow()
+    db = Proxy(fun=Thing, scope=strategy)
+    other = threading.Thread(target=db._get_obj)
+    other.start()
+    assert strategy.inside.wait(PATIENCE)
+    fork(lambda: say(f"{db.process}'s own"))
+    strategy.leave.set()
+    other.join()
 
 
 if __name__ == "__main__":
