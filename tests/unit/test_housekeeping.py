@@ -1140,6 +1140,29 @@ def test_a_chore_that_fails_at_the_end(keeper: HandMovedKeeper, caplog: pytest.L
     assert pool.stats()["hk_errors"] == 2
 
 
+def test_a_warning_about_a_use_that_ends_at_this_moment(
+    keeper: HandMovedKeeper, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next return is looked at closely for nothing, and those after it are like any other."""
+    pool = Pool(Thing, 1, max_using_delay=60)
+    thing = pool.get()
+    entry = pool._core.ledger.using[id(thing)]
+    usual = entry.close_look
+    verdict = policy.on_long_use
+
+    def come_back(*args: Any, **kwargs: Any) -> policy.Verdict:
+        monkeypatch.undo()
+        pool.ret(thing)
+        return verdict(*args, **kwargs)
+
+    clock.advance(61)
+    monkeypatch.setattr(policy, "on_long_use", come_back)
+    pool.housekeep()
+    assert entry.close_look == 0
+    pool.ret(pool.get())
+    assert entry.close_look == usual
+
+
 def test_a_failing_look_names_the_pool(
     keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -85,6 +85,9 @@ class House:
         while self.home_chores and not away:
             self.home_chores.popleft()()
 
+    def say(self, line: Callable[[], None]) -> None:
+        line()
+
     def last_rites(self) -> list[Callable[[], None]]:
         return []
 
@@ -566,6 +569,32 @@ def test_home_chores_wait_for_a_blocked_hub(timed: HouseKeeper, clock: HandMoved
     home.turn()
     assert checked == [threading.get_ident()]
     assert timed.attend(house) is None
+
+
+def test_a_hub_that_does_not_turn_is_told_of(
+    timed: HouseKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once: checks and creations wait for it, and nobody would know why."""
+    house, home = House(), SlowHome()
+    house.home = home
+    house.home_chores.append(lambda: None)
+    for look in range(20):
+        assert len(said(caplog)) == (look > housekeeper.TRIES)
+        timed.attend(house)
+        clock.advance(housekeeper.HUB_PATIENCE)
+    assert said(caplog)[0].endswith(": checks and creations wait for a hub that does not turn")
+    home.turn()
+    assert timed.attend(house) is None
+
+
+def test_a_failure_of_the_keepers_own(timed: HouseKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """What a hub raises when it is sent for ends the house keeping of nobody."""
+    house = House()
+    house.home = SlowHome()
+    house.home.jobs = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    house.chores.append(lambda: None)
+    assert timed.attend(house) == timed.clock() + housekeeper.RETRY
+    assert said(caplog)[0].endswith("failed")
 
 
 def test_a_look_too_early_sends_nobody(timed: HouseKeeper, clock: HandMovedClock) -> None:

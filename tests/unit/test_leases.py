@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import threading
 from collections.abc import Iterator
 
@@ -378,3 +380,24 @@ def test_released_in_another_thread(keeper: HandMovedKeeper) -> None:
     lease = pool.lease()
     Caller(lease.release).result()
     eventually(lambda: pool.stats()["navail"] == 1)
+
+
+def test_leases_and_pools_are_not_copied(keeper: HandMovedKeeper) -> None:
+    """A copy would give the object back a second time, under whoever has it then, and close the pool of another."""
+    pool = Pool(Thing, 1, name="db")
+    with pool.lease() as thing, pytest.raises(TypeError, match=r"^cannot copy or pickle <Pool db: "):
+        copy.copy(pool)
+    lease = pool.lease()
+    for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"^cannot copy or pickle <Lease of pool 'db': object 0>: its object would"):
+            duplicate(lease)
+    assert lease.obj is thing
+    lease.release()
+
+
+def test_a_block_keeps_its_pool(keeper: HandMovedKeeper) -> None:
+    """A pool that nobody refers to any more is used by the block that was asked for while somebody did."""
+    block = Pool(Thing, 1).obj()
+    gc.collect()
+    with block as thing:
+        assert thing.number == 0

@@ -536,9 +536,9 @@ def test_a_task_that_runs_in_many_contexts_is_linked_to_once() -> None:
 
     class Counting(ContextSlot[int]):
         def _link(self, owner: object, end: Callable[..., object]) -> None:
+            super()._link(owner, end)
             if isinstance(owner, asyncio.Task):
                 linked.append(id(cast("object", owner)))
-            super()._link(owner, end)
 
     async def many(slot: Counting, contexts: list[Context]) -> None:
         for context in contexts:

@@ -37,6 +37,8 @@ PATIENCE = 0.05
 """Seconds until chores that nobody took up get a thread more."""
 HUB_PATIENCE = 1.0
 """Seconds until somebody more is sent for chores that a hub has not taken up: it may be blocked."""
+TRIES = 5
+"""How often a hub is sent for in vain until it is said that it does not turn."""
 IDLE = 10.0
 """Seconds after which a thread of the crew with nothing to do ends, unless it is the last."""
 BREATH = 0.001
@@ -73,6 +75,10 @@ class Household(Protocol):
 
     def run_chores(self, *, away: bool = False) -> None:
         """Run what is queued, hooks included, but not ``home_chores`` if ``away`` from home; raises nothing."""
+        ...
+
+    def say(self, line: Callable[[], None]) -> None:
+        """Queue a log line."""
         ...
 
     def last_rites(self) -> list[Callable[[], None]]:
@@ -241,13 +247,16 @@ class HouseKeeper:
 
     def attend(self, household: Household) -> float | None:
         """Ask a pool what is due and see to its chores; give the time of the next look."""
-        try:
-            deadline = household.attend()
-        except Exception:  # a bug of ours in one pool must not end the house keeping of all
-            log.exception("house keeping of %r failed", household)
-            deadline = self.clock() + RETRY
-        again = self._see_to_chores(household)
-        return min((time for time in (deadline, again) if time is not None), default=None)
+        times: list[float] = []
+        for step in (household.attend, partial(self._see_to_chores, household)):
+            try:
+                at = step()
+            except Exception:  # a bug of ours in one pool must not end the house keeping of all
+                log.exception("house keeping of %r failed", household)
+                at = self.clock() + RETRY
+            if at is not None:
+                times.append(at)
+        return min(times, default=None)
 
     def _see_to_chores(self, household: Household) -> float | None:
         """Have a pool's chores done; give the time to see whether they are."""
@@ -271,6 +280,8 @@ class HouseKeeper:
         if (late or late_at_home) and not vigil.send(household, home):
             household.home = None  # it has ended at this moment
             return self._see_to_chores(household)
+        if late_at_home and vigil.at_home.tries == TRIES:
+            household.say(partial(log.warning, "%r: checks and creations wait for a hub that does not turn", household))
         if late and vigil.away.tries > 1:  # a greenlet was sent twice: the first may be in the middle of a long chore
             self._employ(household, more=True)
         return min(vigil.away.since, vigil.at_home.since) + HUB_PATIENCE

@@ -1,7 +1,7 @@
 """One loan, given back on exit, on ``release()``, or when the lease is dropped."""
 
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NoReturn, Protocol, SupportsIndex, TypeVar
 
 from .._errors import PoolException
 from .entry import Entry, Receipt
@@ -92,6 +92,9 @@ class Lease(Generic[T]):
         if entry is not None:
             self._lender.end_loan_later(entry, self._use)
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"cannot copy or pickle {self!r}: its object would go back twice")
+
     def __repr__(self) -> str:
         held = "ended" if self._entry is None else f"object {self._entry.serial}"
         return f"<Lease of {self._lender.label}: {held}>"
@@ -111,13 +114,14 @@ class QuietLease(Lease[T]):
 class Borrowed(Lease[T]):
     """``with pool.obj() as o``: a lease that begins with the block and ends with it."""
 
-    __slots__ = ("_timeout",)
+    __slots__ = ("_pool", "_timeout")
 
-    def __init__(self, lender: Lender[T], timeout: float | None) -> None:
+    def __init__(self, lender: Lender[T], timeout: float | None, pool: object) -> None:
         self._entry = None
         self._lender = lender
         self._use = 0
         self._timeout = timeout
+        self._pool = pool  # so that it lives as long as its block
 
     def __enter__(self) -> T:
         return self.begin(self._timeout).obj

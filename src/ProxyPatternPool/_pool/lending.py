@@ -187,8 +187,10 @@ class Lending(Core[T]):
                 self.finish(entry)
 
     def _tell_if_warned(self, entry: Entry[T], now: float) -> None:
-        if entry.warned == entry.uses:
-            self.rounds.unwarn(entry)
+        warned = entry.warned == entry.uses
+        # In any case: a round may have written down its warning about the last use when that had just ended.
+        self.rounds.unwarn(entry)
+        if warned:
             log.warning(
                 "%s: %s came back after %.3f s from %s",
                 self.label,

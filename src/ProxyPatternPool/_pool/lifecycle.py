@@ -68,7 +68,7 @@ class Lifecycle(Generic[T]):
 
     def describe(self, obj: T) -> str:
         """Name an object for a log line: by the tracer, or else by its own text."""
-        if not log.isEnabledFor(logging.WARNING):  # nobody will read it
+        if not log.isEnabledFor(logging.ERROR):  # nobody will read it
             return ""
         return self._name(obj)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, SupportsIndex, TypeVar
 
 from typing_extensions import Self
 
@@ -191,7 +191,7 @@ class Pool(Generic[T]):
         Args:
             timeout: As for ``get``; the wait is at the beginning of the block, as are the errors.
         """
-        return Borrowed(self._core, timeout)
+        return Borrowed(self._core, timeout, self)
 
     def lease(self, timeout: float | None = None, *, quiet: bool = False) -> Lease[T]:
         """Borrow an object with a ``Lease``, which can discard it, and gives it back even if it is dropped.
@@ -241,6 +241,9 @@ class Pool(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.shutdown()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"cannot copy or pickle {self!r}")
 
     def __str__(self) -> str:
         """The same as ``stats()``, as JSON."""

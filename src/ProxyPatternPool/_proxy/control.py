@@ -292,9 +292,9 @@ class Control(Generic[T]):
             kept = self._lent()
             if kept is None:
                 break
-            # Several threads may be one owner. Of those that end blocks at once, the last one finds no mark left after he
-            # has taken this out of the slot. Who puts a mark here later sees that it is gone; who did before gives it
-            # back himself.
+            # Several threads may be one owner. Of those that end blocks at once, one finds no mark left after he has
+            # taken this out of the slot. Who puts a mark here later sees that it is gone; who did before gives it back
+            # himself.
             kept.blocks.append(None)
             if self._lent() is kept and getattr(kept, "obj", kept) is obj:
                 break

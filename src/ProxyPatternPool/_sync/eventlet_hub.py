@@ -72,6 +72,8 @@ class Bell:
             _os.write(ringing.fd, b"!")
         except BlockingIOError:  # full of unread rings: the hub will look anyway
             pass
+        except BrokenPipeError:  # the hub's thread has ended at this moment, and its end of the pipe with it
+            return False
         return True
 
     def _listen(self) -> None:
@@ -136,6 +138,10 @@ def bell_of(hub: BaseHub) -> Bell:
     return bell
 
 
+LONGEST = 3600.0
+"""Seconds that a greenlet sleeps at a time."""
+
+
 class EventletSleeper:
     """A greenlet sleeps by switching to its hub, which switches back when the bell was rung for it."""
 
@@ -153,7 +159,8 @@ class EventletSleeper:
         # switch below: nothing is lost between looking at the flag and sleeping.
         if not self._rung and (seconds is None or seconds > 0):
             self._greenlet = getcurrent()
-            timer = None if seconds is None else self.hub.schedule_call_global(seconds, self._go)
+            # Whoever sleeps looks at the clock afterwards. What polls would refuse more than 24 days.
+            timer = None if seconds is None else self.hub.schedule_call_global(min(seconds, LONGEST), self._go)
             try:
                 self.hub.switch()
             finally:

@@ -297,6 +297,25 @@ def a_ring_too_late() -> None:
     assert heard == [False]
 
 
+def a_ring_at_the_last_moment() -> None:
+    """The hub's end of the pipe is closed while somebody has the other in his hands: he is told that nobody listens."""
+    from ProxyPatternPool._sync import eventlet_hub
+
+    def live() -> None:
+        green.sleep(0)
+        hub = eventlet_hub.running()
+        assert hub is not None
+        bell = eventlet_hub.Bell(hub)
+        del bell._ends[1]
+        heard: list[bool] = []
+        ringing = Native(lambda: heard.append(bell.call(lambda: None)))
+        while not ringing.done:
+            native_sleep(0.001)
+        assert heard == [False]
+
+    Native(live).join(green)
+
+
 def a_bell_that_is_closed() -> None:
     """As after a fork: the listener of the old bell ends, and another bell is heard in the same hub."""
     from ProxyPatternPool._sync import eventlet_hub
@@ -327,7 +346,7 @@ def run() -> None:
     if green.name == "gevent":
         checks += [a_waiter_whose_hub_ends, a_hub_that_is_gone, a_loop_that_is_destroyed]
     else:
-        checks += [pipes_of_threads, rings, a_ring_too_late, a_bell_that_is_closed]
+        checks += [pipes_of_threads, rings, a_ring_too_late, a_ring_at_the_last_moment, a_bell_that_is_closed]
     for check in checks:
         check()
         print(check.__name__)

@@ -31,7 +31,7 @@ def run() -> None:
     stats = pool.stats()
     assert (stats["ntimeouts"], stats["nwaiting"], stats["nusing"]) == (9, 0, 1), stats
 
-    waiter = green.spawn(pool.get, 20.0)  # who waits longer than the others gets the object
+    waiter = green.spawn(pool.get, 1e300)  # who waits longer than the others gets the object
     green.eventually(lambda: pool.stats()["nwaiting"] == 1)
     quitter = green.spawn(late, 0.02)
     quitter.join()
