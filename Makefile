@@ -136,7 +136,7 @@ stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with
 	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/unit -k machine --timeout=0
 
 .PHONY: matrix
-matrix: $(VENV)/.wheel  ## Unit tests and a short stress on every CPython found
+matrix: $(VENV)/.wheel  ## Unit tests, a short stress, greenlets and servers on every CPython found
 	tools/matrix $(bin)/python $(VENV)/wheel/*.whl
 
 .PHONY: clean
