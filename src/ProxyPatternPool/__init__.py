@@ -2,10 +2,12 @@
 
 from ._errors import HookError, PoolClosed, PoolException, PoolValueError, PPPException, ProxyException, TimeOut
 from ._hooks import Closer, Factory, Getter, HealthCheck, Hooks, Opener, Retter, StatsHook, Tracer
+from ._pool.config import HookErrors
 from ._pool.lease import Lease
 from ._pool.pool import Pool
 from ._pool.stats import ObjectStats, PoolStats
 from ._proxy.control import Control
+from ._proxy.parameters import PoolOverrides, PoolParameters
 from ._proxy.proxy import Proxy
 from ._proxy.typed import control, proxy
 from ._scope.base import Kept, ScopeStrategy
@@ -18,6 +20,7 @@ __all__ = [
     "Getter",
     "HealthCheck",
     "HookError",
+    "HookErrors",
     "Hooks",
     "Kept",
     "Lease",
@@ -27,6 +30,8 @@ __all__ = [
     "Pool",
     "PoolClosed",
     "PoolException",
+    "PoolOverrides",
+    "PoolParameters",
     "PoolStats",
     "PoolValueError",
     "Proxy",

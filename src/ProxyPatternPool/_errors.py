@@ -4,6 +4,9 @@
 class PPPException(Exception):
     """Any error of this package."""
 
+    def __init__(self, *args: object) -> None:  # the interpreter's own has no signature that could be read
+        super().__init__(*args)
+
 
 class PoolException(PPPException):
     """Any error of a pool."""

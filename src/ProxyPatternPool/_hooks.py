@@ -151,25 +151,42 @@ class Tracer(Protocol[T_contra]):
     def __call__(self, obj: T_contra, /) -> str: ...
 
 
+_PROTOCOLS: frozenset[type] = frozenset({Factory, Opener, Getter, Retter, Closer, HealthCheck, StatsHook, Tracer})
+
+
 @dataclass(frozen=True)
 class Hooks(Generic[T]):
     """The factory of a pool and its hooks, each checked to be callable.
 
     Raises:
-        TypeError: something is not callable; the message names it.
+        TypeError: something is not callable, or a class where an instance of it should be; the message names it.
     """
 
     fun: Callable[[int], T]
+    """Creates an object; gets the creation number 0, 1, 2… (``Factory``)."""
     opener: Callable[[T], object] | None = None
+    """Called with each new object (``Opener``)."""
     getter: Callable[[T], object] | None = None
+    """Called with an object each time it is lent (``Getter``)."""
     retter: Callable[[T], object] | None = None
+    """Called with an object each time it comes back (``Retter``); if it fails the object is discarded."""
     closer: Callable[[T], object] | None = None
+    """Called with each object that leaves the pool (``Closer``)."""
     health: Callable[[T], bool] | None = None
+    """Called with idle objects in house-keeping rounds (``HealthCheck``)."""
     stats: Callable[[T], object] | None = None
+    """Says something about an object in ``stats()`` (``StatsHook``)."""
     tracer: Callable[[T], str] | None = None
+    """Names an object in log lines, and in ``stats()`` (``Tracer``)."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             hook: object = getattr(self, field.name)
             if not callable(hook) and (hook is not None or field.name == "fun"):
                 raise TypeError(f"{field.name} must be callable, not {hook!r}")
+            if isinstance(hook, type):
+                # It can be called, too, and would make a hook of each object. Only fun may be whatever class makes what
+                # is pooled, be it hooks.
+                derived = _PROTOCOLS.intersection(hook.__mro__)
+                if Factory in derived or (derived and field.name != "fun"):
+                    raise TypeError(f"{field.name} must be an instance: {hook.__name__}(…), not the class")

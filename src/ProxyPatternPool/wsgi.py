@@ -7,7 +7,8 @@ greenlet of a connection that the client keeps open: an application on such a se
 
     application = ReturnMiddleware(application, db, ldap)
 
-In Flask it is ``app.wsgi_app = ReturnMiddleware(app.wsgi_app, db)``, or, without this module::
+In Flask it is ``app.wsgi_app = ReturnMiddleware(app.wsgi_app, db)``, for which mypy
+wants an ignore of ``method-assign``, or, without this module::
 
     @app.teardown_appcontext
     def give_back(error: BaseException | None) -> None:

@@ -40,6 +40,23 @@ def make(*known: T) -> List[T]:
 unknown = make()
 """
 
+# A function for one of the two is understood, as is a type that is said: Maker[str](…).
+BESIDE_A_LAMBDA = """
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from typing_extensions import assert_type
+
+T = TypeVar("T")
+
+
+class Maker(Generic[T]):
+    def __init__(self, make: Callable[[int], T], hook: Callable[[T], object]) -> None: ...
+
+
+assert_type(Maker(lambda number: str(number), hook=lambda text: text.upper()), Maker[str])
+"""
+
 FAULTS = [
     Fault(
         "ty",
@@ -89,6 +106,31 @@ text: str = make(hook=lambda s: s.upper())
     ),
     Fault(
         "zuban",
+        "positive.py",
+        (
+            "assert_type(Pool(lambda _: Connection(), closer=lambda c: c.close()), Pool[Connection])",
+            "assert_type(Pool(lambda number: Connection(number), 4, health=lambda c: c.ping()), Pool[Connection])",
+            "assert_type(Pool(fun=lambda _: Connection(), tracer=lambda c: c.host), Pool[Connection])",
+            "assert_type(proxy(fun=lambda _: Connection(), retter=lambda c: c.rollback()), Connection)",
+            "assert_type(Proxy(fun=lambda _: Connection(), retter=lambda c: c.rollback()), Proxy[Connection])",
+            "assert_type(Hooks(lambda _: Connection(), closer=lambda c: c.close()), Hooks[Connection])",
+        ),
+        "of two lambdas, where one makes what the other takes, nothing is inferred but Any",
+        BESIDE_A_LAMBDA,
+    ),
+    Fault(
+        "pyrefly",
+        "positive.py",
+        (
+            "assert_type(Pool(lambda _: Connection(), closer=lambda c: c.close()), Pool[Connection])",
+            "assert_type(Pool(lambda number: Connection(number), 4, health=lambda c: c.ping()), Pool[Connection])",
+            "assert_type(Hooks(lambda _: Connection(), closer=lambda c: c.close()), Hooks[Connection])",
+        ),
+        "of two lambdas, where one given by position makes what the other takes, given by name, the latter is unknown",
+        BESIDE_A_LAMBDA,
+    ),
+    Fault(
+        "zuban",
         "negative.py",
         (
             "Pool(connect, opener=lambda c: c.nothing)",
@@ -101,6 +143,12 @@ text: str = make(hook=lambda s: s.upper())
             "proxy(fun=connect, tracer=lambda c: c.number)",
             "Proxy(fun=connect, opener=lambda c: c.nothing)",
             "Proxy(fun=connect, health=lambda c: c.number)",
+            "Pool(lambda _: Connection(), closer=lambda c: c.finish)",
+            "Pool(lambda _: Connection(), health=lambda c: c.number)",
+            "Pool[Connection](lambda _: Connection(), opener=lambda c: c.finish)",
+            "proxy(fun=lambda _: Connection(), closer=lambda c: c.finish)",
+            "Proxy(fun=lambda _: Connection(), closer=lambda c: c.finish)",
+            "Hooks(lambda _: Connection(), closer=lambda c: c.finish)",
             "control(db).set_pool(closer=lambda c: c.nothing)",
             "Pool(executor, closer=lambda e: e.close())",
             "Pool(perhaps, closer=lambda c: c.close())",
@@ -154,33 +202,5 @@ partial(dial, 3)
         ("untyped = proxy()",),
         "a type variable that nothing says anything about is taken for Unknown in silence",
         UNKNOWN,
-    ),
-    Fault(
-        "ty",
-        "negative.py",
-        (
-            "self._set_pool(max_siz=3)",
-            "control(db).set_pool(max_siz=3)",
-            "control(db).set_pool(fun=connect)",
-        ),
-        "names of parameters are not checked that come from a TypedDict that is generic",
-        """
-from typing import Generic, TypeVar
-
-from typing_extensions import TypedDict, Unpack
-
-T = TypeVar("T")
-
-
-class Parameters(TypedDict, Generic[T], total=False):
-    size: T
-
-
-class Maker(Generic[T]):
-    def set(self, **parameters: Unpack[Parameters[T]]) -> None: ...
-
-
-Maker[int]().set(siz=3)
-""",
     ),
 ]

@@ -17,16 +17,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, NewType, Protocol, TypeVar
 
+from typing_extensions import Unpack
+
 from ProxyPatternPool import (
     Closer,
     Control,
     Factory,
     Getter,
     HealthCheck,
+    HookErrors,
     Hooks,
     Kept,
     Opener,
     Pool,
+    PoolOverrides,
+    PoolParameters,
     Proxy,
     Retter,
     Scope,
@@ -231,6 +236,15 @@ def lambdas_are_looked_into() -> None:
     Proxy(fun=connect, health=lambda c: c.number)  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
 
 
+def lambdas_are_looked_into_beside_a_lambda() -> None:
+    Pool(lambda _: Connection(), closer=lambda c: c.finish)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    Pool(lambda _: Connection(), health=lambda c: c.number)  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
+    Pool[Connection](lambda _: Connection(), opener=lambda c: c.finish)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    proxy(fun=lambda _: Connection(), closer=lambda c: c.finish)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    Proxy(fun=lambda _: Connection(), closer=lambda c: c.finish)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    Hooks(lambda _: Connection(), closer=lambda c: c.finish)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def results_of_hooks() -> None:
     Pool(connect, health=SaysText())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, health=Connection.close)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -238,6 +252,30 @@ def results_of_hooks() -> None:
     Pool(connect, tracer=id)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Hooks(connect, tracer=Connection.ping)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Hooks(connect, opener=of_other)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+
+
+# --- parameters that are passed on
+
+
+def database(**pool: Unpack[PoolParameters[Connection]]) -> Pool[Connection]:
+    Pool(Other, **pool)  # type: ignore[arg-type,misc]  # pyright: ignore[reportArgumentType]
+    return Pool(connect, **pool)
+
+
+def configure(db: Other, **pool: Unpack[PoolOverrides[Connection]]) -> None:
+    control(db).set_pool(**pool)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def passed_on(db: Other) -> None:
+    database(timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    database(max_siz=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    database(max_size=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    database(opener=of_other)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    database(hook_errors="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    configure(db, fun=connect)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    configure(db, max_size="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    errors: HookErrors = "ignore"  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    options: PoolParameters[Connection] = {"max_siz": 3}  # type: ignore[typeddict-unknown-key]  # pyright: ignore[reportAssignmentType]
 
 
 # --- the protocols

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Generic, NewType, Protocol, TypeVar
 
-from typing_extensions import assert_type, override
+from typing_extensions import Unpack, assert_type, override
 
 from ProxyPatternPool import (
     Closer,
@@ -22,6 +22,7 @@ from ProxyPatternPool import (
     Getter,
     HealthCheck,
     HookError,
+    HookErrors,
     Hooks,
     Kept,
     Lease,
@@ -30,6 +31,8 @@ from ProxyPatternPool import (
     Pool,
     PoolClosed,
     PoolException,
+    PoolOverrides,
+    PoolParameters,
     PoolStats,
     PoolValueError,
     PPPException,
@@ -279,6 +282,22 @@ def hooks_are_lambdas() -> None:
     assert_type(pool, Pool[Connection])
 
 
+def hooks_are_lambdas_and_so_is_the_factory() -> None:
+    assert_type(Pool(lambda _: Connection(), closer=lambda c: c.close()), Pool[Connection])
+    assert_type(Pool(lambda number: Connection(number), 4, health=lambda c: c.ping()), Pool[Connection])
+    assert_type(Pool(fun=lambda _: Connection(), tracer=lambda c: c.host), Pool[Connection])
+    assert_type(proxy(fun=lambda _: Connection(), retter=lambda c: c.rollback()), Connection)
+    assert_type(Proxy(fun=lambda _: Connection(), retter=lambda c: c.rollback()), Proxy[Connection])
+    assert_type(Hooks(lambda _: Connection(), closer=lambda c: c.close()), Hooks[Connection])
+
+
+def hooks_are_lambdas_for_what_is_said() -> None:
+    assert_type(Pool[Connection](lambda _: Connection(), closer=lambda c: c.close()), Pool[Connection])
+    assert_type(Proxy[Connection](fun=lambda _: Connection(), closer=lambda c: c.close()), Proxy[Connection])
+    pool: Pool[Connection] = Pool(lambda _: Connection(), closer=lambda c: c.close())
+    assert_type(pool.get(), Connection)
+
+
 def hooks_are_methods() -> None:
     server = Server()
     pool = Pool(
@@ -352,6 +371,35 @@ def hooks_in_a_bundle() -> None:
     hooks = Hooks(connect, opener=SetUp(), health=lambda c: c.ping(), tracer=describe)
     assert_type(hooks, Hooks[Connection])
     assert_type(hooks.fun(0), Connection)
+
+
+# --- parameters are passed on
+
+
+def database(host: str, **pool: Unpack[PoolParameters[Connection]]) -> Pool[Connection]:
+    return Pool(partial(dial, host), 4, **pool)
+
+
+def shared_database(host: str, **pool: Unpack[PoolParameters[Connection]]) -> Connection:
+    return proxy(fun=partial(dial, host), max_size=4, **pool)
+
+
+def configure(db: Connection, **pool: Unpack[PoolOverrides[Connection]]) -> None:
+    control(db).set_pool(**pool)
+
+
+def parameters_are_passed_on() -> None:
+    errors: HookErrors = "discard"
+    assert_type(database("remote"), Pool[Connection])
+    pool = database("remote", opener=set_up, retter=lambda c: c.rollback(), timeout=1.0, hook_errors=errors)
+    assert_type(pool.get(), Connection)
+    options: PoolParameters[Connection] = {"closer": Close(), "name": "db"}
+    with Pool(connect, 4, **options) as same:
+        assert_type(same, Pool[Connection])
+    deferred: Connection = proxy()
+    configure(deferred, max_size=3, log_level="WARNING", closer=Connection.close)
+    control(deferred).set_fun(connect)
+    assert_type(shared_database("remote", health=Ping(1.0)), Connection)
 
 
 # --- borrowing

@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 
 import ProxyPatternPool
-from ProxyPatternPool import ScopeStrategy
+from ProxyPatternPool import PoolParameters, ScopeStrategy
 
 from .downstream import ROOT, Place
 
@@ -25,8 +25,10 @@ from contextvars import ContextVar
 from sqlite3 import Connection
 from typing import Generic, TypeVar
 
+from typing_extensions import Unpack
+
 from ProxyPatternPool import (
-    Closer, Factory, Getter, HealthCheck, Kept, Opener, Pool, Retter, StatsHook, Tracer, proxy
+    Closer, Factory, Getter, HealthCheck, Kept, Opener, Pool, PoolParameters, Retter, StatsHook, Tracer, proxy
 )
 
 T = TypeVar("T")
@@ -62,7 +64,7 @@ def snippets() -> list[Snippet]:
     """Find them all: the page about static typing, and the docstrings of what users implement."""
     found = [_page("typing.md")]
     found += [_docstring(vars(ProxyPatternPool)[name]) for name in PROTOCOLS]
-    found.append(_docstring(ScopeStrategy))
+    found += [_docstring(ScopeStrategy), _docstring(PoolParameters)]
     return found
 
 

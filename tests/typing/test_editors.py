@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sqlite3
 from collections.abc import Generator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import jedi
 import pytest
 
-from ProxyPatternPool import Control, Pool, PoolStats, Proxy, proxy
+from ProxyPatternPool import Control, Hooks, Pool, PoolOverrides, PoolStats, Proxy, proxy
 
+from .docstrings import texts
 from .downstream import BIN, DOWNSTREAM, PYTHON, SECONDS
 from .langserver import LanguageServer
 from .snippets import PROTOCOLS
@@ -45,7 +47,7 @@ reference = Proxy(fun=connect)
 CURSOR = "|"
 
 CONNECTION = frozenset(name for name in dir(sqlite3.Connection) if not name.startswith("_"))
-CONTROL = {"get", "has", "obj", "pool", "ret", "scope", "set_fun", "set_obj", "set_pool"}
+CONTROL = {"discard", "get", "has", "obj", "pool", "ret", "scope", "set_fun", "set_obj", "set_pool"}
 POOL = {"close", "discard", "get", "housekeep", "lease", "name", "obj", "ret", "shutdown", "stats"}
 
 
@@ -168,36 +170,6 @@ def test_pyright_explains_protocols(server: LanguageServer, name: str) -> None:
     assert "def __call__(self, " in text
 
 
-# Pyright takes the first text behind "name:", which is that of set_name.
-_MISTAKEN = pytest.mark.xfail(reason="pyright shows the text of an earlier parameter whose name ends the same")
-
-
-@pytest.mark.parametrize(
-    ("called", "parameter"),
-    [
-        pytest.param(called, each, marks=_MISTAKEN if each == "name" and called is not Pool else ())
-        for called in (Pool, Proxy, proxy)
-        for each in sorted(_parameters(called))
-    ],
-    ids=lambda each: each if isinstance(each, str) else each.__name__,
-)
-def test_pyright_explains_parameters(server: LanguageServer, called: Any, parameter: str) -> None:
-    """Whoever points at a parameter reads what it does, and not where else to look; the same wherever it occurs."""
-
-    def text_in(function: Any) -> str:
-        what, text = _hover(server, f"{function.__name__}({parameter[0]}|{parameter[1:]}=None)")
-        assert what.startswith(f"(parameter) {parameter}: ")
-        label, _, says = text.partition(": ")
-        assert label == parameter
-        return says
-
-    says = text_in(called)
-    assert len(says.split()) >= 4
-    assert not says.startswith("See ")
-    assert says == text_in(Pool if parameter in _parameters(Pool) - {"fun", "max_size"} else called)
-    assert says == text_in(Proxy if called is proxy else called)
-
-
 CALLS: dict[str, Any] = {"Pool(|)": Pool, "Proxy(|)": Proxy, "proxy(|)": proxy}
 METHODS: dict[str, Any] = {
     "pool.get(|)": Pool[Any].get,
@@ -207,6 +179,39 @@ METHODS: dict[str, Any] = {
     "control(db).get(|)": Control[Any].get,
     "control(db).set_fun(|)": Control[Any].set_fun,
 }
+
+
+def _shown(server: LanguageServer, call: str, parameter: str) -> str:
+    """What is shown of a parameter by whoever points at its name in a call."""
+    what, text = _hover(server, call.replace(CURSOR, f"{parameter[0]}|{parameter[1:]}=None"))
+    assert re.match(rf"\((parameter|variable)\) (def )?{parameter}\b", what)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("call", "parameter"),
+    [(call, each) for call, called in {**CALLS, **METHODS}.items() for each in sorted(_parameters(called))],
+)
+def test_pyright_explains_parameters(server: LanguageServer, call: str, parameter: str) -> None:
+    """Whoever points at a parameter reads what it does, and not where else to look, nor half a sentence."""
+    says = texts({**CALLS, **METHODS}[call])[parameter][0]
+    assert _shown(server, call, parameter) == f"{parameter}: {says}"
+    assert says.endswith(".")
+    assert len(says.split()) >= 4
+    assert not says.startswith(("See ", "As "))
+
+
+@pytest.mark.parametrize("parameter", sorted(get_type_hints(PoolOverrides)))
+def test_pyright_explains_parameters_of_set_pool(server: LanguageServer, parameter: str) -> None:
+    """They are the keys of a dictionary, and explained in the same words as those of ``Proxy``: all of them here."""
+    shown = _shown(server, "control(db).set_pool(|)", parameter)
+    assert " ".join(shown.split()) == " ".join(texts(Proxy)[parameter])
+
+
+@pytest.mark.parametrize("parameter", sorted(_parameters(Hooks)))
+def test_pyright_explains_parameters_of_hooks(server: LanguageServer, parameter: str) -> None:
+    """They are the fields of a data class, and explained in the same words as those of ``Pool``."""
+    assert [_shown(server, "Hooks(|)", parameter)] == texts(Pool)[parameter]
 
 
 @pytest.mark.parametrize("code", [*CALLS, *METHODS])

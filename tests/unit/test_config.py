@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ProxyPatternPool import Hooks, Pool, PoolException, PoolValueError
+from ProxyPatternPool import Factory, Getter, Hooks, Opener, Pool, PoolException, PoolValueError
 from ProxyPatternPool._pool.config import HEALTH_DELAY, PoolConfig
 
 from .clock import HandMovedKeeper
@@ -102,6 +102,47 @@ def test_the_factory_must_be_callable(fun: Any) -> None:
         Pool(fun)
     with pytest.raises(TypeError, match="fun must be callable, not "):
         Hooks(fun)
+
+
+class SetUp(Opener[Thing], Getter[Thing]):
+    """A class of hooks, of two kinds at once."""
+
+    def __call__(self, obj: Thing, /) -> bool:
+        return obj.number >= 0
+
+
+class Make(Factory[Thing]):
+    """A class of factories."""
+
+    def __call__(self, number: int, /) -> Thing:
+        return Thing(number)
+
+
+class Numbered(SetUp):
+    """A class of hooks that could be a factory of them."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@pytest.mark.parametrize("name", ["opener", "getter", "retter", "closer", "health", "stats", "tracer"])
+def test_a_class_of_hooks_is_no_hook(name: str, keeper: HandMovedKeeper) -> None:
+    """A class that derives from a protocol of ours can be called, but it is an instance that is meant."""
+    with pytest.raises(TypeError, match=rf"^{name} must be an instance: SetUp\(…\), not the class$"):
+        pool_with(**{name: SetUp})
+    with pytest.raises(TypeError, match=f"^{name} must be an instance"):
+        Hooks(Thing, **{name: Make})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pool_with(**{name: SetUp()}) as pool:
+        assert pool.get().number == 0
+
+
+def test_a_class_of_factories_is_no_factory(keeper: HandMovedKeeper) -> None:
+    """Likewise. Other classes make what is pooled, which may be hooks, and can be hooks themselves."""
+    with pytest.raises(TypeError, match=r"^fun must be an instance: Make\(…\), not the class$"):
+        Pool(Make)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert Pool(Make()).get().number == 0
+    assert Pool(Numbered).get().number == 0
+    assert Pool(Thing, opener=type, tracer=str).get().number == 0
 
 
 def test_min_over_max(keeper: HandMovedKeeper) -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from typing_extensions import assert_type
 
-from ProxyPatternPool import Control, Pool, Proxy, ProxyException, Scope, ScopeStrategy, control, proxy
+from ProxyPatternPool import (
+    Control,
+    Factory,
+    Pool,
+    PoolValueError,
+    Proxy,
+    ProxyException,
+    Scope,
+    ScopeStrategy,
+    control,
+    proxy,
+)
 
 from .clock import HandMovedKeeper
 from .helpers import Caller, Thing, Works
@@ -149,6 +161,18 @@ def test_controls(keeper: HandMovedKeeper) -> None:
     assert Caller(controls.get).result() is works.made[0]
 
 
+@pytest.mark.parametrize(("timeout", "error"), [("x", TypeError), (-1, PoolValueError), (math.nan, PoolValueError)])
+def test_a_senseless_timeout(timeout: Any, error: type[Exception], keeper: HandMovedKeeper) -> None:
+    """It is refused even if there is nothing to wait for: the owner has an object, or it is everyone's."""
+    for thing in (proxy(fun=Thing, max_size=1), proxy(fun=Thing), proxy(Thing(0))):
+        assert thing.number == 0
+        with pytest.raises(error, match=r"^timeout must be "):
+            control(thing).get(timeout)
+        with pytest.raises(error, match=r"^timeout must be "), control(thing).obj(timeout):
+            pytest.fail("the wait is at the beginning")
+        assert control(thing).get(0) is control(thing).get()
+
+
 @pytest.mark.parametrize("auto_return", [True, False])
 @pytest.mark.parametrize("max_size", [1, None])
 def test_discard(max_size: int | None, auto_return: bool, keeper: HandMovedKeeper) -> None:
@@ -165,6 +189,25 @@ def test_discard(max_size: int | None, auto_return: bool, keeper: HandMovedKeepe
     assert thing.number == 1
     control(thing).ret()
     assert works.alive == works.made[1:]
+
+
+class Dial(Factory[Thing]):
+    """A factory that has to be made first."""
+
+    def __call__(self, number: int, /) -> Thing:
+        return Thing(number)
+
+
+@pytest.mark.parametrize("max_size", [1, None])
+def test_a_class_of_factories_is_refused_when_it_is_set(max_size: int | None, keeper: HandMovedKeeper) -> None:
+    """It would make factories; and what was set before stays."""
+    thing: Thing = proxy(max_size=max_size)
+    with pytest.raises(TypeError, match=r"^fun must be an instance: Dial\(…\), not the class$"):
+        control(thing).set_fun(Dial)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ProxyException, match="this proxy is not set"):
+        control(thing).get()
+    control(thing).set_fun(Dial())
+    assert thing.number == 0
 
 
 def test_what_is_everyones_is_not_discarded(keeper: HandMovedKeeper) -> None:

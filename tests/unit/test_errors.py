@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import pickle
+
 import pytest
 
 import ProxyPatternPool
@@ -12,6 +16,7 @@ from ProxyPatternPool import (
     PoolException,
     PoolValueError,
     PPPException,
+    ProxyException,
     TimeOut,
 )
 
@@ -33,6 +38,18 @@ def test_one_family() -> None:
         assert issubclass(error, PoolException)
     assert issubclass(TimeOut, TimeoutError)
     assert issubclass(PoolValueError, ValueError)
+
+
+@pytest.mark.parametrize("kind", [PPPException, PoolValueError, TimeOut, ProxyException])
+def test_errors_are_plain(kind: type[PPPException]) -> None:
+    """What they are made of can be read, and they survive to be copied and pickled, as between processes."""
+    assert str(inspect.signature(kind)) in ("(*args: object) -> None", "(*args: 'object') -> 'None'")
+    error = kind("what happened")
+    for same in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert type(same) is kind
+        assert str(same) == "what happened"
+        assert same.args == ("what happened",)
+    assert kind().args == ()
 
 
 def test_timeout_says_what_the_pool_looks_like(keeper: HandMovedKeeper, works: Works, naps: Naps) -> None:
@@ -77,8 +94,8 @@ def test_timeout_counts_what_is_elsewhere(keeper: HandMovedKeeper) -> None:
     pool = Pool(Thing, 1, health=complain, closer=complain)
     pool.housekeep()
     assert messages == [
-        "1 objects exist (0 idle, 0 lent, 1 being checked), 0 being created, 0 waiting",
-        "1 objects exist (0 idle, 0 lent, 1 being closed), 0 being created, 0 waiting",
+        "1 object exists (0 idle, 0 lent, 1 being checked), 0 being created, 0 waiting",
+        "1 object exists (0 idle, 0 lent, 1 being closed), 0 being created, 0 waiting",
     ]
 
 

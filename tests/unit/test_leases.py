@@ -7,6 +7,7 @@ import gc
 import pickle
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -244,6 +245,16 @@ def test_a_quiet_lease_is_dropped_without_a_word(
     keeper.run()
     assert pool.stats()["navail"] == 1
     assert not caplog.records
+
+
+@pytest.mark.parametrize("quiet", ["x", "", None, 0, 1])
+def test_quiet_is_yes_or_no(quiet: Any, keeper: HandMovedKeeper) -> None:
+    """What is neither is refused, before anything is lent."""
+    pool = Pool(Thing, 1)
+    with pytest.raises(TypeError, match=f"^quiet must be True or False, not {quiet!r}$"):
+        pool.lease(quiet=quiet)
+    assert pool.stats()["nusing"] == 0
+    pool.lease(quiet=False).release()
 
 
 def test_a_dropped_lease_in_a_cycle(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:

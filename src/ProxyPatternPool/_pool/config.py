@@ -3,11 +3,14 @@
 import logging
 import math
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, TypeVar, cast, get_args
 
 from .._errors import PoolValueError
 
+K = TypeVar("K")
+
 HookErrors = Literal["log", "discard"]
+"""What is done if an ``opener`` or ``getter`` raises; see ``Pool``."""
 
 HEALTH_DELAY = 60.0
 """Seconds between house-keeping rounds where only health is to be watched (the seed's default)."""
@@ -46,6 +49,17 @@ def count(name: str, value: object, least: int = 0) -> int:
         raise TypeError(f"{name} must be a whole number, not {value!r}")
     if value < least:
         raise PoolValueError(f"{name} must be {least} or more, not {value!r}")
+    return value
+
+
+def expect(name: str, value: object, kind: type[K], what: str) -> K:
+    """Check the type of what a user gives.
+
+    Raises:
+        TypeError: it is another.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {what}, not {value!r}")
     return value
 
 
@@ -139,8 +153,6 @@ class PoolConfig:
             raise TypeError(f"hook_errors must be a string, not {hook_errors!r}")
         if hook_errors not in get_args(HookErrors):
             raise PoolValueError(f"hook_errors must be 'log' or 'discard', not {hook_errors!r}")
-        if not isinstance(trace_owner, bool):
-            raise TypeError(f"trace_owner must be True or False, not {trace_owner!r}")
         if not isinstance(name, (str, type(None))):
             raise TypeError(f"name must be a string, not {name!r}")
         return cls(
@@ -155,7 +167,7 @@ class PoolConfig:
             delay=forced or (min(watched) / 2 if watched else HEALTH_DELAY if has_health else None),
             exact=forced is None,
             hook_errors=cast(HookErrors, hook_errors),
-            trace_owner=trace_owner,
+            trace_owner=expect("trace_owner", trace_owner, bool, "True or False"),
             name=name,
         )
 

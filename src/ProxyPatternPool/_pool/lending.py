@@ -109,8 +109,9 @@ class Lending(Core[T]):
             for number, what in ((self.rounds.nchecking, "checked"), (places.nretired, "closed"))
             if number
         )
+        exist = len(places) - places.ncreating
         return (
-            f"{len(places) - places.ncreating} objects exist "
+            f"{exist} {'object exists' if exist == 1 else 'objects exist'} "
             f"({ledger.nidle} idle, {len(ledger.using)} lent{elsewhere}), "
             f"{places.ncreating} being created, {len(ledger.waiters)} waiting"
         )

@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from .._hooks import Hooks
 from . import housekeeper
-from .config import HookErrors, PoolConfig, set_log_level
+from .config import HookErrors, PoolConfig, expect, set_log_level
 from .lease import Borrowed, Lease, QuietLease
 from .ledger import REFUSED, WATCHED
 from .report import report
@@ -75,14 +75,14 @@ class Pool(Generic[T]):
             max_size: At most this many objects; 0 or ``None``: unlimited.
             min_size: Keep at least this many; the house keeper creates what is missing.
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
+            delay: The same as ``hk_delay``, by its older name.
             max_use: Discard an object after this many uses; 0: unlimited.
             max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
             max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
             max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
             health_freq: Check health every this many house-keeping rounds.
-            hk_delay: Seconds between house-keeping rounds, and nothing is done in between; 0.0 or ``None``: half
-                the smallest delay to watch, or 60.0 if there is only ``health``, with deadlines met exactly.
-            delay: The same as ``hk_delay``, by its older name.
+            hk_delay: Seconds between house-keeping rounds, and nothing is done in between.
+                0.0 or ``None``: half the smallest to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
             opener: Called with each new object (``Opener``).
             getter: Called with an object each time it is lent (``Getter``).
             retter: Called with an object each time it comes back (``Retter``); if it fails the object is discarded.
@@ -93,7 +93,8 @@ class Pool(Generic[T]):
             log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
             name: Name in log lines, errors and ``stats()``; ``None``: a number.
             trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
-            hook_errors: What an ``opener`` or ``getter`` that raises does: ``"log"`` and go on, or ``"discard"`` the
+            hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
+                The first is to write it into the log and to go on as if nothing had happened, the second to discard the
                 object and raise ``HookError`` in the caller.
 
         Raises:
@@ -130,8 +131,8 @@ class Pool(Generic[T]):
         """Borrow an object; give it back with ``ret``, or with ``discard`` if it broke.
 
         Args:
-            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever. If
-                the object has to be created for this caller, the time of the creation comes on top.
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+                If the object has to be created for this caller, the time of the creation comes on top.
 
         Raises:
             TimeOut: No object within the timeout; its cause is the last creation error, if any.
@@ -189,7 +190,8 @@ class Pool(Generic[T]):
         """Borrow an object for a ``with`` block, and give it back at its end whatever happens inside.
 
         Args:
-            timeout: As for ``get``; the wait is at the beginning of the block, as are the errors.
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+                The wait is at the beginning of the block, as are the errors, which are those of ``get``.
         """
         return Borrowed(self._core, timeout, self)
 
@@ -197,11 +199,13 @@ class Pool(Generic[T]):
         """Borrow an object with a ``Lease``, which can discard it, and gives it back even if it is dropped.
 
         Args:
-            timeout: As for ``get``, as are the errors.
-            quiet: To drop the lease is how it is meant to end: no warning is logged. For a lease that is kept
-                where its owner's end drops it, such as a ``threading.local``.
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+                The errors are those of ``get``.
+            quiet: To drop the lease is how it is meant to end: no warning is logged.
+                For a lease that is kept where its owner's end drops it, such as a ``threading.local``.
         """
-        return (QuietLease if quiet else Lease)(self._core).begin(timeout)
+        silent = quiet is not False and expect("quiet", quiet, bool, "True or False")
+        return (QuietLease if silent else Lease)(self._core).begin(timeout)
 
     def shutdown(self, timeout: float = 0.0) -> None:
         """Close the pool: serve nobody any more, and close its objects. A second call does no harm.

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar, cast
 from typing_extensions import Unpack
 
 from .._errors import PoolClosed, ProxyException
-from .._pool.config import set_log_level
+from .._hooks import Hooks
+from .._pool.config import seconds, set_log_level
 from .._pool.pool import Pool
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.select import Scope, slot_of, threads_are_greenlets
@@ -115,12 +116,17 @@ class Control(Generic[T]):
         self._look_for_hidden(self._contents[-1], obj)
 
     def set_fun(self, fun: Callable[[int], T]) -> None:
-        """Forward to what a function makes; it gets the creation number 0, 1, 2…
+        """Forward to what a function makes.
 
         With ``max_size`` the pool is made here, and ``min_size`` objects in it.
+
+        Args:
+            fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
+
+        Raises:
+            TypeError: it is not callable, or a class derived from ``Factory``, and not an instance of it.
         """
-        if not callable(fun):
-            raise TypeError(f"fun must be callable, not {fun!r}")
+        Hooks(fun)  # as a pool will, which may be made much later
         content: Content[T]
         if self._scope is Scope.SHARED:
             content = MadeOnce(fun, self._parameters)
@@ -140,15 +146,16 @@ class Control(Generic[T]):
         """
         if self.pool is not None:
             raise ProxyException("cannot override pool parameters once initialized")
-        max_size = parameters.pop("max_size", self._max_size)
+        # No variable here has the name of a parameter: pyright's hover would show that one.
+        bound = parameters.pop("max_size", self._max_size)
         level = parameters.pop("log_level", None)
         merged = cast("PoolParameters[T]", {**self._parameters, **parameters})
-        check(max_size, merged)
-        if max_size is not None and self._scope is Scope.SHARED:
+        check(bound, merged)
+        if bound is not None and self._scope is Scope.SHARED:
             raise ProxyException(_NO_POOL)
         if level is not None:
             set_log_level(level)
-        self._max_size, self._parameters = max_size, merged
+        self._max_size, self._parameters = bound, merged
         fun = self._contents[-1].fun
         if fun is not None:
             self.set_fun(fun)
@@ -190,11 +197,15 @@ class Control(Generic[T]):
         """Get the current owner's object, created or taken from the pool if need be.
 
         Args:
-            timeout: Longest wait for it, as for ``Pool.get``, which says what is raised.
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
 
         Raises:
             ProxyException: the proxy was not set.
+            PoolException: as ``Pool.get``, from which other errors come, too.
+            PoolValueError: the timeout is negative or NaN, even if there is nothing to wait for.
         """
+        if timeout is not None:
+            seconds("timeout", timeout)
         while True:
             content = self._contents[-1]
             slot = self._slot_for(content)
@@ -286,6 +297,10 @@ class Control(Generic[T]):
         """Get the current owner's object for a ``with`` block, and give it back at its end whatever happens inside.
 
         Within another such block of the same owner it is the outermost that gives back.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+                The wait is at the beginning of the block, as are the errors, which are those of ``get``.
         """
         while True:
             obj = self.get(timeout)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic
 from typing_extensions import Self, TypeVar, Unpack
 
 from .._errors import ProxyException
-from .._pool.config import HookErrors, set_log_level
+from .._pool.config import HookErrors, expect, set_log_level
 from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope
 from .control import Control
 from .forwarding import Forwarding, Made, forwarding_class
 from .operators import WAY, Way
-from .parameters import PoolOverrides, PoolParameters, expect
+from .parameters import PoolOverrides, PoolParameters
 
 T = TypeVar("T", default=Any)
 
@@ -76,25 +76,26 @@ class Proxy(Forwarding, Generic[T]):
         Args:
             obj: One object for all (scope SHARED).
             fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
-            set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``. The
-                object's own methods of these names are hidden: choose another if it has any. Empty: there are only
+            name: Name in log lines, errors and ``stats()``; ``None``: a number.
+            set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``.
+                The object's own methods of these names are hidden: choose another if it has any. Empty: there are only
                 ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
             scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
             log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
-            max_size: Take objects from a pool of at most this many, 0: unlimited. ``None``: no pool, each owner has an
-                object made for it, and closed when it ends.
-            auto_return: Whether an owner that ends gives its object back to the pool. If not, it is lost to the pool
-                unless ``_ret_obj`` is called.
+            max_size: Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.
+                Without a pool each owner has an object made for it, and closed when it ends.
+            auto_return: Whether an owner that ends gives its object back to the pool.
+                If not, it is lost to the pool unless ``_ret_obj`` is called.
             min_size: Keep at least this many; the house keeper creates what is missing.
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
+            delay: The same as ``hk_delay``, by its older name.
             max_use: Discard an object after this many uses; 0: unlimited.
             max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
             max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
             max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
             health_freq: Check health every this many house-keeping rounds.
-            hk_delay: Seconds between house-keeping rounds, and nothing is done in between; 0.0 or ``None``: half
-                the smallest delay to watch, or 60.0 if there is only ``health``, with deadlines met exactly.
-            delay: The same as ``hk_delay``, by its older name.
+            hk_delay: Seconds between house-keeping rounds, and nothing is done in between.
+                0.0 or ``None``: half the smallest to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
             opener: Called with each new object (``Opener``).
             getter: Called with an object each time it is lent (``Getter``).
             retter: Called with an object each time it comes back (``Retter``); if it fails the object is discarded.
@@ -102,9 +103,9 @@ class Proxy(Forwarding, Generic[T]):
             health: Called with idle objects in house-keeping rounds (``HealthCheck``).
             stats: Says something about an object in ``stats()`` (``StatsHook``).
             tracer: Names an object in log lines, and in ``stats()`` (``Tracer``).
-            name: Name in log lines, errors and ``stats()``; ``None``: a number.
             trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
-            hook_errors: What an ``opener`` or ``getter`` that raises does: ``"log"`` and go on, or ``"discard"`` the
+            hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
+                The first is to write it into the log and to go on as if nothing had happened, the second to discard the
                 object and raise ``HookError`` in the caller.
 
         Raises:

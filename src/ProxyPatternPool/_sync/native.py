@@ -7,6 +7,7 @@ import weakref
 from _queue import Empty, SimpleQueue  # in C, never patched; its put() may be called from finalizers
 from _thread import TIMEOUT_MAX
 from collections.abc import Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 __all__ = [
@@ -34,7 +35,9 @@ class Lock(Protocol):
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
     def release(self) -> None: ...
     def __enter__(self) -> bool: ...
-    def __exit__(self, *exc: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
 
 def _original(module: str, name: str) -> Any:
