@@ -11,7 +11,7 @@ import pytest
 from ProxyPatternPool import Pool
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import ROOT, Thing
+from .helpers import ROOT, Thing, said
 
 
 def fail(thing: Thing) -> None:
@@ -114,3 +114,23 @@ def test_nothing_is_named_for_nobody(
     clock.advance(10)
     pool.housekeep()
     assert named == [thing]
+
+
+def test_errors_name_the_object_where_warnings_are_off(
+    keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A level of ERROR does not take the name of the object out of what is logged at that level."""
+
+    def fail(thing: Thing) -> bool:
+        raise OSError("no")
+
+    pool = Pool(
+        Thing, 1, name="db", getter=fail, retter=fail, closer=fail, tracer=lambda thing: f"number {thing.number}"
+    )
+    with caplog.at_level(logging.ERROR, "ppp"):
+        pool.ret(pool.get())
+    assert said(caplog) == [
+        "pool 'db': getter failed on number 0: OSError('no')",
+        "pool 'db': retter failed, discarding number 0: OSError('no')",
+        "pool 'db': closer failed on number 0: OSError('no')",
+    ]

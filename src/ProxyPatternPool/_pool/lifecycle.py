@@ -66,9 +66,9 @@ class Lifecycle(Generic[T]):
         self.tally = Tally()
         self.silent = False  # at interpreter exit nobody reads the log, and its streams may be closed
 
-    def describe(self, obj: T) -> str:
+    def describe(self, obj: T, level: int = logging.WARNING) -> str:
         """Name an object for a log line: by the tracer, or else by its own text."""
-        if not log.isEnabledFor(logging.ERROR):  # nobody will read it
+        if not log.isEnabledFor(level):  # nobody will read it
             return ""
         return self._name(obj)
 
@@ -125,7 +125,7 @@ class Lifecycle(Generic[T]):
         self.tally.add("hook_errors")
         if self._strict:
             raise HookError(f"{hook} failed in {self.label}: {error!r}") from error
-        log.error("%s: %s failed on %s: %r", self.label, hook, self.describe(entry.obj), error)
+        log.error("%s: %s failed on %s: %r", self.label, hook, self.describe(entry.obj, logging.ERROR), error)
 
     def take_back(self, entry: Entry[T]) -> bool:
         """Call the retter; say whether the object may be lent again."""
@@ -134,7 +134,9 @@ class Lifecycle(Generic[T]):
                 self._hooks.retter(entry.obj)
         except Exception as error:
             self.tally.add("hook_errors")
-            log.error("%s: retter failed, discarding %s: %r", self.label, self.describe(entry.obj), error)
+            log.error(
+                "%s: retter failed, discarding %s: %r", self.label, self.describe(entry.obj, logging.ERROR), error
+            )
             return False
         return True
 
@@ -158,7 +160,7 @@ class Lifecycle(Generic[T]):
             self.tally.add("hc_errors")
             why = repr(error)
         self.tally.add("bad_health")
-        log.error("%s: bad health, discarding %s: %s", self.label, self.describe(entry.obj), why)
+        log.error("%s: bad health, discarding %s: %s", self.label, self.describe(entry.obj, logging.ERROR), why)
         return False
 
     def close(self, entry: Entry[T]) -> None:
@@ -172,4 +174,4 @@ class Lifecycle(Generic[T]):
             except Exception as error:
                 self.tally.add("hook_errors")
                 if not self.silent:
-                    log.error("%s: closer failed on %s: %r", self.label, self.describe(entry.obj), error)
+                    log.error("%s: closer failed on %s: %r", self.label, self.describe(entry.obj, logging.ERROR), error)

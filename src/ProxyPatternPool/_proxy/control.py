@@ -1,7 +1,7 @@
 """The engine of a proxy, and the honest way to it: every method is typed, and none is forwarded."""
 
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar, cast
 
@@ -14,10 +14,10 @@ from .._pool.pool import Pool
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.select import Scope, slot_of, threads_are_greenlets
 from .._scope.shared import EmptySlot, SharedSlot
-from .._scope.strategy import StrategySlot
+from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
-from .lookups import take_after
+from .lookups import name_spaces, take_after
 from .parameters import PoolOverrides, PoolParameters, check
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Control(Generic[T]):
             if scope not in (Scope.AUTO, Scope.SHARED, Scope.THREAD):
                 self._slots["owners"] = slot_of(scope)
         else:
-            self._scope = strategy = _strategy(scope)
+            self._scope = strategy = strategy_of(scope)
             self._slots["owners"] = StrategySlot(strategy)
         # The last is in force. A list, since to append and to remove is atomic: of several callers that set a content
         # at once the last one wins, and each of the others is retired by somebody, without a lock.
@@ -181,7 +181,7 @@ class Control(Generic[T]):
 
     def _look_for_hidden(self, content: Content[T], obj: T) -> None:
         content.seen = True
-        spaces = _name_spaces(obj)
+        spaces = name_spaces(obj)
         for name in self._names:
             if any(name in space for space in spaces):
                 log.warning(
@@ -347,29 +347,6 @@ class Control(Generic[T]):
 
 
 _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave max_size out, or use another scope"
-
-
-def _strategy(scope: "ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]") -> ScopeStrategy[T]:
-    """Make a user's strategy, if it is not one yet: a class has the methods, too."""
-    strategy: object = scope
-    if isinstance(scope, type) or not isinstance(scope, ScopeStrategy):
-        if not callable(scope):
-            raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
-        strategy = scope()
-    if not isinstance(strategy, ScopeStrategy):
-        raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
-    return cast("ScopeStrategy[T]", strategy)
-
-
-def _name_spaces(obj: object) -> list[Mapping[str, object]]:
-    """Where an object's attributes are found, without asking it: ``getattr_static`` is too slow for every proxy."""
-    kinds = [*type(obj).__mro__, *(obj.__mro__ if isinstance(obj, type) else ())]
-    own: Mapping[str, object]
-    try:
-        own = object.__getattribute__(obj, "__dict__")
-    except AttributeError:
-        own = {}
-    return [own, *(vars(kind) for kind in kinds)]
 
 
 def _give_back(slot: Slot[T], kept: Kept[T]) -> None:

@@ -98,6 +98,17 @@ def signature_of(obj: Any) -> Any:
     return inspect.signature(obj)
 
 
+def name_spaces(obj: object) -> list[Mapping[str, object]]:
+    """Where an object's attributes are found, without asking it: ``getattr_static`` is too slow for every proxy."""
+    kinds = [*type(obj).__mro__, *(obj.__mro__ if isinstance(obj, type) else ())]
+    own: Mapping[str, object]
+    try:
+        own = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        own = {}
+    return [own, *(vars(kind) for kind in kinds)]
+
+
 IMAGINED: Mapping[str, Callable[[Any], Any]] = {"__bases__": bases_of, "__signature__": signature_of}
 
 NOT_CALLABLE = ()

@@ -2,8 +2,9 @@
 
 import os
 import weakref
+from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from .._errors import ProxyException
 from .._sync.native import new_rlock
@@ -74,3 +75,15 @@ class StrategySlot(Generic[T]):
 
     def reclaim(self) -> None:
         """Do nothing: when owners end is the strategy's business."""
+
+
+def strategy_of(scope: "ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]") -> ScopeStrategy[T]:
+    """Make a user's strategy, if it is not one yet: a class has the methods, too."""
+    strategy: object = scope
+    if isinstance(scope, type) or not isinstance(scope, ScopeStrategy):
+        if not callable(scope):
+            raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
+        strategy = scope()
+    if not isinstance(strategy, ScopeStrategy):
+        raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
+    return cast("ScopeStrategy[T]", strategy)
