@@ -3,7 +3,8 @@
 import weakref
 from collections import deque
 
-from ProxyPatternPool._pool.housekeeper import Household, HouseKeeper
+from ProxyPatternPool._pool.household import Household
+from ProxyPatternPool._pool.housekeeper import HouseKeeper
 
 
 class HandMovedClock:

@@ -14,7 +14,8 @@ import pytest
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._pool import housekeeper
-from ProxyPatternPool._pool.housekeeper import Household, HouseKeeper
+from ProxyPatternPool._pool.household import Household
+from ProxyPatternPool._pool.housekeeper import HouseKeeper
 from ProxyPatternPool._sync.native import Empty, SimpleQueue, start_thread
 from ProxyPatternPool._sync.sleeper import Home
 

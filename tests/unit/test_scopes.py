@@ -8,7 +8,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, copy_context
 from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 from unittest.mock import Mock
@@ -21,9 +21,11 @@ from ProxyPatternPool._scope.context import ContextSlot, current_context, curren
 from ProxyPatternPool._scope.select import slot_of
 from ProxyPatternPool._scope.shared import SharedSlot
 from ProxyPatternPool._scope.strategy import StrategySlot
+from ProxyPatternPool._scope.thread import ThreadSlot
 
 from .clock import HandMovedKeeper
 from .helpers import Caller, Thing, Works, eventually, run_script, wait_for
+from .probes.covers import PerTenant, tenant
 
 T = TypeVar("T")
 
@@ -117,6 +119,36 @@ def test_threads_are_greenlets_where_they_are_patched(monkeypatch: pytest.Monkey
     eventually(lambda: [thing.number for thing in works.closed] == [0])  # nobody finds it any more
     assert used.number == 1
     assert len(greenlets) == 3
+
+
+def test_threads_that_see_at_once_that_they_are_greenlets(
+    keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both make a slot, and both keep what they have in the same one: nothing is taken away from the slower."""
+    db = Proxy(fun=Thing, max_size=2, min_size=0)
+    assert db.number == 0
+    db._ret_obj()
+    together, leave = threading.Barrier(2), threading.Event()
+
+    def greenlet_slot() -> ThreadSlot[object]:
+        together.wait(20)
+        return ThreadSlot()
+
+    monkeypatch.setattr("ProxyPatternPool._scope.select._greenlets", greenlet_slot)
+    monkeypatch.setattr("ProxyPatternPool._proxy.control.threads_are_greenlets", lambda: True)
+    monkeypatch.setattr("ProxyPatternPool._scope.select.threads_are_greenlets", lambda: True)
+    used: list[int] = []
+
+    def use() -> bool:
+        mine = db._get_obj()
+        used.append(mine.number)
+        wait_for(leave)
+        return hasattr(control(db)._kept(), "obj")
+
+    users = [Caller(use) for _ in range(2)]
+    eventually(lambda: sorted(used) == [0, 1])
+    leave.set()
+    assert [user.result() for user in users] == [True, True]
 
 
 def test_thread_of_the_last_scope_is_used_on(keeper: HandMovedKeeper) -> None:
@@ -231,25 +263,6 @@ def test_tasks_that_share_a_context(keeper: HandMovedKeeper) -> None:
 
 
 # --- one's own
-
-
-tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
-
-
-class PerTenant(Generic[T]):
-    """The example of the documentation."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, Kept[T]] = {}
-
-    def get(self) -> Kept[T] | None:
-        return self._kept.get(tenant.get())
-
-    def set(self, kept: Kept[T]) -> None:
-        self._kept[tenant.get()] = kept
-
-    def delete(self) -> None:
-        self._kept.pop(tenant.get(), None)
 
 
 def for_tenant(name: str, job: Callable[[], T]) -> T:

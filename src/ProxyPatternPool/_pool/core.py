@@ -23,7 +23,8 @@ from .._sync.owner import here
 from .._sync.sleeper import Home, Sleeper, sleeper
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
-from .housekeeper import Household, HouseKeeper
+from .household import Household
+from .housekeeper import HouseKeeper
 from .ledger import Closed, Ledger
 from .lifecycle import Lifecycle, keepsake
 from .racing import snapshot

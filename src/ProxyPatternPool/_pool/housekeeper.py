@@ -17,12 +17,13 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from .._sync.agenda import Agenda
 from .._sync.jobs import Jobs
 from .._sync.native import Empty, SimpleQueue, allocate_lock, monotonic, run_as, start_thread, thread_name
 from .._sync.sleeper import Home
+from .household import Household, Vigil
 from .racing import first
 
 Item = TypeVar("Item")
@@ -60,100 +61,6 @@ def _name_thread(record: logging.LogRecord) -> bool:
 log.addFilter(_name_thread)
 
 
-class Household(Protocol):
-    """What the house keeper needs of a pool."""
-
-    chores: deque[Callable[[], None]]
-    """What may be done anywhere: closers, log lines."""
-    home_chores: deque[Callable[[], None]]
-    """What is done in the pool's home as long as that lives: health checks, creations."""
-    home: Home | None
-
-    def attend(self) -> float | None:
-        """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
-        ...
-
-    def run_chores(self, *, away: bool = False) -> None:
-        """Run what is queued, hooks included, but not ``home_chores`` if ``away`` from home; raises nothing."""
-        ...
-
-    def say(self, line: Callable[[], None]) -> None:
-        """Queue a log line."""
-        ...
-
-    def last_rites(self) -> list[Callable[[], None]]:
-        """Close the pool at interpreter exit: the closers that are to be called."""
-        ...
-
-    def await_rest(self, seconds: float) -> None:
-        """Wait until every place is free, for some seconds at most."""
-        ...
-
-    def after_fork(self) -> None:
-        """Start anew in a child process."""
-        ...
-
-
-class _Errand:
-    """A greenlet on its way to do the chores of a pool in its hub."""
-
-    __slots__ = ("__weakref__", "_household", "begun")
-
-    def __init__(self, household: Household) -> None:
-        self._household = household
-        self.begun = False
-
-    def __call__(self) -> None:
-        self.begun = True
-        self._household.run_chores()
-
-
-class _Wait:
-    """How long the chore in front has been waited for."""
-
-    __slots__ = ("_chore", "since", "tries")
-
-    def __init__(self) -> None:
-        self._chore: Callable[[], None] | None = None
-        self.since = 0.0
-        self.tries = 0  # how often somebody was sent for it before
-
-    def too_long(self, chore: Callable[[], None] | None, now: float, patience: float) -> bool:
-        """Whether somebody is to be sent for a chore: it has just come to the front, or not been taken up in time."""
-        if chore is not self._chore:
-            self._chore, self.tries = chore, 0
-        elif now < self.since + patience:
-            return False
-        else:
-            self.tries += 1
-        self.since = now
-        return chore is not None
-
-
-class _Vigil:
-    """What the house keeper knows about the chores of one pool, as long as they wait in one home."""
-
-    __slots__ = ("at_home", "away", "errand", "home")
-
-    def __init__(self, home: Home | None) -> None:
-        self.home = home
-        self.away = _Wait()
-        self.at_home = _Wait()
-        self.errand: Callable[[], _Errand | None] = lambda: None
-
-    def send(self, household: Household, home: Home) -> bool:
-        """Send a greenlet, unless one is on its way: more would change nothing. Say whether the home still exists.
-
-        One that is killed before it has begun is on its way no more: it is referred to by the hub alone.
-        """
-        errand = self.errand()
-        if errand is None or errand.begun:
-            errand = _Errand(household)
-            self.errand = weakref.ref(errand)
-            return home.spawn(errand)
-        return True
-
-
 class HouseKeeper:
     """The schedule and the crew. One per process, ``KEEPER``; tests make their own."""
 
@@ -170,7 +77,7 @@ class HouseKeeper:
         self._jobs: SimpleQueue[Household | Jobs] = SimpleQueue()
         self._last_jobs = Jobs()
         self._running = False
-        self._vigils: weakref.WeakKeyDictionary[Household, _Vigil] = weakref.WeakKeyDictionary()
+        self._vigils: weakref.WeakKeyDictionary[Household, Vigil] = weakref.WeakKeyDictionary()
         self._done = 0  # jobs that crew threads have done
         self._done_before = -1  # the same when a thread was last added, or not, for chores that had to wait
         self._free = 0  # crew threads waiting for a job
@@ -269,7 +176,7 @@ class HouseKeeper:
             return None
         vigil = self._vigils.get(household)
         if vigil is None or vigil.home is not home:
-            vigil = self._vigils[household] = _Vigil(home)
+            vigil = self._vigils[household] = Vigil(home)
         now = self.clock()
         if home is None:
             if vigil.away.too_long(at_home if chore is None else chore, now, PATIENCE):

@@ -21,7 +21,7 @@ def said(error: BaseException) -> str:
     """Put an error into words; its own may fail."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:
+    except Exception:  # from the user's own __str__
         return type(error).__name__
 
 

@@ -50,6 +50,8 @@ class Content(ABC, Generic[T]):
     def __init__(self) -> None:
         self.retired = False
         self.seen = False
+        self.kind: type[object] | None = None
+        """The class of the last object that an owner got."""
         self._kept: Crowd[Kept[T]] = Crowd()
         _contents.add(self)
 

@@ -50,7 +50,6 @@ class Control(Generic[T]):
         """Made by ``Proxy``."""
         self._bind = bind
         self._proxy_class = proxy_class
-        self._seen: type[object] | None = None
         self._names = names
         self._auto_return = auto_return
         self._max_size = max_size
@@ -70,7 +69,6 @@ class Control(Generic[T]):
         # The last is in force. A list, since to append and to remove is atomic: of several callers that set a content
         # at once the last one wins, and each of the others is retired by somebody, without a lock.
         self._contents: list[Content[T]] = [Nothing(_calls(names))]
-        self._bound: Slot[T] | None = None
 
     # What there is. ----------------------------------------------------------------------------------
 
@@ -89,12 +87,7 @@ class Control(Generic[T]):
 
     def has(self) -> bool:
         """Whether the current owner has an object, or needs only use it."""
-        content = self._contents[-1]
-        if content.ready:
-            return True
-        slot = self._slots.get("owners")
-        kept = None if slot is None else slot.get()
-        return hasattr(kept, "obj")
+        return self._contents[-1].ready or hasattr(self._kept(), "obj")
 
     # Setting. ----------------------------------------------------------------------------------------
 
@@ -161,17 +154,14 @@ class Control(Generic[T]):
             self.set_fun(fun)
 
     def _replace(self, content: Content[T]) -> None:
-        if self._bound is None:
-            self._bound = _UNDECIDED
-            self._bind(_UNDECIDED)
-        self._seen = None
+        if isinstance(self._contents[-1], Nothing):
+            self._bind(_UNDECIDED)  # it is set now; whoever first needs an object has it read another
         self._contents.append(content)
         # What others have comes back at their next access. This is the caller's, unless a strategy has to be asked, who
         # need not know of any owner here.
-        slot = self._slots.get("owners")
-        kept = slot.get() if slot is not None and isinstance(self._scope, Scope) else None
-        if slot is not None and kept is not None:
-            _give_back(slot, kept)
+        kept = self._kept() if isinstance(self._scope, Scope) else None
+        if kept is not None:
+            _give_back(self._slots["owners"], kept)
         # All that was set before this, and by whom ever; each step may be done twice, and done again if interrupted.
         known = list(self._contents)
         for old in known[: known.index(content)] if content in known else ():  # else a later one has done it
@@ -232,7 +222,7 @@ class Control(Generic[T]):
                 continue
             take_after(self._proxy_class, obj)
             if not content.shared:
-                self._seen = obj.__class__
+                content.kind = obj.__class__
             if not content.seen:
                 self._look_for_hidden(content, obj)
             return obj
@@ -243,10 +233,11 @@ class Control(Generic[T]):
         That is asked by many who do not want to use it, such as debuggers, and gevent when it patches locks: it raises
         nothing, and takes an object only if there has been none yet.
         """
-        if self._seen is None and not isinstance(self._contents[-1], Nothing):
+        content = self._contents[-1]
+        if content.kind is None and not isinstance(content, Nothing):
             with suppress(Exception):  # logged by the pool, and raised to whoever wants the object
                 return self.get().__class__
-        return self._seen or self._proxy_class
+        return content.kind or self._proxy_class
 
     def _slot_for(self, content: Content[T]) -> Slot[T]:
         """Choose the slot of a content, and have the proxy read it.
@@ -260,14 +251,13 @@ class Control(Generic[T]):
         if isinstance(slot, ThreadSlot) and threads_are_greenlets():
             # Used before they were patched, as by a server that forks greenlet workers after it has loaded the
             # application. What threads have kept so far goes back.
-            slot = self._slots["owners"] = slot_of(Scope.THREAD)
+            # Of several who see it at once all take the same.
+            slot = self._slots["owners"] = self._slots.setdefault("greenlets", slot_of(Scope.THREAD))
         if slot is None and content.shared:
             slot = self._slots.setdefault("all", SharedSlot())
         elif slot is None:
             slot = self._slots.setdefault("owners", slot_of(Scope.THREAD))
-        if slot is not self._bound:
-            self._bound = slot
-            self._bind(slot)
+        self._bind(slot)  # always: if another binds what was right a moment ago, the next one here puts it right
         return slot
 
     def ret(self) -> None:
@@ -286,10 +276,9 @@ class Control(Generic[T]):
         """
         if self._contents[-1].shared:
             raise ProxyException("this object is everyone's, and not one owner's to discard: set another")
-        slot = self._slots.get("owners")
-        kept = None if slot is None else slot.get()
-        if slot is not None and kept is not None:
-            slot.remove(kept)
+        kept = self._kept()
+        if kept is not None:
+            self._slots["owners"].remove(kept)
             kept.discard()
 
     @contextmanager
@@ -324,10 +313,14 @@ class Control(Generic[T]):
             if last is not None:  # another: inside the block this one was given back, or became unusable
                 self._end_of_block(last)
 
+    def _kept(self) -> Kept[T] | None:
+        """What the current owner keeps."""
+        slot = self._slots.get("owners")
+        return None if slot is None else slot.get()
+
     def _lent(self) -> Kept[T] | None:
         """What the current owner has to give back."""
-        slot = self._slots.get("owners")
-        return None if slot is None or self.pool is None else slot.get()
+        return None if self.pool is None else self._kept()
 
     def _end_of_block(self, kept: Kept[T]) -> None:
         if not kept.blocks:

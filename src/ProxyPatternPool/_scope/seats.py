@@ -26,7 +26,8 @@ class Seat(Generic[T]):
 class SeatedSlot(ABC, Generic[T]):
     """Keeps by owner. An owner's seat is cleared when it dies, or when it says that it has ended.
 
-    Callbacks of weak references run in finalizers: these are calls of ``dict.pop``, in C.
+    Callbacks of weak references run in finalizers: these are calls of ``dict.pop``, in C. There is no lock: an owner
+    runs in one thread at a time, so nobody else puts anything into its seat; what all share changes by single calls.
     """
 
     def __init__(self) -> None:

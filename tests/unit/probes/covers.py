@@ -20,7 +20,7 @@ tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
 
 class PerTenant(Generic[T]):
-    """A strategy of a user's own."""
+    """The example of the documentation."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Kept[T]] = {}
