@@ -1,9 +1,20 @@
 """A pool that lends expensive objects safely to threads, greenlets and contexts, and a proxy that stands for them."""
 
-from ._errors import HookError, PoolClosed, PoolException, PoolValueError, PPPException, ProxyException, TimeOut
+from ._errors import (
+    HookError,
+    PoolClosed,
+    PoolException,
+    PoolValueError,
+    PPPException,
+    ProxyException,
+    TimeOut,
+    TooManyWaiting,
+)
 from ._hooks import Closer, Factory, Getter, HealthCheck, Hooks, Opener, Retter, StatsHook, Tracer
+from ._observe import DiscardReason, HookName, PoolObserver, observers
 from ._pool.config import HookErrors
 from ._pool.lease import Lease
+from ._pool.owners import Holding
 from ._pool.pool import Pool
 from ._pool.stats import ObjectStats, PoolStats
 from ._proxy.control import Control
@@ -16,11 +27,14 @@ from ._scope.select import Scope
 __all__ = [
     "Closer",
     "Control",
+    "DiscardReason",
     "Factory",
     "Getter",
     "HealthCheck",
+    "Holding",
     "HookError",
     "HookErrors",
+    "HookName",
     "Hooks",
     "Kept",
     "Lease",
@@ -30,6 +44,7 @@ __all__ = [
     "Pool",
     "PoolClosed",
     "PoolException",
+    "PoolObserver",
     "PoolOverrides",
     "PoolParameters",
     "PoolStats",
@@ -41,7 +56,9 @@ __all__ = [
     "ScopeStrategy",
     "StatsHook",
     "TimeOut",
+    "TooManyWaiting",
     "Tracer",
     "control",
+    "observers",
     "proxy",
 ]

@@ -24,6 +24,13 @@ class TimeOut(PoolException, TimeoutError):
     """
 
 
+class TooManyWaiting(PoolException):
+    """Nothing was to be had at once, and ``max_waiting`` callers wait already.
+
+    The message says what the pool looked like; ``__cause__`` is the last creation error, if the last creation failed.
+    """
+
+
 class PoolClosed(PoolException):
     """The pool was shut down, before or during the call."""
 

@@ -135,10 +135,10 @@ class StatsHook(Protocol[T_contra]):
 
 
 class Tracer(Protocol[T_contra]):
-    """Called with an object for log lines and ``Pool.stats()``; gives a short text that identifies it.
+    """Called with an object for log lines, ``Pool.stats()`` and status pages; gives a short text that identifies it.
 
     Not for lines that the logger's level suppresses. It may ask the pool, which then shows objects plainly.
-    The object may be in use by someone else at that moment: look, do not touch. ::
+    The object may be in use by someone else at that moment: look, do not touch, and ask no server. ::
 
         class Address(Tracer[Connection]):
             def __call__(self, obj: Connection, /) -> str:

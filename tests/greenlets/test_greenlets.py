@@ -159,3 +159,21 @@ ENDS = [
 def test_fork(hub: str, mode: str) -> None:
     """In the child of a fork greenlets wait and are woken as in the parent, and neither hears the other's rings."""
     assert run_script(hub, mode, "forked") == ["both go on"]
+
+
+@both_hubs
+@both_modes
+def test_an_observer_that_switches(hub: str, mode: str) -> None:
+    """An observer may switch whatever it is told: others go on, and it is told of what they do, in order."""
+    assert run_script(hub, mode, "observed") == ["told of all"]
+
+
+@both_hubs
+@both_modes
+def test_a_dump(hub: str, mode: str) -> None:
+    """A signal handler dumps a pool into a pipe, and nobody switches for it, not even where `os` is patched."""
+    counts = "being checked, 0 being created, 0 being closed, 0 waiting, max 1"
+    assert run_script(hub, mode, "dumps") == [
+        f"idle hub: pool 'db': 0 idle, 1 lent, 0 {counts}",
+        f"locked step: pool 'db': 1 idle, 0 lent, 0 {counts}",
+    ]

@@ -9,15 +9,17 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 from unittest.mock import patch
 
 from ProxyPatternPool import HookError, Pool, TimeOut
 from ProxyPatternPool._pool import lending
+from ProxyPatternPool._pool.stats import ENDS
 from ProxyPatternPool._sync.sleeper import NativeSleeper
 
+from ..unit.diary import Auditor
 from .oracle import CreationFailed, Oracle, Thing
 
 THREADS = 24
@@ -157,13 +159,37 @@ def _interrupt(seed: int, end: float) -> int:
     return thrown
 
 
+def _operate(pool: Pool[Thing], seed: int, end: float) -> Counter[str]:
+    """Do what operators do, again and again, until the time is over."""
+    chance = random.Random(seed)
+    did: Counter[str] = Counter()
+    while time.monotonic() < end:
+        time.sleep(0.02)
+        what = chance.choice(["drained", "cleared", "resized", "resized", "ready"])
+        if time.monotonic() % PERIOD < CALM and chance.random() < 0.5:
+            what = "cleared"  # when there is something idle
+        did[what] += 1
+        if what == "drained":
+            pool.drain()
+        elif what == "cleared":
+            pool.clear()
+        elif what == "resized":
+            pool.resize(min_size=chance.randrange(3), max_size=chance.randrange(2, BOUND + 1))
+        else:
+            pool.wait_ready(PATIENT)
+    pool.resize(min_size=2, max_size=BOUND)
+    return did
+
+
 def stress(seconds: float, seed: int) -> dict[str, int]:
-    """Run, and give what was done.
+    """Run, and give what was done; the seed chooses among some options, too.
 
     Raises:
         AssertionError: an object was lent twice, a bound exceeded, a wake-up lost, or a number is wrong.
     """
     oracle = Oracle(BOUND, seed)
+    # Every other pair of runs is without: an observer has all that comes back looked at closely.
+    auditor = Auditor() if seed // 2 % 2 else None
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
     pool = Pool(
         oracle.make,
@@ -171,7 +197,10 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
         2,
         PATIENT,
         name="stress",
-        max_use=50,
+        max_use=20,
+        max_lifetime=0.03 if seed % 3 else 0.0,
+        health_before_get=(None, 0.0, 0.005)[seed // 2 % 3],
+        backoff=(0.001, 0.01),
         max_avail_delay=0.01,
         max_using_delay=0.02,
         max_using_delay_kill=0.03,
@@ -183,27 +212,38 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
         health=oracle.healthy,
         stats=lambda thing: thing.serial,
         hook_errors="discard" if seed % 2 else "log",
+        observer=auditor,
     )
     end = time.monotonic() + seconds
     workers = [Worker(number, pool, oracle, seed, end) for number in range(THREADS)]
+    operated: Counter[str] = Counter()
     faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
     try:
         with hostile_interpreter(), patch.object(lending, "sleeper", _interruptible):
             for worker in workers:
                 worker.start()
+            operator = threading.Thread(target=lambda: operated.update(_operate(pool, seed, end)), daemon=True)
+            operator.start()
             thrown = _interrupt(seed, end)
+            operator.join(2 * PATIENT)
             for worker in workers:
                 worker.join(2 * PATIENT)
         stuck = [worker.name for worker in workers if worker.is_alive()]
+        assert not operator.is_alive(), f"the operator is stuck, {pool!r}"
+        assert operated, "the operator failed"
         assert not stuck, f"stuck: {stuck}, {pool!r}"
         gc.collect()
         did = _balance(pool, oracle)
+        if auditor is not None:
+            _audit(pool, oracle, auditor)
+            did["events"] = len(auditor.loans) * 2 + len(auditor.reasons) * 2
     finally:
         faulthandler.cancel_dump_traceback_later()
     for worker in workers:
         for what, times in worker.did.items():
             did[what] = max(did[what], times) if what.startswith("most") else did[what] + times
     did["interruptions thrown"] = thrown
+    did.update(operated)
     return dict(did)
 
 
@@ -237,5 +277,39 @@ def _balance(pool: Pool[Thing], oracle: Oracle) -> Counter[str]:
     assert last["nreturns"] == last["nborrows"]
     assert oracle.alive == 0, oracle.alive
     assert not oracle.wrong, oracle.wrong[:5]
-    kept = ("ncreated", "nerrors", "nuses", "nkilled", "nrecycled", "nwornout", "ntimeouts", "bad_health")
+    kept = (
+        "ncreated",
+        "nerrors",
+        "nuses",
+        "nkilled",
+        "nrecycled",
+        "nwornout",
+        "ntimeouts",
+        "bad_health",
+        "nexpired",
+        "ndrained",
+        "nshed",
+        "ncleared",
+    )
     return Counter({key: value for key, value in last.items() if key in kept and isinstance(value, int)})
+
+
+def _audit(pool: Pool[Thing], oracle: Oracle, auditor: Auditor) -> None:
+    """Compare what an observer was told with the pool's books, after the end."""
+    stats = pool.stats()
+    assert not auditor.wrong, auditor.wrong[:5]
+    assert not auditor.alive
+    assert not auditor.lent_now
+    assert stats["observer_errors"] == 0
+    assert len(auditor.created_so_far) == len(auditor.reasons)
+    assert len(auditor.failed_creations) == stats["nerrors"]
+    # Those whose opener failed have never been there.
+    strict = auditor.failed_creations.count("HookError")
+    assert len(auditor.created_so_far) == stats["ncreated"] - strict == oracle.made - strict
+    assert len(auditor.timeouts) == stats["ntimeouts"]
+    counts: Mapping[str, object] = stats
+    assert {key: auditor.reasons.count(reason) for key, reason in ENDS.items()} == {key: counts[key] for key in ENDS}
+    # One that failed a check before it was lent may have been killed meanwhile.
+    assert auditor.reasons.count("health") <= stats["bad_health"]
+    # The waits of those who were interrupted are the pool's alone.
+    assert 0 < sum(auditor.waits) + sum(auditor.timeouts) <= stats["wait_time"] + 1e-3

@@ -26,5 +26,6 @@ def test_stress() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     times = {what: int(number.replace(",", "")) for number, what in re.findall(r"^ *([\d,]+) (.+)$", done.stdout, re.M)}
-    for what in ("borrowed", "creation failed", "interrupted", "timed out", "calm", "nkilled", "nwornout", "nrecycled"):
+    always = ("borrowed", "creation failed", "interrupted", "timed out", "calm", "nkilled", "nwornout", "nrecycled")
+    for what in (*always, "drained", "cleared", "resized", "ready", "ndrained", "nshed", "ncleared"):
         assert times[what] > 0, f"{what}: never in this run"

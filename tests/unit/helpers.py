@@ -17,7 +17,7 @@ import pytest
 from ProxyPatternPool._pool import core, lending
 from ProxyPatternPool._sync.sleeper import NativeSleeper, Sleeper
 
-from .clock import HandMovedClock
+from .clock import HandMovedClock, HandMovedKeeper
 
 R = TypeVar("R")
 
@@ -131,6 +131,8 @@ class Bed:
         if not self._woken and (seconds is None or seconds > 0):
             if self._naps.meanwhile:
                 self._naps.meanwhile.popleft()()
+            elif self._naps.keeper is not None and self._naps.keeper.asked:
+                self._naps.keeper.run()
             else:
                 assert seconds is not None, "this would sleep for ever"
                 self._naps.clock.advance(seconds)
@@ -158,6 +160,8 @@ class Naps:
         self.asked: list[float | None] = []
         self.beds: list[Bed] = []
         self.made_up = 0
+        self.keeper: HandMovedKeeper | None = None
+        """Who keeps house while somebody sleeps and nothing else is to be done, if it is anyone."""
 
     def bed(self, lost: Callable[[], None] = lambda: None) -> Sleeper:
         if threading.get_ident() != self._thread:

@@ -23,7 +23,7 @@ def pool_with(**parameters: Any) -> Pool[Thing]:
     return Pool(Thing, **parameters)
 
 
-DELAYS = ["max_avail_delay", "max_using_delay", "max_using_delay_kill", "hk_delay", "delay"]
+DELAYS = ["max_lifetime", "max_avail_delay", "max_using_delay", "max_using_delay_kill", "hk_delay", "delay"]
 COUNTS = ["max_size", "min_size", "max_use", "health_freq"]
 
 
@@ -42,6 +42,8 @@ def level() -> Iterator[None]:
         *((name, value) for name in [*DELAYS, "timeout"] for value in (-1, -0.001, -math.inf, math.nan, True, False)),
         *((name, value) for name in COUNTS for value in (-1, True, False)),
         ("health_freq", 0),
+        *(("health_before_get", value) for value in (-1, math.nan, True, 0.0, 5)),  # the last need a health check
+        *(("backoff", value) for value in ((0, 5), (5, 1), (1, math.inf), (1,), (1, 2, 3), (), [0, 0])),
         ("hook_errors", "explode"),
         ("hook_errors", ""),
         ("log_level", "NO SUCH LEVEL"),
@@ -66,6 +68,7 @@ def test_numbers_beyond_floats(name: str) -> None:
 
 
 NO_NUMBERS: list[object] = ["1", "", [], 1j]
+NO_PAIRS: list[object] = [0.05, "12", {}, 1j]
 NO_WHOLE_NUMBERS: list[object] = [1.0, 2.5, "1", math.nan]
 
 
@@ -76,6 +79,8 @@ NO_WHOLE_NUMBERS: list[object] = [1.0, 2.5, "1", math.nan]
         *((name, None) for name in DELAYS if name.startswith("max")),
         *((name, value) for name in COUNTS for value in NO_WHOLE_NUMBERS),
         *((name, None) for name in COUNTS if name != "max_size"),
+        *(("health_before_get", value) for value in NO_NUMBERS),
+        *(("backoff", value) for value in NO_PAIRS),
         ("hook_errors", None),
         ("hook_errors", 1),
         ("trace_owner", 1),
@@ -215,11 +220,23 @@ def test_timeout_zero_is_a_value(keeper: HandMovedKeeper) -> None:
 positive = st.floats(min_value=1e-3, max_value=1e6)
 
 
-@given(idle=positive | st.just(0.0), warn=positive | st.just(0.0), kill=positive | st.just(0.0), health=st.booleans())
-def test_default_delay(idle: float, warn: float, kill: float, health: bool) -> None:
+@given(
+    life=positive | st.just(0.0),
+    idle=positive | st.just(0.0),
+    warn=positive | st.just(0.0),
+    kill=positive | st.just(0.0),
+    health=st.booleans(),
+)
+def test_default_delay(life: float, idle: float, warn: float, kill: float, health: bool) -> None:
     """The house keeper's delay is half the smallest delay it has to watch, 60 s for health alone, else none."""
-    config = checked(max_avail_delay=idle, max_using_delay=warn, max_using_delay_kill=kill, has_health=health)
-    watched = [delay for delay in (idle, warn, kill) if delay]
+    config = checked(
+        max_lifetime=life,
+        max_avail_delay=idle,
+        max_using_delay=warn,
+        max_using_delay_kill=kill,
+        has_health=health,
+    )
+    watched = [delay for delay in (life, idle, warn, kill) if delay]
     expected = min(watched) / 2 if watched else HEALTH_DELAY if health else None
     assert config.delay == expected
     assert config.exact
@@ -233,10 +250,14 @@ def checked(**parameters: Any) -> PoolConfig:
         "min_size": 1,
         "timeout": None,
         "max_use": 0,
+        "max_waiting": None,
+        "max_lifetime": 0.0,
         "max_avail_delay": 0.0,
         "max_using_delay": 0.0,
         "max_using_delay_kill": 0.0,
         "health_freq": 1,
+        "health_before_get": None,
+        "backoff": (0.05, 5.0),
         "hk_delay": None,
         "delay": None,
         "has_health": False,
@@ -245,6 +266,20 @@ def checked(**parameters: Any) -> PoolConfig:
         "name": None,
     }
     return PoolConfig.validated(**{**defaults, **parameters})
+
+
+def test_numbers_in_a_pair() -> None:
+    """A pair may be a list, as from a file; what is in it is looked at like any other number."""
+    assert checked(backoff=[1, 2]).backoff == (1.0, 2.0)
+    for value in (("1", 2), (None, 1)):
+        with pytest.raises(TypeError, match="backoff must be a number of seconds"):
+            checked(backoff=value)
+
+
+def test_health_before_get_for_ever() -> None:
+    """Infinity is never, and a check is needed for anything else."""
+    assert checked(health_before_get=math.inf).health_before_get is None
+    assert checked(health_before_get=3, has_health=True).health_before_get == 3.0
 
 
 @pytest.mark.parametrize("name", ["hk_delay", "delay"])

@@ -10,7 +10,7 @@ import pytest
 from ProxyPatternPool import HookError, Pool, PoolException
 
 from .clock import HandMovedKeeper
-from .helpers import Caller, Thing, Works, eventually, said, wait_for
+from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
 
 def test_min_size_is_there_from_the_start(keeper: HandMovedKeeper, works: Works) -> None:
@@ -20,6 +20,7 @@ def test_min_size_is_there_from_the_start(keeper: HandMovedKeeper, works: Works)
     assert pool.stats()["navail"] == 3
 
 
+@pytest.mark.usefixtures("naps")
 def test_numbers_count_attempts(keeper: HandMovedKeeper, works: Works) -> None:
     """The factory gets 0, 1, 2…; a creation that failed uses its number up."""
     pool = Pool(works.make, min_size=0)
@@ -35,7 +36,7 @@ def test_numbers_count_attempts(keeper: HandMovedKeeper, works: Works) -> None:
 
 
 @pytest.mark.parametrize("error", [ConnectionError("no server"), KeyboardInterrupt(), SystemExit(3)])
-def test_a_failure_reaches_who_creates(error: BaseException, keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_failure_reaches_who_creates(error: BaseException, keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
     """What the factory raises reaches the caller as it is, whatever it is, and no place is lost."""
     pool = Pool(works.make, 1, min_size=0)
     works.failing = error
@@ -48,10 +49,12 @@ def test_a_failure_reaches_who_creates(error: BaseException, keeper: HandMovedKe
     assert stats["nerrors"] == 3
     assert stats["last_error"] == f"{type(error).__name__}: {error}"
     works.failing = None
+    naps.clock.advance(5)
     assert pool.get(0).number == 3
     assert pool.stats()["last_error"] is None
 
 
+@pytest.mark.usefixtures("naps")
 def test_a_factory_that_stops(keeper: HandMovedKeeper) -> None:
     """A StopIteration that escapes from a factory ends no loop of its caller's: it is an error."""
     pool = Pool(lambda number: next(iter(())), 1, min_size=0)
@@ -62,7 +65,7 @@ def test_a_factory_that_stops(keeper: HandMovedKeeper) -> None:
 
 
 def test_a_failure_gives_its_place_to_the_next_waiter(keeper: HandMovedKeeper) -> None:
-    """The place of a failed creation goes at once to the next waiter, as a permit to create."""
+    """Without a back-off the place of a failed creation goes at once to the next waiter, as a permit to create."""
     begun, go_on = threading.Event(), threading.Event()
 
     def make(number: int) -> Thing:
@@ -72,7 +75,7 @@ def test_a_failure_gives_its_place_to_the_next_waiter(keeper: HandMovedKeeper) -
             raise ConnectionError
         return Thing(number)
 
-    pool = Pool(make, 1, min_size=0)
+    pool = Pool(make, 1, min_size=0, backoff=None)
     unlucky = Caller(pool.get)
     wait_for(begun)
     lucky = Caller(pool.get)
@@ -84,7 +87,7 @@ def test_a_failure_gives_its_place_to_the_next_waiter(keeper: HandMovedKeeper) -
 
 
 def test_every_waiter_meets_the_failure_itself(keeper: HandMovedKeeper) -> None:
-    """While nothing can be created each waiter tries in turn and hears of it; nobody sleeps on."""
+    """Without a back-off each waiter tries in turn while nothing can be created, and hears of it; nobody sleeps on."""
     begun, go_on = threading.Event(), threading.Event()
 
     def make(number: int) -> Thing:
@@ -92,7 +95,7 @@ def test_every_waiter_meets_the_failure_itself(keeper: HandMovedKeeper) -> None:
         wait_for(go_on)
         raise ConnectionError(number)
 
-    pool = Pool(make, 1, min_size=0)
+    pool = Pool(make, 1, min_size=0, backoff=None)
     callers = [Caller(pool.get)]
     wait_for(begun)
     callers += [Caller(pool.get) for _ in range(4)]
@@ -185,6 +188,7 @@ def test_a_place_is_taken_until_the_closer_returns(keeper: HandMovedKeeper, work
     assert waiting.result().number == 1
 
 
+@pytest.mark.usefixtures("naps")
 @pytest.mark.parametrize("min_size", [0, 1])
 def test_duplicates_are_refused(min_size: int, keeper: HandMovedKeeper, works: Works) -> None:
     """A factory that gives an object which the pool has already is told so; the object stays as it was."""

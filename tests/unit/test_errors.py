@@ -111,7 +111,7 @@ def cause_of_a_timeout(error: BaseException) -> BaseException | None:
         causes.append(raised.value.__cause__)
         return Thing(number)
 
-    pool = Pool(make, 1, min_size=0)
+    pool = Pool(make, 1, min_size=0, backoff=None)
     with pytest.raises(type(error)):
         pool.get()
     pool.get()

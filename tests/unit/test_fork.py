@@ -87,6 +87,17 @@ def test_returned_in_the_child() -> None:
     assert forks("returned_in_the_child") == ["parent: returned", "parent: closed parent's thing 0"]
 
 
+def test_an_observer_in_a_child() -> None:
+    """An observer hears of the parent's objects in the parent, and of the child's in the child."""
+    mine, yours, own = "parent's thing 0", "parent's thing 1", "child's thing 0"
+    assert forks("observed") == [
+        *(f"parent: {event} {thing}" for thing in (mine, yours) for event in ("created", "lent")),
+        *(f"child: {event} {own}" for event in ("created", "lent", "returned", "shutdown")),
+        *(f"parent: {event} {mine}" for event in ("returned", "broken")),
+        *(f"parent: {event} {yours}" for event in ("returned", "shutdown")),
+    ]
+
+
 def test_a_closed_pool_stays_closed() -> None:
     """What was closed before the fork is closed after it."""
     assert forks("closed_before") == ["parent: closed parent's thing 0", "child: refused"]

@@ -787,7 +787,9 @@ def test_one_attempt_at_a_time(keeper: HandMovedKeeper, clock: HandMovedClock, w
     assert len(works.numbers) == 3
 
 
-def test_a_failure_of_somebody_else_renews_the_back_off(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_failure_of_somebody_else_renews_the_back_off(
+    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+) -> None:
     """A refill that was to begin early, since a caller had success, does not if another has failed since."""
     pool = Pool(works.make, 5, 3)
     for thing in borrow_all(pool, 2):
@@ -795,6 +797,7 @@ def test_a_failure_of_somebody_else_renews_the_back_off(keeper: HandMovedKeeper,
     works.failing = ConnectionError()
     keeper.run()
     works.failing = None
+    clock.advance(5)
     borrow_all(pool, 2)
     pool._core.attend()
     works.failing = ConnectionError()
@@ -833,6 +836,7 @@ def test_success_ends_the_back_off(keeper: HandMovedKeeper, clock: HandMovedCloc
     keeper.run()
     assert pool.stats()["nobjs"] == 0
     works.failing = None
+    clock.advance(0.05)
     pool.get()
     keeper.run()
     assert pool.stats()["nobjs"] == 3
@@ -843,24 +847,48 @@ def test_no_two_refills_at_once(keeper: HandMovedKeeper, works: Works) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def make(number: int) -> Thing:
-        if number == 2:
+        if number == 1:
             begun.set()
             wait_for(go_on)
         return works.make(number)
 
-    pool = Pool(make, 5, 2, closer=works.close)
-    for thing in borrow_all(pool, 2):
-        pool.discard(thing)
+    pool = Pool(make, 5, 1, closer=works.close)
+    pool.discard(pool.get())
     refilling = Caller(pool.housekeep)
     wait_for(begun)
     asked_in_vain = Caller(pool.housekeep)
     asked_in_vain.result()
     keeper.run()
-    assert len(works.made) == 2
+    assert len(works.made) == 1
     go_on.set()
     refilling.result()
-    assert len(works.made) == 4
-    assert len(works.alive) == 2
+    assert len(works.made) == 2
+    assert len(works.alive) == 1
+
+
+def test_a_creation_that_hangs_holds_up_no_other(keeper: HandMovedKeeper, works: Works) -> None:
+    """What is missing besides it is created, now and later."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make(number: int) -> Thing:
+        if number == 3:
+            begun.set()
+            wait_for(go_on)
+        return works.make(number)
+
+    pool = Pool(make, 9, 3, closer=works.close)
+    pool.clear()
+    pool._core.attend()
+    hanging = Caller(pool._core.run_chores)
+    wait_for(begun)
+    keeper.run()
+    assert pool.stats()["navail"] == 2
+    pool.discard(pool.get())
+    keeper.run()
+    assert pool.stats()["navail"] == 2
+    go_on.set()
+    hanging.result()
+    assert pool.stats()["navail"] == 3
 
 
 # --- errors ------------------------------------------------------------------------------------------

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ProxyPatternPool
-from ProxyPatternPool import Pool, TimeOut
+from ProxyPatternPool import Pool, PoolClosed, TimeOut
 
 from .clock import HandMovedClock, HandMovedKeeper
+from .diary import Auditor
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -83,8 +84,12 @@ class Thrower:
         before, self._before[frame] = self._before[frame], operation
         if before.startswith(("RESUME", "CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE")):
             self.passed += 1
-            if self.passed == self.place + 1:
-                raise Thrown(frame.f_code.co_name, frame.f_lineno)
+            self.act(frame)
+
+    def act(self, frame: FrameType) -> None:
+        """Do what is to be done at a place."""
+        if self.passed == self.place + 1:
+            raise Thrown(frame.f_code.co_name, frame.f_lineno)
 
     def ends(self, frame: FrameType) -> None:
         self._before.pop(frame, None)
@@ -119,9 +124,8 @@ def _trace(thrower: Thrower) -> "TraceFunction":
 
 
 @contextmanager
-def throwing(place: int) -> Generator[Thrower, None, None]:
+def throwing(thrower: Thrower) -> Generator[Thrower, None, None]:
     """Throw at a place of what is done meanwhile."""
-    thrower = Thrower(place)
     if sys.version_info < (3, 12):
         before = sys.gettrace()
         sys.settrace(_trace(thrower))
@@ -192,7 +196,38 @@ def housekeep(pool: Pool[Thing]) -> None:
     pool.housekeep()
 
 
-OPERATIONS: list[Callable[[Pool[Thing]], None]] = [get_and_ret, with_obj, create, discard, time_out, drop, housekeep]
+def drain(pool: Pool[Thing]) -> None:
+    with pool.lease():
+        pool.drain()
+
+
+def resize(pool: Pool[Thing]) -> None:
+    with pool.lease():
+        pool.resize(max_size=1)
+        pool.resize(max_size=BOUND)
+
+
+def clear(pool: Pool[Thing]) -> None:
+    pool.clear()
+
+
+def wait_ready(pool: Pool[Thing]) -> None:
+    pool.wait_ready(0)
+
+
+OPERATIONS: list[Callable[[Pool[Thing]], None]] = [
+    get_and_ret,
+    with_obj,
+    create,
+    discard,
+    time_out,
+    drop,
+    housekeep,
+    drain,
+    resize,
+    clear,
+    wait_ready,
+]
 
 
 def balance(pool: Pool[Thing], books: Books, keeper: HandMovedKeeper) -> None:
@@ -210,16 +245,28 @@ def balance(pool: Pool[Thing], books: Books, keeper: HandMovedKeeper) -> None:
     assert books.made == sorted(books.closed, key=lambda thing: thing.serial), "not closed exactly once"
 
 
+def audit(pool: Pool[Thing], auditor: Auditor) -> None:
+    """What an observer was told fits together: no end without a beginning, and no beginning without an end."""
+    assert not auditor.wrong
+    assert not auditor.alive, "an object whose end was not told"
+    assert not auditor.lent_now, "a loan whose end was not told"
+    assert pool.stats()["observer_errors"] == 0
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("hooks", [False, True])
+@pytest.mark.parametrize(("hooks", "observed"), [(False, False), (True, False), (True, True)])
 def test_an_exception_thrown_in_at_any_place_loses_nothing(
-    operation: Callable[[Pool[Thing]], None], hooks: bool, keeper: HandMovedKeeper, clock: HandMovedClock
+    operation: Callable[[Pool[Thing]], None],
+    hooks: bool,
+    observed: bool,
+    keeper: HandMovedKeeper,
+    clock: HandMovedClock,
 ) -> None:
-    """Whatever is thrown into a caller and wherever, no object and no place is lost."""
+    """Whatever is thrown into a caller and wherever, nothing is lost, and an observer's books balance."""
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
     place, passed = 0, 1
     while place < passed:
-        books = Books()
+        books, auditor = Books(), Auditor()
         pool = Pool(
             books.make,
             BOUND,
@@ -230,9 +277,10 @@ def test_an_exception_thrown_in_at_any_place_loses_nothing(
             retter=(lambda _: None) if hooks else None,
             getter=(lambda _: None) if hooks else None,
             health=(lambda _: True) if hooks else None,
+            observer=auditor if observed else None,
         )
         try:
-            with throwing(place) as thrower:
+            with throwing(Thrower(place)) as thrower:
                 operation(pool)
         except Thrown as thrown:
             print(place, *thrown.args)  # shown if the books below do not balance
@@ -240,6 +288,106 @@ def test_an_exception_thrown_in_at_any_place_loses_nothing(
         else:
             passed = thrower.passed
         clock.advance(1)
+        pool.resize(max_size=BOUND)  # it may have been interrupted in between
         balance(pool, books, keeper)
+        audit(pool, auditor)
+        place += 1
+    assert place > 10, "hardly anything was tried"
+
+
+class Ill:
+    """A health check that finds fault once."""
+
+    def __init__(self) -> None:
+        self.found = False
+
+    def __call__(self, thing: Thing) -> bool:
+        self.found, found = True, self.found
+        return found
+
+
+def come_back_old(pool: Pool[Thing], clock: HandMovedClock) -> None:
+    with pool.lease():
+        clock.advance(100)
+
+
+@pytest.mark.parametrize("case", ["ill", "old", "stale", "expires while lent"])
+@pytest.mark.parametrize("observed", [False, True])
+def test_an_exception_thrown_in_while_an_object_is_replaced_loses_nothing(
+    case: str, observed: bool, keeper: HandMovedKeeper, clock: HandMovedClock
+) -> None:
+    """The same where the borrower finds the idle object no good, and gets another in its place."""
+    logging.getLogger("ppp").setLevel(logging.CRITICAL)
+    place, passed = 0, 1
+    while place < passed:
+        books, auditor = Books(), Auditor()
+        ill = Ill()
+        pool = Pool(
+            books.make,
+            BOUND,
+            closer=books.close,
+            max_lifetime=100.0,
+            health=ill if case == "ill" else None,
+            health_before_get=0.0 if case == "ill" else None,
+            observer=auditor if observed else None,
+        )
+        if case == "stale":
+            lease = pool.lease()
+            pool.drain()
+            entry = pool._core.ledger.using.pop(id(lease.obj))
+            pool._core.herald.returned(entry, 0.0)
+            pool._core.ledger.idle.append(entry)  # as one does who began before the drain
+            del entry, lease
+        elif case == "old":
+            clock.advance(100)
+        try:
+            with throwing(Thrower(place)) as thrower:
+                if case == "expires while lent":
+                    come_back_old(pool, clock)
+                else:
+                    get_and_ret(pool)
+        except Thrown as thrown:
+            print(place, *thrown.args)
+            passed = place + 2
+        else:
+            passed = thrower.passed
+            stats = pool.stats()
+            assert stats["ntodel"] + stats["ndestroys"] == 1, "nothing was replaced"
+        clock.advance(1)
+        balance(pool, books, keeper)
+        audit(pool, auditor)
+        place += 1
+    assert place > 10, "hardly anything was tried"
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_an_exception_thrown_into_a_shutdown_leaves_nothing_open(
+    observed: bool, keeper: HandMovedKeeper, clock: HandMovedClock
+) -> None:
+    """Wherever it is thrown in, the house keeper does the rest, and nobody is served."""
+    logging.getLogger("ppp").setLevel(logging.CRITICAL)
+    place, passed = 0, 1
+    while place < passed:
+        books, auditor = Books(), Auditor()
+        pool = Pool(books.make, BOUND, BOUND, closer=books.close, observer=auditor if observed else None)
+        begun = False
+        try:
+            with throwing(Thrower(place)) as thrower:
+                pool.shutdown()
+        except Thrown as thrown:
+            print(place, *thrown.args)
+            passed = place + 2
+            begun = bool(pool._core.ledger.closed or pool._core.ledger.mailbox.abandoned)
+        else:
+            passed = thrower.passed
+            begun = True
+        gc.collect()
+        keeper.run()
+        if begun:
+            assert books.made == sorted(books.closed, key=lambda thing: thing.serial), "not closed exactly once"
+            with pytest.raises(PoolClosed):
+                pool.get(0)
+        pool.shutdown()
+        audit(pool, auditor)
         place += 1
     assert place > 10, "hardly anything was tried"

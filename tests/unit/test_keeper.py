@@ -80,10 +80,10 @@ class House:
         self.looked.set()
         return None if self.told is None else self.told()
 
-    def run_chores(self, *, away: bool = False) -> None:
-        while self.chores:
+    def run_chores(self, *, common: bool = True, home: bool = True) -> None:
+        while common and self.chores:
             self.chores.popleft()()
-        while self.home_chores and not away:
+        while home and self.home_chores:
             self.home_chores.popleft()()
 
     def say(self, line: Callable[[], None]) -> None:
@@ -355,6 +355,60 @@ def test_hooks_of_one_pool_that_hang(
     assert real._crew <= housekeeper.HELPERS + housekeeper.CREW
 
 
+def test_closers_that_hang_do_not_hold_up_creations(
+    real: HouseKeeper, hanging: Hanging, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many closers of a pool hang, what is missing is created where there is room."""
+    monkeypatch.setattr(housekeeper, "PATIENCE", 0.01)
+    pool = Pool(works.make, 40, 0, max_avail_delay=0.01, closer=hanging)
+    for thing in [pool.get() for _ in range(10)]:
+        pool.ret(thing)
+    eventually(lambda: hanging.count == housekeeper.HELPERS)
+    pool.resize(min_size=2)
+    eventually(lambda: pool.stats()["navail"] == 2)
+    hanging.go_on.set()
+    eventually(lambda: pool.stats()["nobjs"] == 2)
+
+
+def test_who_makes_a_pool_makes_its_first_objects(real: HouseKeeper, works: Works) -> None:
+    """The house keeper, who hears of the first, does not make the others beside him."""
+    makers: list[int] = []
+
+    def make(number: int) -> Thing:
+        makers.append(threading.get_ident())
+        eventually(lambda: not real._inbox.qsize())
+        return works.make(number)
+
+    for _ in range(5):
+        pool = Pool(make, 5, 5)
+        assert pool.stats()["navail"] == 5
+        pool.close()
+    assert set(makers) == {threading.get_ident()}
+
+
+def test_a_log_that_raises_ends_no_house_keeping(real: HouseKeeper, works: Works) -> None:
+    """A handler or filter of the user's may: the chores, the crew and the schedule go on."""
+
+    def refuse_it(record: logging.LogRecord) -> bool:
+        raise ValueError("a filter with a bug")
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    log = logging.getLogger("ppp")
+    log.addFilter(refuse_it)
+    try:
+        real.watch(House(fail))
+        pool = Pool(works.make, 1, 0, max_avail_delay=0.01, closer=works.close)
+        for number in range(2 * housekeeper.HELPERS):
+            pool._core.leave(fail)
+            pool.ret(pool.get())
+            eventually(lambda: pool.stats()["nobjs"] == 0)
+            assert pool.stats()["hk_errors"] == number + 1
+    finally:
+        log.removeFilter(refuse_it)
+
+
 def test_jobs_of_one_pool_that_wait_count_too(
     real: HouseKeeper, threads: Threads, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,13 +422,13 @@ def test_jobs_of_one_pool_that_wait_count_too(
     with monkeypatch.context() as patch:
         patch.setattr(housekeeper, "start_thread", refuse)
         for _ in range(10):
-            real._employ(house, more=True)
+            real._employ(housekeeper.Job(house, home=False), more=True)
     with real._lock:
         real._crew += sum(threads.start(real._work) for _ in range(10))
     other = House()
     done = threading.Event()
     other.chores.append(done.set)
-    real._employ(other, more=False)
+    real._employ(housekeeper.Job(other, home=False), more=False)
     wait_for(done)
     assert hanging.count <= housekeeper.HELPERS
     hanging.go_on.set()
@@ -454,11 +508,11 @@ def test_a_job_that_comes_as_its_thread_goes(real: HouseKeeper) -> None:
         def __init__(self) -> None:
             self.waits = 0
 
-        def get(self, timeout: float) -> House:
+        def get(self, timeout: float) -> housekeeper.Job:
             self.waits += 1
             if self.waits in (1, 3):
                 raise Empty
-            return house
+            return housekeeper.Job(house, home=False)
 
         def empty(self) -> bool:
             return self.waits >= 3
@@ -682,16 +736,14 @@ def test_a_greenlet_in_a_long_chore(timed: HouseKeeper, clock: HandMovedClock, h
 def test_a_pool_that_finds_a_home(timed: HouseKeeper, threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread of the crew that was sent before a pool was first used in a hub leaves the home chores to that."""
     house, home = House(), SlowHome()
-    at_home, away = threading.Event(), threading.Event()
+    at_home = threading.Event()
     house.home_chores.append(at_home.set)
     with monkeypatch.context() as patch:
         patch.setattr(housekeeper, "start_thread", refuse)
         timed.attend(house)
     house.home = home
-    house.chores.append(away.set)
     timed._crew += threads.start(timed._work)
-    wait_for(away)
-    eventually(lambda: timed._free)
+    eventually(lambda: timed._free and not timed._helping[house][True])
     assert not at_home.is_set()
     timed.attend(house)
     home.turn()

@@ -1,15 +1,17 @@
 """The ledger against a simple model, step by step, with a hand-moved clock.
 
-Hypothesis chooses the steps: borrow, wait, give back, discard, drop, lose, create, fail, expire, warn, kill,
-check, time out, close. After each of them the properties of the pool must hold, as the model and the factory
-see them. Waiters are played, not slept: a step that would block is one entry more in the queue.
+Hypothesis chooses the steps: borrow, wait, give back, discard, drop, lose, create, fail, back off, expire, warn, kill,
+check, drain, clear, resize, time out, close. After each of them the properties of the pool must hold, as the model and
+the factory see them. Waiters are played, not slept: a step that would block is one entry more in the queue.
 
 PPP_EXAMPLES sets how many sequences are tried.
 """
 
 import gc
 import logging
+import math
 import os
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import HealthCheck as Check
@@ -31,12 +33,14 @@ from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.entry import Entry, Stage
 from ProxyPatternPool._pool.ledger import HEAD_START, Closed
+from ProxyPatternPool._pool.stats import ENDS
 from ProxyPatternPool._pool.waiters import Waiter
 from ProxyPatternPool._sync.owner import here
 
 from .clock import HandMovedClock, HandMovedKeeper
+from .diary import Auditor
 
-AVAIL, WARN, KILL = 100.0, 200.0, 300.0
+AVAIL, WARN, KILL, LIFE = 100.0, 200.0, 300.0, 500.0
 MAX_USE = 4
 
 
@@ -61,6 +65,7 @@ class Signal:
 
     def __init__(self) -> None:
         self.rung = False
+        self.alarm = math.inf  # when it wakes by itself, to try what a back-off forbids now
 
     def sleep(self, seconds: float | None) -> bool:
         raise AssertionError("nobody sleeps here")
@@ -81,13 +86,34 @@ class PoolMachine(RuleBasedStateMachine):
 
     borrowed = Bundle[Thing]("borrowed")
 
-    @initialize(bound=st.integers(1, 4), least=st.integers(0, 2), retter=st.booleans())
-    def open(self, bound: int, least: int, retter: bool) -> None:
+    @initialize(
+        bound=st.integers(1, 4),
+        least=st.integers(0, 2),
+        longest=st.none() | st.integers(0, 3),
+        retter=st.booleans(),
+        mortal=st.booleans(),
+        before_get=st.sampled_from([None, 0.0, 60.0]),
+        observed=st.booleans(),
+    )
+    def open(
+        self,
+        bound: int,
+        least: int,
+        longest: int | None,
+        retter: bool,
+        mortal: bool,
+        before_get: float | None,
+        observed: bool,
+    ) -> None:
         logging.getLogger("ppp").setLevel(logging.CRITICAL)
         self.clock = HandMovedClock()
         keeper, housekeeper.KEEPER = housekeeper.KEEPER, HandMovedKeeper(self.clock)
         self.keeper = housekeeper.KEEPER
-        self.bound = bound
+        self.bound = self.most = bound
+        self.longest = longest
+        self.auditor = Auditor()
+        self.observed = observed
+        self.stale: list[Thing] = []
         self.alive: list[Thing] = []
         self.closed: list[Thing] = []
         self.fails = self.unhealthy = False
@@ -98,6 +124,9 @@ class PoolMachine(RuleBasedStateMachine):
                 bound,
                 min(bound, least),
                 max_use=MAX_USE,
+                max_waiting=longest,
+                max_lifetime=LIFE if mortal else 0.0,
+                health_before_get=before_get,
                 max_avail_delay=AVAIL,
                 max_using_delay=WARN,
                 max_using_delay_kill=KILL,
@@ -107,6 +136,7 @@ class PoolMachine(RuleBasedStateMachine):
                 closer=self.close_thing,
                 health=self.healthy,
                 stats=self.user_code,
+                observer=self.auditor if observed else None,
             )
         finally:
             housekeeper.KEEPER = keeper
@@ -115,7 +145,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.lent: list[Thing] = []
         self.waiting: list[tuple[Waiter[Thing], Signal]] = []
         self.permits: list[tuple[Waiter[Thing], Entry[Thing]]] = []
-        self.gets = self.returns = self.timeouts = 0
+        self.gets = self.returns = self.turned_down = self.timeouts = self.refused = 0
         self.shut = False
 
     # The user's code: the factory as oracle. It is never called with the lock held (property 5). ----------
@@ -131,7 +161,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     def make(self, serial: int) -> Thing:
         self._not_locked()
-        assert len(self.alive) < self.bound, "more objects than places"
+        assert len(self.alive) < self.most, "more objects than places"
         if self.fails:
             raise Broken
         thing = Thing()
@@ -158,9 +188,48 @@ class PoolMachine(RuleBasedStateMachine):
     def _lend(self, entry: Entry[Thing]) -> Thing:
         assert not self._is_lent(entry.obj), "lent to two owners"
         assert any(entry.obj is one for one in self.alive), "lent after it was closed"
+        assert not any(entry.obj is one for one in self.stale), "lent after a drain"
+        assert self.clock() < entry.expires, "lent after its time"
         self.lent.append(entry.obj)
         self.gets += 1
         return entry.obj
+
+    def _turned_down(self, closed: int) -> None:
+        """What was closed since within a loan: it was lent, and not accepted."""
+        number = len(self.closed) - closed
+        self.gets += number
+        self.returns += number
+        self.turned_down += number
+
+    def _serve(self, entry: Entry[Thing] | None, waiter: Waiter[Thing], signal: Signal) -> list[Thing]:
+        """Somebody got an entry, a permit or nothing: as he who borrows does it, but for the sleep."""
+        while entry is not None and entry.stage is Stage.LIVE and (why := self.ledger.too_old(entry, self.clock())):
+            assert self.clock() >= self.ledger.quick_gets_until
+            assert self.core.locked(self.ledger.reject, entry, waiter.use, why)
+            entry, waiter, signal = self._ask_again(entry)
+        if entry is None:
+            signal.alarm = self.clock() + self.ledger.backoff.left_to_sleep(self.clock())
+            return []
+        self.waiting = [pair for pair in self.waiting if pair[0] is not waiter]
+        if entry.stage is Stage.CREATING:
+            self.permits.append((waiter, entry))
+            return []
+        return [self._lend_and_tell(entry)]
+
+    def _lend_and_tell(self, entry: Entry[Thing]) -> Thing:
+        self.core.herald.lent(entry, 0.0)
+        return self._lend(entry)
+
+    def _ask_again(self, dropped: Entry[Thing]) -> tuple[Entry[Thing] | None, Waiter[Thing], Signal]:
+        signal = Signal()
+        waiter = Waiter[Thing](here().owner, None, signal)
+        closed = len(self.closed)
+        entry = self.core.locked(lambda: self.ledger.ask(self.clock(), waiter, again=True))
+        if entry is None:  # in front of the queue, which those who are served have left
+            self.waiting.insert(sum(waiter.served for waiter, _ in self.waiting), (waiter, signal))
+        self.core.finish(dropped)
+        self._turned_down(closed)
+        return entry, waiter, signal
 
     # Borrowing and waiting. -----------------------------------------------------------------------------
 
@@ -179,20 +248,24 @@ class PoolMachine(RuleBasedStateMachine):
         assert not self.shut
         if entry is None:
             assert not hottest, "waits beside an idle object"
+            in_line = len([w for w, _ in self.waiting if not w.served])
+            assert (waiter.refused is not None) == (self.longest is not None and in_line >= self.longest)
+            if waiter.refused is not None:
+                self.refused += 1
+                self._abandon(waiter)
+                return multiple()
             self.waiting.append((waiter, signal))
-            return multiple()
-        if entry.stage is Stage.CREATING:
-            self.permits.append((waiter, entry))
-            return multiple()
-        assert [entry] == hottest, "the hottest is lent first"
-        return self._lend(entry)
+        else:
+            assert entry.stage is Stage.CREATING or [entry] == hottest, "the hottest is lent first"
+        return multiple(*self._serve(entry, waiter, signal))
 
-    @rule(target=borrowed)
-    def get_now(self) -> Thing | MultipleResults[Thing]:
+    @rule(target=borrowed, unhealthy=st.booleans(), fails=st.booleans())
+    def get_now(self, unhealthy: bool, fails: bool) -> Thing | MultipleResults[Thing]:
         """Somebody wants an object now or never, through the front door."""
         assert self.pool is not None
         before = self.clock()
-        self.fails = False
+        closed = len(self.closed)
+        self.unhealthy, self.fails = unhealthy, fails
         try:
             thing = self.pool.get(0)
         except TimeOut as error:
@@ -204,12 +277,13 @@ class PoolMachine(RuleBasedStateMachine):
         except PoolClosed:
             assert self.shut
             return multiple()
+        except Broken:
+            return multiple()
         finally:
+            self.unhealthy = self.fails = False
+            self._turned_down(closed)
             assert self.clock() == before, "waited, with a timeout of 0"
-        assert not self._is_lent(thing), "lent to two owners"
-        self.lent.append(thing)
-        self.gets += 1
-        return thing
+        return self._lend(self.ledger.using[id(thing)])
 
     @precondition(lambda self: any(signal.rung for _, signal in self.waiting))
     @rule(target=borrowed, which=st.integers(0, 9))
@@ -226,13 +300,9 @@ class PoolMachine(RuleBasedStateMachine):
             self.waiting.remove(pair)
             self._abandon(waiter)
             return multiple()
-        if entry is None:
-            return multiple()
-        self.waiting.remove(pair)
-        if entry.stage is Stage.CREATING:
-            self.permits.append((waiter, entry))
-            return multiple()
-        return self._lend(entry)
+        if entry is not None:
+            self.waiting.remove(pair)
+        return multiple(*self._serve(entry, waiter, signal))
 
     @precondition(lambda self: self.waiting)
     @rule(which=st.integers(0, 9))
@@ -248,18 +318,22 @@ class PoolMachine(RuleBasedStateMachine):
     # Creating. ------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.permits)
-    @rule(target=borrowed, fails=st.booleans(), which=st.integers(0, 9))
-    def create(self, fails: bool, which: int) -> Thing | MultipleResults[Thing]:
-        """Somebody who may create an object does, or fails."""
+    @rule(target=borrowed, fails=st.booleans(), patient=st.booleans(), which=st.integers(0, 9))
+    def create(self, fails: bool, patient: bool, which: int) -> Thing | MultipleResults[Thing]:
+        """Somebody who may create an object does, or fails; then he gives up, or waits on in front."""
         waiter, entry = self.permits.pop(which % len(self.permits))
         self.fails = fails
         try:
             self.core.create(entry)
             self.core.locked(self.ledger.admit, entry, self.clock(), waiter)
         except (Broken, Closed):
+            if fails and patient and not self.shut:
+                return multiple(*self._serve(*self._ask_again(entry)))
             self._abandon(waiter)
             return multiple()
-        return self._lend(entry)
+        finally:
+            self.fails = False
+        return self._lend_and_tell(entry)
 
     @precondition(lambda self: self.permits)
     @rule()
@@ -295,12 +369,14 @@ class PoolMachine(RuleBasedStateMachine):
     def drop_a_lease(self) -> None:
         """A lease is dropped."""
         assert self.pool is not None
-        self.fails = False
+        closed = len(self.closed)
         try:
             lease = self.pool.lease(0)
         except (TimeOut, PoolClosed) as error:
             self.timeouts += isinstance(error, TimeOut)
             return
+        finally:
+            self._turned_down(closed)
         self.gets += 1
         self.returns += 1
         del lease
@@ -320,7 +396,13 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([HEAD_START / 2, HEAD_START, 50.0, AVAIL, WARN, KILL]))
     def time_passes(self, seconds: float) -> None:
+        self._advance(seconds)
+
+    def _advance(self, seconds: float) -> None:
         self.clock.advance(seconds)
+        for _, signal in self.waiting:
+            if signal.alarm <= self.clock():
+                signal.alarm, signal.rung = math.inf, True
 
     def _overdue(self) -> list[Thing]:
         now = self.clock()
@@ -346,10 +428,14 @@ class PoolMachine(RuleBasedStateMachine):
         self.keeper.run()
         self.unhealthy = self.fails = False
         self._killed(overdue)
-        for thing in old if not was_shut else []:
-            assert any(thing is one for one in self.closed), "not expired in time"
-        if unhealthy and not was_shut and not self.ledger.waiters:
-            least = 0 if fails else min(self.bound, self.core.config.min_size)
+        if was_shut:
+            return
+        if self.core.config.max_lifetime is None:  # else others may have gone, and these were not to spare any more
+            for thing in old:
+                assert any(thing is one for one in self.closed), "not expired in time"
+        assert all(now < entry.expires for entry in self.ledger.shelves()), "idle after its time"
+        if unhealthy and not self.ledger.waiters:
+            least = 0 if fails else self.core.config.min_size
             assert self.ledger.nidle <= max(least, 0), "an unhealthy object stays"
         for thing in self.lent:
             assert any(thing is one for one in self.alive), "closed while lent, and not overdue"
@@ -358,12 +444,42 @@ class PoolMachine(RuleBasedStateMachine):
     @rule()
     def refill(self) -> None:
         """The house keeper tops the pool up to its least size, when the back-off is over."""
-        self.clock.advance(5.0)
-        self.fails = False
+        self._advance(5.0)
         overdue = self._overdue()
         self.keeper.look_at(self.core)
         self._killed(overdue)
-        assert not self.ledger.wants_refill()
+        # Of two who wait for the end of a back-off the caller comes first.
+        assert not self.ledger.wants_refill() or not self.ledger.backoff.allows(self.clock())
+
+    # Operators. -----------------------------------------------------------------------------------------
+
+    @precondition(lambda self: not self.shut)
+    @rule()
+    def drain(self) -> None:
+        """What exists now is not lent again."""
+        assert self.pool is not None
+        self.stale = list(self.alive)
+        self.pool.drain()
+        assert not any(entry.obj is one for entry in self.ledger.shelves() for one in self.stale)
+
+    @rule()
+    def clear(self) -> None:
+        """What is idle goes."""
+        assert self.pool is not None
+        idle = [entry.obj for entry in self.ledger.shelves()]
+        self.pool.clear()
+        assert all(any(thing is one for one in self.closed) for thing in idle)
+        assert not self.ledger.nidle
+
+    @rule(bound=st.integers(1, 4), least=st.integers(0, 2))
+    def resize(self, bound: int, least: int) -> None:
+        """Other bounds: growing serves waiters, shrinking closes what is idle; what is lent and being made stays."""
+        assert self.pool is not None
+        self.most = max(bound, self.most)
+        self.bound = bound
+        self.pool.resize(min_size=min(bound, least), max_size=bound)
+        for thing in self.lent:
+            assert any(thing is one for one in self.alive), "closed while lent"
 
     @precondition(lambda self: not self.shut and self.gets > 5)
     @rule()
@@ -377,8 +493,10 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def bounded(self) -> None:
-        """1. Objects alive never exceed the bound, those being created included."""
-        assert len(self.alive) + len(self.permits) <= len(self.ledger.places) <= self.bound
+        """1. Objects alive never exceed the bound, those being created included; after it fell, the number then."""
+        assert len(self.alive) + len(self.permits) <= len(self.ledger.places) <= self.most
+        self.most = max(self.bound, len(self.ledger.places))
+        assert len(self.ledger.places) <= self.bound or not self.ledger.nidle, "too many, and some are idle"
 
     @invariant()
     def owned_once(self) -> None:
@@ -396,7 +514,9 @@ class PoolMachine(RuleBasedStateMachine):
         asleep = [waiter for waiter, signal in self.waiting if not signal.rung]
         awake = len(self.waiting) - len(asleep)
         assert not asleep or self.ledger.nidle <= awake, "an object is idle and nobody comes for it"
-        assert not asleep or not self.ledger.places.has_room(), "a place is free and nobody may create"
+        if asleep and self.ledger.places.has_room() and not awake:
+            assert not self.ledger.backoff.allows_callers(self.clock()), "a place is free and nobody may create"
+            assert any(signal.alarm < math.inf for _, signal in self.waiting), "nobody will try again"
 
     @invariant()
     def served_in_order(self) -> None:
@@ -425,6 +545,29 @@ class PoolMachine(RuleBasedStateMachine):
         assert stats["nwaiting"] == len([w for w, _ in self.waiting if not w.served]) or self.shut
         assert stats["nobjs"] == len(self.alive) + self.ledger.places.ncreating
 
+    @invariant()
+    def observed_rightly(self) -> None:
+        """The books of an observer, who knows only what it is told, say the same as the pool's."""
+        assert self.pool is not None
+        stats, auditor = self.pool.stats(), self.auditor
+        assert stats["nrefused"] == self.refused
+        assert not auditor.wrong
+        assert stats["observer_errors"] == 0
+        if not self.observed:
+            return
+        assert sorted(auditor.alive) == sorted(map(id, self.alive))
+        assert sorted(auditor.lent_now) == sorted(map(id, self.lent))
+        assert len(auditor.created_so_far) == stats["ncreated"]
+        assert len(auditor.loans) == stats["nuses"] - self.turned_down
+        assert len(auditor.reasons) == stats["ndestroys"]
+        assert len(auditor.timeouts) == stats["ntimeouts"]
+        assert len(auditor.failed_creations) == stats["nerrors"]
+        counts: Mapping[str, object] = stats
+        assert {key: auditor.reasons.count(reason) for key, reason in ENDS.items()} == {
+            key: counts[key] for key in ENDS
+        }
+        assert auditor.reasons.count("health") == stats["bad_health"]
+
     def teardown(self) -> None:
         """In the end everything that was made is closed, once."""
         assert self.pool is not None
@@ -440,6 +583,9 @@ class PoolMachine(RuleBasedStateMachine):
         self.core.run_chores()
         assert not self.alive
         assert not self.ledger.places
+        assert not self.auditor.alive
+        assert not self.auditor.lent_now
+        assert not self.auditor.wrong
 
 
 @pytest.mark.timeout(600)

@@ -13,6 +13,6 @@ def test_an_entry_is_retired_once(keeper: HandMovedKeeper) -> None:
     pool = Pool(Thing, 1)
     entry = pool._core.ledger.idle.pop()
     retire = pool._core.ledger.places.retire
-    assert [retire(entry), retire(entry)] == [True, False]
+    assert [retire(entry, "broken"), retire(entry, "idle")] == [True, False]
     pool._core.finish(entry)
-    assert retire(entry) is False
+    assert retire(entry, "idle") is False

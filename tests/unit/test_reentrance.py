@@ -32,10 +32,22 @@ def test_an_object_is_given_back(keeper: HandMovedKeeper, works: Works) -> None:
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_an_object_is_given_back_that_needs_a_look(broken: bool, keeper: HandMovedKeeper, works: Works) -> None:
-    """An object that needs one is left to the house keeper, who closes it, and its place is free."""
+    """A broken one is left to the house keeper, who closes it; any other is there again at once."""
     pool = Pool(works.make, 1, min_size=0, retter=lambda _: None, closer=works.close)
     thing = pool.get()
     in_the_middle(pool, lambda: pool.discard(thing) if broken else pool.ret(thing))
+    assert works.alive == [thing]
+    assert pool.stats()["navail"] == (not broken)
+    keeper.run()
+    assert works.alive == ([] if broken else [thing])
+    assert (pool.get(0) is thing) != broken
+
+
+def test_an_object_is_given_back_that_is_worn_out(keeper: HandMovedKeeper, works: Works) -> None:
+    """It is left to the house keeper, who closes it."""
+    pool = Pool(works.make, 1, min_size=0, max_use=1, closer=works.close)
+    thing = pool.get()
+    in_the_middle(pool, lambda: pool.ret(thing))
     assert works.alive == [thing]
     keeper.run()
     assert works.alive == []

@@ -9,9 +9,7 @@ import threading
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolClosed, TimeOut
-from ProxyPatternPool._pool import upkeep
 from ProxyPatternPool._pool.entry import Entry
-from ProxyPatternPool._pool.ledger import Ledger
 
 from .clock import HandMovedClock, HandMovedKeeper
 from .helpers import ROOT, Caller, Naps, Nuisance, Thing, Works, eventually, run_script, said, wait_for
@@ -211,6 +209,7 @@ def test_fault_09_no_place_is_lost(error: type[BaseException], keeper: HandMoved
     for expected in (error, HookError if issubclass(error, Exception) else error):
         with pytest.raises(expected):
             pool.get(0)
+        naps.clock.advance(5)  # the back-off
     thing = pool.get(0)
     naps.meanwhile.append(fail)
     with pytest.raises(error):
@@ -290,14 +289,15 @@ def test_fault_12_nothing_is_refilled_in_a_closed_pool(
     """The same for a refill that was let pass just before the close."""
     pool = Pool(works.make, 2, closer=works.close)
     pool.discard(pool.get())
-    permit = upkeep._permit_to_refill
+    ledger = pool._core.ledger
+    permit = ledger.permit_to_refill
 
-    def permit_and_close(ledger: Ledger[Thing]) -> Entry[Thing] | None:
-        entry = permit(ledger)
+    def permit_and_close(now: float) -> Entry[Thing] | None:
+        entry = permit(now)
         ledger.close()
         return entry
 
-    monkeypatch.setattr(upkeep, "_permit_to_refill", permit_and_close)
+    monkeypatch.setattr(ledger, "permit_to_refill", permit_and_close)
     keeper.run()
     assert works.numbers == [0]
     assert pool.stats()["nobjs"] == 0

@@ -10,7 +10,7 @@ import pytest
 
 from ProxyPatternPool import Pool, PoolClosed
 from ProxyPatternPool._pool.entry import Entry
-from ProxyPatternPool._pool.ledger import Put
+from ProxyPatternPool._pool.shelves import NEVER, Put
 
 from .clock import HandMovedClock, HandMovedKeeper
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
@@ -172,7 +172,7 @@ def test_two_who_wait_for_the_end(keeper: HandMovedKeeper) -> None:
     pool = Pool(Thing)
     thing = pool.get()
     callers = [Caller(lambda: pool.shutdown(math.inf)) for _ in range(3)]
-    eventually(lambda: len(pool._core._leaving) == 3)
+    eventually(lambda: len(pool._core._onlookers) == 3)
     pool.ret(thing)
     for caller in callers:
         caller.result()
@@ -193,7 +193,7 @@ def test_an_interrupted_close(keeper: HandMovedKeeper, works: Works, naps: Naps)
         pool.get()
     pool.ret(thing)
     assert works.alive == []
-    assert pool._core._leaving == []
+    assert pool._core._onlookers == []
 
 
 def test_a_close_interrupted_by_a_closer(keeper: HandMovedKeeper, works: Works) -> None:
@@ -218,12 +218,12 @@ def test_a_return_that_crosses_the_close(keeper: HandMovedKeeper, works: Works) 
         pool = Pool(works.make, 2, 2, closer=works.close)
         ledger = pool._core.ledger
         entry = ledger.using.pop(id(pool.get()))
-        # The steps of ret(), with the close between its look at `watched` and its append to the deque it has
+        # The steps of ret(), with the close between its look at the time and its append to the deque it has
         # loaded, before the close (late) or after.
         idle = ledger.idle
         pool.shutdown()
         (idle if late else ledger.idle).append(entry)
-        assert ledger.watched
+        assert ledger.quick_rets_until == NEVER
         pool._core.follow_up(entry, Put.WATCHED)
         assert works.alive == []
         assert pool.stats()["nobjs"] == 0
@@ -299,3 +299,21 @@ def test_house_keeping_ends(keeper: HandMovedKeeper, clock: HandMovedClock) -> N
     clock.advance(100)
     assert keeper.look_at(pool._core) is None
     assert pool.stats()["hk_rounds"] == 0
+
+
+def test_an_interrupted_shutdown(keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception reaches the caller, and the house keeper does the rest."""
+    pool = Pool(works.make, 2, 2, closer=works.close)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pool._core.ledger, "shut", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            pool.shutdown()
+    assert len(works.alive) == 2
+    keeper.run()
+    assert works.alive == []
+    with pytest.raises(PoolClosed):
+        pool.get(0)

@@ -32,6 +32,14 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "max_avail_delay": float,
     "max_using_delay_warn": float,
     "max_using_delay_kill": float,
+    "max_lifetime": float,
+    "health_before_get": (float, type(None)),
+    "backoff": (list, type(None)),
+    "retry_in": float,
+    "nexpired": int,
+    "ndrained": int,
+    "nshed": int,
+    "ncleared": int,
     "health_freq": int,
     "now": float,
     "sem": (dict, type(None)),
@@ -53,6 +61,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "nwornout": int,
     "nborrows": int,
     "nreturns": int,
+    "nstale": int,
     "ndestroys": int,
     "nhealth": int,
     "bad_health": int,
@@ -67,6 +76,9 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "nerrors": int,
     "last_error": (str, type(None)),
     "hook_errors": int,
+    "observer_errors": int,
+    "max_waiting": (int, type(None)),
+    "nrefused": int,
     "wait_time": float,
     "max_wait": float,
 }
@@ -335,6 +347,7 @@ def test_counters_add_up(keeper: HandMovedKeeper, clock: HandMovedClock, works: 
     with pytest.raises(ConnectionError):
         pool.get()
     works.failing = None
+    clock.advance(1)
     killed, kept, expired = [pool.get() for _ in range(3)]
     pool.ret(expired)
     clock.advance(11)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import housekeeper
-from ProxyPatternPool._pool.ledger import Put
+from ProxyPatternPool._pool.shelves import Put
 from ProxyPatternPool._pool.waiters import Waiter, WaitQueue
 from ProxyPatternPool._sync.owner import here
 from ProxyPatternPool._sync.sleeper import NativeSleeper
@@ -525,8 +525,8 @@ def test_nobody_sleeps_while_something_is_idle(keeper: HandMovedKeeper, monkeypa
     def sleep_natively(_: Callable[[], None]) -> NativeSleeper:
         return NativeSleeper()
 
-    def join_as_it_comes_back(queue: WaitQueue[Thing], waiter: Waiter[Thing], now: float) -> None:
-        join(queue, waiter, now)
+    def join_as_it_comes_back(queue: WaitQueue[Thing], waiter: Waiter[Thing], now: float, *, in_front: bool) -> None:
+        join(queue, waiter, now, in_front=in_front)
         # As another thread's ret() does that began before anybody waited: without the lock, which is held here.
         entry = pool._core.ledger.using.pop(id(thing))
         pool._core.ledger.idle.append(entry)
@@ -546,10 +546,10 @@ def test_a_return_during_the_queueing_is_announced(keeper: HandMovedKeeper, naps
     def give_back_half_seen() -> None:
         # ret() as it goes when the waiter comes between its look and its append.
         entry = ledger.using.pop(id(thing))
-        watched, ledger.watched = ledger.watched, 0
+        seen, ledger.quick_rets_until = ledger.quick_rets_until, math.inf
         put = ledger.put(entry, naps.clock())
         assert put is None
-        ledger.watched = watched
+        ledger.quick_rets_until = seen
         pool._core.follow_up(entry, Put.WATCHED)
 
     naps.meanwhile.append(give_back_half_seen)

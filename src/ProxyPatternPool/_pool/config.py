@@ -2,7 +2,7 @@
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, cast, get_args
 
 from .._errors import PoolValueError
@@ -69,6 +69,21 @@ def _limit(name: str, value: object) -> float | None:
     return span if 0 < span < math.inf else None
 
 
+def _pair(name: str, value: object) -> tuple[float, float]:
+    """Check two time spans, the second not below the first."""
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{name} must be a pair of seconds, or None, not {value!r}")
+    spans = [seconds(name, span) for span in cast("tuple[object, ...]", value)]
+    if len(spans) != 2 or not 0 < spans[0] <= spans[1] < math.inf:
+        raise PoolValueError(f"{name} must be two times of more than 0 seconds, the shorter first, not {value!r}")
+    return spans[0], spans[1]
+
+
+def _check_bounds(least: int, bound: int | None) -> None:
+    if bound is not None and least > bound:
+        raise PoolValueError(f"min_size ({least}) must not exceed max_size ({bound})")
+
+
 def set_log_level(level: object) -> None:
     """Set the level of the package's logger.
 
@@ -94,10 +109,15 @@ class PoolConfig:
     min_size: int
     timeout: float | None
     max_use: int | None
+    max_waiting: int | None
+    max_lifetime: float | None
     max_avail_delay: float | None
     warn_delay: float | None
     kill_delay: float | None
     health_freq: int
+    health_before_get: float | None
+    """Seconds for which an object that was used or checked counts as well; ``None``: for ever."""
+    backoff: tuple[float, float] | None
     delay: float | None
     """Seconds between house-keeping rounds, ``None`` where there is nothing to watch."""
     exact: bool
@@ -114,10 +134,14 @@ class PoolConfig:
         min_size: object,
         timeout: object,
         max_use: object,
+        max_waiting: object,
+        max_lifetime: object,
         max_avail_delay: object,
         max_using_delay: object,
         max_using_delay_kill: object,
         health_freq: object,
+        health_before_get: object,
+        backoff: object,
         hk_delay: object,
         delay: object,
         has_health: bool,
@@ -133,13 +157,13 @@ class PoolConfig:
         """
         bound = (0 if max_size is None else count("max_size", max_size)) or None
         least = count("min_size", min_size)
-        if bound is not None and least > bound:
-            raise PoolValueError(f"min_size ({least}) must not exceed max_size ({bound})")
+        _check_bounds(least, bound)
         if delay is not None and hk_delay is not None:
             raise PoolValueError(f"hk_delay ({hk_delay!r}) and delay ({delay!r}) are the same parameter: give only one")
         forced = _limit("delay", delay) if delay is not None else None
         if hk_delay is not None:
             forced = _limit("hk_delay", hk_delay)
+        lifetime = _limit("max_lifetime", max_lifetime)
         idle = _limit("max_avail_delay", max_avail_delay)
         kill = _limit("max_using_delay_kill", max_using_delay_kill)
         warn = _limit("max_using_delay", max_using_delay)
@@ -148,7 +172,12 @@ class PoolConfig:
         wait = None if timeout is None else seconds("timeout", timeout)
         if wait == math.inf:
             wait = None
-        watched = [limit for limit in (idle, warn, kill) if limit is not None]
+        before_get = None if health_before_get is None else seconds("health_before_get", health_before_get)
+        if before_get == math.inf:
+            before_get = None
+        if before_get is not None and not has_health:
+            raise PoolValueError(f"health_before_get ({health_before_get!r}) needs a health check: give health, too")
+        watched = [limit for limit in (lifetime, idle, warn, kill) if limit is not None]
         if not isinstance(hook_errors, str):
             raise TypeError(f"hook_errors must be a string, not {hook_errors!r}")
         if hook_errors not in get_args(HookErrors):
@@ -160,16 +189,31 @@ class PoolConfig:
             min_size=least,
             timeout=wait,
             max_use=count("max_use", max_use) or None,
+            max_waiting=None if max_waiting is None else count("max_waiting", max_waiting),
+            max_lifetime=lifetime,
             max_avail_delay=idle,
             warn_delay=warn,
             kill_delay=kill,
             health_freq=count("health_freq", health_freq, least=1),
+            health_before_get=before_get,
+            backoff=None if backoff is None else _pair("backoff", backoff),
             delay=forced or (min(watched) / 2 if watched else HEALTH_DELAY if has_health else None),
             exact=forced is None,
             hook_errors=cast(HookErrors, hook_errors),
             trace_owner=expect("trace_owner", trace_owner, bool, "True or False"),
             name=name,
         )
+
+    def resized(self, *, min_size: object, max_size: object) -> "PoolConfig":
+        """Change the bounds, ``None`` for one that stays as it is.
+
+        Raises:
+            TypeError, PoolValueError: as in ``validated``.
+        """
+        bound = self.max_size if max_size is None else count("max_size", max_size) or None
+        least = self.min_size if min_size is None else count("min_size", min_size)
+        _check_bounds(least, bound)
+        return replace(self, min_size=least, max_size=bound)
 
     @property
     def warns_too_late(self) -> bool:

@@ -7,6 +7,7 @@ so that dropping the pool is noticed.
 import itertools
 import logging
 import math
+import random
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -18,18 +19,20 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from .._errors import PoolException
 from .._hooks import Hooks
+from .._observe import Observer
 from .._sync.native import allocate_lock, get_ident
 from .._sync.owner import here
 from .._sync.sleeper import Home, Sleeper, sleeper
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
+from .herald import Herald
 from .household import Household
 from .housekeeper import HouseKeeper
 from .ledger import Closed, Ledger
 from .lifecycle import Lifecycle, keepsake
 from .racing import snapshot
 from .rounds import Rounds
-from .stats import Tally
+from .stats import Faults, Tally
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -39,6 +42,9 @@ log = logging.getLogger("ppp")
 
 _ids = itertools.count(1)
 
+FAULTS = 16
+"""Kinds of errors that are remembered."""
+
 
 class Reentered(PoolException):
     """Somebody came back to a pool in the middle of one of its locked steps, in the same thread."""
@@ -47,7 +53,9 @@ class Reentered(PoolException):
 class Core(Household, Generic[T]):
     """What all floors of a pool share."""
 
-    def __init__(self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper) -> None:
+    def __init__(
+        self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper, observer: Observer[T] | None = None
+    ) -> None:
         self.id = next(_ids)
         self.name = config.name if config.name is not None else f"#{self.id}"
         self.label = f"pool {self.name!r}" if config.name is not None else f"pool {self.name}"
@@ -56,9 +64,11 @@ class Core(Household, Generic[T]):
         self.started = datetime.now()
         self.started_at = self.clock()
         self._keeper = keeper
-        self.lifecycle = Lifecycle(hooks, config, self.label)
-        self._careful = hooks.retter is not None
-        self.plain = hooks.getter is None and not config.trace_owner  # nothing is to be done at each loan
+        self.herald = Herald(observer, self.name, self.label, self.clock)
+        self.lifecycle = Lifecycle(hooks, config, self.label, self.herald)
+        # Whether something is to be done at each return, with each object lent, and before it is.
+        self._careful = hooks.retter is not None or bool(self.herald)
+        self.dresses = hooks.getter is not None or config.trace_owner or bool(self.herald)
         self.here = here()
         if config.warns_too_late:
             log.warning(
@@ -73,9 +83,12 @@ class Core(Household, Generic[T]):
         """Begin with nothing: at construction, and in the child of a fork."""
         self.lock = allocate_lock()
         self._holder = 0  # the thread that is within a locked step
-        self.tally = self.lifecycle.tally = Tally()
+        self.tally = self.lifecycle.tally = self.herald.tally = Tally()
+        self.faults = Faults(FAULTS)
+        self.herald.faults = self.faults
         self._knock: Callable[[], None] = partial(self._keeper.knock, weakref.ref(self))
-        self.ledger: Ledger[T] = Ledger(self.config, Mailbox(self._knock), careful=self._careful)
+        plain = not self.dresses and self.config.health_before_get is None
+        self.ledger: Ledger[T] = Ledger(self.config, Mailbox(self._knock), careful=self._careful, plain=plain)
         self.rounds: Rounds[T] = Rounds(self.config, self.ledger)
         self.chores: deque[Callable[[], None]] = deque()
         self.home_chores: deque[Callable[[], None]] = deque()
@@ -83,8 +96,7 @@ class Core(Household, Generic[T]):
         self.home: Home | None = None
         self.attempts = self.nerrors = self.nreturns = 0
         self.last_error: BaseException | None = None
-        self._failures = 0  # creations that failed in a row
-        self._leaving: list[Sleeper] = []  # shutdowns that wait for the last place to be free
+        self._onlookers: list[Sleeper] = []  # who wait for the last place to be free, or the last object to be there
 
     def __repr__(self) -> str:
         return self.label
@@ -117,6 +129,11 @@ class Core(Household, Generic[T]):
         """Have the house keeper look at what is to be watched now."""
         self._keeper.watch(self)
 
+    def leave(self, chore: Callable[[], None]) -> None:
+        """Leave something to the house keeper; from anywhere, finalizers included."""
+        self.chores.append(chore)
+        self._keeper.knock(self)
+
     def say(self, line: Callable[[], None]) -> None:
         """Have something logged by the house keeper, one line at a time and holding up nothing else.
 
@@ -134,6 +151,9 @@ class Core(Household, Generic[T]):
             Closed: nobody is served any more.
         """
         self.locked(self._count_attempt)
+        start = self.clock()
+        if self.herald:
+            entry.told = {}
         try:
             self.lifecycle.make(entry)
             try:
@@ -142,30 +162,55 @@ class Core(Household, Generic[T]):
                 raise PoolException(f"{self.label}: {error}") from None
             self.lifecycle.open(entry)
         except BaseException as error:
-            self._failures += 1
             self.last_error = keepsake(error)
-            self.locked(self._count_error)
+            self.locked(self._count_error, entry, error)
             self.finish(entry)
+            self.herald.creation_failed(error, self.clock() - start)
             raise
         now = self.clock()
         entry.last_get = entry.last_ret = now
-        self._failures = 0
         self.last_error = None
+        self.locked(self._note_success, entry, now)
         self.look_after()
+        self.herald.created(entry, now - start)
 
     def _count_attempt(self) -> None:
         if self.ledger.closed:
             raise Closed
         self.attempts += 1
 
-    def _count_error(self) -> None:
+    def _count_error(self, entry: Entry[T], error: BaseException) -> None:
         self.nerrors += 1
+        backoff = self.ledger.backoff
+        if not backoff.failures:
+            entry.after_failures = 0  # others have succeeded since it was begun: it is the first
+        if isinstance(error, Exception):  # else it says nothing about the server
+            backoff.failed(self.clock(), entry.after_failures)
+
+    def _note_success(self, entry: Entry[T], now: float) -> None:
+        self.ledger.places.opened(entry)
+        self.ledger.begin_life(entry, now, random.random())
+        if self.ledger.backoff.failures:
+            self.ledger.backoff.succeeded()
+            self.ledger.nudge(now)  # those who waited for this may all create
+        self.wake_onlookers()
+
+    def tell_of_failure(self, error: BaseException) -> None:
+        """Log a failed creation that nobody else is told of."""
+        left = max(0.0, self.ledger.backoff.due_at - self.clock())
+        log.error("%s: creation failed, next attempt in %.3f s: %r", self.label, left, error)
 
     def finish(self, entry: Entry[T]) -> None:
         """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
         if entry.stage in (CREATING, LIVE) and entry.made:
             self.locked(self._end_early, entry)
+        if entry.told is not None and self.herald.busy:
+            self.leave(partial(self.finish, entry))
+            return
+        if entry.made and self.ledger.wants_refill():
+            self.look_after()  # where there is room the successor does not wait for the closer
         try:
+            self.herald.discarded(entry, self.clock())
             self.lifecycle.close(entry)
         finally:
             if entry.stage is RETIRED:  # interrupted before the closer
@@ -179,14 +224,13 @@ class Core(Household, Generic[T]):
     def _end_early(self, entry: Entry[T]) -> None:
         if entry.stage is CREATING:  # interrupted between the factory's return and the opener
             self.ledger.places.adopt(entry)
-        self.ledger.places.retire(entry)
+        self.ledger.places.retire(entry, entry.reason)
 
     def _free(self, entry: Entry[T]) -> None:
-        self.ledger.free(entry)
+        self.ledger.free(entry, self.clock())
         if self.ledger.closed and not self.ledger.places:
             self._keeper.forget(self)
-            for waiting in self._leaving:
-                waiting.wake()
+            self.wake_onlookers()
 
     # The end of the pool. --------------------------------------------------------------------------------
 
@@ -195,28 +239,48 @@ class Core(Household, Generic[T]):
         timeout = seconds("timeout", timeout)
         opened = not self.ledger.closed
         try:
-            doomed = self.locked(self.ledger.close)
+            doomed = self.locked(self.close_books)
         except Reentered:
             self.ledger.mailbox.abandoned = True
             self._keeper.knock(self)  # who closes it as soon as this handler has returned
             return
+        except BaseException:
+            self.ledger.mailbox.abandoned = True
+            self._keeper.knock(self)  # who does the rest
+            raise
         for entry in doomed:
             self.finish(entry)
         self.await_rest(timeout)
         if opened:
             self.tell_who_stays()
 
+    def close_books(self) -> list[Entry[T]]:
+        """Serve nobody any more, with the lock held; say what is to be closed."""
+        doomed = self.ledger.close()
+        self.wake_onlookers()
+        return doomed
+
     def await_rest(self, seconds: float) -> None:
         """Wait until every place is free, for some seconds at most."""
+        self.look_on(lambda: not self.ledger.places, seconds)
+
+    def look_on(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is so, for some seconds at most; say whether it is."""
         deadline = self.clock() + seconds
         bed = sleeper()
-        self.locked(self._leaving.append, bed)
+        self.locked(lambda: self._onlookers.append(bed))
         try:
-            while self.ledger.places and (left := deadline - self.clock()) > 0:
+            while not (so := done()) and (left := deadline - self.clock()) > 0:
                 bed.sleep(None if left == math.inf else left)
+            return so
         finally:
-            self.locked(self._leaving.remove, bed)
+            self.locked(lambda: self._onlookers.remove(bed))
             bed.dispose()
+
+    def wake_onlookers(self) -> None:
+        """Have all who wait for something to be so look whether it is; with the lock held."""
+        for waiting in self._onlookers:
+            waiting.wake()
 
     def tell_who_stays(self) -> None:
         for entry in snapshot(self.ledger.using.values()):

@@ -1,11 +1,13 @@
 """One place in a pool, and the object in it."""
 
 import enum
+import math
 from collections import deque
 from collections.abc import Callable
 from traceback import StackSummary
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from .._observe import DiscardReason
 from .._sync.owner import Owner
 
 T = TypeVar("T")
@@ -23,6 +25,12 @@ class Stage(enum.Enum):
 
 # By name: on 3.11 the look-up in the class costs a tenth of a microsecond each time.
 CREATING, LIVE, RETIRED, CLOSED, GONE = Stage
+
+
+Told: TypeAlias = dict[str | int, float]
+"""What observers were told of an object: ``created`` and ``discarded``, 1 if they were; ``loan``, the use of which they
+were told as the last, negative once they were told that it is over; ``took``, for ``created``; and by the number of a
+use, as long as it matters, whether they are being told of it, or never will be."""
 
 
 class Receipt(Protocol[T]):
@@ -63,16 +71,22 @@ class Entry(Generic[T]):
 
     __slots__ = (
         "__weakref__",
+        "after_failures",
         "close_look",
+        "expires",
         "key",
+        "last_check",
         "last_get",
         "last_ret",
         "mailbox",
         "obj",
         "owner",
+        "reason",
         "serial",
         "stack",
         "stage",
+        "told",
+        "traced",
         "uses",
         "warned",
     )
@@ -87,10 +101,16 @@ class Entry(Generic[T]):
         self.uses: int = 0
         self.close_look: int = 0  # a return at this many uses or more is looked at closely
         self.warned: int = 0  # the use about which a long-use warning was logged
+        self.after_failures: int = 0  # how many creations had failed in a row when this one was permitted
+        self.expires: float = math.inf  # when its lifetime ends
+        self.last_check: float = 0.0
         self.last_get: float = 0.0
         self.last_ret: float = 0.0
         self.owner: Owner | None = None
         self.stack: StackSummary | None = None
+        self.traced: int = 0  # the use to which the stack belongs
+        self.reason: DiscardReason = "interrupted"  # why it was retired
+        self.told: Told | None = None  # None where there is no observer
 
     @property
     def made(self) -> bool:

@@ -21,8 +21,8 @@ class Household(Protocol):
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
         ...
 
-    def run_chores(self, *, away: bool = False) -> None:
-        """Run what is queued, hooks included, but not ``home_chores`` if ``away`` from home; raises nothing."""
+    def run_chores(self, *, common: bool = True, home: bool = True) -> None:
+        """Run what is queued, hooks included: what may be done anywhere, and ``home_chores``; raises nothing."""
         ...
 
     def say(self, line: Callable[[], None]) -> None:

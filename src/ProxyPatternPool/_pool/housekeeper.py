@@ -14,10 +14,11 @@ import itertools
 import logging
 import os
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from .._sync.agenda import Agenda
 from .._sync.jobs import Jobs
@@ -33,7 +34,7 @@ log = logging.getLogger("ppp")
 CREW = 4
 """Threads that are started at once for chores; one more each time a pool's chores have waited for ``PATIENCE``."""
 HELPERS = 4
-"""Threads that may do chores of the same pool: its hooks may all hang, and the others' chores go on."""
+"""Threads that may do chores of the same pool, of either kind: if its closers all hang, objects are created still."""
 PATIENCE = 0.05
 """Seconds until chores that nobody took up get a thread more."""
 HUB_PATIENCE = 1.0
@@ -74,7 +75,7 @@ class HouseKeeper:
     def _reset(self) -> None:
         self._lock = allocate_lock()
         self._inbox: SimpleQueue[weakref.ref[Household] | Household | None] = SimpleQueue()
-        self._jobs: SimpleQueue[Household | Jobs] = SimpleQueue()
+        self._jobs: SimpleQueue[Job | Jobs] = SimpleQueue()
         self._last_jobs = Jobs()
         self._running = False
         self._vigils: weakref.WeakKeyDictionary[Household, Vigil] = weakref.WeakKeyDictionary()
@@ -83,7 +84,8 @@ class HouseKeeper:
         self._free = 0  # crew threads waiting for a job
         self._crew = 0  # crew threads in all
         self._numbers = itertools.count(1)
-        self._helping: weakref.WeakKeyDictionary[Household, int] = weakref.WeakKeyDictionary()  # crew threads by pool
+        # Crew threads by pool and kind of chores.
+        self._helping: weakref.WeakKeyDictionary[Household, Counter[bool]] = weakref.WeakKeyDictionary()
 
     def enter(self, household: Household) -> None:
         """Know a pool, weakly, for forks and the exit."""
@@ -159,7 +161,8 @@ class HouseKeeper:
             try:
                 at = step()
             except Exception:  # a bug of ours in one pool must not end the house keeping of all
-                log.exception("house keeping of %r failed", household)
+                with suppress(Exception):  # nor may a handler or filter of the log
+                    log.exception("house keeping of %r failed", household)
                 at = self.clock() + RETRY
             if at is not None:
                 times.append(at)
@@ -179,9 +182,10 @@ class HouseKeeper:
             vigil = self._vigils[household] = Vigil(home)
         now = self.clock()
         if home is None:
-            if vigil.away.too_long(at_home if chore is None else chore, now, PATIENCE):
-                self._employ(household, more=vigil.away.tries > 0)
-            return vigil.away.since + PATIENCE
+            for wait, waiting, at_home_too in ((vigil.away, chore, False), (vigil.at_home, at_home, True)):
+                if wait.too_long(waiting, now, PATIENCE):
+                    self._employ(Job(household, at_home_too), more=wait.tries > 0)
+            return min(vigil.away.since, vigil.at_home.since) + PATIENCE
         late = vigil.away.too_long(chore, now, HUB_PATIENCE)
         late_at_home = vigil.at_home.too_long(at_home, now, HUB_PATIENCE)
         if (late or late_at_home) and not vigil.send(household, home):
@@ -190,17 +194,17 @@ class HouseKeeper:
         if late_at_home and vigil.at_home.tries == TRIES:
             household.say(partial(log.warning, "%r: checks and creations wait for a hub that does not turn", household))
         if late and vigil.away.tries > 1:  # a greenlet was sent twice: the first may be in the middle of a long chore
-            self._employ(household, more=True)
+            self._employ(Job(household, home=False), more=True)
         return min(vigil.away.since, vigil.at_home.since) + HUB_PATIENCE
 
     # The crew. -------------------------------------------------------------------------------------
 
-    def _employ(self, household: Household, *, more: bool) -> None:
+    def _employ(self, job: "Job", *, more: bool) -> None:
         with self._lock:
-            helping = self._helping.get(household, 0)
-            if helping < HELPERS:
-                self._helping[household] = helping + 1  # from the put on, so that jobs not yet taken count
-                self._jobs.put(household)
+            helping = self._helping.setdefault(job.household, Counter())
+            if helping[job.home] < HELPERS:
+                helping[job.home] += 1  # from the put on, so that jobs not yet taken count
+                self._jobs.put(job)
             elif self._crew:
                 return
             if more:
@@ -222,7 +226,7 @@ class HouseKeeper:
             with self._lock:
                 self._free += 1
             try:
-                job: Household | Jobs | None = jobs.get(timeout=IDLE)
+                job: Job | Jobs | None = jobs.get(timeout=IDLE)
             except Empty:
                 job = None
             with self._lock:
@@ -234,9 +238,9 @@ class HouseKeeper:
             if isinstance(job, Jobs):
                 job.run()
             elif job is not None:
-                job.run_chores(away=job.home is not None)
+                job.run()
                 with self._lock:
-                    self._helping[job] = self._helping.get(job, 1) - 1
+                    self._helping.setdefault(job.household, Counter())[job.home] -= 1
                     self._done += 1
             job = None  # keep no pool alive while waiting
 
@@ -282,6 +286,19 @@ class HouseKeeper:
         self._reset()
         for household in self._alive():
             household.after_fork()
+
+
+class Job(NamedTuple):
+    """To do the chores of one kind, those of a pool's home or all others."""
+
+    household: Household
+    home: bool
+
+    def run(self) -> None:
+        if not self.home:
+            self.household.run_chores(home=False)
+        elif self.household.home is None:  # it may have got one since
+            self.household.run_chores(common=False)
 
 
 def _pop(items: "deque[Item]") -> "Item | None":

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Generic, NoReturn, Protocol, SupportsIndex, TypeVar
 
 from .._errors import PoolException
+from .._observe import DiscardReason
 from .entry import Entry, Receipt
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ class Lender(Protocol[T]):
     label: str
 
     def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]: ...
-    def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None: ...
+    def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> None: ...
     def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None: ...
 
 
@@ -76,7 +77,7 @@ class Lease(Generic[T]):
         """Give a broken object back: it is closed and its place freed. A second call does nothing."""
         entry = self._entry
         if entry is not None:
-            self._lender.end_loan(entry, self._use, broken=True)
+            self._lender.end_loan(entry, self._use, "broken")
             self._entry = None
 
     def __enter__(self) -> T:

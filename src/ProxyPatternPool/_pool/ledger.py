@@ -1,30 +1,22 @@
 """The book of all entries and waiters: decides, and returns the work to do.
 
-No user code, no clock of its own, no thread. Three steps are atomic and need no lock, taking an idle
-entry, ending its loan, and putting it back; every other method is called with the pool's lock held.
-
-Why they are safe without the lock:
-
-- ``idle.pop()`` and ``using.pop(id)`` are each one call into C: of two callers one gets the entry. From
-  then on it is exclusively that caller's, so its times and uses are written plainly and are exact.
-- Between "append to idle, then look whether the pool is watched" (here) and "watch the pool, then look
-  for an idle entry" (``ask``, ``close``) at least one side sees the other: nobody sleeps while an object
-  is idle, and no object stays idle in a closed pool. Without a GIL that order is not given by the
-  interpreter: the pool then puts entries back under its lock.
+No user code, no clock of its own, no thread. Everything here is called with the pool's lock held; the steps that need
+none are those of the shelves.
 """
 
-import enum
 from collections import deque
-from typing import Generic, TypeVar
+from typing import TypeVar
 
+from .._observe import DiscardReason
 from .._sync.native import GIL
-from .._sync.owner import Owner
 from . import policy
+from .backoff import Backoff
 from .config import PoolConfig
-from .entry import LIVE, Entry, Mailbox, Receipt
+from .entry import LIVE, Entry, Mailbox
 from .places import Places
 from .policy import RETIRE
-from .racing import remove, snapshot
+from .racing import remove
+from .shelves import NEVER, Shelves
 from .waiters import Waiter, WaitQueue
 
 T = TypeVar("T")
@@ -37,81 +29,33 @@ class Closed(Exception):
     """The ledger is closed. Not the public error: a factory may raise that one, of another pool."""
 
 
-class Put(enum.Enum):
-    """What is left to do after putting an entry back without the lock."""
-
-    WATCHED = "idle, and settle() is to be called with the lock"
-    REFUSED = "still the caller's, and to be looked at closely"
-
-
-WATCHED, REFUSED = Put.WATCHED, Put.REFUSED
-
-
-class _Nothing(deque[Entry[T]]):
-    """The idle entries of a closed pool: whoever looks finds none."""
-
-    def pop(self, *_: int) -> Entry[T]:
-        raise IndexError
-
-
-class Ledger(Generic[T]):
+class Ledger(Shelves[T]):
     """Who is idle, who is lent, who waits, and how many places are taken.
 
     Counts of entries are sizes of collections, and each collection changes by single calls: an exception
     thrown into the middle of a step can at worst lose sight of one entry, which then dies and is mailed.
     """
 
-    def __init__(self, config: PoolConfig, mailbox: Mailbox[T], *, careful: bool, lock_free: bool = GIL) -> None:
+    def __init__(
+        self, config: PoolConfig, mailbox: Mailbox[T], *, careful: bool, plain: bool = True, lock_free: bool = GIL
+    ) -> None:
+        super().__init__(max_use=config.max_use, plain=plain, lock_free=lock_free)
         self._config = config
         self.mailbox = mailbox
-        self.idle: deque[Entry[T]] = deque()  # last in, first out: the left end is the oldest
-        self.checked: deque[Entry[T]] = deque()  # idle too: those a health round is through with
-        self._was_idle: deque[Entry[T]] = deque()
-        self.using: dict[int, Entry[T]] = {}
         self.waiters: WaitQueue[T] = WaitQueue()
         self.places: Places[T] = Places(config, mailbox, careful=careful)
+        self.backoff = Backoff(config.backoff)
         self.closed = False
-        self._lock_free = lock_free
-        self.watched = int(not lock_free)  # how many reasons there are to take the lock: waiters, the close…
-        self.nwornout = self.ntimeouts = 0
+        self.ntimeouts = self.nrefused = 0
         self.wait_time = self.max_wait = 0.0
+        self.nwaits = 0  # that have ended
+        self.waits: deque[float] | None = None  # how long the last of them were, once somebody has asked
 
-    # The atomic steps. ---------------------------------------------------------------------
-
-    def take(self, now: float, owner: Owner, receipt: Receipt[T] | None = None) -> Entry[T] | None:
-        """Lend the hottest idle entry, if there is one."""
-        try:
-            entry = self.idle.pop()
-        except IndexError:
-            return None
-        # The order matters to Rounds: the time before the use it belongs to, both before using.
-        entry.last_get = now
-        entry.owner = owner
-        entry.uses += 1
-        if receipt is not None:
-            receipt.note(entry, entry.uses)
-        self.using[entry.key] = entry
-        return entry
-
-    def end_loan(self, entry: Entry[T], use: int) -> bool:
-        """End one loan, if it is not over; say whether the entry is the caller's now."""
-        # The look and the pop are two steps, and need not be one: a loan that a lease holds ends elsewhere only if
-        # it is killed, after which there is no other, or by a caller who gives back what the lease is to give back.
-        return self.using.get(entry.key) is entry and entry.uses == use and self.using.pop(entry.key, None) is entry
-
-    def put(self, entry: Entry[T], now: float) -> Put | None:
-        """Make an entry idle that is the caller's; say what is left to do, ``None`` for nothing."""
-        entry.last_ret = now
-        watched = self.watched
-        if watched or entry.uses >= entry.close_look:
-            return REFUSED
-        self.idle.append(entry)
-        return WATCHED if self.watched else None
-
-    # Everything below is called with the lock held. ----------------------------------------------
-
-    def ask(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
+    def ask(self, now: float, waiter: Waiter[T], *, again: bool = False) -> Entry[T] | None:
         """Get an idle entry, lent, or a permit to create, or else join the queue, if the waiter can sleep.
+
+        One who asks ``again``, since what he got was no good, has had his turn already: he joins in front, and is
+        never too many.
 
         Raises:
             Closed: nobody is served any more.
@@ -119,16 +63,41 @@ class Ledger(Generic[T]):
         if self.closed:
             raise Closed
         entry = self._take_any(now, waiter)
-        if entry is None and self.places.has_room():
-            entry = waiter.gift = self.places.reserve()
-        if entry is None and waiter.sleeper is not None:
-            # First be seen, then look again: see the module's docstring.
-            self.watched += 1
-            self.waiters.join(waiter, now)
+        if entry is None:
+            self._let_create(now)  # those who wait for the end of a back-off come first
+            entry = waiter.gift = self._permit(now)
+        if entry is None and waiter.sleeper is not None and (again or not self._is_refused(waiter)):
+            # First be seen, then look again: see the docstring of ``shelves``.
+            self.quick_rets_until = NEVER
+            self.waiters.join(waiter, now, in_front=again)
             entry = self._take_any(now, waiter)
             if entry is not None:
                 self._leave(waiter, now)
         return entry
+
+    def _is_refused(self, waiter: Waiter[T]) -> bool:
+        """Note if too many are waiting. No exception: it would wake all of them, see ``Core.locked``."""
+        most = self._config.max_waiting
+        if most is not None and len(self.waiters) >= most and (waiting := self.waiters.count()) >= most:
+            waiter.refused = waiting
+            self.nrefused += 1
+        return waiter.refused is not None
+
+    def _permit(self, now: float) -> Entry[T] | None:
+        """Take a place for a caller, if there is room and no back-off forbids it."""
+        if not self.places.has_room() or not self.backoff.allows_callers(now):
+            return None
+        return self._reserve(now)
+
+    def _reserve(self, now: float) -> Entry[T]:
+        entry = self.places.reserve()
+        entry.after_failures = self.backoff.begin(now)
+        return entry
+
+    def permit_to_refill(self, now: float) -> Entry[T] | None:
+        """Take a place for what is missing, if there is room and nobody waits for it."""
+        self.nudge(now)
+        return self._reserve(now) if self.wants_refill() and self.backoff.allows(now) else None
 
     def _take_any(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
         for shelf in (self.idle, self.checked):
@@ -173,6 +142,9 @@ class Ledger(Generic[T]):
         if entry is None:
             entry = self._take_any(now, waiter)
             if entry is None:
+                self._let_create(now)  # the end of a back-off is noticed by whoever looks first
+                entry = waiter.gift
+            if entry is None:
                 waiter.called = False
                 return None
         elif entry.stage is LIVE:
@@ -185,10 +157,14 @@ class Ledger(Generic[T]):
         if waiter.since is None:
             return
         if not self.waiters.leave(waiter):
-            self.nudge()  # it may have been told of an idle entry: somebody else is to come and look
+            self.nudge(now)  # it may have been told of an idle entry: somebody else is to come and look
         waited, waiter.since = now - waiter.since, None  # last: an interrupted step is done again
+        waiter.waited += waited
         self.wait_time += waited
-        self.max_wait = max(self.max_wait, waited)
+        self.max_wait = max(self.max_wait, waiter.waited)
+        self.nwaits += 1
+        if self.waits is not None:
+            self.waits.append(waiter.waited)
 
     def withdraw(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
         """Take out a waiter that gave up, or failed; what it had got goes to the next. Say what is to be finished."""
@@ -207,60 +183,93 @@ class Ledger(Generic[T]):
     def recover(self, now: float) -> list[Entry[T]]:
         """Take back what was given to greenlets whose thread has ended since. Say what is to be finished."""
         doomed = [self.withdraw(waiter, now) for waiter in self.waiters.stranded()]
+        self.nudge(now)
         return [entry for entry in doomed if entry is not None]
 
-    def nudge(self) -> None:
-        """Wake as many waiters as there are idle entries, and note whether anyone still waits."""
+    def nudge(self, now: float) -> None:
+        """See to it that nobody sleeps beside an idle entry or a free place, and note until when all is quick.
+
+        Of a place that is not to be used before a back-off is over one waiter is told, who then sleeps until that time.
+        """
+        blocked = bool(self.waiters.queue) and self._let_create(now)
         idle = len(self.idle) + len(self.checked)
-        if idle:
-            self.waiters.nudge(idle)
-        self.watched = len(self.waiters.queue) + self.closed + (not self._lock_free)
+        if idle or blocked:
+            self.waiters.nudge(idle or 1)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        end = NEVER if self.places.unsettled and not self.places.settle() else self.places.next_end
+        self.be_quick_until(end, returns=not self.closed and not self.waiters.queue)
+
+    def begin_life(self, entry: Entry[T], now: float, chance: float) -> None:
+        """Draw the lifetime of a new entry, if there is a limit."""
+        if self._config.max_lifetime is not None:
+            self.places.begin_life(entry, now + policy.lifetime(self._config.max_lifetime, chance))
+            self._weigh()
+
+    def _let_create(self, now: float) -> bool:
+        """Let waiters create, oldest first, as many as may; say whether there is room that a back-off keeps free."""
+        while self.places.has_room() and not self.closed and self.waiters.oldest() is not None:
+            permit = self._permit(now)
+            if permit is None:
+                return True
+            if not self.waiters.hand(permit):
+                self.places.free(permit)
+        return False
 
     def give(self, entry: Entry[T], now: float) -> bool:
         """Hand an entry that is the caller's to whoever is next; say whether it is to be closed instead."""
         if policy.on_return(entry.uses, self._config.max_use) is RETIRE:
-            self.nwornout += self.places.retire(entry)
-            return True
+            return self.places.retire(entry, "max_use")
         return self.pass_on(entry, now, self.idle)
 
     def pass_on(self, entry: Entry[T], now: float, shelf: deque[Entry[T]]) -> bool:
         """Give an entry to the oldest waiter, or put it on a shelf; say whether it is to be closed instead."""
         if self.closed:
-            return self.places.retire(entry)
+            return self.places.retire(entry, "shutdown")
+        if (why := self.outdated(entry, now)) is not None:
+            return self.places.retire(entry, why)
         if not self.waiters.hand(entry, since=now - HEAD_START):
             shelf.append(entry)
-        self.nudge()
+        self.nudge(now)
         return False
 
-    def settle(self, entry: Entry[T]) -> bool:
+    def outdated(self, entry: Entry[T], now: float) -> DiscardReason | None:
+        """Why an entry is not to be kept any longer, however well it is."""
+        if self.places.unsettled and self.places.too_many:
+            return "surplus"
+        return self.too_old(entry, now)
+
+    def too_old(self, entry: Entry[T], now: float) -> DiscardReason | None:
+        """Why an entry is not to be lent any more; may be asked without the lock by whoever has it."""
+        if self.places.unsettled and self.places.stale(entry):
+            return "drained"
+        return "max_lifetime" if now >= entry.expires else None
+
+    def reject(self, entry: Entry[T], use: int, why: DiscardReason) -> bool:
+        """End a loan that its borrower did not accept, and the entry; say whether it is to be closed."""
+        return self.end_loan(entry, use) and self.places.retire(entry, why)  # unless it was killed meanwhile
+
+    def settle(self, entry: Entry[T], now: float) -> bool:
         """Finish a ``put`` into a watched pool; say whether the entry is to be closed."""
         if not self.closed:
-            self.nudge()
-            return False
-        found = remove(self.idle, entry) or remove(self._was_idle, entry)
-        # Else somebody who came before the close has it, or the close found it.
-        return found and self.places.retire(entry)
-
-    @property
-    def nidle(self) -> int:
-        return len(self.idle) + len(self.checked)
-
-    def shelves(self) -> list[Entry[T]]:
-        """All idle entries, coldest first."""
-        return [*snapshot(self.checked), *snapshot(self.idle)]
+            # Whoever began to put it back before it was outdated did not see that, and `Rounds.prune` may have come
+            # before it was idle.
+            why = self.outdated(entry, now)
+            found = why is not None and remove(self.idle, entry) and self.places.retire(entry, why)
+            self.nudge(now)
+            return found
+        # If it is not there, somebody who came before the close has it, or the close found it.
+        return self.take_out_late(entry) and self.places.retire(entry, "shutdown")
 
     def wants_refill(self) -> bool:
         """Whether there are fewer entries than promised, and room for one more."""
         return not self.closed and self.places.nspare < 0 and self.places.has_room()
 
-    def free(self, entry: Entry[T]) -> None:
+    def free(self, entry: Entry[T], now: float) -> None:
         """Free the place of an entry that has come to its end, and let waiters create what there is room for."""
         self.places.free(entry)
-        while not self.closed and self.places.has_room() and self.waiters.oldest() is not None:
-            permit = self.places.reserve()
-            if not self.waiters.hand(permit):
-                self.places.free(permit)
-        self.nudge()
+        self.nudge(now)
 
     def close(self, *, at_exit: bool = False) -> list[Entry[T]]:
         """Serve nobody any more, and say what is to be closed: at the interpreter's exit what is lent, too.
@@ -269,18 +278,7 @@ class Ledger(Generic[T]):
         if nobody wakes them.
         """
         self.closed = True
-        self.watched += 1
-        if not isinstance(self.idle, _Nothing):
-            # Whoever loaded the old deque just before may still pop from it, or append to it: both are
-            # seen, the one because pop is atomic, the other because settle() looks there.
-            self._was_idle, self.idle = self.idle, _Nothing()
-        found: list[Entry[T]] = []
-        for shelf in (self._was_idle, self.checked):
-            while shelf:
-                try:
-                    found.append(shelf.pop())
-                except IndexError:  # somebody who came before the close was quicker
-                    break
+        found = self.shut()
         while at_exit:
             try:
                 found.append(self.using.popitem()[1])
@@ -288,4 +286,4 @@ class Ledger(Generic[T]):
                 break
         if not at_exit:
             self.waiters.dismiss()
-        return [entry for entry in found if self.places.retire(entry)]
+        return [entry for entry in found if self.places.retire(entry, "shutdown")]

@@ -1,50 +1,59 @@
-"""How objects are lent and taken back: lock, ask the ledger, unlock, do the work, settle."""
+"""How objects are lent: lock, ask the ledger, unlock, do the work, settle."""
 
 import inspect
-import logging
 import math
-from collections.abc import Callable, Iterator
 from functools import partial
 from traceback import StackSummary, walk_stack
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
-from .._errors import PoolClosed, TimeOut
-from .._sync.owner import Owner, here
+from .._errors import HookError, PoolClosed, TimeOut, TooManyWaiting
+from .._observe import DiscardReason
+from .._sync.owner import here
 from .._sync.sleeper import home, sleeper
 from .config import seconds
-from .core import Core, Reentered
 from .entry import CREATING, Entry, Receipt
-from .ledger import REFUSED, WATCHED, Closed, Put
-from .racing import first, remove
+from .ledger import Closed
+from .lifecycle import keepsake
+from .returning import Returning
 from .waiters import Waiter
 
 T = TypeVar("T")
 
-log = logging.getLogger("ppp")
-
 STACK_DEPTH = 32
 """Innermost frames kept of the stack of a ``get``, with ``trace_owner``."""
+
+Dropped: TypeAlias = tuple[Entry[T], DiscardReason]
+"""What a borrower got and did not accept, and why."""
 
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
-class Lending(Core[T]):
+class Lending(Returning[T]):
     """What borrowers need of a pool."""
-
-    # Borrowing. --------------------------------------------------------------------------------------
 
     def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]:
         """Lend an entry to the caller."""
         if timeout is not None:
             timeout = seconds("timeout", timeout)
-        entry = self.ledger.take(self.clock(), self.here.owner, receipt)
+        start = self.clock()
+        entry = self.ledger.take(start, self.here.owner, receipt)
         if entry is None:
-            entry = self._borrow_slowly(self.config.timeout if timeout is None else timeout, receipt)
-        if not self.plain:
+            entry = self._borrow_slowly(timeout, receipt, start)
+        elif entry.last_get >= self.ledger.quick_gets_until and (why := self._unfit(entry)) is not None:
             try:
-                self._dress(entry)
+                entry = self._borrow_slowly(timeout, receipt, start, (entry, why))
             except BaseException:
-                self.end_loan(entry, entry.uses, broken=True)
+                self.end_loan(entry, entry.uses, why)
+                raise
+        if self.dresses:
+            reason: DiscardReason | None = None  # to be told of it does nothing to an object
+            try:
+                if entry.told is not None and self.herald.lent(entry, self.clock() - start):
+                    self.leave(partial(self.finish, entry))
+                reason = "interrupted"
+                self._dress(entry)
+            except BaseException as error:
+                self.end_loan(entry, entry.uses, "hook" if isinstance(error, HookError) else reason)
                 raise
         return entry
 
@@ -54,52 +63,147 @@ class Lending(Core[T]):
             frame = inspect.currentframe()
             while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
                 frame = frame.f_back
-            entry.stack = StackSummary.extract(walk_stack(frame), limit=STACK_DEPTH, lookup_lines=False)
-            entry.stack.reverse()  # the most recent call last, as everyone reads it
+            stack = StackSummary.extract(walk_stack(frame), limit=STACK_DEPTH, lookup_lines=False)
+            stack.reverse()  # the most recent call last, as everyone reads it
+            entry.stack = stack
+            entry.traced = entry.uses
         self.lifecycle.lend(entry)
 
-    def _borrow_slowly(self, timeout: float | None, receipt: Receipt[T] | None) -> Entry[T]:
+    def _borrow_slowly(
+        self, timeout: float | None, receipt: Receipt[T] | None, start: float, dropped: Dropped[T] | None = None
+    ) -> Entry[T]:
+        """Lend an entry to a caller who found none idle, or dropped the one he found."""
+        if timeout is None:
+            timeout = self.config.timeout
+        deadline = math.inf if timeout is None else start + timeout
         self.here = here()  # greenlets may have come into use since the last look
         if self.home is None:
             self.home = home()
         if self.ledger.mailbox and self.sweep():
             self.look_after()
-        waiter: Waiter[T] = Waiter(self.here.owner, receipt, None if timeout == 0 else sleeper(self._knock))
+        bed = None if timeout == 0 else sleeper(self._knock)
+        waiter: Waiter[T] = Waiter(self.here.owner, receipt, bed)
         try:
-            entry = self._wait(waiter, timeout)
-            if entry.stage is CREATING:
-                self.create(entry)
-                self.locked(self.ledger.admit, entry, self.clock(), waiter)
+            # Each turn but the last ends an object, or an attempt to create one that was due.
+            while True:
+                if dropped is not None:
+                    entry = self._instead(dropped, waiter, start, deadline)
+                else:
+                    entry = self._wait(waiter, start, deadline)
+                why = self._accept(entry, waiter, deadline)
+                if why is None:
+                    return entry
+                # A new one: an interrupted step may have left the old one in the queue, as served.
+                dropped, waiter = (entry, why), Waiter(self.here.owner, receipt, bed, waiter.waited)
         except BaseException as error:
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
+            if dropped is not None:
+                self.end_loan(dropped[0], dropped[0].uses, dropped[1])  # harmless if it was ended
+            in_vain = waiter.in_vain
             doomed = self.locked(self.ledger.withdraw, waiter, self.clock())
             if doomed is not None:
                 self.finish(doomed)
+            if in_vain:
+                self.herald.timed_out(self.clock() - start)
+            elif waiter.refused is not None:
+                self.herald.refused(waiter.refused)
             if isinstance(error, Closed):
                 raise PoolClosed(f"{self.label} is closed") from None
             raise
         finally:
-            if waiter.sleeper is not None:
-                waiter.sleeper.dispose()
-        return entry
+            if bed is not None:
+                bed.dispose()
 
-    def _wait(self, waiter: Waiter[T], timeout: float | None) -> Entry[T]:
+    def _wait(self, waiter: Waiter[T], start: float, deadline: float) -> Entry[T]:
         """Get an entry, lent, or a permit to create one; queue for it if need be."""
-        start = self.clock()
-        deadline = math.inf if timeout is None else start + timeout
-        entry = self.locked(self.ledger.ask, start, waiter)
+        now = self.clock()
+        if waiter.since is None:
+            entry = self.locked(self.ledger.ask, now, waiter)
+        else:
+            entry = self.locked(self.ledger.answer, waiter, now)
         while entry is None:
+            if waiter.refused is not None:
+                raise self._refused()
             left = deadline - self.clock()
             if waiter.sleeper is None or left <= 0:
-                waiter.in_vain = True
-                raise self._timed_out(deadline - start)
+                raise self._timed_out(waiter, deadline - start)
+            # The end of a back-off wakes nobody: whoever has looked before it, at `now`, comes again by himself.
+            left = min(left, self.ledger.backoff.left_to_sleep(now))
             waiter.sleeper.sleep(None if left == math.inf else left)
-            entry = self.locked(self.ledger.answer, waiter, self.clock())
+            now = self.clock()
+            entry = self.locked(self.ledger.answer, waiter, now)
         return entry
 
-    def _timed_out(self, timeout: float) -> TimeOut:
+    def _instead(self, dropped: Dropped[T], waiter: Waiter[T], start: float, deadline: float) -> Entry[T]:
+        """Get an entry, or a permit, instead of one that was no good."""
+        now = self.clock()
+        entry, why = dropped
+        mine = self.locked(self.ledger.reject, entry, entry.uses, why)
+        late = waiter.sleeper is not None and now >= deadline
+        try:
+            # First be in front of the queue, then free the place: so it is this caller's.
+            other = None if late else self.locked(partial(self.ledger.ask, again=True), now, waiter)
+        finally:
+            if mine and waiter.sleeper is None:
+                self.finish(entry)
+            elif mine:
+                self.finish_elsewhere(entry)
+        if late:
+            raise self._timed_out(waiter, deadline - start)
+        return self._wait(waiter, start, deadline) if other is None else other
+
+    def finish_elsewhere(self, entry: Entry[T]) -> None:
+        """Have the house keeper close what a caller turned down, who is in front of the queue, and has a timeout."""
+        self.leave(partial(self.finish, entry))
+
+    def _accept(self, entry: Entry[T], waiter: Waiter[T], deadline: float) -> DiscardReason | None:
+        """Make of what a caller got an object lent to him; say why it is no good, if it is not.
+
+        Of a failed creation the caller hears for whom it was tried. But after the first failure in a row, of which
+        somebody has heard, one who came to wait for some time goes on waiting.
+        """
+        if entry.stage is not CREATING:
+            return self._unfit(entry)
+        try:
+            self.create(entry)
+            self.locked(self.ledger.admit, entry, self.clock(), waiter)
+        except Closed:
+            raise
+        except Exception as error:
+            retried = entry.after_failures > 0 and self.ledger.backoff.spaced
+            if not retried or waiter.sleeper is None or deadline == math.inf:
+                raise
+            self.tell_of_failure(error)
+            return entry.reason  # there is no object
+        return None
+
+    def _unfit(self, entry: Entry[T]) -> DiscardReason | None:
+        """Why an object just lent to the caller may not be: too old, or, if checked, in bad health."""
+        now, limit = entry.last_get, self.config.health_before_get
+        why = self.ledger.too_old(entry, now)
+        if why is not None or limit is None or now - max(entry.last_ret, entry.last_check) < limit:
+            return why
+        self.tally.add("checks_before_get")
+        try:
+            fine = self.lifecycle.check(entry)
+        except BaseException:  # the object's state is unknown
+            self.end_loan(entry, entry.uses, "interrupted")
+            raise
+        if not fine:
+            return "health"
+        now = entry.last_check = self.clock()
+        return self.ledger.too_old(entry, now) if self.ledger.using.get(entry.key) is entry else "killed"
+
+    def _timed_out(self, waiter: Waiter[T], timeout: float) -> TimeOut:
+        waiter.in_vain = True
         error = TimeOut(f"timeout after {timeout:g} seconds in {self.label}: {self.locked(self._situation)}")
-        error.__cause__ = self.last_error
+        error.__cause__ = self.last_error and keepsake(self.last_error)
+        return error
+
+    def _refused(self) -> TooManyWaiting:
+        bound = f"max_waiting={self.config.max_waiting} already wait"
+        error = TooManyWaiting(f"{bound} in {self.label}: {self.locked(self._situation)}")
+        error.__cause__ = self.last_error and keepsake(self.last_error)
         return error
 
     def _situation(self) -> str:
@@ -115,146 +219,3 @@ class Lending(Core[T]):
             f"({ledger.nidle} idle, {len(ledger.using)} lent{elsewhere}), "
             f"{places.ncreating} being created, {len(ledger.waiters)} waiting"
         )
-
-    # Giving back. --------------------------------------------------------------------------------------
-
-    def give_back(self, obj: T, *, broken: bool = False) -> None:
-        """Take back an object, by identity; one that is not lent here only gets a warning."""
-        entry = self.ledger.using.pop(id(obj), None)
-        if entry is None:
-            try:
-                # The house keeper may have it in his hands at this moment, with the lock held.
-                entry = self.locked(self.ledger.using.pop, id(obj), None)
-            except Reentered:  # he is this very thread
-                pass
-        if entry is None:
-            # Not through the tracer: no hook runs on an object that is not the pool's.
-            log.log(
-                logging.DEBUG if self.lifecycle.silent else logging.WARNING,
-                "%s: not lent here (or given back before, or killed), not taken back: <%s at %#x>",
-                self.label,
-                type(obj).__name__,
-                id(obj),
-            )
-        elif broken:
-            self._discard(entry)
-        else:
-            self.follow_up(entry, self.ledger.put(entry, self.clock()))
-
-    def end_loan(self, entry: Entry[T], use: int, *, broken: bool = False) -> None:
-        """Take back an entry, unless that loan is over."""
-        try:
-            # The house keeper may have it in his hands at this moment, with the lock held: look again with the lock.
-            if not self.ledger.end_loan(entry, use) and not self.locked(self.ledger.end_loan, entry, use):
-                return
-        except Reentered:
-            self.end_loan_later(entry, use)
-            return
-        if broken:
-            self._discard(entry)
-        elif (put := self.ledger.put(entry, self.clock())) is not None:
-            self.follow_up(entry, put)
-
-    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None:
-        """Have a loan ended whose lease was dropped; in a finalizer, so nobody is waited for or called."""
-        entry.mailbox.dropped.append((entry, use, quietly))
-        self._keeper.knock(self)  # itself: the lease may have been the last that referred to this pool
-
-    def follow_up(self, entry: Entry[T], put: Put | None) -> None:
-        """Finish what a ``put`` without the lock has begun."""
-        if put is WATCHED:
-            # Not within a locked step of this thread: there nobody else can have changed `watched` meanwhile.
-            if self.locked(self.ledger.settle, entry):
-                self.finish(entry)
-        elif put is REFUSED:
-            self._take_back_carefully(entry, entry.last_ret)
-
-    def _take_back_carefully(self, entry: Entry[T], now: float) -> None:
-        self._tell_if_warned(entry, now)
-        try:
-            fine = self.lifecycle.take_back(entry)
-        except BaseException:  # a KeyboardInterrupt in the retter: the object's state is unknown
-            self.bury(entry)
-            raise
-        if not fine:
-            self.bury(entry)
-            return
-        try:
-            worn_out = self.locked(self.ledger.give, entry, self.clock())
-        except Reentered:
-            self._leave_behind(entry)
-        else:
-            if worn_out:
-                self.finish(entry)
-
-    def _tell_if_warned(self, entry: Entry[T], now: float) -> None:
-        warned = entry.warned == entry.uses
-        # In any case: a round may have written down its warning about the last use when that had just ended.
-        self.rounds.unwarn(entry)
-        if warned:
-            log.warning(
-                "%s: %s came back after %.3f s from %s",
-                self.label,
-                self.lifecycle.describe(entry.obj),
-                now - entry.last_get,
-                entry.owner,
-            )
-
-    def _discard(self, entry: Entry[T]) -> None:
-        self._tell_if_warned(entry, self.clock())
-        self.bury(entry)
-
-    def bury(self, entry: Entry[T]) -> None:
-        """Close a live entry that is the caller's."""
-        try:
-            self.locked(self.ledger.places.retire, entry)
-        except Reentered:
-            self._leave_behind(entry)
-        else:
-            self.finish(entry)
-
-    def _leave_behind(self, entry: Entry[T]) -> None:
-        """Leave an entry to the house keeper, in a finalizer or signal handler that interrupted a locked step."""
-        entry.mailbox.orphans.append(entry)
-        self._keeper.knock(self)
-
-    # What finalizers have left. ------------------------------------------------------------------------
-
-    def sweep(self) -> bool:
-        """See to loans whose lease was dropped, to lost entries, and to what was given to those who ended.
-
-        Callers do it too, so nothing of the user's is called here: what needs that becomes a chore. Say whether
-        there was anything.
-        """
-        mailbox = self.ledger.mailbox
-        found = bool(mailbox)
-        while (dropped := first(mailbox.dropped)) is not None:
-            self._take_back_dropped(*dropped)
-            # Removed last: an interrupted sweep is done again, and of several sweeps one has the entry.
-            remove(mailbox.dropped, dropped)
-        try:
-            # One call into C: whatever is thrown into this thread, an orphan is in the one deque or in the other. It
-            # has no finalizer any more that would mail it a second time.
-            chores: Iterator[Callable[[], None]] = map(
-                partial(partial, self.finish), iter(mailbox.orphans.popleft, None)
-            )
-            self.chores.extend(chores)
-        except IndexError:
-            pass
-        return found
-
-    def _take_back_dropped(self, entry: Entry[T], use: int, quietly: bool) -> None:
-        if not self.locked(self.ledger.end_loan, entry, use):
-            return
-        now = entry.last_ret = self.clock()
-        owner = entry.owner
-        if self._careful or entry.warned == use:
-            self.chores.append(partial(self.follow_up, entry, REFUSED))
-        elif self.locked(self.ledger.give, entry, now):
-            self.chores.append(partial(self.finish, entry))
-        if not quietly:
-            self.say(partial(self._tell_of_drop, entry, owner))
-
-    def _tell_of_drop(self, entry: Entry[T], owner: Owner | None) -> None:
-        what = self.lifecycle.describe(entry.obj)
-        log.warning("%s: the lease of %s was dropped by %s without release()", self.label, what, owner)

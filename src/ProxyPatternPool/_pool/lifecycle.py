@@ -8,11 +8,14 @@ from typing import Generic, TypeVar
 
 from .._errors import HookError, PoolException
 from .._hooks import Hooks
+from .._observe import HookName
 from .config import PoolConfig
 from .entry import Entry, Stage
-from .stats import Tally, jsonable
+from .herald import Herald
+from .stats import Tally, exact, jsonable
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 log = logging.getLogger("ppp")
 
@@ -41,17 +44,21 @@ def keepsake(error: BaseException) -> BaseException:
 _asking: ContextVar[bool] = ContextVar("ProxyPatternPool asks a hook about an object", default=False)
 
 
+def _alone(hook: Callable[[T], R], obj: T) -> R:
+    def ask() -> R:
+        _asking.set(True)
+        return hook(obj)
+
+    return copy_context().run(ask)  # so that there is nothing to reset, whatever is thrown into this thread
+
+
 def _asked(name: str, hook: Callable[[T], object], obj: T) -> object:
     """Ask a hook about an object; a hook that asks the pool in turn gets a plain answer, and so an end."""
     if _asking.get():
         return f"<{type(obj).__name__} at {id(obj):#x}>"
 
-    def ask() -> object:
-        _asking.set(True)
-        return hook(obj)
-
     try:
-        return copy_context().run(ask)  # so that there is nothing to reset, whatever is thrown into this thread
+        return _alone(hook, obj)
     except Exception as error:
         return f"<{type(obj).__name__}: {name} failed: {said(error)}>"
 
@@ -59,21 +66,37 @@ def _asked(name: str, hook: Callable[[T], object], obj: T) -> object:
 class Lifecycle(Generic[T]):
     """From creation to closing, one object at a time; counts what goes wrong on the way."""
 
-    def __init__(self, hooks: Hooks[T], config: PoolConfig, label: str) -> None:
+    def __init__(self, hooks: Hooks[T], config: PoolConfig, label: str, herald: Herald[T]) -> None:
         self._hooks = hooks
+        self._herald = herald
         self._strict = config.hook_errors == "discard"
         self.label = label
         self.tally = Tally()
         self.silent = False  # at interpreter exit nobody reads the log, and its streams may be closed
 
     def describe(self, obj: T, level: int = logging.WARNING) -> str:
-        """Name an object for a log line: by the tracer, or else by its own text."""
+        """Name an object for a log line of that level: by the tracer, or else by its own text."""
         if not log.isEnabledFor(level):  # nobody will read it
             return ""
         return self._name(obj)
 
     def _name(self, obj: T) -> str:
         return str(_asked("tracer", self._hooks.tracer or str, obj))
+
+    def traced(self, obj: T) -> str | None:
+        """Name an object for strangers: by the tracer alone, and of its errors only the class.
+
+        ``None`` if there is no tracer, or if it is a hook that asks.
+        """
+        tracer = self._hooks.tracer
+        if tracer is None or _asking.get():
+            return None
+        try:
+            return exact(_alone(lambda obj: str(tracer(obj)), obj))
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a time-out of gevent's, a cancellation: of the tracer's, not of the page
+            return f"tracer failed: {type(error).__name__}"
 
     def shown(self, obj: T) -> dict[str, object]:
         """Show an object in the statistics, under the key of the hook that says something about it."""
@@ -121,8 +144,9 @@ class Lifecycle(Generic[T]):
             except Exception as error:
                 self._failed("getter", entry, error)
 
-    def _failed(self, hook: str, entry: Entry[T], error: Exception) -> None:
+    def _failed(self, hook: HookName, entry: Entry[T], error: Exception) -> None:
         self.tally.add("hook_errors")
+        self._herald.hook_failed(hook, error)
         if self._strict:
             raise HookError(f"{hook} failed in {self.label}: {error!r}") from error
         log.error("%s: %s failed on %s: %r", self.label, hook, self.describe(entry.obj, logging.ERROR), error)
@@ -137,6 +161,7 @@ class Lifecycle(Generic[T]):
             log.error(
                 "%s: retter failed, discarding %s: %r", self.label, self.describe(entry.obj, logging.ERROR), error
             )
+            self._herald.hook_failed("retter", error)
             return False
         return True
 
@@ -156,8 +181,10 @@ class Lifecycle(Generic[T]):
         try:
             if self._hooks.health is None or self._hooks.health(entry.obj):
                 return True
+            self._herald.remember("health", None)
         except Exception as error:
             self.tally.add("hc_errors")
+            self._herald.hook_failed("health", error)
             why = repr(error)
         self.tally.add("bad_health")
         log.error("%s: bad health, discarding %s: %s", self.label, self.describe(entry.obj, logging.ERROR), why)
@@ -175,3 +202,4 @@ class Lifecycle(Generic[T]):
                 self.tally.add("hook_errors")
                 if not self.silent:
                     log.error("%s: closer failed on %s: %r", self.label, self.describe(entry.obj, logging.ERROR), error)
+                self._herald.hook_failed("closer", error)

@@ -1,10 +1,14 @@
 """How many places are taken, and how far the entry in each has come."""
 
+import math
 import weakref
-from typing import Generic, TypeVar
+from itertools import takewhile
+from typing import Generic, TypeVar, get_args
 
+from .._observe import DiscardReason
 from .config import PoolConfig
 from .entry import CREATING, GONE, LIVE, RETIRED, Entry, Mailbox
+from .racing import snapshot
 
 T = TypeVar("T")
 
@@ -20,7 +24,13 @@ class Places(Generic[T]):
     """
 
     def __init__(self, config: PoolConfig, mailbox: Mailbox[T], *, careful: bool) -> None:
-        self._config = config
+        self.config = config
+        """With the bounds as they are now: ``resize`` puts another one here."""
+        self.unsettled = False
+        """Whether there may be entries that are to go as soon as they come back: stale ones, or too many."""
+        self.next_end = math.inf
+        """No lifetime ends before. In the past, while an entry whose lifetime has ended is neither idle nor lent."""
+        self._first_fresh = 0  # entries with a lower serial are stale
         self._mailbox = mailbox
         self.close_look = 0 if careful else config.max_use or _UNLIMITED
         """From this use on the return of an entry is looked at closely."""
@@ -31,6 +41,7 @@ class Places(Generic[T]):
         self._next_serial = 0
         self._past_uses = 0
         self.ncreated = self.ndestroys = 0
+        self.nretired_for: dict[DiscardReason, int] = dict.fromkeys(get_args(DiscardReason), 0)
 
     def __len__(self) -> int:
         return len(self._taken)
@@ -46,16 +57,54 @@ class Places(Generic[T]):
     @property
     def nuses(self) -> int:
         """How many loans there have been."""
-        entries = [place() for place in self._taken.values()]
-        return self._past_uses + sum(entry.uses for entry in entries if entry is not None)
+        return self._past_uses + sum(entry.uses for entry in self.entries())
 
     @property
     def nspare(self) -> int:
         """How many entries there are above ``min_size``; negative if some are missing."""
-        return len(self._taken) - len(self._retired) - self._config.min_size
+        return self._nstaying - self.config.min_size
+
+    @property
+    def _nstaying(self) -> int:
+        return len(self._taken) - len(self._retired)
+
+    @property
+    def nready(self) -> int:
+        """How many objects there are that may be lent, wherever they are."""
+        return self._nstaying - len(self._creating)
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there are more entries than places: the pool was made smaller."""
+        bound = self.config.max_size
+        return bound is not None and self._nstaying > bound
+
+    def stale(self, entry: Entry[T]) -> bool:
+        """Whether an entry is older than the last ``drain``."""
+        return entry.serial < self._first_fresh
+
+    @property
+    def nstale(self) -> int:
+        """How many entries there are that are older than the last ``drain``."""
+        # Serials are entered in order: the first is the oldest.
+        return sum(1 for _ in takewhile(self._first_fresh.__gt__, snapshot(self._taken)))
+
+    def drain(self) -> None:
+        """Call stale what there is: serials only grow."""
+        self._first_fresh = self._next_serial
+        self.unsettled = True
+
+    def settle(self) -> bool:
+        """Whether all went that had to; then there is nothing to look after any more."""
+        self.unsettled = self.too_many or next(iter(self._taken), self._first_fresh) < self._first_fresh
+        return not self.unsettled
+
+    def entries(self) -> list[Entry[T]]:
+        """All entries, wherever they are."""
+        return [entry for place in snapshot(self._taken.values()) if (entry := place()) is not None]
 
     def has_room(self) -> bool:
-        bound = self._config.max_size
+        bound = self.config.max_size
         return bound is None or len(self._taken) < bound
 
     def reserve(self) -> Entry[T]:
@@ -81,14 +130,26 @@ class Places(Generic[T]):
         entry.close_look = self.close_look
         entry.stage = LIVE
         self._known.add(entry.key)
+
+    def begin_life(self, entry: Entry[T], end: float) -> None:
+        """Note when the lifetime of an entry ends."""
+        entry.expires = end
+        self.next_end = min(self.next_end, end)
+
+    def opened(self, entry: Entry[T]) -> None:
+        """Note that an object is ready: its opener has returned."""
         self._creating.discard(entry.serial)
 
-    def retire(self, entry: Entry[T]) -> bool:
+    def retire(self, entry: Entry[T], reason: DiscardReason) -> bool:
         """Take an entry that is the caller's out for good, once; its place is taken until it is free."""
         if entry.stage is not LIVE:
             return False
+        # No call in these three lines, as above.
+        entry.reason = reason
         entry.stage = RETIRED
+        self.nretired_for[reason] += 1
         self._retired.add(entry.serial)
+        self._creating.discard(entry.serial)
         return True
 
     def free(self, entry: Entry[T]) -> None:

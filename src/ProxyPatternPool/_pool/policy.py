@@ -15,6 +15,10 @@ class Verdict(enum.Enum):
 KEEP, WARN, RETIRE = Verdict
 
 
+YOUNGEST_END = 0.95
+"""The part of ``max_lifetime`` that every object reaches: what was created together does not all end together."""
+
+
 def on_idle(idle_for: float, limit: float | None, *, spare: bool) -> Verdict:
     """Judge an idle entry: one unused for too long goes, if the pool can spare it."""
     expired = limit is not None and idle_for >= limit
@@ -33,6 +37,11 @@ def on_long_use(used_for: float, warn: float | None, kill: float | None, *, warn
     if warn is not None and used_for >= warn and not warned:
         return WARN
     return KEEP
+
+
+def lifetime(longest: float, chance: float) -> float:
+    """Draw the seconds that an object lives. ``chance`` is in [0, 1)."""
+    return longest * (1.0 - (1.0 - YOUNGEST_END) * chance)
 
 
 def backoff(failures: int, first: float, most: float, chance: float) -> float:

@@ -4,16 +4,19 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Generic, NoReturn, SupportsIndex, TypeVar
+from typing import IO, Generic, NoReturn, SupportsIndex, TypeVar
 
 from typing_extensions import Self
 
 from .._hooks import Hooks
-from . import housekeeper
+from .._observe import Observer, check_observer
+from . import housekeeper, operations
 from .config import HookErrors, PoolConfig, expect, set_log_level
+from .dump import dump
 from .lease import Borrowed, Lease, QuietLease
-from .ledger import REFUSED, WATCHED
+from .owners import Holding, owners
 from .report import report
+from .shelves import REFUSED, WATCHED
 from .stats import PoolStats
 from .upkeep import Upkeep
 
@@ -47,10 +50,14 @@ class Pool(Generic[T]):
         timeout: float | None = None,
         *,
         max_use: int = 0,
+        max_waiting: int | None = None,
+        max_lifetime: float = 0.0,
         max_avail_delay: float = 0.0,
         max_using_delay: float = 0.0,
         max_using_delay_kill: float = 0.0,
         health_freq: int = 1,
+        health_before_get: float | None = None,
+        backoff: tuple[float, float] | None = (0.05, 5.0),
         hk_delay: float | None = None,
         delay: float | None = None,
         opener: Callable[[T], object] | None = None,
@@ -64,6 +71,7 @@ class Pool(Generic[T]):
         name: str | None = None,
         trace_owner: bool = False,
         hook_errors: HookErrors = "log",
+        observer: Observer[T] | None = None,
     ) -> None:
         """Make a pool, and ``min_size`` objects in it.
 
@@ -77,10 +85,18 @@ class Pool(Generic[T]):
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
             delay: The same as ``hk_delay``, by its older name.
             max_use: Discard an object after this many uses; 0: unlimited.
+            max_waiting: At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody.
+            max_lifetime: Discard an object this many seconds after its creation; 0.0: never.
+                Each at a moment of its own in the last twentieth of that time.
             max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
             max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
             max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
             health_freq: Check health every this many house-keeping rounds.
+            health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
+                Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
+            backoff: Seconds between attempts to create after one has failed: the first, and the longest.
+                Doubled each time, less up to a half by chance. The caller of the first failure gets its error at once;
+                those who come later wait for the next attempt. ``None``: they do not, only the house keeper does.
             hk_delay: Seconds between house-keeping rounds, and nothing is done in between.
                 0.0 or ``None``: half the smallest to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
             opener: Called with each new object (``Opener``).
@@ -96,21 +112,27 @@ class Pool(Generic[T]):
             hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
                 The first is to write it into the log and to go on as if nothing had happened, the second to discard the
                 object and raise ``HookError`` in the caller.
+            observer: Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``.
 
         Raises:
             PoolValueError: A value makes no sense; the message names the parameter and the value.
             TypeError: A parameter has the wrong type; the message names it and the value.
         """
         hooks = Hooks(fun, opener, getter, retter, closer, health, stats, tracer)
+        check_observer(observer)
         config = PoolConfig.validated(
             max_size=max_size,
             min_size=min_size,
             timeout=timeout,
             max_use=max_use,
+            max_waiting=max_waiting,
+            max_lifetime=max_lifetime,
             max_avail_delay=max_avail_delay,
             max_using_delay=max_using_delay,
             max_using_delay_kill=max_using_delay_kill,
             health_freq=health_freq,
+            health_before_get=health_before_get,
+            backoff=backoff,
             hk_delay=hk_delay,
             delay=delay,
             has_health=health is not None,
@@ -120,7 +142,7 @@ class Pool(Generic[T]):
         )
         if log_level is not None:
             set_log_level(log_level)
-        self._core: Upkeep[T] = Upkeep(hooks, config, housekeeper.KEEPER)
+        self._core: Upkeep[T] = Upkeep(hooks, config, housekeeper.KEEPER, observer)
 
     @property
     def name(self) -> str:
@@ -132,26 +154,31 @@ class Pool(Generic[T]):
 
         Args:
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
-                If the object has to be created for this caller, the time of the creation comes on top.
+                If the object has to be created for this caller, the time of the creation comes on top, as does that of
+                the last check under ``health_before_get``.
 
         Raises:
-            TimeOut: No object within the timeout; its cause is the last creation error, if any.
+            TimeOut: No object within the timeout; its cause is the last creation error, if the last creation failed.
+            TooManyWaiting: Nothing is to be had at once, and ``max_waiting`` others wait already.
             PoolClosed: The pool was shut down, before or during the wait.
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
             HookError: The ``opener`` or ``getter`` failed, under ``hook_errors="discard"``.
             PoolValueError: The timeout is negative or NaN.
-            Exception: Whatever ``fun`` raises, if the object was being created for this caller.
+            Exception: Whatever ``fun`` raises, if the object was being created for this caller. After a failure, until
+                something is created again, callers with a timeout to wait for do not get it: they are served or time
+                out.
         """
         core = self._core
-        if timeout is not None or not core.plain:
+        ledger = core.ledger
+        now = core.clock()
+        if timeout is not None or now >= ledger.quick_gets_until:
             return core.borrow(timeout).obj
         # What follows is Ledger.take(), written out: a call less is a tenth of the whole.
-        ledger = core.ledger
         try:
             entry = ledger.idle.pop()
         except IndexError:
             return core.borrow(None).obj
-        entry.last_get = core.clock()
+        entry.last_get = now
         entry.owner = core.here.owner
         entry.uses += 1
         ledger.using[entry.key] = entry
@@ -170,13 +197,12 @@ class Pool(Generic[T]):
             core.give_back(obj)
             return
         # What follows is Ledger.put(), written out for the same reason as in get().
-        entry.last_ret = core.clock()
-        watched = ledger.watched
-        if watched or entry.uses >= entry.close_look:
+        entry.last_ret = now = core.clock()
+        if now >= ledger.quick_rets_until or entry.uses >= entry.close_look:
             core.follow_up(entry, REFUSED)
             return
         ledger.idle.append(entry)
-        if ledger.watched:
+        if now >= ledger.quick_rets_until:
             core.follow_up(entry, WATCHED)
 
     def discard(self, obj: T) -> None:
@@ -230,6 +256,61 @@ class Pool(Generic[T]):
         """
         self._core.housekeep()
 
+    def drain(self) -> None:
+        """Have every object that exists now replaced before it is lent again: credentials changed, a server moved.
+
+        Idle ones are closed by this caller and the house keeper, side by side, who creates up to ``min_size`` anew;
+        lent ones are closed as they come back. Nobody is refused, and nobody is waited for. ``stats()["nstale"]`` says
+        how many are left.
+
+        Raises:
+            PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
+        """
+        operations.drain(self._core)
+
+    def resize(self, *, min_size: int | None = None, max_size: int | None = None) -> None:
+        """Change the bounds of the pool while it runs.
+
+        A larger ``max_size`` lets waiters create at once. With a smaller one idle objects that are too many are closed
+        here, the coldest first, and lent ones as they come back; until then there are more than that. For a larger
+        ``min_size`` the house keeper creates what is missing.
+
+        Args:
+            min_size: Keep at least this many; ``None``: as before.
+            max_size: At most this many; 0: unlimited, ``None``: as before.
+
+        Raises:
+            PoolValueError: A value makes no sense, or ``min_size`` would exceed ``max_size``; nothing has changed.
+            TypeError: A value has the wrong type; nothing has changed.
+            PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
+        """
+        operations.resize(self._core, min_size, max_size)
+
+    def clear(self) -> None:
+        """Close what is idle now; the house keeper creates up to ``min_size`` anew.
+
+        Raises:
+            PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
+        """
+        operations.clear(self._core)
+
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait until ``min_size`` objects exist, idle or lent. They are created by the house keeper.
+
+        In the parent of a reloading server, which keeps none, there is nothing to wait for.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+
+        Raises:
+            TimeOut: There were not so many within the timeout; its cause is the last creation error, if the last
+                creation failed.
+            PoolClosed: The pool was shut down, before or during the wait.
+            PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
+            PoolValueError: The timeout is negative or NaN.
+        """
+        operations.wait_ready(self._core, timeout)
+
     def stats(self) -> PoolStats:
         """Take a JSON-compatible snapshot: sizes, counters, and who holds what since when.
 
@@ -237,6 +318,34 @@ class Pool(Generic[T]):
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
         return report(self._core)
+
+    def owners(self) -> list[Holding[T]]:
+        """List what is lent, and who holds it since when: longest first, with the stacks if there is ``trace_owner``.
+
+        Raises:
+            PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
+        """
+        return owners(self._core)
+
+    def dump(self, file: IO[str] | IO[bytes] | int | None = None) -> None:
+        """Write who holds what, who waits, and what is idle, for a look at a process in which nothing moves.
+
+        It works in a signal handler and a finalizer, even in the middle of the pool's own work: it takes no lock and
+        calls no hook. Objects are named by type and address. ::
+
+            signal.signal(signal.SIGUSR1, lambda *_: pool.dump())
+
+        Args:
+            file: Where to write it, a file object or a descriptor; ``None``: ``sys.stderr``.
+                What has a descriptor is written to past its buffer, as ``faulthandler`` does. If ``sys.stderr`` cannot
+                be written to, that is no error: whoever asks in a signal handler must not die of it.
+
+        Raises:
+            TypeError: It is no file.
+            OSError: It cannot be written to, or is full and not to be waited for.
+            ValueError: It is closed.
+        """
+        dump(self._core, file)
 
     def __enter__(self) -> Self:
         return self
@@ -268,3 +377,8 @@ class Pool(Generic[T]):
         core: Upkeep[T] | None = getattr(self, "_core", None)
         if core is not None:
             core.abandon()
+
+
+def core_of(pool: Pool[T]) -> Upkeep[T]:
+    """Find the inner state of a pool, for rooms that show it."""
+    return pool._core  # pyright: ignore[reportPrivateUsage]  # it is this module's

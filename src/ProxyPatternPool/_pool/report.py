@@ -8,7 +8,7 @@ from .._sync.owner import Owner
 from .entry import Entry
 from .lifecycle import said
 from .racing import snapshot
-from .stats import ObjectStats, PoolStats
+from .stats import ENDS, ObjectStats, PoolStats
 from .upkeep import Upkeep
 
 T = TypeVar("T")
@@ -63,25 +63,26 @@ def _read(core: Upkeep[T]) -> _Books[T]:
     core.nreturns = max(core.nreturns, nborrows - len(lent) - rounds.nchecking)
     bound = core.config.max_size
     numbers: dict[str, object] = {
-        "sem": bound and {"value": bound - len(places), "init": bound},
+        "sem": bound and {"value": max(0, bound - len(places)), "init": bound},
         "ntodel": places.nretired,
         "nobjs": len(places),
         "nuses": nuses,
         "nborrows": nborrows,
         "nreturns": core.nreturns,
-        "nhealth": rounds.nhealth,
+        "nhealth": rounds.nhealth + core.tally["checks_before_get"],
         "nwaiting": len(ledger.waiters),
         "ncreated": places.ncreated,
         "ncreating": core.attempts,
         "nerrors": core.nerrors,
-        "nkilled": rounds.nkilled,
-        "nrecycled": rounds.nrecycled,
-        "nwornout": ledger.nwornout,
+        **{key: places.nretired_for[reason] for key, reason in ENDS.items()},
+        "nstale": places.nstale,
         "ndestroys": places.ndestroys,
         "ntimeouts": ledger.ntimeouts,
+        "nrefused": ledger.nrefused,
         "wait_time": ledger.wait_time,
         "max_wait": ledger.max_wait,
         "shutdown": ledger.closed,
+        "retry_in": ledger.backoff.left(core.clock()),
     }
     return _Books(core.clock(), ledger.shelves(), lent, core.last_error, numbers)
 
@@ -106,11 +107,15 @@ def report(core: Upkeep[T]) -> PoolStats:
             "max_size": config.max_size or 0,
             "max_use": config.max_use or 0,
             "timeout": config.timeout,
+            "max_waiting": config.max_waiting,
             "delay": config.delay or 0.0,
+            "max_lifetime": config.max_lifetime or 0.0,
             "max_avail_delay": config.max_avail_delay or 0.0,
             "max_using_delay_warn": config.warn_delay or 0.0,
             "max_using_delay_kill": config.kill_delay or 0.0,
             "health_freq": config.health_freq,
+            "health_before_get": config.health_before_get,
+            "backoff": config.backoff and list(config.backoff),
             "now": wall_clock(),
             "navail": len(idle),
             "nusing": len(lent),
@@ -123,6 +128,7 @@ def report(core: Upkeep[T]) -> PoolStats:
             "bad_health": tally["bad_health"],
             "hc_errors": tally["hc_errors"],
             "hook_errors": tally["hook_errors"],
+            "observer_errors": tally["observer_errors"],
             "hk_rounds": tally["hk_rounds"],
             "hk_errors": tally["hk_errors"],
             "hc_rounds": tally["hc_rounds"],

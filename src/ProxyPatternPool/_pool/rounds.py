@@ -1,20 +1,29 @@
-"""What a round of house keeping finds: expired, long-used and unhealthy entries. Called with the lock held."""
+"""What house keeping finds, expired, long-used and unhealthy entries, and what operators order to go.
 
+Called with the lock held.
+"""
+
+import math
 import weakref
 from collections import deque
 from dataclasses import dataclass
 from traceback import StackSummary
 from typing import Generic, TypeVar
 
+from .._observe import DiscardReason
 from .._sync.owner import Owner
 from . import policy
 from .config import PoolConfig
-from .entry import Entry
+from .entry import LIVE, Entry
 from .ledger import Ledger
 from .policy import Verdict
-from .racing import snapshot
+from .racing import remove, snapshot
+from .shelves import NEVER
 
 T = TypeVar("T")
+
+IN_TRANSIT = 1.0
+"""Seconds until the next look at an entry whose lifetime ended while it was neither idle nor lent."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,10 @@ class Due(Generic[T]):
         self.killed: list[Loan[T]] = []
         self.deadline: float | None = None
 
+    def look_by(self, time: float) -> None:
+        """Note when something else may be due."""
+        self.deadline = time if self.deadline is None else min(self.deadline, time)
+
 
 class Rounds(Generic[T]):
     """The house keeper's way through a ledger."""
@@ -44,14 +57,37 @@ class Rounds(Generic[T]):
         self._config = config
         self._ledger = ledger
         self._in_check: weakref.WeakSet[Entry[T]] = weakref.WeakSet()  # weak: one may be lost to an interruption
-        self.nkilled = self.nrecycled = self.nhealth = 0
+        self.nhealth = 0
 
     def due(self, now: float) -> Due[T]:
         """Expire, warn and kill what is due, and say when to look again; None where nothing is to be watched."""
         due: Due[T] = Due()
+        self._end_lives(now, due)
         self._expire(now, due)
         self._watch_loans(now, due)
         return due
+
+    def _end_lives(self, now: float, due: Due[T]) -> None:
+        if self._config.max_lifetime is None:
+            return
+        ledger = self._ledger
+        if now >= ledger.places.next_end:  # so each life makes for one walk, however often the pool is looked at
+            due.expired += self.prune(now)
+            ends = [self._end_to_watch(entry, now) for entry in ledger.places.entries()]
+            ledger.places.next_end = min(ends, default=math.inf)
+            ledger.nudge(now)
+        due.look_by(ledger.places.next_end if ledger.places.next_end > now else now + IN_TRANSIT)
+
+    def _end_to_watch(self, entry: Entry[T], now: float) -> float:
+        """Until when nobody need look at lifetimes for the sake of this entry."""
+        if now < entry.expires:
+            return entry.expires
+        # It may be put back at this moment by somebody who came just before its end. First it is marked, then looked
+        # for: of one that is still lent the mark is seen when it comes back. Any other is on its way, and until the
+        # next look everyone looks at what he gets.
+        entry.close_look = 0
+        at_rest = entry.stage is not LIVE or self._ledger.using.get(entry.key) is entry
+        return math.inf if at_rest else entry.expires
 
     def _expire(self, now: float, due: Due[T]) -> None:
         limit = self._config.max_avail_delay
@@ -72,11 +108,11 @@ class Rounds(Generic[T]):
                 if policy.on_idle(now - entry.last_ret, limit, spare=spare) is Verdict.KEEP:
                     # The one looked at was lent meanwhile, this one is fresh. It goes back to the cold end.
                     shelf.appendleft(entry)
-                    ledger.nudge()
+                    ledger.nudge(now)
                     break
-                self.nrecycled += ledger.places.retire(entry)
+                ledger.places.retire(entry, "idle")
                 due.expired.append(entry)
-        due.deadline = deadline
+        due.look_by(deadline)
 
     def _watch_loans(self, now: float, due: Due[T]) -> None:
         warn, kill = self._config.warn_delay, self._config.kill_delay
@@ -113,9 +149,38 @@ class Rounds(Generic[T]):
                         # lines finds nothing, and looks again with the lock.
                         ledger.using[key] = entry
                         continue
-                    self.nkilled += ledger.places.retire(entry)
+                    ledger.places.retire(entry, "killed")
                     due.killed.append(loan)
-        due.deadline = deadline if due.deadline is None else min(due.deadline, deadline)
+        due.look_by(deadline)
+
+    def prune(self, now: float, why: DiscardReason | None = None) -> list[Entry[T]]:
+        """Retire the idle entries that are outdated, coldest first, or all for one reason; they are to be closed.
+
+        First no return is quick, then all is searched: whoever puts an entry back at this moment sees the one, or is
+        found.
+        """
+        ledger = self._ledger
+        ledger.quick_rets_until = NEVER
+        gone: list[Entry[T]] = []
+        for shelf in (ledger.checked, ledger.idle):
+            for entry in snapshot(shelf):
+                reason = why or ledger.outdated(entry, now)
+                if reason is not None and remove(shelf, entry):  # else it was lent meanwhile
+                    ledger.places.retire(entry, reason)
+                    gone.append(entry)
+        ledger.nudge(now)
+        return gone
+
+    def clear(self, now: float) -> list[Entry[T]]:
+        """Retire what is idle; it is to be closed."""
+        return self.prune(now, "cleared")
+
+    def drain(self, now: float) -> list[Entry[T]]:
+        """Have every entry that there is now replaced before it is lent again; say what is to be closed."""
+        # First: whoever borrows from now on looks at what he gets, until all that is stale is closed.
+        self._ledger.quick_gets_until = NEVER
+        self._ledger.places.drain()
+        return self.prune(now)
 
     def unwarn(self, entry: Entry[T]) -> None:
         """Forget the warning about an entry that came back: the next return is like any other."""
@@ -140,8 +205,9 @@ class Rounds(Generic[T]):
         """Make a checked entry available again; say whether it is to be closed instead."""
         return self._ledger.pass_on(entry, now, self._ledger.checked)
 
-    def has_checked(self, entry: Entry[T]) -> None:
+    def has_checked(self, entry: Entry[T], now: float) -> None:
         """Note that a check is over, whatever came of it."""
+        entry.last_check = now
         self._in_check.discard(entry)
 
     def end_check(self) -> None:

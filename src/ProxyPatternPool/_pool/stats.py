@@ -1,12 +1,15 @@
 """The typed snapshot of a pool, and the counters that belong to no lock of the ledger's."""
 
 import json
-from collections import defaultdict
-from typing import TypeAlias, cast
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias, cast
 
 from typing_extensions import NotRequired, TypedDict
 
-from .._sync.native import allocate_lock
+from .._observe import DiscardReason
+from .._sync.native import allocate_lock, new_rlock
+from .racing import snapshot
 
 Text: TypeAlias = str  # one of the keys below is called str
 
@@ -55,16 +58,25 @@ class PoolStats(TypedDict):
     """0: unlimited."""
     timeout: float | None
     """Default longest wait; ``None`` for ever."""
+    max_waiting: int | None
+    """``None``: unlimited."""
     delay: float
     """Between house-keeping rounds; 0.0: none."""
+    max_lifetime: float
     max_avail_delay: float
     max_using_delay_warn: float
     max_using_delay_kill: float
     health_freq: int
+    health_before_get: float | None
+    """``None``: never."""
+    backoff: list[float] | None
+    """The first and the longest; ``None``: callers are not held back."""
     now: float
     """When this snapshot was taken, seconds since the epoch."""
     sem: SemStats | None
     """Free places and bound; ``None`` if unlimited."""
+    retry_in: float
+    """Until something may be created again after a failure; 0.0: now."""
     navail: int
     """Idle objects."""
     nusing: int
@@ -95,9 +107,9 @@ class PoolStats(TypedDict):
     last_error: str | None
     """The error of the last creation, if it failed."""
     nuses: int
-    """Loans to callers."""
+    """Loans to callers, those included that ended at once: the getter, or a look before the loan, found no good."""
     nborrows: int
-    """Times an object was taken out: loans, and health checks."""
+    """Times an object was taken out: loans, and health checks in rounds."""
     nreturns: int
     """Times an object taken out came back or was taken back: ``nborrows`` less what is out now."""
     nkilled: int
@@ -106,10 +118,20 @@ class PoolStats(TypedDict):
     """Objects closed because they were idle too long."""
     nwornout: int
     """Objects closed after ``max_use`` uses."""
+    nexpired: int
+    """Objects closed at the end of their ``max_lifetime``."""
+    ndrained: int
+    """Objects closed because of a ``drain``."""
+    nstale: int
+    """Objects that are still there, lent or being closed, from before the last ``drain``; 0: it is over."""
+    nshed: int
+    """Objects closed because a ``resize`` left too many."""
+    ncleared: int
+    """Objects closed by ``clear``."""
     ndestroys: int
     """Objects closed, for whatever reason."""
     nhealth: int
-    """Health checks of objects."""
+    """Health checks of objects, in rounds and before loans."""
     bad_health: int
     """Objects that failed their health check, or whose check raised."""
     hk_rounds: int
@@ -122,12 +144,92 @@ class PoolStats(TypedDict):
     """Health checks that raised."""
     hook_errors: int
     """Hooks that raised, health checks aside."""
+    observer_errors: int
+    """Times that an observer raised."""
     ntimeouts: int
     """Callers who got nothing within their timeout."""
+    nrefused: int
+    """Callers who got nothing since ``max_waiting`` others were waiting."""
     wait_time: float
     """Seconds spent in the queue, all callers together."""
     max_wait: float
     """Longest time spent in the queue."""
+
+
+ENDS: dict[Text, DiscardReason] = {
+    "nkilled": "killed",
+    "nrecycled": "idle",
+    "nwornout": "max_use",
+    "nexpired": "max_lifetime",
+    "ndrained": "drained",
+    "nshed": "surplus",
+    "ncleared": "cleared",
+}
+"""Which keys of ``PoolStats`` count objects by why they were closed."""
+
+
+class Fault(NamedTuple):
+    """An error, without what it would keep alive, and how often the very same was met."""
+
+    what: str
+    """``creation``, or the hook that failed."""
+    kind: str
+    """The error's class; empty for a health check that said no."""
+    text: str
+    """What it says; empty if that fails, too."""
+    times: int
+    first: float
+    """When it was met first, on the pool's clock."""
+    last: float
+
+
+class _Record:
+    """How often an error was met, and when."""
+
+    __slots__ = ("count", "first", "last")
+
+    def __init__(self, now: float) -> None:
+        self.count = 0
+        self.first = self.last = now
+
+
+class Faults:
+    """The last errors, each kind once: what is met again and again pushes out nothing else.
+
+    A signal handler or a finalizer may come to it in the middle of its own work, in the same thread: the lock lets
+    them in, and each change is one step that they cannot come into.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = new_rlock()
+        self._records: dict[tuple[str, str, str], _Record] = {}
+
+    def remember(self, what: str, kind: str, text: str, now: float) -> None:
+        """Count an error. The texts are exact strings: the hash of another is the user's code."""
+        with self._lock:
+            record = self._records.setdefault((what, kind, text), _Record(now))
+            # No call in these two lines: nothing comes in between.
+            record.count += 1
+            record.last = now
+            while len(self._records) > self._most:
+                self._forget_one()
+
+    def _forget_one(self) -> None:
+        """Let go of the oldest of those that differ in their text alone, where there are most of these."""
+        known = snapshot(self._records.items())
+        alike = Counter(key[:2] for key, _ in known)
+        oldest, _ = max(known, key=lambda item: (alike[item[0][:2]], -item[1].last))
+        self._records.pop(oldest, None)
+
+    def __iter__(self) -> Iterator[Fault]:
+        """The one that was met last is the last."""
+        known = [
+            Fault(*key, record.count, record.first, record.last)
+            for key, record in snapshot(self._records.items())
+            if record.count  # else whoever entered it was interrupted
+        ]
+        return iter(sorted(known, key=lambda fault: fault.last))
 
 
 class Tally:
@@ -144,6 +246,11 @@ class Tally:
 
     def __getitem__(self, event: str) -> float:
         return self._counts.get(event, 0)
+
+
+def exact(text: Text) -> Text:
+    """Make a plain string of one that may be of a class of the user's, or hold what cannot be encoded."""
+    return Text.encode(text, "utf-8", "backslashreplace").decode()
 
 
 def jsonable(data: object) -> object:

@@ -2,20 +2,22 @@
 
 import logging
 import os
-import random
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import chain, islice
 from typing import TypeVar
 
 from .._hooks import Hooks
+from .._observe import Observer
 from .._sync.fork import keep_for_ever
 from .._sync.sleeper import home
-from . import policy
 from .config import PoolConfig
 from .entry import Entry
 from .housekeeper import HouseKeeper
-from .ledger import Closed, Ledger
+from .ledger import Closed
 from .lending import Lending
 from .racing import first
 from .rounds import Due, Loan
@@ -24,10 +26,8 @@ T = TypeVar("T")
 
 log = logging.getLogger("ppp")
 
-FIRST_RETRY = 0.05
-"""Seconds before the first new attempt to fill a pool up to ``min_size`` after a failure."""
-LAST_RETRY = 5.0
-"""Longest delay between two such attempts."""
+REFILLS = 4
+"""Creations at a time for what is missing of ``min_size``."""
 
 
 def _is_reloader() -> bool:
@@ -38,16 +38,21 @@ def _is_reloader() -> bool:
 class Upkeep(Lending[T]):
     """What the house keeper needs of a pool, and so the whole of it."""
 
-    def __init__(self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper) -> None:
-        self._kept = not _is_reloader()
-        super().__init__(hooks, config, keeper)
+    def __init__(
+        self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper, observer: Observer[T] | None = None
+    ) -> None:
+        self.kept = not _is_reloader()
+        super().__init__(hooks, config, keeper, observer)
         keeper.enter(self)
-        if not self._kept:
+        if not self.kept:
             log.warning("%s: no house keeping in the parent of a reloading server", self.label)
             return
         self.home = home()
         try:
-            self._alone("refill", self._refill)()
+            # In this thread alone: who makes a pool has its first objects, and whatever is thrown into their making.
+            refill, *others = list(self._refills())
+            refill()
+            others.clear()
         except BaseException:
             self.shutdown()
             raise
@@ -55,17 +60,16 @@ class Upkeep(Lending[T]):
     def _start_empty(self) -> None:
         super()._start_empty()
         self._busy: dict[str, weakref.ref[Callable[[], None]]] = {}  # chores of which one at a time is enough
-        self._retry_at = 0.0
         self._next_round = self.clock() + (self.config.delay or 0.0)
         self.hk_last: float | None = None
 
     def look_after(self) -> None:
-        if self._kept:
+        if self.kept:
             super().look_after()
 
     def sweep(self) -> bool:
         found = super().sweep()
-        if not self._kept:
+        if not self.kept:
             self.run_chores()
         return found
 
@@ -75,14 +79,18 @@ class Upkeep(Lending[T]):
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
         self.sweep()
         self._queue_closers(self.locked(self.ledger.recover, self.clock()))
-        if self.ledger.mailbox.abandoned and not self.ledger.closed:
-            self._queue_closers(self.locked(self.ledger.close))
-            if self.ledger.using:
+        if self.ledger.mailbox.abandoned:
+            opened = not self.ledger.closed  # else its close was interrupted
+            self._queue_closers(self.locked(self.close_books))
+            self.ledger.mailbox.abandoned = False
+            if opened and self.ledger.using:
                 self._keeper.remember(self)
                 self.say(self.tell_who_stays)
         deadlines: list[float | None] = []
         if not self.ledger.closed:
             now = self.clock()
+            if self.ledger.places.unsettled:
+                self._queue_closers(self.locked(self.rounds.prune, now))  # what a drain was interrupted in
             deadlines = [self._round(now), self._see_to_refill(now)]
         if self.lines:
             self.chores.extend(self._alone_if_first("lines", self._speak))
@@ -114,62 +122,93 @@ class Upkeep(Lending[T]):
 
     def _see_to_refill(self, now: float) -> float | None:
         """Queue a refill if the pool wants one and is not backing off; give the end of the back-off."""
-        if not self.ledger.wants_refill():
+        ledger = self.ledger
+        if not ledger.wants_refill():
             return None
-        if self._backing_off(now):
-            return self._retry_at
-        self.home_chores.extend(self._alone_if_first("refill", self._refill))
+        if not ledger.backoff.allows(now):
+            return ledger.backoff.due_at
+        # Side by side: a creation that hangs holds up no other. Meanwhile others may have created what was missing.
+        self.home_chores.extend(islice(self._refills(), max(0, -ledger.places.nspare)))
         return None
 
-    def _backing_off(self, now: float) -> bool:
-        return self._failures > 0 and now < self._retry_at
+    def _refills(self) -> Iterator[Callable[[], None]]:
+        """Make as many refills as there are none of already, queued or under way."""
+        return chain.from_iterable(self._alone_if_first(f"refill {n}", self._refill) for n in range(REFILLS))
 
     def _queue_closers(self, doomed: list[Entry[T]]) -> None:
         self.chores.extend(partial(self.finish, entry) for entry in doomed)
 
     def housekeep(self) -> None:
         """Do a full round now, chores included, in this thread."""
+        refills = list(self._refills())  # else the house keeper would do some of it, and not be waited for
         try:
             self.sweep()
             if not self.ledger.closed:
                 self._round(self.clock(), forced=True)
-                self._run_chores()
-                self._see_to_refill(self.clock())  # of what the round has closed, too
+            self._run_chores()
+            if refills and self.ledger.wants_refill():
+                refills[0]()  # of what the round has closed, too
             self._run_chores()
         finally:
-            if self.chores or self.home_chores:  # interrupted: the house keeper does the rest
+            refills.clear()
+            self.look_after()  # interrupted, the house keeper does the rest
+
+    def close_all(self, step: Callable[[], list[Entry[T]]]) -> None:
+        """Do a step with the lock held, and close what it takes out, together with the house keeper.
+
+        A closer that hangs holds up this caller, but none of the others.
+        """
+        try:
+            doomed = deque(self.locked(step))
+            if self.kept:
+                self.chores.extend(partial(self._finish_next, doomed) for _ in range(len(doomed)))
                 self.look_after()
+            while doomed:
+                self._finish_next(doomed)
+        finally:
+            self.look_after()  # the house keeper makes up for what is missing, or was interrupted
+
+    def _finish_next(self, doomed: deque[Entry[T]]) -> None:
+        try:
+            entry = doomed.popleft()
+        except IndexError:  # others were quicker
+            return
+        self.finish(entry)
 
     # Chores: outside the lock, in a crew thread, in a greenlet of the pool's hub, or in the caller of housekeep(). ----
 
-    def run_chores(self, *, away: bool = False) -> None:
-        """Run what is queued, hooks included; raises nothing. Away from the pool's hub only what may run there."""
+    def run_chores(self, *, common: bool = True, home: bool = True) -> None:
+        """Run what is queued, hooks included; raises nothing."""
         try:
-            self._run_chores(away=away)
+            self._run_chores(common=common, home=home)
         except BaseException as error:  # a SystemExit, or a greenlet's death, in a hook: this pool's chores end here
             self._went_wrong(error)
 
-    def _run_chores(self, *, away: bool = False) -> None:
+    def _run_chores(self, *, common: bool = True, home: bool = True) -> None:
+        if self.herald.busy:
+            return  # an observer asks for it: what it would be told of could not be told, and is left to others
         start = self.clock()
-        while (chore := self._next_chore(away)) is not None:
+        while (chore := self._next_chore(common=common, home=home)) is not None:
             try:
                 chore()
             except Exception as error:
                 self._went_wrong(error)
         self.tally.add("hk_time", self.clock() - start)
 
-    def _next_chore(self, away: bool) -> Callable[[], None] | None:
-        for chores in (self.chores,) if away else (self.chores, self.home_chores):
+    def _next_chore(self, *, common: bool, home: bool) -> Callable[[], None] | None:
+        for chores, wanted in ((self.chores, common), (self.home_chores, home)):
             try:
-                return chores.popleft()
+                if wanted:
+                    return chores.popleft()
             except IndexError:
                 continue
-        return next(self._alone_if_first("lines", self._speak), None) if self.lines else None
+        return next(self._alone_if_first("lines", self._speak), None) if common and self.lines else None
 
     def _went_wrong(self, error: BaseException) -> None:
         self.tally.add("hk_errors")
         if not self.lifecycle.silent:
-            log.error("%s: house keeping failed: %r", self.label, error, exc_info=error)
+            with suppress(Exception):  # from a handler or filter of the log
+                log.error("%s: house keeping failed: %r", self.label, error, exc_info=error)
 
     def _alone(self, name: str, chore: Callable[[], None]) -> Callable[[], None]:
         """Make a chore of which one at a time is enough."""
@@ -204,7 +243,9 @@ class Upkeep(Lending[T]):
         """Close what was kept too long; name it first, as long as it can be looked at."""
         what = self.lifecycle.describe(loan.entry.obj)
         self.say(partial(self._log_long_use, what, loan, self.clock() - loan.since, ", closing it"))
-        self.finish(loan.entry)
+        if not self.herald.is_telling(loan.entry):
+            self.herald.returned(loan.entry, self.clock() - loan.since)
+            self.finish(loan.entry)
 
     def _tell_of_long_use(self, loan: Loan[T]) -> None:
         what = self.lifecycle.describe(loan.entry.obj)
@@ -230,33 +271,40 @@ class Upkeep(Lending[T]):
         try:
             fine = self.lifecycle.check(entry)
         except BaseException:
-            self.bury(entry)
+            self.bury(entry, "interrupted")
             raise
         finally:
-            self.locked(self.rounds.has_checked, entry)
+            self.locked(self.rounds.has_checked, entry, self.clock())
         if not fine:
-            self.bury(entry)
+            self.bury(entry, "health")
         elif self.locked(self.rounds.passed_check, entry, self.clock()):
             self.finish(entry)
 
     def _refill(self) -> None:
         """Create objects until there are ``min_size``; after a failure try again later."""
-        if self._backing_off(self.clock()):
-            return  # another attempt has failed since this one was queued
         ledger = self.ledger
         try:
-            while (entry := self.locked(_permit_to_refill, ledger)) is not None:
+            # None also if another attempt has failed since this one was queued.
+            while (entry := self.locked(ledger.permit_to_refill, self.clock())) is not None:
                 self.create(entry)
                 if self.locked(ledger.give, entry, self.clock()):
                     self.finish(entry)
+                    if entry.reason == "max_lifetime":  # over at once: not to be done again and again without a pause
+                        self.locked(ledger.backoff.failed, self.clock(), 0)
         except Closed:
             pass  # closed meanwhile: the permit dies here, and its place with it
-        except BaseException as error:
-            delay = policy.backoff(max(1, self._failures), FIRST_RETRY, LAST_RETRY, random.random())
-            self._retry_at = self.clock() + delay
-            if not isinstance(error, Exception):
-                raise
-            log.error("%s: creation failed, next attempt in %.3f s: %r", self.label, delay, error)
+        except Exception as error:
+            self.tell_of_failure(error)
+        except BaseException:  # not the server's fault, and yet not to be done again and again
+            self.locked(ledger.backoff.failed, self.clock(), ledger.backoff.failures)
+            raise
+
+    def finish_elsewhere(self, entry: Entry[T]) -> None:
+        # Not where nobody would come, or perhaps not for long: a hub does not turn while others wait for it.
+        if self.kept and (self.home is None or self.home.here()):
+            super().finish_elsewhere(entry)
+        else:
+            self.finish(entry)
 
     # The ends: of the handle, of the process, and its beginning as a child. ----------------------------
 
@@ -272,7 +320,7 @@ class Upkeep(Lending[T]):
 
     def last_rites(self) -> list[Callable[[], None]]:
         """Close the pool at interpreter exit: what is to be called for that."""
-        self.lifecycle.silent = True
+        self.lifecycle.silent = self.herald.silent = True
         doomed = self.locked(partial(self.ledger.close, at_exit=True))
         closers: list[Callable[[], None]] = [partial(self.finish, entry) for entry in doomed]
         self.lines.clear()
@@ -289,7 +337,3 @@ class Upkeep(Lending[T]):
         self._start_empty()
         if closed:
             self.ledger.close()
-
-
-def _permit_to_refill(ledger: Ledger[T]) -> Entry[T] | None:
-    return ledger.places.reserve() if ledger.wants_refill() else None

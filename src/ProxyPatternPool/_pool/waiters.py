@@ -2,6 +2,8 @@
 
 import math
 from collections import deque
+from itertools import takewhile
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from .._sync.owner import Owner
@@ -19,9 +21,30 @@ class Waiter(Generic[T]):
     caller on the way, the ledger knows what is to go back.
     """
 
-    __slots__ = ("called", "gift", "hub", "in_vain", "lent", "owner", "receipt", "served", "since", "sleeper", "use")
+    __slots__ = (
+        "again",
+        "called",
+        "gift",
+        "hub",
+        "in_vain",
+        "lent",
+        "owner",
+        "receipt",
+        "refused",
+        "served",
+        "since",
+        "sleeper",
+        "use",
+        "waited",
+    )
 
-    def __init__(self, owner: Owner, receipt: Receipt[T] | None = None, sleeper: Sleeper | None = None) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        receipt: Receipt[T] | None = None,
+        sleeper: Sleeper | None = None,
+        waited: float = 0.0,
+    ) -> None:
         self.owner = owner
         self.receipt = receipt
         self.sleeper = sleeper  # None for one who does not queue
@@ -30,6 +53,9 @@ class Waiter(Generic[T]):
         self.lent: Entry[T] | None = None  # the entry it was lent, with that use
         self.use = 0
         self.since: float | None = None  # when it joined the queue, until its wait is over
+        self.waited = waited  # how long its caller stood in the queue before; once this wait is over, in all
+        self.again = False  # what it got was no good
+        self.refused: int | None = None  # by how many that wait already
         self.served = False
         self.called = False  # told to look for itself, and has not yet looked
         self.in_vain = False  # its time was over before it got anything
@@ -38,6 +64,9 @@ class Waiter(Generic[T]):
         """Have the caller look; say whether it ever can: a greenlet dies silently with its thread."""
         self.called = self.sleeper is not None and self.sleeper.wake()
         return self.called
+
+
+_asks_again = attrgetter("again")
 
 
 class WaitQueue(Generic[T]):
@@ -52,9 +81,14 @@ class WaitQueue(Generic[T]):
     def __len__(self) -> int:
         return len(self.queue)
 
-    def join(self, waiter: Waiter[T], now: float) -> None:
+    def join(self, waiter: Waiter[T], now: float, *, in_front: bool = False) -> None:
+        """Enter a waiter, at the end or in front of all but those who were put in front before."""
         waiter.since = now
-        self.queue.append(waiter)
+        if in_front:
+            waiter.again = True
+            self.queue.insert(sum(1 for _ in takewhile(_asks_again, self.queue)), waiter)
+        else:
+            self.queue.append(waiter)
 
     def leave(self, waiter: Waiter[T]) -> bool:
         """Take a waiter out, if it still is in; say whether it was served."""
@@ -63,6 +97,10 @@ class WaitQueue(Generic[T]):
         else:
             remove(self.queue, waiter)  # else the pool was closed
         return waiter.served
+
+    def count(self) -> int:
+        """How many there are that have nothing yet and can still come."""
+        return sum(not waiter.served and waiter.sleeper is not None and waiter.sleeper.alive() for waiter in self.queue)
 
     def oldest(self) -> Waiter[T] | None:
         """The oldest waiter that has nothing yet."""

@@ -200,7 +200,9 @@ class MadeOnce(Made[T]):
             closer=given.get("closer"),
             tracer=given.get("tracer"),
             name=given.get("name"),
+            backoff=None,
             hook_errors=given.get("hook_errors", "log"),
+            observer=given.get("observer"),
         )
 
     def _take(self, timeout: float | None) -> Kept[T]:
@@ -222,6 +224,7 @@ class MadeForEach(Made[T]):
         own = self._parameters.copy()
         own["min_size"], own["max_use"] = 0, 1
         own["closer"] = self._closer_of(own)
+        own["backoff"] = None  # without a pool nobody waits for anybody
         return Pool(self._fun, 0, **own)
 
     def _take(self, timeout: float | None) -> Kept[T]:

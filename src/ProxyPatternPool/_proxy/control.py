@@ -347,6 +347,11 @@ def _give_back(slot: Slot[T], kept: Kept[T]) -> None:
     kept.release()
 
 
+def pool_name_of(control: Control[T]) -> str | None:
+    """Find the name that a proxy's pool will have, for rooms that show it."""
+    return control._parameters.get("name")  # pyright: ignore[reportPrivateUsage]  # it is this module's
+
+
 def _name(scope: "Scope | ScopeStrategy[Any]") -> str:
     return scope.name if isinstance(scope, Scope) else repr(scope)
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from typing_extensions import TypedDict
 
 from .._hooks import Hooks
+from .._observe import Observer, check_observer
 from .._pool.config import HookErrors, PoolConfig
 
 T = TypeVar("T")
@@ -18,6 +19,13 @@ class _Options(TypedDict, Generic[T], total=False):
     """Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait."""
     max_use: int
     """Discard an object after this many uses; 0: unlimited."""
+    max_waiting: int | None
+    """At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody."""
+    max_lifetime: float
+    """Discard an object this many seconds after its creation; 0.0: never.
+
+    Each at a moment of its own in the last twentieth of that time.
+    """
     max_avail_delay: float
     """Discard an object unused for this many seconds, never below ``min_size``; 0.0: never."""
     max_using_delay: float
@@ -26,6 +34,17 @@ class _Options(TypedDict, Generic[T], total=False):
     """Close an object kept this many seconds, and free its place; 0.0: never."""
     health_freq: int
     """Check health every this many house-keeping rounds."""
+    health_before_get: float | None
+    """Check health before lending an object idle for this many seconds; ``None``: never.
+
+    Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
+    """
+    backoff: tuple[float, float] | None
+    """Seconds between attempts to create after one has failed: the first, and the longest.
+
+    Doubled each time, less up to a half by chance. The caller of the first failure gets its error at once;
+    those who come later wait for the next attempt. ``None``: they do not, only the house keeper does.
+    """
     hk_delay: float | None
     """Seconds between house-keeping rounds, and nothing is done in between.
 
@@ -57,6 +76,8 @@ class _Options(TypedDict, Generic[T], total=False):
     The first is to write it into the log and to go on as if nothing had happened, the second to discard the object
     and raise ``HookError`` in the caller.
     """
+    observer: Observer[T] | None
+    """Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``."""
 
 
 # Closed: there are no others, so that ``Pool(fun, **parameters)`` gets nothing that it does not know.
@@ -100,5 +121,6 @@ def check(max_size: int | None, parameters: PoolParameters[T]) -> None:
     for name in given:
         if name not in PoolParameters.__optional_keys__:
             raise TypeError(f"unexpected keyword argument {name!r}")
+    check_observer(given.pop("observer"))
     Hooks(int, **{name: given.pop(name) for name in _HOOKS})
     PoolConfig.validated(max_size=max_size, has_health=parameters.get("health") is not None, **given)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from typing_extensions import Self, TypeVar, Unpack
 
 from .._errors import ProxyException
+from .._observe import Observer
 from .._pool.config import HookErrors, expect, set_log_level
 from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
@@ -52,10 +53,14 @@ class Proxy(Forwarding, Generic[T]):
         min_size: int = 1,
         timeout: float | None = None,
         max_use: int = 0,
+        max_waiting: int | None = None,
+        max_lifetime: float = 0.0,
         max_avail_delay: float = 0.0,
         max_using_delay: float = 0.0,
         max_using_delay_kill: float = 0.0,
         health_freq: int = 1,
+        health_before_get: float | None = None,
+        backoff: tuple[float, float] | None = (0.05, 5.0),
         hk_delay: float | None = None,
         delay: float | None = None,
         opener: Callable[[T], object] | None = None,
@@ -68,6 +73,7 @@ class Proxy(Forwarding, Generic[T]):
         name: str | None = None,
         trace_owner: bool = False,
         hook_errors: HookErrors = "log",
+        observer: Observer[T] | None = None,
     ) -> None:
         """Make a proxy, of nothing yet if neither ``obj`` nor ``fun`` is given.
 
@@ -90,10 +96,18 @@ class Proxy(Forwarding, Generic[T]):
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
             delay: The same as ``hk_delay``, by its older name.
             max_use: Discard an object after this many uses; 0: unlimited.
+            max_waiting: At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody.
+            max_lifetime: Discard an object this many seconds after its creation; 0.0: never.
+                Each at a moment of its own in the last twentieth of that time.
             max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
             max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
             max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
             health_freq: Check health every this many house-keeping rounds.
+            health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
+                Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
+            backoff: Seconds between attempts to create after one has failed: the first, and the longest.
+                Doubled each time, less up to a half by chance. The caller of the first failure gets its error at once;
+                those who come later wait for the next attempt. ``None``: they do not, only the house keeper does.
             hk_delay: Seconds between house-keeping rounds, and nothing is done in between.
                 0.0 or ``None``: half the smallest to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
             opener: Called with each new object (``Opener``).
@@ -107,6 +121,7 @@ class Proxy(Forwarding, Generic[T]):
             hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
                 The first is to write it into the log and to go on as if nothing had happened, the second to discard the
                 object and raise ``HookError`` in the caller.
+            observer: Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``.
 
         Raises:
             ProxyException: The parameters contradict one another, or the library of the scope is not installed.
@@ -123,10 +138,14 @@ class Proxy(Forwarding, Generic[T]):
             "min_size": min_size,
             "timeout": timeout,
             "max_use": max_use,
+            "max_waiting": max_waiting,
+            "max_lifetime": max_lifetime,
             "max_avail_delay": max_avail_delay,
             "max_using_delay": max_using_delay,
             "max_using_delay_kill": max_using_delay_kill,
             "health_freq": health_freq,
+            "health_before_get": health_before_get,
+            "backoff": backoff,
             "hk_delay": hk_delay,
             "delay": delay,
             "opener": opener,
@@ -139,6 +158,7 @@ class Proxy(Forwarding, Generic[T]):
             "name": name,
             "trace_owner": trace_owner,
             "hook_errors": hook_errors,
+            "observer": observer,
         }
         base = _origin(type(self))
         aliases = _aliases(set_name)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Optional, TypeVar, cast, overload
 
 from .._errors import ProxyException
+from .._observe import Observer
 from .._pool.config import HookErrors
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope
@@ -25,10 +26,14 @@ def proxy(
     min_size: int = 1,
     timeout: float | None = None,
     max_use: int = 0,
+    max_waiting: int | None = None,
+    max_lifetime: float = 0.0,
     max_avail_delay: float = 0.0,
     max_using_delay: float = 0.0,
     max_using_delay_kill: float = 0.0,
     health_freq: int = 1,
+    health_before_get: float | None = None,
+    backoff: tuple[float, float] | None = (0.05, 5.0),
     hk_delay: float | None = None,
     delay: float | None = None,
     opener: Callable[[T], object] | None = None,
@@ -41,6 +46,7 @@ def proxy(
     name: str | None = None,
     trace_owner: bool = False,
     hook_errors: HookErrors = "log",
+    observer: Observer[T] | None = None,
 ) -> T:
     """Make a ``Proxy``, typed as what it stands for.
 
@@ -66,10 +72,18 @@ def proxy(
         timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
         delay: The same as ``hk_delay``, by its older name.
         max_use: Discard an object after this many uses; 0: unlimited.
+        max_waiting: At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody.
+        max_lifetime: Discard an object this many seconds after its creation; 0.0: never.
+            Each at a moment of its own in the last twentieth of that time.
         max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
         max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
         max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
         health_freq: Check health every this many house-keeping rounds.
+        health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
+            Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
+        backoff: Seconds between attempts to create after one has failed: the first, and the longest.
+            Doubled each time, less up to a half by chance. The caller of the first failure gets its error at once;
+            those who come later wait for the next attempt. ``None``: they do not, only the house keeper does.
         hk_delay: Seconds between house-keeping rounds, and nothing is done in between.
             0.0 or ``None``: half the smallest to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
         opener: Called with each new object (``Opener``).
@@ -83,6 +97,7 @@ def proxy(
         hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
             The first is to write it into the log and to go on as if nothing had happened, the second to discard the
             object and raise ``HookError`` in the caller.
+        observer: Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``.
 
     Raises:
         ProxyException: The parameters contradict one another, or the library of the scope is not installed.
@@ -100,10 +115,14 @@ def proxy(
         min_size=min_size,
         timeout=timeout,
         max_use=max_use,
+        max_waiting=max_waiting,
+        max_lifetime=max_lifetime,
         max_avail_delay=max_avail_delay,
         max_using_delay=max_using_delay,
         max_using_delay_kill=max_using_delay_kill,
         health_freq=health_freq,
+        health_before_get=health_before_get,
+        backoff=backoff,
         hk_delay=hk_delay,
         delay=delay,
         opener=opener,
@@ -116,6 +135,7 @@ def proxy(
         name=name,
         trace_owner=trace_owner,
         hook_errors=hook_errors,
+        observer=observer,
     )
     return cast(T, made)
 

@@ -1,6 +1,7 @@
 """The interpreter's own primitives, whether or not gevent or eventlet has patched the modules."""
 
 import importlib
+import os
 import sys
 import time
 import weakref
@@ -26,6 +27,7 @@ __all__ = [
     "start_thread",
     "thread_name",
     "wall_clock",
+    "write",
 ]
 
 
@@ -61,6 +63,9 @@ if TYPE_CHECKING:
 else:
     ThreadLocal = _original("_thread", "_local")
 _start_new_thread: Callable[[Callable[[], None], tuple[()]], int] = _original("_thread", "start_new_thread")
+
+write: Callable[[int, bytes], int] = importlib.import_module(os.name).write
+"""``os.write``: eventlet's switches to another greenlet, and fails in a signal handler."""
 
 monotonic: Callable[[], float] = time.monotonic
 wall_clock: Callable[[], float] = time.time

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import cast
 
-from ProxyPatternPool import Pool, PoolClosed, TimeOut
+from ProxyPatternPool import DiscardReason, Pool, PoolClosed, PoolObserver, TimeOut
 from ProxyPatternPool._pool import housekeeper
 
 PATIENCE = 20.0
@@ -267,6 +267,44 @@ def returned_in_the_child() -> None:
     fork(child)
     pool.shutdown()
     pool.ret(thing)
+
+
+class Witness(PoolObserver[Thing]):
+    """Says what it is told of things."""
+
+    def created(self, pool: str, obj: Thing, took: float, /) -> None:
+        say(f"created {obj}")
+
+    def lent(self, pool: str, obj: Thing, waited: float, /) -> None:
+        say(f"lent {obj}")
+
+    def returned(self, pool: str, obj: Thing, used: float, /) -> None:
+        say(f"returned {obj}")
+
+    def discarded(self, pool: str, obj: Thing, reason: DiscardReason, /) -> None:
+        say(f"{reason} {obj}")
+
+
+def observed() -> None:
+    """An observer is told in each process of what is that process's."""
+    logging.getLogger("ppp").setLevel(logging.CRITICAL)
+    pool = Pool(Thing, 2, 0, observer=Witness())
+    thing, lease = pool.get(), pool.lease()
+
+    def child() -> None:
+        nonlocal lease
+        pool.ret(thing)
+        lease.discard()
+        del lease
+        with pool.obj():
+            pass
+        pool.shutdown()
+        assert pool.stats()["observer_errors"] == 0
+
+    fork(child)
+    pool.discard(thing)
+    lease.release()
+    pool.shutdown()
 
 
 def lock_held() -> None:

@@ -1,0 +1,59 @@
+"""What is out: who holds which object since when."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from traceback import StackSummary
+from typing import Generic, TypeVar
+
+from .ledger import Ledger
+from .racing import snapshot
+from .rounds import Loan
+from .upkeep import Upkeep
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Holding(Generic[T]):
+    """One object that is lent, and who holds it; compared by identity."""
+
+    obj: T
+    """The object; it is in use by someone else: look, do not touch."""
+    owner: str
+    """The thread or greenlet that borrowed it, by name; tasks have their thread's, and ``stack`` tells them apart."""
+    since: datetime
+    """When it was lent, local time with its zone."""
+    held: float
+    """Seconds for which it has been lent."""
+    stack: StackSummary | None
+    """Where it was borrowed, the most recent call last, with ``trace_owner``."""
+
+
+def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
+    loans: list[Loan[T]] = []
+    for key, entry in snapshot(ledger.using.items()):
+        # As in Rounds: what is still entered at the same use has not changed hands while it was read.
+        use = entry.uses
+        stack = entry.stack if entry.traced == use else None  # else it is that of the loan before
+        loan = Loan(entry, entry.owner, entry.last_get, stack)
+        if ledger.using.get(key) is entry and entry.uses == use:
+            loans.append(loan)
+    return loans
+
+
+def owners(core: Upkeep[T]) -> list[Holding[T]]:
+    """List what is lent, longest first."""
+    if core.sweep():
+        core.look_after()
+    loans = core.locked(_loans, core.ledger)
+    now, wall = core.clock(), datetime.now().astimezone()
+    return [
+        Holding(
+            obj=loan.entry.obj,
+            owner=str(loan.owner),
+            since=wall - timedelta(seconds=now - loan.since),
+            held=now - loan.since,
+            stack=loan.stack,
+        )
+        for loan in sorted(loans, key=lambda loan: loan.since)
+    ]

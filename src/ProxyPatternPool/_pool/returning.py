@@ -1,0 +1,192 @@
+"""How objects are taken back, by callers and from what finalizers have left: unlock, do the work, settle."""
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from .._observe import DiscardReason
+from .._sync.native import get_ident
+from .._sync.owner import Owner
+from .core import Core, Reentered
+from .entry import Entry
+from .racing import first, remove
+from .shelves import REFUSED, WATCHED, Put
+
+T = TypeVar("T")
+
+log = logging.getLogger("ppp")
+
+
+class Returning(Core[T]):
+    """What those need of a pool who give back."""
+
+    # Giving back. --------------------------------------------------------------------------------------
+
+    def give_back(self, obj: T, *, broken: bool = False) -> None:
+        """Take back an object, by identity; one that is not lent here only gets a warning."""
+        entry = self.ledger.using.pop(id(obj), None)
+        if entry is None:
+            try:
+                # The house keeper may have it in his hands at this moment, with the lock held.
+                entry = self.locked(self.ledger.using.pop, id(obj), None)
+            except Reentered:  # he is this very thread
+                pass
+        if entry is None:
+            # Not through the tracer: no hook runs on an object that is not the pool's.
+            log.log(
+                logging.DEBUG if self.lifecycle.silent else logging.WARNING,
+                "%s: not lent here (or given back before, or killed), not taken back: <%s at %#x>",
+                self.label,
+                type(obj).__name__,
+                id(obj),
+            )
+        elif broken:
+            self._discard(entry, "broken", self.clock())
+        else:
+            self.follow_up(entry, self.ledger.put(entry, self.clock()))
+
+    def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> None:
+        """Take back an entry, unless that loan is over; close it if there is a reason."""
+        try:
+            # The house keeper may have it in his hands at this moment, with the lock held: look again with the lock.
+            if not self.ledger.end_loan(entry, use) and not self.locked(self.ledger.end_loan, entry, use):
+                return
+        except Reentered:
+            self.end_loan_later(entry, use)
+            return
+        if reason is not None:
+            self._discard(entry, reason, self.clock())
+        elif (put := self.ledger.put(entry, self.clock())) is not None:
+            self.follow_up(entry, put)
+
+    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None:
+        """Have a loan ended whose lease was dropped; in a finalizer, so nobody is waited for or called."""
+        entry.mailbox.dropped.append((entry, use, quietly))
+        self._keeper.knock(self)  # itself: the lease may have been the last that referred to this pool
+
+    def follow_up(self, entry: Entry[T], put: Put | None) -> None:
+        """Finish what a ``put`` without the lock has begun."""
+        if put is WATCHED:
+            # Not within a locked step of this thread: there nobody else can have made returns slow meanwhile.
+            if self.locked(self.ledger.settle, entry, entry.last_ret):
+                self.finish(entry)
+        elif put is REFUSED:
+            self._take_back_carefully(entry, entry.last_ret)
+
+    def _take_back_carefully(self, entry: Entry[T], now: float) -> None:
+        if self._owes_and_must_wait(entry):
+            self.leave(partial(self._take_back_carefully, entry, now))
+            return
+        self._tell_if_warned(entry, now)
+        try:
+            if entry.told is not None:
+                self.herald.returned(entry, now - entry.last_get)
+            fine = self.lifecycle.take_back(entry)
+        except BaseException:  # a KeyboardInterrupt in the retter: the object's state is unknown
+            self.bury(entry, "interrupted")
+            raise
+        if not fine:
+            self.bury(entry, "retter")
+            return
+        now = self.clock()
+        put = self.ledger.shelve(entry, now)
+        if put is not REFUSED:
+            self.follow_up(entry, put)
+            return
+        try:
+            worn_out = self.locked(self.ledger.give, entry, now)
+        except Reentered:
+            self._leave_behind(entry, "interrupted")
+        else:
+            if worn_out:
+                self.finish(entry)
+
+    def _tell_if_warned(self, entry: Entry[T], now: float) -> None:
+        warned = entry.warned == entry.uses
+        # In any case: a round may have written down its warning about the last use when that had just ended.
+        self.rounds.unwarn(entry)
+        if warned:
+            log.warning(
+                "%s: %s came back after %.3f s from %s",
+                self.label,
+                self.lifecycle.describe(entry.obj),
+                now - entry.last_get,
+                entry.owner,
+            )
+
+    def _owes_and_must_wait(self, entry: Entry[T]) -> bool:
+        """Whether observers are to be told of the end of a loan, and this is no time for it.
+
+        In the middle of what they are being told, and of a locked step, that is in a finalizer or a signal handler that
+        came there, nobody calls them: they might wait for themselves.
+        """
+        if entry.told is None or not self.herald.owes(entry):
+            return False
+        return self.herald.busy or self._holder == get_ident()
+
+    def _discard(self, entry: Entry[T], reason: DiscardReason, now: float) -> None:
+        if self._owes_and_must_wait(entry):
+            self.leave(partial(self._discard, entry, reason, now))
+            return
+        self._tell_if_warned(entry, now)
+        try:
+            self.herald.returned(entry, now - entry.last_get)
+        finally:
+            self.bury(entry, reason)
+
+    def bury(self, entry: Entry[T], reason: DiscardReason) -> None:
+        """Close a live entry that is the caller's."""
+        try:
+            self.locked(self.ledger.places.retire, entry, reason)
+        except Reentered:
+            self._leave_behind(entry, reason)
+        else:
+            self.finish(entry)
+
+    def _leave_behind(self, entry: Entry[T], reason: DiscardReason) -> None:
+        """Leave an entry to the house keeper, in a finalizer or signal handler that interrupted a locked step."""
+        entry.reason = reason
+        entry.mailbox.orphans.append(entry)
+        self._keeper.knock(self)
+
+    # What finalizers have left. ------------------------------------------------------------------------
+
+    def sweep(self) -> bool:
+        """See to loans whose lease was dropped, to lost entries, and to what was given to those who ended.
+
+        Callers do it too, so nothing of the user's is called here: what needs that becomes a chore. Say whether
+        there was anything.
+        """
+        mailbox = self.ledger.mailbox
+        found = bool(mailbox)
+        while (dropped := first(mailbox.dropped)) is not None:
+            self._take_back_dropped(*dropped)
+            # Removed last: an interrupted sweep is done again, and of several sweeps one has the entry.
+            remove(mailbox.dropped, dropped)
+        try:
+            # One call into C: whatever is thrown into this thread, an orphan is in the one deque or in the other. It
+            # has no finalizer any more that would mail it a second time.
+            chores: Iterator[Callable[[], None]] = map(
+                partial(partial, self.finish), iter(mailbox.orphans.popleft, None)
+            )
+            self.chores.extend(chores)
+        except IndexError:
+            pass
+        return found
+
+    def _take_back_dropped(self, entry: Entry[T], use: int, quietly: bool) -> None:
+        if not self.locked(self.ledger.end_loan, entry, use):
+            return
+        now = entry.last_ret = self.clock()
+        owner = entry.owner
+        if self._careful or entry.warned == use:
+            self.chores.append(partial(self.follow_up, entry, REFUSED))
+        elif self.locked(self.ledger.give, entry, now):
+            self.chores.append(partial(self.finish, entry))
+        if not quietly:
+            self.say(partial(self._tell_of_drop, entry, owner))
+
+    def _tell_of_drop(self, entry: Entry[T], owner: Owner | None) -> None:
+        what = self.lifecycle.describe(entry.obj)
+        log.warning("%s: the lease of %s was dropped by %s without release()", self.label, what, owner)

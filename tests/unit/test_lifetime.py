@@ -1,0 +1,225 @@
+"""`max_lifetime`: no object is lent after its time, and its successor does not keep anybody waiting."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._pool.entry import Entry
+from ProxyPatternPool._pool.policy import lifetime
+
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import Naps, Thing, Works
+
+
+@pytest.fixture(autouse=True)
+def latest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every object lives as long as it may, unless a test says otherwise."""
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+
+
+def chances(*values: float) -> Callable[[], float]:
+    return iter(values).__next__
+
+
+@given(st.floats(min_value=1e-3, max_value=1e9), st.floats(min_value=0.0, max_value=1.0, exclude_max=True))
+def test_each_has_a_limit_of_its_own(longest: float, chance: float) -> None:
+    """A lifetime is between 95 % and the whole of what was given, as chance has it."""
+    assert 0.95 * longest <= lifetime(longest, chance) <= longest
+    assert lifetime(100.0, 0.5) == pytest.approx(97.5)
+
+
+def test_limits_are_spread(
+    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Objects created together end one after the other, each at its own time, which is drawn once."""
+    monkeypatch.setattr(random, "random", chances(0.8, 0.4, 0.0, 0.0, 0.0, 0.0))
+    pool = Pool(works.make, 3, 3, max_lifetime=100, closer=works.close)
+    start = clock.now
+    for end, gone in ((96.0, [0]), (98.0, [0, 1]), (100.0, [0, 1, 2])):
+        clock.now = start + end - 0.001
+        deadline = keeper.look_at(pool._core)
+        assert deadline == pytest.approx(start + end), "the house keeper knows when the next ends"
+        assert [thing.number for thing in works.closed] == gone[:-1]
+        clock.now = start + end
+        keeper.look_at(pool._core)
+        assert [thing.number for thing in works.closed] == gone
+        assert pool.stats()["navail"] == 3, "replaced at once"
+    stats = pool.stats()
+    assert (stats["nexpired"], stats["ndestroys"], stats["max_lifetime"]) == (3, 3, 100.0)
+
+
+def test_at_return(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """An object that comes back after its time is closed at once, by whoever gives it back."""
+    pool = Pool(works.make, 1, max_lifetime=100, closer=works.close)
+    thing = pool.get()
+    clock.advance(99.9)
+    pool.ret(thing)
+    assert pool.get() is thing
+    clock.advance(0.1)
+    pool.ret(thing)
+    assert works.closed == [thing]
+    assert pool.stats()["nexpired"] == 1
+    keeper.run()
+    assert pool.stats()["navail"] == 1, "the house keeper was told"
+
+
+@pytest.mark.parametrize("timeout", [None, 0, 5])
+def test_before_lending(
+    timeout: float | None, keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock, works: Works
+) -> None:
+    """Where the house keeper did not come in time, an idle object beyond its time is not lent: a new one is."""
+    naps.keeper = keeper
+    pool = Pool(works.make, 2, 2, max_lifetime=100, closer=works.close)
+    clock.advance(100)
+    assert pool.get(timeout).number == 2
+    assert len(works.closed) == 2
+    assert (pool.stats()["nexpired"], pool.stats()["nusing"]) == (2, 1)
+
+
+def test_a_lent_object_is_left_alone(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """The house keeper closes nothing that is lent, and does not look again and again because of it."""
+    pool = Pool(works.make, 2, 1, max_lifetime=100, closer=works.close)
+    thing = pool.get()
+    clock.advance(200)
+    pool.housekeep()
+    assert works.closed == []
+    assert keeper.look_at(pool._core) == clock.now + 50, "the next round, and nothing before"
+    pool.ret(thing)
+    assert works.closed == [thing]
+
+
+def test_a_return_that_crosses_the_end(
+    keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock, works: Works
+) -> None:
+    """An object put back by somebody who came just before its end, when a round had just passed, is not lent."""
+    naps.keeper = keeper
+    pool = Pool(works.make, 1, 0, max_lifetime=100, closer=works.close)
+    thing = pool.get()
+    ledger = pool._core.ledger
+    clock.advance(99.9)
+    # The steps of ret(), with the end and a round between its look at the time and its append.
+    entry = ledger.using.pop(id(thing))
+    entry.last_ret = clock.now
+    assert clock.now < ledger.quick_rets_until
+    clock.advance(0.1)
+    assert keeper.look_at(pool._core) == clock.now + 1, "the house keeper looks again soon"
+    assert works.closed == []
+    ledger.idle.append(entry)
+    assert ledger.quick_gets_until <= clock.now, "until then everyone looks"
+    assert pool.get() is not thing
+    assert works.closed == [thing]
+
+
+def test_until_one_ends_all_is_quick(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """Nothing is looked at as long as no lifetime has ended, nor after what has ended is known to be out."""
+    pool = Pool(works.make, 2, 2, max_lifetime=100)
+    ledger = pool._core.ledger
+    first = clock.now + 100
+    assert ledger.quick_gets_until == ledger.quick_rets_until == first
+    old = pool.get()
+    clock.advance(100)
+    keeper.run()
+    keeper.look_at(pool._core)
+    assert ledger.quick_gets_until == ledger.quick_rets_until == first + 100
+    pool.ret(old)
+    assert pool.stats()["nexpired"] == 2
+
+
+def test_below_min_size_for_one_replacement(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """A lifetime ends whatever min_size says; where there is room the successor does not wait for the closer."""
+    order: list[str] = []
+
+    def make(number: int) -> Thing:
+        order.append(f"make {number}")
+        return works.make(number)
+
+    def close(thing: Thing) -> None:
+        assert pool._core.ledger.wants_refill(), "the refill knows before the closer is called"
+        order.append(f"close {thing.number}")
+        works.close(thing)
+
+    pool = Pool(make, 2, 1, max_lifetime=100, closer=close)
+    clock.advance(100)
+    assert pool._core.attend() is not None
+    assert [len(pool._core.chores), len(pool._core.home_chores)] == [1, 1], "the closer and the refill, side by side"
+    keeper.run()
+    assert sorted(order) == ["close 0", "make 0", "make 1"]
+    assert pool.stats()["navail"] == 1
+
+
+def test_churn_makes_no_walks(keeper: HandMovedKeeper, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The house keeper goes through all objects when a lifetime may end, however often he looks."""
+    pool = Pool(Thing, 5, 5, max_lifetime=100)
+    walks: list[float] = []
+    entries = pool._core.ledger.places.entries
+
+    def walk() -> list[Entry[Thing]]:
+        walks.append(clock.now)
+        return entries()
+
+    monkeypatch.setattr(pool._core.ledger.places, "entries", walk)
+    for _ in range(50):
+        clock.advance(1)
+        keeper.look_at(pool._core)
+    assert walks == []
+    clock.advance(50)
+    keeper.look_at(pool._core)
+    assert walks
+
+
+def test_forced_rounds(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """With a forced delay lifetimes of idle objects end in rounds, and half the lifetime is the delay without one."""
+    pool = Pool(works.make, 2, 1, max_lifetime=100, hk_delay=70, closer=works.close)
+    clock.advance(100)
+    keeper.look_at(pool._core)
+    assert len(works.closed) == 1, "the round that was due after 70 s"
+    assert pool.stats()["delay"] == 70.0
+    assert Pool(Thing, max_lifetime=100).stats()["delay"] == 50.0
+
+
+def test_in_a_health_round(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """An object whose lifetime ends during its check is closed afterwards."""
+
+    def check(thing: Thing) -> bool:
+        clock.advance(30)
+        return True
+
+    pool = Pool(works.make, 1, max_lifetime=100, health=check, closer=works.close)
+    clock.advance(80)
+    pool._core._check_health()
+    assert len(works.closed) == 1
+    assert pool.stats()["nexpired"] == 1
+
+
+@pytest.mark.parametrize("min_size", [0, 1])
+def test_a_life_begins_when_the_object_is_ready(
+    min_size: int, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+) -> None:
+    """An opener that takes longer than a lifetime leaves one that can be used."""
+    pool = Pool(works.make, 1, min_size, max_lifetime=10, opener=lambda _: clock.advance(20), closer=works.close)
+    thing = pool.get()
+    clock.advance(9)
+    pool.ret(thing)
+    assert pool.get() is thing
+
+
+def test_lives_that_are_over_at_once(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """Nobody creates them without a pause: neither the constructor nor the house keeper goes on for ever."""
+
+    def close(thing: Thing) -> None:
+        works.close(thing)
+        assert len(works.closed) < 10
+
+    clock.now = 1e9  # where seconds are so large that a lifetime makes no difference
+    pool = Pool(works.make, 2, 2, max_lifetime=1e-9, closer=close)
+    assert len(works.closed) == 1
+    keeper.run()
+    assert len(works.closed) == 1, "it is not yet time for another"
+    clock.advance(1)
+    assert pool.get().number > 0
