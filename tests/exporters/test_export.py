@@ -1,0 +1,118 @@
+"""Which pools are shown, whatever other threads do meanwhile."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from ProxyPatternPool import Pool, _export, control, proxy
+from ProxyPatternPool._export import Gauges, Watched, read
+from ProxyPatternPool._pool import glance
+from ProxyPatternPool._pool.upkeep import Upkeep
+
+from ..unit.helpers import Thing
+
+
+def test_a_pool_dropped_while_another_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched()
+    others: list[Pool[Thing]] = [Pool(Thing, 3, name="dropped")]
+
+    pool = Pool(Thing, 3, name="db")
+    look = glance.standing
+
+    def drop(core: Upkeep[object]) -> glance.Standing:
+        others.clear()
+        gc.collect()
+        return look(core)
+
+    monkeypatch.setattr(_export, "standing", drop)
+    with pool:
+        watched.add(pool)
+        watched.add(*others)
+        assert read(watched) == {"db": Gauges(idle=1, used=0, least=1, most=3)}
+    assert others == []
+
+
+def test_pools_that_come_while_others_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new pool is shown the next time, and disturbs no reading."""
+    watched = Watched()
+    later: list[Pool[Thing]] = []
+
+    look = glance.standing
+
+    def come(core: Upkeep[object]) -> glance.Standing:
+        later.append(Pool(Thing, 3, name="later"))
+        watched.add(later[-1])
+        return look(core)
+
+    monkeypatch.setattr(_export, "standing", come)
+    with Pool(Thing, 3, name="db") as pool:
+        watched.add(pool)
+        assert set(read(watched)) == {"db"}
+        assert set(read(watched)) == {"db", "later"}
+    for each in later:
+        each.close()
+
+
+def test_nobody_is_asked() -> None:
+    """A reading calls no hook, and no method of the objects."""
+
+    class Private(Thing):
+        def __str__(self) -> str:
+            raise AssertionError("a reading looks at no object")
+
+    def never(_: Thing) -> str:
+        raise AssertionError("a reading calls no hook")
+
+    watched = Watched()
+    with Pool(Private, 3, 2, name="db", stats=never, tracer=never) as pool, pool.obj():
+        watched.add(pool)
+        assert read(watched)["db"].used == 1
+
+
+def test_a_pool_that_is_watched_twice() -> None:
+    """It counts once, by itself and by its proxy."""
+    watched = Watched()
+    thing = proxy(fun=Thing, max_size=3, name="db")
+    assert thing.number == 0
+    pool = control(thing).pool
+    assert pool is not None
+    watched.add(thing, pool)
+    watched.add(pool)
+    assert read(watched) == {"db": Gauges(idle=0, used=1, least=1, most=3)}
+
+
+def test_a_proxy() -> None:
+    """It may be watched before it is set, and is shown with the pool that it has when it is."""
+    watched = Watched()
+    thing: Thing = proxy(max_size=3, name="db")
+    watched.add(thing)
+    assert read(watched) == {}
+    control(thing).set_fun(Thing)
+    assert read(watched) == {"db": Gauges(idle=1, used=0, least=1, most=3)}
+    assert thing.number == 0
+    control(thing).set_fun(Thing)
+    assert read(watched) == {"db": Gauges(idle=1, used=0, least=1, most=3)}
+    del thing
+    gc.collect()
+    assert read(watched) == {}
+
+
+def test_a_proxy_of_a_pool() -> None:
+    """It is its own pool that is shown, not the pool that it stands for, nor is there any without one."""
+    watched = Watched()
+    with Pool(Thing, 3, name="db") as pool:
+        stand_in = proxy(pool)
+        watched.add(stand_in)
+        assert stand_in.name == "db"
+        assert read(watched) == {}
+
+
+def test_what_is_no_pool() -> None:
+    """Then nothing of what is given is watched."""
+    watched = Watched()
+    with Pool(Thing, 3, name="db") as pool:
+        with pytest.raises(TypeError, match=r"watch\(\) takes pools and proxies, not thing 7"):
+            watched.add(pool, Thing(7))
+        assert read(watched) == {}
