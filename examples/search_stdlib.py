@@ -3,6 +3,7 @@
 
     python examples/search_stdlib.py                  # SQLite, in a temporary folder
     python examples/search_stdlib.py --db postgres    # PostgreSQL, a private server in a temporary folder
+    python examples/search_stdlib.py --hold           # the website stays up until Ctrl-C, and a page on its pool
 
 A few threads cut all source files of the running Python into passages and write them through a pool of connections.
 Then a Flask application is served on loopback, with a new thread for each request and 4 connections for all of them,
@@ -26,6 +27,7 @@ import signal
 import sys
 import time
 from contextlib import AbstractContextManager
+from functools import partial
 from threading import Event
 from types import FrameType
 
@@ -66,7 +68,8 @@ def _job(database: Database, options: argparse.Namespace, display: Display, stop
 
     # How many may write is the database's choice, how many read is ours.
     indexing = index(database, library, min(database.writers, options.connections), display, stop)
-    searching = search(database, queries, options.connections, display, stop)
+    hold = partial(_hold, stop) if options.hold else None
+    searching = search(database, queries, options.connections, display, stop, hold)
 
     def progress(done: int) -> None:
         end_if(stop)
@@ -102,6 +105,15 @@ def _stop_on_signal(stop: Event) -> None:
         signal.signal(number, handler)
 
 
+def _hold(stop: Event) -> None:
+    """Wait for Ctrl-C, or a polite kill, which this time ends only the wait."""
+    # Not stop.wait(): the handler sets the event in this very thread, which may just hold the event's lock.
+    while not stop.is_set():
+        time.sleep(0.2)
+    _stop_on_signal(stop)
+    stop.clear()
+
+
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Index the standard library, and search it on a website.")
     databases = ("sqlite", "postgres")
@@ -112,6 +124,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--connections", type=_positive, default=4, metavar="N", help="serve through N connections")
     parser.add_argument("--sample", type=_positive, default=40, metavar="N", help="compare N answers with a plain scan")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="choose the words of the queries by N")
+    parser.add_argument("--hold", action="store_true", help="keep the website up until Ctrl-C, then check all")
     options = parser.parse_args(arguments)
     if options.db not in databases:  # argparse does not check a default
         parser.error(f"DB must be one of {', '.join(databases)}, not {options.db!r}")

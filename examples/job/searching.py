@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from threading import Event
+from threading import Event, Thread
 from typing import NamedTuple
 
 from ProxyPatternPool import control
@@ -20,6 +22,7 @@ from .site import Site
 from .texts import Query
 
 CLIENTS = 16
+VISITORS = 6
 
 
 class Answer(NamedTuple):
@@ -39,8 +42,18 @@ class Search(NamedTuple):
     rows: int
 
 
-def search(database: Database, queries: Sequence[Query], connections: int, display: Display, stop: Event) -> Search:
-    """Ask all queries; on the way, at a third of them, connections break."""
+def search(
+    database: Database,
+    queries: Sequence[Query],
+    connections: int,
+    display: Display,
+    stop: Event,
+    hold: Callable[[], object] | None = None,
+) -> Search:
+    """Ask all queries; on the way, at a third of them, connections break.
+
+    Given something to wait for, keep the website up until then, with a few visitors.
+    """
     oracle = Oracle(database, "website")
     app = create_app(oracle.connect, oracle.close, connections)
     pool = control(db).pool
@@ -48,6 +61,8 @@ def search(database: Database, queries: Sequence[Query], connections: int, displ
     with pool:
         phase = Phase[Answer]("searching", "queries", len(queries), CLIENTS, pool, oracle)
         with Site(app) as site:
+            soon_gone = "" if hold else " (HOLD=1 keeps it up)"
+            display.say(f"status page: {site.url}/status{soon_gone}")
 
             def ask(query: Query) -> Sequence[Answer]:
                 found = site.get("/search", words=" ".join(query.words))
@@ -63,11 +78,37 @@ def search(database: Database, queries: Sequence[Query], connections: int, displ
             tasks.insert(len(tasks) // 3, accident)
             phase.run(tasks, display, stop)
             files, rows = site.get("/count")
+            if hold is not None:
+                display.say(f"kept open for you to look at, until Ctrl-C: {site.url}/status")
+                site.measuring = False
+                with visitors(site, queries):
+                    hold()
         phase.waits = site.waits
         phase.rest()
     replaced = phase.stats["ndestroys"]  # nothing else makes the pool close a connection before its end
     display.note(f"{phase.broken} connections were broken and {replaced} replaced, the website went on")
     return Search(phase, site, files, rows)
+
+
+@contextmanager
+def visitors(site: Site, queries: Sequence[Query]) -> Generator[None, None, None]:
+    """Have a few people search the website, who think a little between two queries."""
+    gone = Event()
+
+    def visit(number: int) -> None:
+        choice = random.Random(number)
+        while not gone.wait(choice.expovariate(20)):
+            site.get("/search", words=" ".join(choice.choice(queries).words))
+
+    threads = [Thread(target=visit, args=[number], name=f"visitor {number}") for number in range(VISITORS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        gone.set()
+        for thread in threads:
+            thread.join()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

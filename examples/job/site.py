@@ -42,9 +42,11 @@ class Site:
         """How long they waited for a connection to the database."""
         self.repeated: list[str] = []
         """What was asked again, after meeting a broken connection."""
+        self.measuring = True
         app.before_request(self._measure)
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line for each request
         self._server = Server("127.0.0.1", 0, app)
+        self.url = f"http://{self._server.host}:{self._server.port}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="server")
 
     def __enter__(self) -> Self:
@@ -81,6 +83,8 @@ class Site:
 
     def _measure(self) -> None:
         """Take the thread's connection a moment before the page would, to see how long that takes."""
+        if not self.measuring:
+            return
         started = time.perf_counter()
         control(db).get()
         self.waits.append(time.perf_counter() - started)

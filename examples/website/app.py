@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from ProxyPatternPool.status import status_app
 from storage.database import Connection
 
-from .database import init_db
+from .database import db, init_db
 from .search import blueprint
 
 
@@ -22,5 +24,7 @@ def create_app(connect: Callable[[int], Connection], close: Callable[[Connection
     """
     app = Flask(__name__)
     app.register_blueprint(blueprint)
+    # Beside the pages, and for this machine only: how the connections are used. It takes none itself.
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/status": status_app(db)})  # type: ignore[method-assign]  # as Flask says to
     init_db(connect, close, connections)
     return app

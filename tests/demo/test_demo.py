@@ -1,5 +1,6 @@
 """The example of the main job, run as a user runs it: it must end well, and notice when it should not."""
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -201,6 +203,7 @@ def test_the_job_ends_well_although_connections_break(demo: Demo, database: str,
     assert 100 + again + 1 <= borrows <= 100 + again + 1 + 2
     assert table["objects broken / replaced"] == ["0 / 0", f"{broken} / {broken}"]
     assert table["lost"] == ["", "0"]
+    assert "/status (HOLD=1 keeps it up)\n" in run.output
     assert f"{broken} connections were broken and {broken} replaced, the website went on\n" in run.output
     assert "lost: 0, wrong answers: 0 (of 100; 50 of them compared to a plain scan)\n" in run.output
 
@@ -279,6 +282,32 @@ def test_an_interrupt_ends_it_tidily(demo: Demo, database: str, moment: str, num
     assert run.code == 130, run.output + run.errors
     assert run.errors == ""
     assert run.output.splitlines()[-1].startswith("interrupted: the threads have ended")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_status_page_is_kept_open(demo: Demo, number: signal.Signals) -> None:
+    """With visitors, until one has seen enough; then all is checked as ever."""
+    process = demo.start(str(EXAMPLES / "search_stdlib.py"), "--hold", *SMALL)
+    assert process.stdout is not None
+    try:
+        kept = next(line for line in process.stdout if line.startswith("kept open"))
+        seen: set[int] = set()
+        while len(seen) < 3:  # samples, in each of which there were more loans: people come and go
+            with urlopen(f"{kept.split()[-1]}?format=json", timeout=60) as answer:
+                [pool] = json.load(answer)["pools"]
+            assert (pool["name"], pool["max_size"]) == ("website", CONNECTIONS)
+            if len(pool["samples"]["in_use"]) > len(seen):
+                seen.add(pool["counters"]["nuses"])
+    except BaseException:
+        process.kill()
+        demo.end(process)
+        raise
+    process.send_signal(number)
+    run = demo.end(process)
+    assert run.code == 0, run.output + run.errors
+    assert run.errors == ""
+    assert run.table["lost"] == ["", "0"]
+    assert run.table["threads"][1].endswith(" for 16 clients")
 
 
 def test_the_database_comes_last(demo: Demo) -> None:

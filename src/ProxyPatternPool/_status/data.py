@@ -1,0 +1,273 @@
+"""What a status page tells: the same data for people and for programs."""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+
+from typing_extensions import TypedDict
+
+from .._observe import DiscardReason
+from .._pool.glance import Caller, Inventory, Shown, inventory
+from .._pool.stats import Fault, exact
+from .sampler import Sample, Sampler, Track
+from .turn import Look
+
+MOST = 100
+"""Objects of a pool that are shown."""
+MOST_CALLERS = 10
+"""Waiting callers that are shown."""
+LONGEST = 300
+"""Characters of a text that are shown."""
+
+
+class ObjectData(TypedDict):
+    """An object of a pool."""
+
+    object: str
+    """What the pool's ``tracer`` says; "object" and its number without one, or if that was not asked."""
+    number: int
+    """Its creation number."""
+    in_use: bool
+    owner: str | None
+    """Who holds it, or, of an idle one, held it last."""
+    seconds: float
+    """How long it has been in use, or idle."""
+    uses: int
+    """How many times it was lent."""
+
+
+class CallerData(TypedDict):
+    """A caller that waits for an object."""
+
+    owner: str
+    """Who it is."""
+    seconds: float
+    """How long it has waited."""
+
+
+class ErrorData(TypedDict):
+    """An error that a pool met, once or again and again."""
+
+    count: int
+    """How often."""
+    seconds: float
+    """How long ago that was, the last time."""
+    first_seconds: float
+    """How long ago it was the first time."""
+    where: str
+    """``creation``, or the hook that failed."""
+    error: str
+    """Its class; empty for a health check that said no."""
+    text: str | None
+    """What it says, if status_app was told how to show that."""
+
+
+class SampleData(TypedDict):
+    """The last five minutes, once a second; lists of the same length, oldest first."""
+
+    seconds: list[float]
+    """How long ago that was."""
+    in_use: list[int]
+    idle: list[int]
+    creating: list[int]
+    in_upkeep: list[int]
+    waiting: list[int]
+    p50: list[float | None]
+    """Seconds that callers stood in the queue in the second before, at most, half of them; ``None``: nobody came."""
+    p99: list[float | None]
+    """Likewise 99 in 100."""
+
+
+class PoolData(TypedDict):
+    """A pool."""
+
+    name: str
+    state: str
+    """``open``, ``closed``, or why there is none."""
+    exists: bool
+    """Whether there is a pool; if not, all that follows is empty."""
+    in_use: int
+    idle: int
+    creating: int
+    """Objects being created, the opener included."""
+    in_upkeep: int
+    """Objects that take a place, and are neither in use nor idle: being reset, checked or closed."""
+    waiting: int
+    retry_in: float
+    """Seconds until something may be created again after a failure; 0.0: now."""
+    min_size: int
+    max_size: int | None
+    """``None``: unlimited."""
+    timeout: float | None
+    """The longest wait, in seconds; ``None``: for ever."""
+    counters: dict[str, int]
+    """What has happened so far, by the keys of ``PoolStats``."""
+    discarded: dict[DiscardReason, int]
+    """How many objects left the pool so far, and why."""
+    objects: list[ObjectData]
+    """Those in use, longest first, then those idle; at most 100."""
+    callers: list[CallerData]
+    """Those who wait, longest first; at most 10."""
+    errors: list[ErrorData]
+    """The last ones, each once, newest first; at most 16."""
+    samples: SampleData
+
+
+class StuckData(TypedDict):
+    """A ``tracer``, or ``error_text``, that does not answer."""
+
+    pool: str
+    """Of which pool it was asked."""
+    seconds: float
+    """How long ago."""
+
+
+class StatusData(TypedDict):
+    """All that a status page tells."""
+
+    now: str
+    """ISO 8601, UTC."""
+    process: int
+    """Of a server with several each has pools of its own."""
+    stuck: StuckData | None
+    """If another look waits for an answer, and so this one did not ask: objects have numbers, and errors no text."""
+    pools: list[PoolData]
+
+
+def collect(sampler: Sampler, error_text: Callable[[str], str] | None) -> StatusData:
+    """Look at all pools, and ask the user's functions unless another look waits for one."""
+    turn, pools, stuck = sampler.turn, list[PoolData](), None
+    with turn.taken() as (mine, other):
+        if other is not None:
+            stuck = _stuck(other, sampler.clock())
+        for track in sampler.tracks:
+            turn.asks(mine, track.source.name)
+            pools.append(_pool(track, error_text, ask=other is None))
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return {"now": now, "process": os.getpid(), "stuck": stuck, "pools": pools}
+
+
+def _stuck(other: Look, now: float) -> StuckData:
+    return {"pool": _fit(other.pool), "seconds": _ago(other.since, now)}
+
+
+def _pool(track: Track, error_text: Callable[[str], str] | None, *, ask: bool) -> PoolData:
+    core = track.source.core()
+    if core is None:
+        return _nothing(track)
+    found, config = inventory(core, MOST, MOST_CALLERS, trace=ask), core.config
+    return {
+        "name": _fit(core.name),
+        "state": "closed" if found.closed else "open",
+        "exists": True,
+        "in_use": found.in_use,
+        "idle": found.idle,
+        "creating": found.creating,
+        "in_upkeep": found.in_upkeep,
+        "waiting": found.waiting,
+        "retry_in": round(found.retry_in, 3),
+        "min_size": config.min_size,
+        "max_size": config.max_size,
+        "timeout": config.timeout,
+        "counters": found.counters,
+        "discarded": found.discarded,
+        "objects": [_object(shown, found) for shown in found.objects],
+        "callers": [_caller(caller) for caller in found.callers],
+        "errors": _errors(found, error_text if ask else None),
+        "samples": _samples(track.samples(), found.now),
+    }
+
+
+def _nothing(track: Track) -> PoolData:
+    return {
+        "name": _fit(track.source.name),
+        "state": track.source.absent,
+        "exists": False,
+        "in_use": 0,
+        "idle": 0,
+        "creating": 0,
+        "in_upkeep": 0,
+        "waiting": 0,
+        "retry_in": 0.0,
+        "min_size": 0,
+        "max_size": None,
+        "timeout": None,
+        "counters": {},
+        "discarded": {},
+        "objects": [],
+        "callers": [],
+        "errors": [],
+        "samples": _samples([], 0.0),
+    }
+
+
+def _object(shown: Shown, found: Inventory) -> ObjectData:
+    return {
+        "object": f"object {shown.serial}" if shown.trace is None else _fit(shown.trace),
+        "number": shown.serial,
+        "in_use": shown.lent,
+        "owner": None if shown.owner is None else _fit(shown.owner),
+        "seconds": _ago(shown.since, found.now),
+        "uses": shown.uses,
+    }
+
+
+def _caller(caller: Caller) -> CallerData:
+    return {"owner": _fit(caller.owner), "seconds": _ago(0.0, caller.waited)}
+
+
+def _errors(found: Inventory, error_text: Callable[[str], str] | None) -> list[ErrorData]:
+    """Newest first; those that look the same are the same."""
+    errors: dict[tuple[str, str, str | None], ErrorData] = {}
+    for fault in reversed(found.faults):
+        each = _error(fault, found, error_text)
+        same = errors.setdefault((each["where"], each["error"], each["text"]), each)
+        if same is not each:
+            same["count"] += each["count"]
+            same["first_seconds"] = max(same["first_seconds"], each["first_seconds"])
+    return list(errors.values())
+
+
+def _error(fault: Fault, found: Inventory, error_text: Callable[[str], str] | None) -> ErrorData:
+    return {
+        "count": fault.times,
+        "seconds": _ago(fault.last, found.now),
+        "first_seconds": _ago(fault.first, found.now),
+        "where": fault.what,
+        "error": _fit(fault.kind),
+        "text": None if error_text is None else _made_fit(error_text, fault.text),
+    }
+
+
+def _made_fit(error_text: Callable[[str], object], text: str) -> str | None:
+    """What cannot be made fit to be seen is not shown."""
+    try:
+        made = error_text(text)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        return None
+    return _fit(made) if isinstance(made, str) else None
+
+
+def _samples(samples: Sequence[Sample], now: float) -> SampleData:
+    return {
+        "seconds": [_ago(sample.at, now) for sample in samples],
+        "in_use": [sample.in_use for sample in samples],
+        "idle": [sample.idle for sample in samples],
+        "creating": [sample.creating for sample in samples],
+        "in_upkeep": [sample.in_upkeep for sample in samples],
+        "waiting": [sample.waiting for sample in samples],
+        "p50": [sample.p50 for sample in samples],
+        "p99": [sample.p99 for sample in samples],
+    }
+
+
+def _ago(when: float, now: float) -> float:
+    return round(max(0.0, now - when), 3)
+
+
+def _fit(text: str) -> str:
+    """Make a text fit for any page: the user's, even those of exact type ``str``, can be anything."""
+    text = exact(text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

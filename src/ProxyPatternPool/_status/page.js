@@ -1,0 +1,78 @@
+"use strict";
+(() => {
+  const main = document.getElementById("pools");
+  const note = document.getElementById("note");
+  const button = document.getElementById("pause");
+  const every = 1000 * Number(main.dataset.every);
+  let paused = false;
+  let timer = 0;
+
+  async function refresh() {
+    try {
+      const answer = await fetch("?format=fragment", { cache: "no-store", signal: AbortSignal.timeout(10000) });
+      if (answer.redirected || !answer.ok) {
+        throw new Error(`status ${answer.status}`);
+      }
+      const text = await answer.text();
+      if (paused) {
+        say("");
+      } else if (selecting()) {
+        tell("Not renewed while text is selected");
+      } else {
+        show(text);
+        say("");
+      }
+    } catch (error) {
+      say(`Not up to date: ${error.message}`);
+    }
+  }
+
+  function selecting() {
+    const selection = getSelection();
+    return selection !== null && !selection.isCollapsed && selection.containsNode(main, true);
+  }
+
+  function show(text) {
+    const open = Array.from(main.querySelectorAll("details[open]"), (each) => each.id);
+    const focused = document.activeElement?.closest("details")?.id;
+    main.innerHTML = text;
+    for (const id of open) {
+      document.getElementById(id)?.setAttribute("open", "");
+    }
+    if (focused) {
+      document.getElementById(focused)?.querySelector("summary").focus({ preventScroll: true });
+    }
+  }
+
+  function tell(text) {
+    if (note.textContent !== text) {
+      note.textContent = text;
+    }
+  }
+
+  function say(text) {
+    tell(text);
+    main.classList.toggle("stale", text !== "");
+  }
+
+  async function turn() {
+    clearTimeout(timer);
+    if (!paused && !document.hidden) {
+      await refresh();
+      clearTimeout(timer);
+      timer = setTimeout(turn, every);
+    }
+  }
+
+  for (const each of main.querySelectorAll("details")) {
+    each.open = false; // they are open for those who have no script
+  }
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.textContent = paused ? "Go on" : "Pause";
+    turn();
+  });
+  document.addEventListener("visibilitychange", turn);
+  timer = setTimeout(turn, every);
+})();

@@ -1,0 +1,382 @@
+"""The page. Every value goes into it through ``Markup.format``, which escapes it."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+
+from markupsafe import Markup
+
+from .._observe import DiscardReason
+from .._pool.stats import ENDS
+from .chart import GAP, Line, chart, swatch, time_axis, whole_axis
+from .data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData
+
+REFRESH = 2
+"""Seconds between two looks of the page's script."""
+RELOAD = 5
+"""Seconds between two looks of a browser without scripts."""
+MANY = 20
+"""Pools from which on lines have fewer points, and looks are rarer: for twice as many half as many."""
+RAREST = 5
+"""How many times rarer looks become at most."""
+
+_STYLE = (files("ProxyPatternPool._status") / "page.css").read_text(encoding="utf-8")
+_SCRIPT = (files("ProxyPatternPool._status") / "page.js").read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        f"script-src {_hash(_SCRIPT)}",
+        f"style-src {_hash(_STYLE)}",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+"""The Content-Security-Policy of the page: it loads nothing, and runs and obeys nothing but what is written here."""
+
+_PAGE = Markup("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Pools</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<link rel="icon" href="data:image/svg+xml,{icon}">
+{reload}<style>{style}</style>
+</head>
+<body>
+<header><h1>Pools</h1><p id="note" role="status"></p><button id="pause" type="button" hidden>Pause</button>
+{link}</header>
+<main id="pools" data-every="{every}">{main}</main>
+<script>{script}</script>
+</body>
+</html>
+""")
+
+_ICON = (
+    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' "
+    "fill='%230072b2'/%3E%3Cpath d='M2 11l3-4 3 2 3-5 3 3' fill='none' stroke='%23fff' stroke-width='2'/%3E%3C/svg%3E"
+)
+
+
+_RELOAD = Markup('<noscript><meta http-equiv="refresh" content="{}"></noscript>\n')
+_LINK = Markup('<noscript><a href="{}">{}</a></noscript>')
+
+
+def page(data: StatusData, *, reload: bool = True) -> str:
+    """Make the whole page, with all opened for a browser without scripts, which loads it again now and then, or not."""
+    rarity = min(RAREST, _crowd(data))
+    return _PAGE.format(
+        icon=Markup(_ICON),
+        reload=_RELOAD.format(RELOAD * rarity) if reload else "",
+        link=_LINK.format("?refresh=0", "Pause") if reload else _LINK.format("?", "Go on"),
+        every=REFRESH * rarity,
+        style=Markup(_STYLE),
+        script=Markup(_SCRIPT),
+        main=Markup(fragment(data, opened=True)),
+    )
+
+
+def fragment(data: StatusData, *, opened: bool = False) -> str:
+    """Make the part of it that changes."""
+    stuck, step = data["stuck"], _crowd(data)
+    return Markup('<p class="when">Process {}, <time datetime="{}">{} UTC</time></p>{}{}').format(
+        data["process"],
+        data["now"],
+        data["now"][:19].replace("T", " "),
+        ""
+        if stuck is None
+        else Markup(
+            '<p class="stuck">Objects are shown by number, and errors without text: the tracer of {}, or error_text, '
+            "has not answered for {}.</p>"
+        ).format(stuck["pool"], duration(stuck["seconds"])),
+        Markup("").join(_pool(number, pool, step, opened=opened) for number, pool in enumerate(data["pools"])),
+    )
+
+
+def _crowd(data: StatusData) -> int:
+    """How many times as many pools there are as one can show in full."""
+    return 1 + (len(data["pools"]) - 1) // MANY if data["pools"] else 1
+
+
+def _pool(number: int, pool: PoolData, step: int, *, opened: bool) -> Markup:
+    if not pool["exists"]:
+        return Markup('<section class="absent"><h2>{}</h2><p>{}</p></section>').format(
+            pool["name"], pool["state"][:1].upper() + pool["state"][1:]
+        )
+    timeout = "for ever" if pool["timeout"] is None else f"{duration(pool['timeout'])} at most"
+    alarms = ["closed"] if pool["state"] == "closed" else []
+    if pool["retry_in"] > 0:
+        alarms.append(f"creation failed, next attempt in {duration(pool['retry_in'])}")
+    return Markup(
+        '<section aria-labelledby="pool-{n}"><h2 id="pool-{n}">{name}</h2><p class="about">{alarms}{about}</p>'
+        '{figures}<div class="charts">{charts}</div>{objects}{errors}{callers}{counters}</section>'
+    ).format(
+        n=number,
+        name=pool["name"],
+        alarms=Markup("").join(Markup('<strong class="alarm">{}</strong>; ').format(alarm) for alarm in alarms),
+        about=f"{_size(pool['min_size'], pool['max_size'])}; callers wait {timeout}",
+        figures=_figures(pool),
+        charts=_charts(number, pool, step),
+        objects=_objects(pool),
+        errors=_errors(pool["errors"]),
+        callers=_callers(pool),
+        counters=_counters(number, pool, opened=opened),
+    )
+
+
+def _size(least: int, most: int | None) -> str:
+    if most is None:
+        return f"{_times(least, 'object')} or more"
+    return f"{least:,} to {_times(most, 'object')}" if least < most else _times(most, "object")
+
+
+def _times(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+# The figures of this moment, and the charts. ---------------------------------------------------------
+
+
+def _figures(pool: PoolData) -> Markup:
+    samples = pool["samples"]
+    bound = "" if pool["max_size"] is None else f" / {pool['max_size']:,}"
+    rows = [
+        ("using", "In use", f"{pool['in_use']:,}", bound),
+        ("idle", "Idle", f"{pool['idle']:,}", ""),
+        ("waiting", "Waiting", f"{pool['waiting']:,}", ""),
+        ("transit", "Creating", f"{pool['creating']:,}", ""),
+        ("transit", "In upkeep", f"{pool['in_upkeep']:,}", ""),
+        ("p50", "Queue p50", _last(samples["p50"]), ""),
+        ("p99", "Queue p99", _last(samples["p99"]), ""),
+    ]
+    return Markup('<dl class="figures">{}</dl>').format(
+        Markup("").join(
+            Markup('<div class="{0}"><dt>{1}{2}</dt><dd>{3}<small>{4}</small></dd></div>').format(
+                kind, swatch(kind, area=kind in _AREAS), name, value, rest
+            )
+            for kind, name, value, rest in rows
+        )
+    )
+
+
+_AREAS = ("using", "transit", "idle", "p50")
+"""What is drawn as an area."""
+
+
+def _last(values: Sequence[float | None]) -> str:
+    return "none" if not values or values[-1] is None else duration(values[-1])
+
+
+def _charts(number: int, pool: PoolData, step: int) -> Markup:
+    samples = _thinned(pool["samples"], step)
+    gap = GAP if step == 1 else 2 * step + 1
+    parts = zip(samples["in_use"], samples["creating"], samples["in_upkeep"], strict=True)
+    away = [sum(part) for part in parts]
+    objects = [away + idle for away, idle in zip(away, samples["idle"], strict=True)]
+    nothing = [0.0] * len(objects)
+    most = max([0, *objects, *samples["waiting"]])
+    bound = pool["max_size"]
+    if bound is not None and bound <= 5 * most:
+        most = max(most, bound)
+    longest = max([0.0, *_known(samples["p99"])])
+    return chart(
+        f"count-{number}",
+        "Objects and callers",
+        f"Now {pool['in_use']} objects in use, {pool['idle']} idle, {pool['creating']} being created, "
+        f"{pool['in_upkeep']} in upkeep, {pool['waiting']} callers waiting. Within five minutes at most "
+        f"{max(samples['in_use'], default=0)} in use, {max(samples['waiting'], default=0)} waiting.",
+        samples["seconds"],
+        [
+            Line("using", "in use", samples["in_use"], nothing),
+            Line("transit", "creating or upkeep", away, samples["in_use"]),
+            Line("idle", "idle on top", objects, away),
+            Line("waiting", "waiting", samples["waiting"]),
+        ],
+        whole_axis(most),
+        bound,
+        gap,
+    ) + chart(
+        f"wait-{number}",
+        "Time in the queue",
+        _in_words(pool["samples"], longest),
+        samples["seconds"],
+        [Line("p50", "p50", samples["p50"], nothing), Line("p99", "p99", samples["p99"])],
+        time_axis(longest),
+        gap=gap,
+    )
+
+
+def _in_words(samples: SampleData, longest: float) -> str:
+    known = _known(samples["p99"])
+    if not known:
+        return "No caller was seen within five minutes."
+    now = "In the last second nobody came. "
+    if samples["p99"][-1] is not None:
+        now = (
+            f"In the last second half of the callers stood in the queue for {_last(samples['p50'])} at most, and 99 in "
+            f"100 for {_last(samples['p99'])}. "
+        )
+    return f"{now}Within five minutes the 99th percentile was at most {duration(longest)}."
+
+
+def _thinned(samples: SampleData, step: int) -> SampleData:
+    """Of so many moments in a row keep the one that was worst for callers."""
+    if step == 1:
+        return samples
+    worst = list(zip(samples["waiting"], (each or 0.0 for each in samples["p99"]), samples["in_use"], strict=True))
+    ends = range(len(worst), 0, -step)
+    kept = [max(range(max(0, end - step), end), key=worst.__getitem__) for end in ends][::-1]
+    return {
+        "seconds": [samples["seconds"][at] for at in kept],
+        "in_use": [samples["in_use"][at] for at in kept],
+        "idle": [samples["idle"][at] for at in kept],
+        "creating": [samples["creating"][at] for at in kept],
+        "in_upkeep": [samples["in_upkeep"][at] for at in kept],
+        "waiting": [samples["waiting"][at] for at in kept],
+        "p50": [samples["p50"][at] for at in kept],
+        "p99": [samples["p99"][at] for at in kept],
+    }
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+# The tables. -----------------------------------------------------------------------------------------
+
+
+def _callers(pool: PoolData) -> Markup:
+    callers = pool["callers"]
+    if not callers:
+        return Markup("")
+    return Markup(
+        '<table class="callers"><caption><h3>Longest in the queue</h3></caption><thead><tr><th scope="col">Caller</th>'
+        '<th scope="col" class="number">For</th></tr></thead><tbody>{}</tbody></table>{}'
+    ).format(Markup("").join(_caller(each) for each in callers), _more(pool["waiting"] - len(callers)))
+
+
+def _caller(each: CallerData) -> Markup:
+    return Markup('<tr><td>{}</td><td class="number">{}</td></tr>').format(each["owner"], duration(each["seconds"]))
+
+
+def _more(left_out: int) -> Markup:
+    return Markup('<p class="none">And {:,} more.</p>').format(left_out) if left_out > 0 else Markup("")
+
+
+def _objects(pool: PoolData) -> Markup:
+    objects = pool["objects"]
+    if not objects:
+        return Markup('<h3>Objects</h3><p class="none">None in use or idle.</p>')
+    return Markup(
+        '<table class="objects"><caption><h3>Objects</h3></caption><thead><tr><th scope="col">Object</th>'
+        '<th scope="col">Held by</th><th scope="col" class="number">For</th><th scope="col" class="number">Uses</th>'
+        "</tr></thead><tbody>{}</tbody></table>{}"
+    ).format(
+        Markup("").join(_row(each) for each in objects),
+        _more(pool["in_use"] + pool["idle"] - len(objects)),
+    )
+
+
+def _row(each: ObjectData) -> Markup:
+    holder = each["owner"] or "nobody"
+    if not each["in_use"]:
+        holder = "idle, never lent" if each["owner"] is None else f"idle, last {holder}"
+    return Markup(
+        '<tr class="{}"><td>{}</td><td>{}</td><td class="number">{}</td><td class="number">{:,}</td></tr>'
+    ).format("lent" if each["in_use"] else "free", each["object"], holder, duration(each["seconds"]), each["uses"])
+
+
+def _errors(errors: Sequence[ErrorData]) -> Markup:
+    if not errors:
+        return Markup('<h3>Last errors</h3><p class="none">None.</p>')
+    return Markup(
+        '<table class="errors"><caption><h3>Last errors</h3></caption><thead><tr><th scope="col">Where</th>'
+        '<th scope="col">Error</th></tr></thead><tbody>{}</tbody></table>'
+    ).format(
+        Markup("").join(
+            Markup("<tr><td>{}</td><td>{}<small>{}</small></td></tr>").format(
+                each["where"],
+                ": ".join(part for part in (each["error"] or "it said no", each["text"]) if part),
+                _when(each),
+            )
+            for each in errors
+        )
+    )
+
+
+def _when(error: ErrorData) -> str:
+    last = f"{duration(error['seconds'])} ago"
+    if error["count"] == 1:
+        return last
+    return f"{error['count']:,} times, first {duration(error['first_seconds'])} ago, last {last}"
+
+
+_NAMES = {
+    "nuses": "loans",
+    "ntimeouts": "timeouts",
+    "ncreated": "objects created",
+    "nerrors": "creations failed",
+    "ndestroys": "objects closed",
+    "nhealth": "health checks",
+    "bad_health": "in bad health",
+    "nrefused": "callers refused",
+    "hook_errors": "hooks failed",
+    "observer_errors": "observers failed",
+    "hk_errors": "house keeping failed",
+}
+
+
+_REASONS: dict[DiscardReason, str] = {
+    "broken": "discarded by their users",
+    "cleared": "cleared",
+    "drained": "drained",
+    "health": "in bad health",
+    "hook": "refused by the getter",
+    "idle": "idle too long",
+    "interrupted": "lost in an interruption",
+    "killed": "in use too long",
+    "max_lifetime": "too old",
+    "max_use": "worn out",
+    "retter": "not to be reset",
+    "shutdown": "left when the pool closed",
+    "surplus": "more than the new bound",
+}
+
+
+def _counters(number: int, pool: PoolData, *, opened: bool) -> Markup:
+    counters = ((_NAMES.get(key, key), value) for key, value in pool["counters"].items() if key not in ENDS)
+    reasons = ((_REASONS.get(reason, reason), value) for reason, value in pool["discarded"].items())
+    return Markup(
+        '<details id="counters-{}"{}><summary>Since the start</summary><dl class="counters">{}</dl>'
+        '<h3>Why objects went</h3><dl class="counters">{}</dl></details>'
+    ).format(number, " open" if opened else "", _list(counters), _list(reasons))
+
+
+def _list(rows: Iterable[tuple[str, int]]) -> Markup:
+    return Markup("").join(Markup("<div><dt>{}</dt><dd>{:,}</dd></div>").format(*row) for row in rows)
+
+
+def duration(seconds: float) -> str:
+    """Put a duration into few characters."""
+    if seconds < 0.0005:
+        return "0 ms" if seconds < 0.0000005 else f"{seconds * 1000:.2g} ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

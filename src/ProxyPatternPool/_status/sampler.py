@@ -1,0 +1,152 @@
+"""Looks at pools once a second, and remembers five minutes of it."""
+
+import math
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from .._pool import housekeeper
+from .._pool.glance import Numbers, numbers
+from .._pool.household import Household
+from .._pool.housekeeper import HouseKeeper
+from .._pool.racing import snapshot
+from .._pool.upkeep import Upkeep
+from .._sync.sleeper import Home
+from .sources import Source
+from .turn import Turn
+
+EVERY = 1.0
+"""Seconds between two samples."""
+KEPT = 300
+"""Samples that are kept: five minutes."""
+
+
+class Sample(NamedTuple):
+    """How busy a pool was, at one moment and in the second before."""
+
+    at: float
+    """On the pool's clock."""
+    in_use: int
+    idle: int
+    creating: int
+    in_upkeep: int
+    waiting: int
+    p50: float | None
+    """Seconds that half of the callers stood in the queue at most, those who wait still counted as if their wait had
+    ended now; ``None`` if there were none. Callers who found something idle waited 0.0."""
+    p99: float | None
+    """The same of 99 in 100."""
+
+
+class Track:
+    """The samples of one source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._core: Callable[[], Upkeep[Any] | None] = lambda: None
+        self._before: Numbers | None = None
+        self._samples: deque[Sample] = deque(maxlen=KEPT)
+
+    def samples(self) -> list[Sample]:
+        """What is known of the last five minutes, oldest first."""
+        return snapshot(self._samples)
+
+    def sample(self) -> None:
+        """Look at the pool, if there is one."""
+        core = self.source.core()
+        if core is None:
+            self.forget()
+            return
+        if core is not self._core():  # a proxy was set anew
+            self.forget()
+            self._core = weakref.ref(core)
+        seen = numbers(core)
+        p50, p99 = (None, None) if self._before is None else waited(self._before, seen)
+        self._samples.append(
+            Sample(seen.now, seen.in_use, seen.idle, seen.creating, seen.in_upkeep, len(seen.waiting), p50, p99)
+        )
+        self._before = seen
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._core = lambda: None
+        self._before = None
+        self._samples = deque(maxlen=KEPT)
+
+
+def waited(before: Numbers, seen: Numbers) -> tuple[float | None, float | None]:
+    """The median and the 99th percentile of how long callers waited between two looks."""
+    ended = seen.nwaits - before.nwaits
+    known = seen.waits[-ended:] if ended else []
+    waits = sorted([*known, *seen.waiting])
+    # Whoever was lent something and did not end a wait that led to it had found it idle.
+    at_once = max(0, seen.loans - before.loans - (ended - (seen.timeouts - before.timeouts)))
+    unknown = ended - len(known)  # as long as the known ones, nobody knows better
+    weight = (len(waits) + unknown) / len(waits) if waits else 0.0
+    return _quantile(0.5, at_once, waits, weight), _quantile(0.99, at_once, waits, weight)
+
+
+def _quantile(share: float, zeros: int, waits: Sequence[float], weight: float) -> float | None:
+    """The nearest rank among so many zeros, and these, each of which counts for so many."""
+    total = zeros + len(waits) * weight
+    if not total:
+        return None
+    rank = math.ceil(share * total) - zeros
+    if rank <= 0:
+        return 0.0
+    return waits[min(len(waits), math.ceil(rank / weight)) - 1]
+
+
+class Sampler(Household):
+    """Looks at its sources when the house keeper has time for them.
+
+    It starts no thread: before the first pool is in use there is nothing to see, and afterwards there is a house
+    keeper. A look calls no hook, and so may be had in his thread. He holds it weakly.
+    """
+
+    def __init__(self, sources: Iterable[Source], keeper: HouseKeeper | None = None) -> None:
+        self.tracks = [Track(source) for source in sources]
+        # What a household has that has chores: this one has none.
+        self.chores: deque[Callable[[], None]] = deque()
+        self.home_chores: deque[Callable[[], None]] = deque()
+        self.home: Home | None = None
+        self._keeper = housekeeper.KEEPER if keeper is None else keeper
+        self.clock = self._keeper.clock
+        self._next = self.clock()
+        self.turn = Turn(self.clock)
+        self._keeper.enter(self)
+        self._keeper.knock(weakref.ref(self))  # heard as soon as there is a house keeper
+
+    def __repr__(self) -> str:
+        return "the status page's samples"
+
+    def attend(self) -> float | None:
+        """Sample, if it is time; give the time of the next look."""
+        now = self.clock()
+        if now >= self._next:
+            for track in self.tracks:
+                track.sample()
+            # At even distances; but after a pause, of a machine that slept, not all at once.
+            self._next = max(self._next + EVERY, now + EVERY / 2)
+        return self._next
+
+    def run_chores(self, *, common: bool = True, home: bool = True) -> None:
+        """Do nothing: there are no chores."""
+
+    def say(self, line: Callable[[], None]) -> None:
+        """Say nothing: what keeps chores waiting is no concern of one that has none."""
+
+    def last_rites(self) -> list[Callable[[], None]]:
+        """Need nothing at the interpreter's exit."""
+        return []
+
+    def await_rest(self, seconds: float) -> None:
+        """Wait for nothing."""
+
+    def after_fork(self) -> None:
+        """Begin anew in a child, whose pools are empty, and whose house keeper comes when one of them is used."""
+        self.turn = Turn(self.clock)  # a look of the parent's may have had the old one
+        for track in self.tracks:
+            track.forget()
+        self._keeper.knock(weakref.ref(self))

@@ -1,0 +1,83 @@
+"""The pools that a status page was given, as far as they exist yet, or still do."""
+
+import weakref
+from abc import ABC, abstractmethod
+from typing import Any, TypeGuard
+
+from .._pool.pool import Pool, core_of
+from .._pool.upkeep import Upkeep
+from .._proxy.control import Control, pool_name_of
+from .._proxy.proxy import Proxy
+from .._proxy.typed import control
+
+
+class Source(ABC):
+    """Where a pool comes from."""
+
+    absent: str
+    """What to say while there is none."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The pool's, or what to call it while there is none."""
+
+    @abstractmethod
+    def core(self) -> Upkeep[Any] | None:
+        """The pool's inner state, if there is a pool at this moment."""
+
+
+class OfPool(Source):
+    """A pool, not kept alive by being shown."""
+
+    absent = "dropped"
+
+    def __init__(self, pool: Pool[Any]) -> None:
+        # Of the handle, whose end is the pool's end; leases keep the inner state for longer.
+        self._pool = weakref.ref(pool)
+        self._name = pool.name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def core(self) -> Upkeep[Any] | None:
+        pool = self._pool()
+        return None if pool is None else core_of(pool)
+
+
+class OfProxy(Source):
+    """A proxy, which gets its pool later, or another one, or none."""
+
+    absent = "no pool yet: the proxy is not set, or has no max_size"
+
+    def __init__(self, control: Control[Any], name: str) -> None:
+        self._control = control
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        pool = self._control.pool
+        return (pool_name_of(self._control) or self._name) if pool is None else pool.name
+
+    def core(self) -> Upkeep[Any] | None:
+        pool = self._control.pool
+        return None if pool is None else core_of(pool)
+
+
+def _is_pool(thing: object) -> TypeGuard[Pool[Any]]:
+    return isinstance(thing, Pool)
+
+
+def source(thing: object, number: int) -> Source:
+    """Make a source of a pool or of a proxy, the n-th.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    # Not by isinstance: a proxy answers that as what it stands for, which it may not have yet.
+    if issubclass(type(thing), Proxy):
+        return OfProxy(control(thing), f"proxy {number}")
+    if _is_pool(thing):
+        return OfPool(thing)
+    raise TypeError(f"status_app shows pools and proxies, not a {type(thing).__name__}")

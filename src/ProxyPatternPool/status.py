@@ -1,0 +1,137 @@
+"""A page for operators: how busy the pools are, who holds what since when, and what went wrong.
+
+A small WSGI application, to be mounted beside one's own::
+
+    from werkzeug.middleware.dispatcher import DispatcherMiddleware
+    from ProxyPatternPool.status import status_app
+
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/status": status_app(db, ldap)})
+
+``?format=json`` has the same data for programs: a ``StatusData``.
+
+Needs werkzeug: ``pip install 'ProxyPatternPool[werkzeug]'``. docs/status.md says who can see what.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ._status.access import is_local
+from ._status.data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData, StuckData, collect
+from ._status.masking import masked
+from ._status.sampler import Sampler
+from ._status.sources import source
+
+try:
+    from werkzeug.wrappers import Request, Response
+
+    from ._status.page import POLICY, fragment, page
+except ImportError as _error:
+    raise ImportError(
+        "ProxyPatternPool.status needs werkzeug, which cannot be imported: pip install 'ProxyPatternPool[werkzeug]'"
+    ) from _error
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+elif sys.version_info >= (3, 11):  # so that typing.get_type_hints works
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+else:  # pragma: no cover  # Python 3.10 has no names for them
+    StartResponse = WSGIApplication = WSGIEnvironment = object
+
+__all__ = [
+    "CallerData",
+    "ErrorData",
+    "ObjectData",
+    "PoolData",
+    "SampleData",
+    "StatusData",
+    "StuckData",
+    "is_local",
+    "masked",
+    "status_app",
+]
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def status_app(
+    *pools: object,
+    allow: "Callable[[WSGIEnvironment], bool] | None" = None,
+    error_text: Callable[[str], str] | None = None,
+) -> "WSGIApplication":
+    """Make a page that shows pools; keep it to mount it, and to have its samples go on.
+
+    It only reads: it answers GET and HEAD, and to look at it changes nothing. Of all hooks it calls ``tracer`` alone,
+    by which objects are shown; without one they have numbers. It is called while others use the objects, and so must
+    not talk to them; while it does not answer nobody else asks it, and objects have numbers.
+
+    Args:
+        pools: Pools, and proxies, which may get theirs later. A pool is not kept alive by being shown.
+        allow: Says whether a request may see the page, from its WSGI environment; it decides alone. ``None``:
+            ``is_local``.
+        error_text: Makes the text of an error fit to be seen, for instance ``masked``. ``None``: only the class of an
+            error is shown, since drivers put passwords into such texts. If it raises, or gives no ``str``, too.
+
+    Raises:
+        TypeError: Something is neither a pool nor a proxy, or ``allow`` or ``error_text`` cannot be called.
+    """
+    for name, function in (("allow", allow), ("error_text", error_text)):
+        if function is not None and not callable(function):
+            raise TypeError(f"{name} must be callable, not {function!r}")
+    sampler = Sampler([source(pool, number) for number, pool in enumerate(pools, 1)])
+    return _StatusApp(sampler, is_local if allow is None else allow, error_text)
+
+
+def _decided(allowed: object) -> bool:
+    if not isinstance(allowed, bool):  # a coroutine, say, which is true and has decided nothing
+        raise TypeError(f"allow must give True or False, not {allowed!r}")
+    return allowed
+
+
+class _StatusApp:
+    """The application."""
+
+    def __init__(
+        self, sampler: Sampler, allow: "Callable[[WSGIEnvironment], bool]", error_text: Callable[[str], str] | None
+    ) -> None:
+        self._sampler = sampler
+        self._allow = allow
+        self._error_text = error_text
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        response = self._answer(environ)
+        response.headers.extend(_HEADERS)
+        return response(environ, start_response)
+
+    def _answer(self, environ: "WSGIEnvironment") -> Response:
+        if not _decided(self._allow(environ)):
+            return Response("Forbidden: see the argument allow of status_app.\n", 403)
+        request = Request(environ, populate_request=False)
+        if request.path != "/":
+            return Response("Not found.\n", 404)
+        if request.method not in ("GET", "HEAD"):
+            return Response("This is only to be read.\n", 405, {"Allow": "GET, HEAD"})
+        try:
+            asked = request.args
+        except UnicodeError:  # bytes in the query that are no text
+            return Response("The query is to be in UTF-8.\n", 400)
+        match asked.get("format", "html"):
+            case "html":
+                return Response(page(self._collect(), reload=asked.get("refresh") != "0"), mimetype="text/html")
+            case "fragment":
+                return Response(fragment(self._collect()), mimetype="text/html")
+            case "json":
+                return Response(json.dumps(self._collect(), allow_nan=False), mimetype="application/json")
+            case _:
+                return Response("The format is html or json.\n", 400)
+
+    def _collect(self) -> StatusData:
+        return collect(self._sampler, self._error_text)

@@ -1,0 +1,18 @@
+"""The hand-moved clock and keeper of the unit tests; a browser for the tests that look at the page."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from ..unit.conftest import clock, keeper, naps, works
+from .browser import Browser, browser
+
+__all__ = ["clock", "keeper", "naps", "real_browser", "works"]
+
+
+@pytest.fixture(scope="module")
+def real_browser() -> Generator[Browser, None, None]:
+    with browser() as running:
+        yield running

@@ -1,0 +1,236 @@
+"""What is remembered of the last five minutes."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+
+from ProxyPatternPool import Pool, Proxy, TimeOut, control
+from ProxyPatternPool._pool.glance import WAITS, Numbers
+from ProxyPatternPool._status.sampler import KEPT, Sample, Sampler, waited
+from ProxyPatternPool._status.sources import source
+
+from ..unit.clock import HandMovedClock, HandMovedKeeper
+from ..unit.helpers import Naps, Thing, Works
+
+Moment = tuple[int, int, int, float | None, float | None]
+
+
+def sampler_of(*pools: object) -> Sampler:
+    return Sampler([source(pool, number) for number, pool in enumerate(pools, 1)])
+
+
+def last(sampler: Sampler) -> Moment:
+    """In use, idle, waiting, p50, p99."""
+    sample = sampler.tracks[0].samples()[-1]
+    assert (sample.creating, sample.in_upkeep) == (0, 0)
+    return sample.in_use, sample.idle, sample.waiting, sample.p50, sample.p99
+
+
+@pytest.fixture
+def pool(works: Works, keeper: HandMovedKeeper) -> Pool[Thing]:
+    return Pool(works.make, max_size=2)
+
+
+def second(clock: HandMovedClock, keeper: HandMovedKeeper, sampler: Sampler, seconds: float = 1.0) -> None:
+    """Let a second pass, and the house keeper look."""
+    clock.advance(seconds)
+    keeper.look_at(sampler)
+
+
+def test_it_looks_once_a_second(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+    """From the moment when there is a house keeper, whom it has asked to."""
+    sampler = sampler_of(pool)
+    assert sampler.tracks[0].samples() == []
+    keeper.run()
+    assert sampler.tracks[0].samples() == [Sample(clock.now, 0, 1, 0, 0, 0, None, None)]
+    held = pool.get()
+    clock.advance(0.9)
+    assert keeper.look_at(sampler) == pytest.approx(clock.now + 0.1)  # too early, and comes back
+    assert len(sampler.tracks[0].samples()) == 1
+    second(clock, keeper, sampler, 0.1)
+    assert last(sampler) == (1, 0, 0, 0.0, 0.0)
+    pool.ret(held)
+    second(clock, keeper, sampler)
+    assert last(sampler) == (0, 1, 0, None, None)  # nobody has come
+
+
+def test_after_a_pause_it_goes_on(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+    """A machine that slept is not to be made up for."""
+    sampler = sampler_of(pool)
+    keeper.run()
+    second(clock, keeper, sampler, 1000.0)
+    assert keeper.look_at(sampler) == clock.now + 0.5
+    assert len(sampler.tracks[0].samples()) == 2
+
+
+def test_five_minutes_are_kept(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+    sampler = sampler_of(pool)
+    for _ in range(KEPT + 10):
+        second(clock, keeper, sampler)
+    samples = sampler.tracks[0].samples()
+    assert len(samples) == KEPT
+    assert samples[-1].at - samples[0].at == KEPT - 1
+
+
+def test_waits(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper, naps: Naps) -> None:
+    """Of those whose wait has ended, well or not, and of those who found something idle."""
+    sampler = sampler_of(pool)
+    keeper.run()
+    held = [pool.get(), pool.get()]
+
+    def ret() -> None:
+        clock.advance(0.25)
+        pool.ret(held.pop())
+
+    naps.meanwhile.append(ret)
+    held.append(pool.get())
+    second(clock, keeper, sampler)
+    assert last(sampler) == (2, 0, 0, 0.0, 0.25)  # two did not wait
+    with pytest.raises(TimeOut):
+        pool.get(timeout=3.0)
+    keeper.look_at(sampler)
+    assert last(sampler) == (2, 0, 0, 3.0, 3.0)
+
+
+def test_waits_that_have_not_ended(
+    pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper, naps: Naps
+) -> None:
+    """When all is stuck the chart says so, not that nobody came."""
+    sampler = sampler_of(pool)
+    keeper.run()
+    held = [pool.get(), pool.get()]
+    second(clock, keeper, sampler)
+    seen: list[Moment] = []
+
+    def look() -> None:
+        second(clock, keeper, sampler)
+        seen.append(last(sampler))
+
+    naps.meanwhile.extend([look, look, lambda: pool.ret(held.pop())])
+    pool.get()
+    assert seen == [(2, 0, 1, 1.0, 1.0), (2, 0, 1, 2.0, 2.0)]
+
+
+def test_several_readers(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper, naps: Naps) -> None:
+    """Each sees all waits, whoever looks first."""
+    readers = [sampler_of(pool), sampler_of(pool)]
+    keeper.run()
+    held = [pool.get(), pool.get()]
+    with pytest.raises(TimeOut):
+        pool.get(timeout=3.0)
+    for reader in readers:
+        keeper.look_at(reader)
+        assert last(reader)[4] == 3.0
+    assert len(held) == 2
+
+
+def numbers(**changed: Any) -> Numbers:
+    given: dict[str, Any] = {
+        "now": 0.0,
+        "idle": 0,
+        "in_use": 0,
+        "creating": 0,
+        "in_upkeep": 0,
+        "loans": 0,
+        "timeouts": 0,
+        "nwaits": 0,
+        "waits": [],
+        "waiting": [],
+        **changed,
+    }
+    return Numbers(**given)
+
+
+@pytest.mark.parametrize(
+    ("seen", "p50", "p99"),
+    [
+        (numbers(), None, None),
+        (numbers(loans=10), 0.0, 0.0),
+        (numbers(loans=100, nwaits=1, waits=[5.0]), 0.0, 0.0),
+        (numbers(loans=99, nwaits=1, waits=[5.0]), 0.0, 5.0),
+        (numbers(loans=4, nwaits=4, waits=[4.0, 1.0, 3.0, 2.0]), 2.0, 4.0),
+        (numbers(loans=4, nwaits=4, waits=[9.0, 9.0, 4.0, 1.0, 3.0, 2.0]), 2.0, 4.0),  # the first are older
+        (numbers(loans=0, nwaits=2, timeouts=2, waits=[5.0, 5.0]), 5.0, 5.0),
+        (numbers(loans=0, nwaits=2, waits=[5.0, 5.0]), 5.0, 5.0),  # loans that are only now being created
+        (numbers(waiting=[3.0, 1.0, 2.0]), 2.0, 3.0),
+        # More waits than are kept: these stand for all.
+        (numbers(loans=4 * WAITS, nwaits=4 * WAITS, waits=[1.0] * (WAITS // 2) + [2.0] * (WAITS // 2)), 1.0, 2.0),
+        (numbers(loans=8 * WAITS, nwaits=4 * WAITS, waits=[1.0] * WAITS), 0.0, 1.0),
+    ],
+)
+def test_percentiles(seen: Numbers, p50: float | None, p99: float | None) -> None:
+    assert waited(numbers(), seen) == (p50, p99)
+
+
+def test_a_pool_that_is_dropped(works: Works, clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+    """To be shown keeps it alive no longer, and it is forgotten."""
+    pool = Pool(works.make, closer=works.close)
+    sampler = sampler_of(pool)
+    keeper.run()
+    assert len(sampler.tracks[0].samples()) == 1
+    del pool
+    gc.collect()
+    second(clock, keeper, sampler)
+    assert works.alive == []
+    assert sampler.tracks[0].samples() == []
+    assert sampler.tracks[0].source.core() is None
+
+
+def test_a_proxy(works: Works, clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+    """It gets its pool later, and may get another, which begins anew."""
+    db: Proxy[Thing] = Proxy(max_size=3, min_size=2)
+    sampler = sampler_of(db)
+    [track] = sampler.tracks
+    keeper.run()
+    assert (track.samples(), track.source.name) == ([], "proxy 1")
+    control(db).set_pool(name="db")
+    assert track.source.name == "db"
+    db.set_fun(works.make)
+    second(clock, keeper, sampler)
+    second(clock, keeper, sampler)
+    assert [sample.idle for sample in track.samples()] == [2, 2]
+    assert track.source.name == "db"
+    db.set_fun(works.make)
+    second(clock, keeper, sampler)
+    assert [sample.idle for sample in track.samples()] == [2]
+
+
+def test_in_the_child_of_a_fork(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+    """It begins anew, when the child has a house keeper."""
+    sampler = sampler_of(pool)
+    keeper.run()
+    keeper.after_fork()
+    assert sampler.tracks[0].samples() == []
+    clock.advance(1.0)
+    keeper.run()
+    assert last(sampler) == (0, 0, 0, None, None)
+
+
+def test_it_holds_up_no_exit(pool: Pool[Thing], keeper: HandMovedKeeper) -> None:
+    sampler = sampler_of(pool)
+    assert sampler.last_rites() == []
+    sampler.await_rest(9.0)
+    assert repr(sampler) == "the status page's samples"
+
+
+def test_it_has_nothing_to_say(pool: Pool[Thing], keeper: HandMovedKeeper) -> None:
+    """It has no chores that anything could hold up."""
+    sampler, lines = sampler_of(pool), list[None]()
+    sampler.say(lambda: lines.append(None))
+    keeper.run()
+    assert lines == []
+
+
+def test_nobody_keeps_it(pool: Pool[Thing], keeper: HandMovedKeeper) -> None:
+    """With the application the samples end."""
+    sampler = sampler_of(pool)
+    keeper.run()
+    [track] = sampler.tracks
+    del sampler
+    gc.collect()
+    keeper.run()
+    keeper.after_fork()
+    assert len(track.samples()) == 1
