@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import burst, contention, cycle, memory, proxies, scale
+from benchmarks import burst, contention, cycle, memory, production, proxies, scale
 from benchmarks.environment import environment
 from benchmarks.options import Options
 from benchmarks.report import Progress, Section, render, write
 
 TOPICS: dict[str, Callable[[Options, Progress], Section]] = {
     "cycle": cycle.run,
+    "production": production.run,
     "contention": contention.run,
     "burst": burst.run,
     "scale": scale.run,

@@ -19,6 +19,8 @@ LIBRARIES = (
     "wrapt",
     "lazy-object-proxy",
     "Django",
+    "prometheus-client",
+    "opentelemetry-sdk",
 )
 
 

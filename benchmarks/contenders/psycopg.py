@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 from psycopg import Connection
@@ -42,9 +43,17 @@ class FakePgConnection(FakeConnection):
 class PsycopgPool:
     """`pool.getconn()` and `pool.putconn(conn)`."""
 
-    name = "psycopg_pool"
-
-    def __init__(self, connect: Connect, size: int, *, warm: bool = True) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        size: int,
+        *,
+        warm: bool = True,
+        name: str = "psycopg_pool",
+        check: Callable[[object], None] | None = None,
+        reset: Callable[[object], None] | None = None,
+    ) -> None:
+        self.name = name
         self.pool = ConnectionPool(
             # Duck-typed: a subclass of Connection would drag libpq's finalizers in, and the pool needs none of it.
             connection_class=cast("type[PgConnection]", FakePgConnection),
@@ -52,6 +61,8 @@ class PsycopgPool:
             min_size=size if warm else 0,
             max_size=size,
             timeout=FOREVER,
+            check=check,
+            reset=reset,
             open=True,
         )
         self.acquire = self.pool.getconn
