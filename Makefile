@@ -66,12 +66,17 @@ $(VENV)/.wheel: $(VENV)/.group-build pyproject.toml LICENSE README.md $(sources)
 	@$(pip) install $(VENV)/wheel/*.whl
 	@touch $@
 
-# What a user has: the wheel, what it needs, and nothing else.
+# What a user has: the wheel, what it and its public types need, and nothing else.
 $(VENV)/.downstream: $(VENV)/.wheel
 	@echo "== $(VENV): the environment of a user"
 	@rm -rf $(VENV)/downstream
 	@$(python) -m venv --without-pip $(VENV)/downstream
-	@$(pip) --python $(VENV)/downstream/bin/python install $(VENV)/wheel/*.whl
+	@$(pip) --python $(VENV)/downstream/bin/python install "$$(echo $(VENV)/wheel/*.whl)[opentelemetry,prometheus,werkzeug]"
+	@touch $@
+
+# A browser, for the tests of pages: a package of the system's, which is not ours to put anywhere else.
+$(VENV)/.browser: $(VENV)/.python-$(version) tools/browser
+	@tools/browser --install > /dev/null
 	@touch $@
 
 $(VENV)/.oldest: $(VENV)/.python-$(version) pyproject.toml
@@ -84,8 +89,8 @@ $(VENV)/.oldest: $(VENV)/.python-$(version) pyproject.toml
 # --- what one makes
 
 .PHONY: demo
-demo: $(VENV)/.group-demo $(VENV)/.wheel  ## Index the standard library, and search it on a website (DB=sqlite or postgres)
-	$(bin)/python examples/search_stdlib.py --db $(DB)
+demo: $(VENV)/.group-demo $(VENV)/.wheel  ## Index the standard library, and search it on a website (DB=sqlite or postgres; HOLD=1 keeps it up)
+	$(bin)/python examples/search_stdlib.py --db $(DB) $(if $(HOLD),--hold)
 
 ifeq ($(DB),postgres)
 demo: $(VENV)/.group-postgres
@@ -95,13 +100,16 @@ endif
 proofs := tests/unit/test_machine.py tests/unit/test_interruptions.py tests/stress
 # Greenlets are measured apart: to follow their switches coverage has to import greenlet, without which the rest must work.
 .PHONY: test
-test: check typing $(VENV)/.wheel  ## Check, then test the wheel, all branches covered
+test: check typing $(VENV)/.wheel $(VENV)/.browser  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*
-	$(bin)/python -m pytest $(proofs)
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target prove-machine prove-interruptions prove-stress
 	$(coverage) run -m pytest tests --ignore=tests/greenlets --ignore=tests/typing $(addprefix --ignore=,$(proofs))
 	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets
 	@$(coverage) combine --quiet
 	$(coverage) report
+
+prove-%:
+	$(bin)/python -m pytest $(filter %$* %$*.py,$(proofs))
 
 .PHONY: check lint imports
 check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law

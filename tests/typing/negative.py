@@ -30,6 +30,7 @@ from ProxyPatternPool import (
     Kept,
     Opener,
     Pool,
+    PoolObserver,
     PoolOverrides,
     PoolParameters,
     Proxy,
@@ -39,6 +40,7 @@ from ProxyPatternPool import (
     StatsHook,
     Tracer,
     control,
+    observers,
     proxy,
 )
 
@@ -121,6 +123,26 @@ class SaysNumber:
         return id(obj)
 
 
+class OfOthers(PoolObserver[Other]):
+    """Watches pools of something else."""
+
+
+class OfReplicas(PoolObserver[Replica]):
+    """Watches pools of something narrower."""
+
+
+class Half:
+    """Has some of the methods."""
+
+    def created(self, pool: str, obj: object, took: float, /) -> None: ...
+    def lent(self, pool: str, obj: object, waited: float, /) -> None: ...
+
+
+class Misunderstood(PoolObserver[object]):
+    def lent(self, pool: str, obj: object, waited: str, /) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def discarded(self, pool: str, obj: object, /) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+
 # --- the factory
 
 
@@ -154,6 +176,11 @@ def parameters() -> None:
     Pool(connect, max_siz=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Pool(connect, timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, max_use=1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, max_lifetime=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, health_before_get="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, backoff=(1, 2, 3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, backoff=0.05)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, 4).resize(8)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Pool(connect, max_avail_delay=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, max_using_delay="30")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, health_freq=0.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -161,6 +188,8 @@ def parameters() -> None:
     Pool(connect, name=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, log_level=1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, hook_errors="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, max_waiting="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, max_waiting=1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, trace_owner=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, max_siz=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     proxy(fun=connect, max_size="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -170,6 +199,33 @@ def parameters() -> None:
     proxy(fun=connect, set_name=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Proxy(fun=connect, min_size=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Proxy(fun=connect, unknown=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+# --- observers
+
+
+def observers_that_are_none() -> None:
+    Pool(connect, observer=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, observer=print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, observer=lambda event: event)  # type: ignore[arg-type,misc]  # pyright: ignore[reportArgumentType]
+    Pool(connect, observer=Half())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, observer=PoolObserver)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, observer=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, observer=Half())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    observers(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def observers_of_another_type() -> None:
+    Pool(connect, observer=OfOthers())  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    Pool(connect, observer=OfReplicas())  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, observer=OfOthers())  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    said: Pool[Connection] = Pool(connect, observer=OfOthers())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def who_holds_what(pool: Pool[Connection]) -> None:
+    pool.owners()[0].obj.finish()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    pool.owners()[0].held = 1.0  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    pool.dump("dump.txt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 # --- hooks

@@ -7,6 +7,8 @@ It imports what a user has who installed the wheel, and nothing else.
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -18,11 +20,14 @@ from typing_extensions import Unpack, assert_type, override
 from ProxyPatternPool import (
     Closer,
     Control,
+    DiscardReason,
     Factory,
     Getter,
     HealthCheck,
+    Holding,
     HookError,
     HookErrors,
+    HookName,
     Hooks,
     Kept,
     Lease,
@@ -31,6 +36,7 @@ from ProxyPatternPool import (
     Pool,
     PoolClosed,
     PoolException,
+    PoolObserver,
     PoolOverrides,
     PoolParameters,
     PoolStats,
@@ -45,6 +51,7 @@ from ProxyPatternPool import (
     TimeOut,
     Tracer,
     control,
+    observers,
     proxy,
 )
 
@@ -402,7 +409,112 @@ def parameters_are_passed_on() -> None:
     assert_type(shared_database("remote", health=Ping(1.0)), Connection)
 
 
+# --- operating
+
+
+def pools_are_operated() -> None:
+    pool = Pool(
+        connect,
+        4,
+        max_lifetime=1800,
+        health=lambda c: bool(c.execute("SELECT 1")),
+        health_before_get=30,
+        backoff=(1, 9),
+    )
+    proxy(fun=connect, max_size=4, max_lifetime=1800.0, backoff=None)
+    pool.resize(max_size=8)
+    pool.resize(min_size=2, max_size=0)
+    pool.wait_ready()
+    pool.wait_ready(timeout=2.5)
+    pool.drain()
+    pool.clear()
+    stats = pool.stats()
+    assert_type(stats["backoff"], list[float] | None)
+    assert_type(stats["retry_in"], float)
+
+
 # --- borrowing
+
+
+# --- observers
+
+
+class Waits(PoolObserver[object]):
+    """Watches any pool, for one event."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    @override
+    def lent(self, pool: str, obj: object, waited: float, /) -> None:
+        self.longest = max(self.longest, waited)
+
+
+class Hosts(PoolObserver[Connection]):
+    """Watches pools of connections."""
+
+    def __init__(self) -> None:
+        self.gone: list[tuple[str, DiscardReason]] = []
+        self.failed: list[HookName] = []
+
+    @override
+    def discarded(self, pool: str, obj: Connection, reason: DiscardReason, /) -> None:
+        super().discarded(pool, obj, reason)
+        self.gone.append((obj.host, reason))
+
+    @override
+    def hook_failed(self, pool: str, hook: HookName, error: BaseException, /) -> None:
+        self.failed.append(hook)
+
+
+class Everything:
+    """Derives from nothing, has all methods, and knows reasons and hooks only as text."""
+
+    def created(self, pool: str, obj: object, took: float, /) -> None: ...
+    def creation_failed(self, pool: str, error: BaseException, took: float, /) -> None: ...
+    def lent(self, pool: str, obj: object, waited: float, /) -> None: ...
+    def returned(self, pool: str, obj: object, used: float, /) -> None: ...
+    def discarded(self, pool: str, obj: object, reason: str, /) -> None: ...
+    def timed_out(self, pool: str, waited: float, /) -> None: ...
+    def refused(self, pool: str, waiting: int, /) -> None: ...
+    def hook_failed(self, pool: str, hook: str, error: BaseException, /) -> None: ...
+
+
+def an_observer_changes_no_type() -> None:
+    assert_type(Pool(connect, observer=Waits()), Pool[Connection])
+    assert_type(Pool(connect, observer=Hosts()), Pool[Connection])
+    assert_type(Pool(connect, observer=Everything()), Pool[Connection])
+    assert_type(Pool(connect, observer=None, max_waiting=None), Pool[Connection])
+    assert_type(Pool(Replica, observer=Hosts()), Pool[Replica])
+    assert_type(Pool(connect, opener=lambda c: c.ping(), observer=Waits()), Pool[Connection])
+    assert_type(Proxy(fun=connect, max_size=3, observer=Waits(), max_waiting=3), Proxy[Connection])
+    assert_type(proxy(fun=connect, max_size=3, observer=Hosts(), max_waiting=3), Connection)
+    control(proxy(fun=connect)).set_pool(max_size=3, observer=Hosts(), max_waiting=0)
+
+
+def several_observers() -> None:
+    assert_type(observers(Waits(), Waits()), PoolObserver[object])
+    both: PoolObserver[Connection] = observers(Waits(), Hosts())
+    assert_type(Pool(connect, observer=both), Pool[Connection])
+    watched: Pool[Replica] = Pool(Replica, observer=both)
+    watched.ret(watched.get())
+
+
+def who_holds_what() -> None:
+    pool = Pool(connect, trace_owner=True)
+    connection = pool.get()
+    assert_type(pool.owners(), list[Holding[Connection]])
+    for holding in pool.owners():
+        assert_type(holding.obj, Connection)
+        assert_type(holding.owner, str)
+        assert_type(holding.held, float)
+        assert holding.stack is not None
+        print(holding.since.isoformat(), holding.stack.format(), file=io.StringIO())
+    pool.ret(connection)
+    pool.dump(io.StringIO())
+    with open(os.devnull, "wb") as file:
+        pool.dump(file)
+        pool.dump(file=file.fileno())
 
 
 def objects_are_borrowed() -> None:

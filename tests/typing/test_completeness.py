@@ -18,6 +18,8 @@ import pytest
 import ProxyPatternPool
 from ProxyPatternPool import Pool, Proxy, control, proxy
 from ProxyPatternPool._proxy.forwarding import Forwarding
+from ProxyPatternPool.opentelemetry import OpenTelemetryObserver
+from ProxyPatternPool.prometheus import PrometheusObserver
 from ProxyPatternPool.wsgi import ReturnMiddleware
 
 from .docstrings import texts
@@ -27,7 +29,8 @@ from .snippets import PROTOCOLS
 pytestmark = pytest.mark.timeout(SECONDS + 20)
 
 PUBLIC: dict[str, Any] = {name: vars(ProxyPatternPool)[name] for name in ProxyPatternPool.__all__}
-PUBLIC[ReturnMiddleware.__name__] = ReturnMiddleware
+for door in (OpenTelemetryObserver, PrometheusObserver, ReturnMiddleware):
+    PUBLIC[door.__name__] = door
 INSTALLED = Path(ProxyPatternPool.__file__).parent
 
 
@@ -209,10 +212,14 @@ WRONG: dict[str, dict[str, object]] = {
     "min_size": {"min_size": None},
     "timeout": {"timeout": "5"},
     "max_use": {"max_use": 1.5},
+    "max_waiting": {"max_waiting": 1.5},
+    "max_lifetime": {"max_lifetime": None},
     "max_avail_delay": {"max_avail_delay": None},
     "max_using_delay": {"max_using_delay": "30"},
     "max_using_delay_kill": {"max_using_delay_kill": "30"},
     "health_freq": {"health_freq": 0.5},
+    "health_before_get": {"health_before_get": "1"},
+    "backoff": {"backoff": 0.05},
     "hk_delay": {"hk_delay": "1"},
     "delay": {"delay": "1"},
     "opener": {"opener": 3},
@@ -226,6 +233,7 @@ WRONG: dict[str, dict[str, object]] = {
     "name": {"name": 5},
     "trace_owner": {"trace_owner": None},
     "hook_errors": {"hook_errors": 1},
+    "observer": {"observer": print},
     "max_siz": {"max_siz": 3},
 }
 OF_PROXIES: dict[str, dict[str, object]] = {
