@@ -26,7 +26,7 @@ choose. docs/metrics.md has more.
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from weakref import WeakKeyDictionary, ref
 
 from ._export import BUCKETS, Gauges, Watched, bounds, read
@@ -76,7 +76,7 @@ class OpenTelemetryObserver(PoolObserver[object]):
             TypeError: A bucket is no number.
         """
         upper = bounds(buckets)
-        meter = get_meter("ProxyPatternPool", version("ProxyPatternPool"), meter_provider, _SCHEMA)
+        meter = get_meter("ProxyPatternPool", _version(), meter_provider, _SCHEMA)
 
         def times(name: str, text: str) -> Histogram:
             return meter.create_histogram(name, "s", text, explicit_bucket_boundaries_advisory=upper)
@@ -119,6 +119,13 @@ class OpenTelemetryObserver(PoolObserver[object]):
     def timed_out(self, pool: str, waited: float, /) -> None:
         """Count a caller who got nothing."""
         self._timeouts.add(1, {_POOL: pool})
+
+
+def _version() -> str:
+    try:
+        return version("ProxyPatternPool")
+    except PackageNotFoundError:  # run from its source, or bundled without metadata
+        return ""
 
 
 _WATCHED: WeakKeyDictionary[MeterProvider, Watched] = WeakKeyDictionary()

@@ -21,8 +21,8 @@ class Meters:
     """A provider of meters with a reader in memory."""
 
     def __init__(self) -> None:
-        self._reader = InMemoryMetricReader()
-        self.provider: MeterProvider = SDKMeterProvider([self._reader])
+        self.reader = InMemoryMetricReader()
+        self.provider: MeterProvider = SDKMeterProvider([self.reader])
 
     def metrics(self) -> dict[str, Metric]:
         """All metrics with anything to tell; there is one scope, ours."""
@@ -34,7 +34,7 @@ class Meters:
         return scope.schema_url
 
     def _scopes(self) -> Sequence[ScopeMetrics]:
-        data = self._reader.get_metrics_data()
+        data = self.reader.get_metrics_data()
         return () if data is None else data.resource_metrics[0].scope_metrics
 
     def _points(self) -> dict[str, object]:

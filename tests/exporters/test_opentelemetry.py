@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError
 from typing import cast
 
 import pytest
@@ -216,6 +217,25 @@ def test_an_observer_for_each_pool(meters: Meters) -> None:
             assert numbers[f"max{{pool.name={pool}}}"] == size
             assert numbers[f"count{{pool.name={pool},state=used}}"] == 1
             assert meters.histogram(f"wait_time{{pool.name={pool}}}").count == 1
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_scope(installed: bool, meters: Meters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings say which version of what they come from, as far as that is known."""
+
+    def version(name: str) -> str:
+        if not installed:
+            raise PackageNotFoundError(name)
+        return f"1.2.3 of {name}"
+
+    monkeypatch.setattr("ProxyPatternPool.opentelemetry.version", version)
+    with pool_of(OpenTelemetryObserver(meters.provider)):
+        data = meters.reader.get_metrics_data()
+    assert data is not None
+    scopes = [each.scope for resource in data.resource_metrics for each in resource.scope_metrics]
+    assert [(scope.name, scope.version) for scope in scopes] == [
+        ("ProxyPatternPool", "1.2.3 of ProxyPatternPool" if installed else "")
+    ]
 
 
 def test_an_observer_for_each_provider() -> None:
