@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from benchmarks import canvas, contenders, plots
+from benchmarks import contenders, plots
 from benchmarks.contenders import Build, Connect
 from benchmarks.options import Options
 from benchmarks.report import Progress, Section, Table, Target
-from benchmarks.timing import in_turns, ratio, spread
+from benchmarks.timing import in_nanoseconds, in_turns, ratio, spread
 
 TITLE = "One thread: get and return"
 OBJECTS = 4
@@ -77,18 +77,7 @@ def targets(times: dict[str, list[float]]) -> list[Target]:
 
 def draw(times: dict[str, list[float]], path: Path) -> None:
     """Draw the medians."""
-    made = canvas.new_figure(8, 4.2, "A get and a return, one thread, warm pool")
-    axes = made.add_subplot(1, 1, 1)
-    names = list(times)
-    plots.bars(
-        axes,
-        names,
-        [median(times[name]) * 1e9 for name in names],
-        label="nanoseconds per get + return, median (log scale)",
-        form="{:,.0f}",
-        log=True,
-    )
-    canvas.save(made, path)
+    plots.draw_cycles(times, path, "A get and a return, one thread, warm pool", height=4.2)
 
 
 def run(options: Options, progress: Progress) -> Section:
@@ -97,8 +86,7 @@ def run(options: Options, progress: Progress) -> Section:
     times = measure(options)
     data = {
         name: {
-            "ns": spread(series).middle * 1e9,
-            "quartiles_ns": [spread(series).low * 1e9, spread(series).high * 1e9],
+            **in_nanoseconds(series),
             "over_lock_and_list": ratio(series, times[BASELINE]),
             "over_psycopg_pool": ratio(series, times[PEER]),
         }

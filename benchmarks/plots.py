@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
 
-from benchmarks.canvas import Axes
+from benchmarks.canvas import Axes, new_figure, save
 
 OURS = "#1f77b4"
 OTHERS = "#b8bec7"
@@ -53,6 +55,20 @@ def bars(
         end = (value or axes.get_xlim()[0], place)
         axes.annotate(text, end, (5, 0), textcoords="offset points", ha="left", va="center", bbox=ground)
     tidy(axes, log=log)
+
+
+def draw_cycles(times: Mapping[str, Sequence[float]], path: Path, title: str, *, height: float) -> None:
+    """Draw the medians of cycles of one thread, given in seconds."""
+    made = new_figure(8, height, title)
+    bars(
+        made.add_subplot(1, 1, 1),
+        list(times),
+        [median(series) * 1e9 for series in times.values()],
+        label="nanoseconds per get + return, median (log scale)",
+        form="{:,.0f}",
+        log=True,
+    )
+    save(made, path)
 
 
 def bound(axes: Axes, value: float, text: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from benchmarks import canvas, plots
+from benchmarks import plots
 from benchmarks.contenders import Connect
 from benchmarks.contenders.production import (
     BUILDS,
@@ -31,7 +31,7 @@ from benchmarks.contenders.production import (
 )
 from benchmarks.options import Options
 from benchmarks.report import Progress, Section, Table, Target
-from benchmarks.timing import in_turns, ratio, spread
+from benchmarks.timing import in_nanoseconds, in_turns, ratio, spread
 
 TITLE = "What production needs, switched on"
 OBJECTS = 4
@@ -103,18 +103,7 @@ def targets(times: dict[str, list[float]]) -> list[Target]:
 
 def draw(times: dict[str, list[float]], path: Path) -> None:
     """Draw the medians."""
-    made = canvas.new_figure(8, 5.6, "What production needs, switched on: a get and a return")
-    axes = made.add_subplot(1, 1, 1)
-    names = list(times)
-    plots.bars(
-        axes,
-        names,
-        [median(times[name]) * 1e9 for name in names],
-        label="nanoseconds per get + return, median (log scale)",
-        form="{:,.0f}",
-        log=True,
-    )
-    canvas.save(made, path)
+    plots.draw_cycles(times, path, "What production needs, switched on: a get and a return", height=5.6)
 
 
 def run(options: Options, progress: Progress) -> Section:
@@ -123,8 +112,7 @@ def run(options: Options, progress: Progress) -> Section:
     times = measure(options)
     data = {
         name: {
-            "ns": spread(series).middle * 1e9,
-            "quartiles_ns": [spread(series).low * 1e9, spread(series).high * 1e9],
+            **in_nanoseconds(series),
             "over_ours": ratio(series, times[PLAIN]),
             "over_its_own_plain_pool": ratio(series, times[BASES.get(name, PLAIN)]),
             "over_the_like": ratio(series, times[LIKES[name]]) if name in LIKES else None,

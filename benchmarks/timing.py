@@ -88,6 +88,12 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(percentile(ordered, 25), median(ordered), percentile(ordered, 75))
 
 
+def in_nanoseconds(times: Sequence[float]) -> dict[str, float | list[float]]:
+    """Put a series of seconds into a report: the median and the quartiles."""
+    found = spread(times)
+    return {"ns": found.middle * 1e9, "quartiles_ns": [found.low * 1e9, found.high * 1e9]}
+
+
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """Take the smallest value that at least `percent` of an ordered series does not exceed."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -13,15 +13,14 @@ Needs werkzeug: ``pip install 'ProxyPatternPool[werkzeug]'``. docs/status.md say
 """
 
 import json
-import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from ._status.access import is_local
 from ._status.data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData, StuckData, collect
 from ._status.masking import masked
 from ._status.sampler import Sampler
 from ._status.sources import source
+from ._wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 try:
     from werkzeug.wrappers import Request, Response
@@ -31,13 +30,6 @@ except ImportError as _error:
     raise ImportError(
         "ProxyPatternPool.status needs werkzeug, which cannot be imported: pip install 'ProxyPatternPool[werkzeug]'"
     ) from _error
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-elif sys.version_info >= (3, 11):  # so that typing.get_type_hints works
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-else:  # pragma: no cover  # Python 3.10 has no names for them
-    StartResponse = WSGIApplication = WSGIEnvironment = object
 
 __all__ = [
     "CallerData",

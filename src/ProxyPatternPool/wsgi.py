@@ -20,14 +20,13 @@ That is too early for a response that is still being made when its view has retu
 Needs werkzeug: ``pip install 'ProxyPatternPool[werkzeug]'``. docs/servers.md says which server needs what.
 """
 
-import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from ._errors import ProxyException
 from ._proxy.typed import control
 from ._scope.select import Scope
+from ._wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 try:
     from werkzeug.wsgi import ClosingIterator
@@ -35,13 +34,6 @@ except ImportError as _error:
     raise ImportError(
         "ProxyPatternPool.wsgi needs werkzeug, which cannot be imported: pip install 'ProxyPatternPool[werkzeug]'"
     ) from _error
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-elif sys.version_info >= (3, 11):  # so that typing.get_type_hints works
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-else:  # pragma: no cover  # Python 3.10 has no names for them
-    StartResponse = WSGIApplication = WSGIEnvironment = object
 
 __all__ = ["ReturnMiddleware"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from ProxyPatternPool._status.chart import Line, chart, time_axis, whole_axis
-from ProxyPatternPool._status.page import duration
+from ProxyPatternPool._status.tables import duration
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ import ProxyPatternPool
 from ProxyPatternPool import Lease, Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.entry import Entry
+from ProxyPatternPool._pool.rounds import IN_TRANSIT
 from ProxyPatternPool._pool.waiters import Waiter
 from ProxyPatternPool._sync.owner import here
 
@@ -275,6 +276,25 @@ def test_close(act: Callable[[World], None]) -> None:
     assert at_every_place(make, lambda world: world.pool.shutdown(), act, check) > 20
 
 
+@every_act
+def test_drain(act: Callable[[World], None]) -> None:
+    """Objects borrowed or given back while all are called stale: none of them stays, wherever it was."""
+
+    def make(patch: pytest.MonkeyPatch) -> World:
+        return World(patch, lent=2, idle=2, age=1.0)
+
+    def check(world: World) -> None:
+        world.balance()
+        assert world.pool.stats()["navail"] == 0
+        while world.lent:
+            world.give_back()
+            world.unblock()
+        assert world.works.alive == []
+        assert world.pool.stats()["nstale"] == 0
+
+    assert at_every_place(make, lambda world: world.pool.drain(), act, check) > 20
+
+
 @pytest.mark.parametrize("act", [give_back, give_back_and_take])
 def test_queueing(act: Callable[[World], None]) -> None:
     """Who queues while an object comes back has it, or is woken for it: nobody sleeps while something is idle."""
@@ -365,21 +385,35 @@ def queue_up(world: World) -> None:
         world.waiting.append(waiter)
 
 
-@pytest.mark.parametrize("job", [close, keep_house, queue_up])
+def drain(world: World) -> None:
+    world.pool.drain()
+
+
+def end_lives(world: World) -> None:
+    """All lifetimes end, and the house keeper has seen that."""
+    world.clock.advance(600)
+    world.pool.housekeep()
+
+
+DELAYS = {"max_avail_delay": 7.0, "max_using_delay": 3.0, "max_using_delay_kill": 8.0}
+LIFETIME = {"max_lifetime": 500.0}
+RETTER = {**LIFETIME, "retter": lambda _: None}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "job"),
+    [
+        *((DELAYS, job) for job in (close, keep_house, queue_up)),
+        *((LIFETIME, job) for job in (drain, end_lives)),
+        *((RETTER, job) for job in (close, queue_up, drain, end_lives)),
+    ],
+)
 @pytest.mark.parametrize("way", ["ret", "release", "discard", "get"])
-def test_others_meanwhile(way: str, job: Callable[[World], object]) -> None:
-    """A borrower gives back, or takes, while the pool is closed, or its house is kept, or somebody queues."""
+def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[World], object]) -> None:
+    """A borrower gives back, or takes, while the pool is closed, drained, its house kept, or somebody queues."""
 
     def make(patch: pytest.MonkeyPatch) -> World:
-        world = World(
-            patch,
-            lent=1,
-            idle=int(way == "get"),
-            age=6.0,
-            max_avail_delay=7.0,
-            max_using_delay=3.0,
-            max_using_delay_kill=8.0,
-        )
+        world = World(patch, lent=1, idle=int(way == "get"), age=6.0, **parameters)
         if way in ("release", "discard"):
             world.pool.ret(world.lent.pop())
             world.leases.append(world.pool.lease())
@@ -405,7 +439,13 @@ def test_others_meanwhile(way: str, job: Callable[[World], object]) -> None:
                 core_.finish(doomed)
         if world.ledger.closed:
             assert world.ledger.nidle == 0
+        now = world.clock()
+        outdated = [entry for entry in world.ledger.shelves() if world.ledger.too_old(entry, now)]
+        assert not outdated or now >= world.ledger.quick_gets_until, "it would be lent without a look"
         world.balance()
+        world.clock.advance(IN_TRANSIT)
+        world.keeper.look_at(world.pool._core)
+        assert not any(world.ledger.too_old(entry, now) for entry in world.ledger.shelves()), "it stays for ever"
 
     places = 0
     while True:

@@ -8,8 +8,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from .._observe import DiscardReason
 from .._sync.owner import Owner
-from .entry import Entry
 from .racing import snapshot
+from .rounds import loan_of
 from .stats import ENDS, Fault
 from .upkeep import Upkeep
 
@@ -207,11 +207,12 @@ def _take_stock(
 ) -> tuple[list[_Seen[T]], list[tuple[Owner, float]], Inventory]:
     ledger, places, rounds, tally, now = core.ledger, core.ledger.places, core.rounds, core.tally, core.clock()
     longest = nsmallest(objects, snapshot(ledger.using.values()), key=attrgetter("last_get"))
-    loans = [(entry, entry.uses, _look(entry, lent=True)) for entry in longest]
-    # As in Rounds: what is still entered at the same use has not changed hands while it was read.
-    lent = [seen for entry, use, seen in loans if ledger.using.get(entry.key) is entry and entry.uses == use]
-    lent.sort(key=lambda seen: seen.since)
-    idle = [_look(entry, lent=False) for entry in ledger.shelves()[: objects - len(lent)]]
+    loans = sorted(filter(None, (loan_of(ledger, entry) for entry in longest)), key=attrgetter("since"))
+    lent = [_Seen(loan.entry.obj, loan.entry.serial, loan.owner, True, loan.since, loan.use) for loan in loans]
+    idle = [
+        _Seen(entry.obj, entry.serial, entry.owner, False, entry.last_ret, entry.uses)
+        for entry in ledger.shelves()[: objects - len(lent)]
+    ]
     waiting = nlargest(callers, _waiting(core, now), key=itemgetter(1))
     counters = {
         "nuses": places.nuses,
@@ -250,8 +251,3 @@ def _waiting(core: Upkeep[T], now: float) -> list[tuple[Owner, float]]:
     """Who waits, and for how long."""
     queue = core.ledger.waiters.queue
     return [(each.owner, each.waited + now - each.since) for each in queue if each.since is not None]
-
-
-def _look(entry: Entry[T], *, lent: bool) -> _Seen[T]:
-    since = entry.last_get if lent else entry.last_ret
-    return _Seen(entry.obj, entry.serial, entry.owner, lent, since, entry.uses)

@@ -130,7 +130,7 @@ class Herald(Generic[T]):
         """Remember an error, or a health check that said no, for those who look later."""
         try:
             text = "" if error is None else exact(str(error))
-        except Exception:
+        except Exception:  # from the user's own __str__
             text = ""
         self.faults.remember(what, "" if error is None else exact(type(error).__name__), text, self._clock())
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from .ledger import Ledger
 from .racing import snapshot
-from .rounds import Loan
+from .rounds import Loan, loan_of
 from .upkeep import Upkeep
 
 T = TypeVar("T")
@@ -30,15 +30,7 @@ class Holding(Generic[T]):
 
 
 def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
-    loans: list[Loan[T]] = []
-    for key, entry in snapshot(ledger.using.items()):
-        # As in Rounds: what is still entered at the same use has not changed hands while it was read.
-        use = entry.uses
-        stack = entry.stack if entry.traced == use else None  # else it is that of the loan before
-        loan = Loan(entry, entry.owner, entry.last_get, stack)
-        if ledger.using.get(key) is entry and entry.uses == use:
-            loans.append(loan)
-    return loans
+    return [loan for entry in snapshot(ledger.using.values()) if (loan := loan_of(ledger, entry)) is not None]
 
 
 def owners(core: Upkeep[T]) -> list[Holding[T]]:

@@ -31,9 +31,22 @@ class Loan(Generic[T]):
     """One loan, as it was when it was looked at."""
 
     entry: Entry[T]
+    use: int
     owner: Owner | None
     since: float
     stack: StackSummary | None
+
+
+def loan_of(ledger: Ledger[T], entry: Entry[T]) -> Loan[T] | None:
+    """Read the loan of an entry found among those lent; ``None`` if it has changed hands meanwhile.
+
+    ``take`` writes the time and the owner before it counts the use, and enters the loan last, all without the lock. So
+    what is still entered here, at the same use as before, has not changed hands while it was read. The stack is noted
+    later: until then there is that of the loan before.
+    """
+    use = entry.uses
+    loan = Loan(entry, use, entry.owner, entry.last_get, entry.stack if entry.traced == use else None)
+    return loan if ledger.using.get(entry.key) is entry and entry.uses == use else None
 
 
 class Due(Generic[T]):
@@ -122,29 +135,26 @@ class Rounds(Generic[T]):
         ledger = self._ledger
         deadline = now + min(delays)
         for key, entry in snapshot(ledger.using.items()):
-            # take() writes the time and the owner before it counts the use, and enters the loan last. So an
-            # entry still entered here, at the same use as before, has not changed hands while it was read.
-            use = entry.uses
-            loan = Loan(entry, entry.owner, entry.last_get, entry.stack)
-            if ledger.using.get(key) is not entry or entry.uses != use:
+            loan = loan_of(ledger, entry)
+            if loan is None:
                 continue
             if now - loan.since < min(delays):
                 # Loans are entered in nearly the order in which they begin, the clock being read just before: all
                 # that follow are younger, or older by so little that the next look is soon enough.
                 deadline = min(deadline, loan.since + min(delays))
                 break
-            match policy.on_long_use(now - loan.since, warn, kill, warned=entry.warned == use):
+            match policy.on_long_use(now - loan.since, warn, kill, warned=entry.warned == loan.use):
                 case Verdict.KEEP:
                     deadline = min([deadline, *(loan.since + delay for delay in delays if loan.since + delay > now)])
                 case Verdict.WARN:
-                    entry.warned = use
+                    entry.warned = loan.use
                     entry.close_look = 0  # its return is looked at closely
                     due.warned.append(loan)
                     deadline = deadline if kill is None else min(deadline, loan.since + kill)
                 case Verdict.RETIRE:  # pragma: no branch  # the last there is
                     if ledger.using.pop(key, None) is None:
                         continue  # it came back just now
-                    if entry.uses != use:
+                    if entry.uses != loan.use:
                         # Returned and lent again since: not overdue. Whoever returns it within these two
                         # lines finds nothing, and looks again with the lock.
                         ledger.using[key] = entry

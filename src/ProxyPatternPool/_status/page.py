@@ -7,10 +7,9 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from .._observe import DiscardReason
-from .._pool.stats import ENDS
 from .chart import GAP, Line, chart, swatch, time_axis, whole_axis
-from .data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData
+from .data import PoolData, SampleData, StatusData
+from .tables import callers, counters, duration, errors, objects
 
 REFRESH = 2
 """Seconds between two looks of the page's script."""
@@ -128,10 +127,10 @@ def _pool(number: int, pool: PoolData, step: int, *, opened: bool) -> Markup:
         about=f"{_size(pool['min_size'], pool['max_size'])}; callers wait {timeout}",
         figures=_figures(pool),
         charts=_charts(number, pool, step),
-        objects=_objects(pool),
-        errors=_errors(pool["errors"]),
-        callers=_callers(pool),
-        counters=_counters(number, pool, opened=opened),
+        objects=objects(pool),
+        errors=errors(pool["errors"]),
+        callers=callers(pool),
+        counters=counters(number, pool, opened=opened),
     )
 
 
@@ -251,132 +250,3 @@ def _thinned(samples: SampleData, step: int) -> SampleData:
 
 def _known(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
-
-
-# The tables. -----------------------------------------------------------------------------------------
-
-
-def _callers(pool: PoolData) -> Markup:
-    callers = pool["callers"]
-    if not callers:
-        return Markup("")
-    return Markup(
-        '<table class="callers"><caption><h3>Longest in the queue</h3></caption><thead><tr><th scope="col">Caller</th>'
-        '<th scope="col" class="number">For</th></tr></thead><tbody>{}</tbody></table>{}'
-    ).format(Markup("").join(_caller(each) for each in callers), _more(pool["waiting"] - len(callers)))
-
-
-def _caller(each: CallerData) -> Markup:
-    return Markup('<tr><td>{}</td><td class="number">{}</td></tr>').format(each["owner"], duration(each["seconds"]))
-
-
-def _more(left_out: int) -> Markup:
-    return Markup('<p class="none">And {:,} more.</p>').format(left_out) if left_out > 0 else Markup("")
-
-
-def _objects(pool: PoolData) -> Markup:
-    objects = pool["objects"]
-    if not objects:
-        return Markup('<h3>Objects</h3><p class="none">None in use or idle.</p>')
-    return Markup(
-        '<table class="objects"><caption><h3>Objects</h3></caption><thead><tr><th scope="col">Object</th>'
-        '<th scope="col">Held by</th><th scope="col" class="number">For</th><th scope="col" class="number">Uses</th>'
-        "</tr></thead><tbody>{}</tbody></table>{}"
-    ).format(
-        Markup("").join(_row(each) for each in objects),
-        _more(pool["in_use"] + pool["idle"] - len(objects)),
-    )
-
-
-def _row(each: ObjectData) -> Markup:
-    holder = each["owner"] or "nobody"
-    if not each["in_use"]:
-        holder = "idle, never lent" if each["owner"] is None else f"idle, last {holder}"
-    return Markup(
-        '<tr class="{}"><td>{}</td><td>{}</td><td class="number">{}</td><td class="number">{:,}</td></tr>'
-    ).format("lent" if each["in_use"] else "free", each["object"], holder, duration(each["seconds"]), each["uses"])
-
-
-def _errors(errors: Sequence[ErrorData]) -> Markup:
-    if not errors:
-        return Markup('<h3>Last errors</h3><p class="none">None.</p>')
-    return Markup(
-        '<table class="errors"><caption><h3>Last errors</h3></caption><thead><tr><th scope="col">Where</th>'
-        '<th scope="col">Error</th></tr></thead><tbody>{}</tbody></table>'
-    ).format(
-        Markup("").join(
-            Markup("<tr><td>{}</td><td>{}<small>{}</small></td></tr>").format(
-                each["where"],
-                ": ".join(part for part in (each["error"] or "it said no", each["text"]) if part),
-                _when(each),
-            )
-            for each in errors
-        )
-    )
-
-
-def _when(error: ErrorData) -> str:
-    last = f"{duration(error['seconds'])} ago"
-    if error["count"] == 1:
-        return last
-    return f"{error['count']:,} times, first {duration(error['first_seconds'])} ago, last {last}"
-
-
-_NAMES = {
-    "nuses": "loans",
-    "ntimeouts": "timeouts",
-    "ncreated": "objects created",
-    "nerrors": "creations failed",
-    "ndestroys": "objects closed",
-    "nhealth": "health checks",
-    "bad_health": "in bad health",
-    "nrefused": "callers refused",
-    "hook_errors": "hooks failed",
-    "observer_errors": "observers failed",
-    "hk_errors": "house keeping failed",
-}
-
-
-_REASONS: dict[DiscardReason, str] = {
-    "broken": "discarded by their users",
-    "cleared": "cleared",
-    "drained": "drained",
-    "health": "in bad health",
-    "hook": "refused by the getter",
-    "idle": "idle too long",
-    "interrupted": "lost in an interruption",
-    "killed": "in use too long",
-    "max_lifetime": "too old",
-    "max_use": "worn out",
-    "retter": "not to be reset",
-    "shutdown": "left when the pool closed",
-    "surplus": "more than the new bound",
-}
-
-
-def _counters(number: int, pool: PoolData, *, opened: bool) -> Markup:
-    counters = ((_NAMES.get(key, key), value) for key, value in pool["counters"].items() if key not in ENDS)
-    reasons = ((_REASONS.get(reason, reason), value) for reason, value in pool["discarded"].items())
-    return Markup(
-        '<details id="counters-{}"{}><summary>Since the start</summary><dl class="counters">{}</dl>'
-        '<h3>Why objects went</h3><dl class="counters">{}</dl></details>'
-    ).format(number, " open" if opened else "", _list(counters), _list(reasons))
-
-
-def _list(rows: Iterable[tuple[str, int]]) -> Markup:
-    return Markup("").join(Markup("<div><dt>{}</dt><dd>{:,}</dd></div>").format(*row) for row in rows)
-
-
-def duration(seconds: float) -> str:
-    """Put a duration into few characters."""
-    if seconds < 0.0005:
-        return "0 ms" if seconds < 0.0000005 else f"{seconds * 1000:.2g} ms"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
-    if seconds < 99.95:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

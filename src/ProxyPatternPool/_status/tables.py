@@ -1,0 +1,141 @@
+"""The tables of the status page: who waits, who holds what, what went wrong, what happened so far."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from markupsafe import Markup
+
+from .._observe import DiscardReason
+from .._pool.stats import ENDS
+from .data import CallerData, ErrorData, ObjectData, PoolData
+
+
+def _table(kind: str, title: str, columns: Mapping[str, str], rows: Iterable[Markup]) -> Markup:
+    """Make a table; each column has a class, or none."""
+    return Markup(
+        '<table class="{}"><caption><h3>{}</h3></caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table>'
+    ).format(
+        kind,
+        title,
+        Markup("").join(
+            Markup('<th scope="col"{}>{}</th>').format(Markup(' class="{}"').format(style) if style else "", name)
+            for name, style in columns.items()
+        ),
+        Markup("").join(rows),
+    )
+
+
+def callers(pool: PoolData) -> Markup:
+    """Who has waited longest, if anybody waits."""
+    longest = pool["callers"]
+    if not longest:
+        return Markup("")
+    table = _table("callers", "Longest in the queue", {"Caller": "", "For": "number"}, map(_caller, longest))
+    return table + _more(pool["waiting"] - len(longest))
+
+
+def _caller(each: CallerData) -> Markup:
+    return Markup('<tr><td>{}</td><td class="number">{}</td></tr>').format(each["owner"], duration(each["seconds"]))
+
+
+def _more(left_out: int) -> Markup:
+    return Markup('<p class="none">And {:,} more.</p>').format(left_out) if left_out > 0 else Markup("")
+
+
+def objects(pool: PoolData) -> Markup:
+    """What there is, and who holds it."""
+    shown = pool["objects"]
+    if not shown:
+        return Markup('<h3>Objects</h3><p class="none">None in use or idle.</p>')
+    columns = {"Object": "", "Held by": "", "For": "number", "Uses": "number"}
+    return _table("objects", "Objects", columns, map(_object, shown)) + _more(
+        pool["in_use"] + pool["idle"] - len(shown)
+    )
+
+
+def _object(each: ObjectData) -> Markup:
+    holder = each["owner"] or "nobody"
+    if not each["in_use"]:
+        holder = "idle, never lent" if each["owner"] is None else f"idle, last {holder}"
+    return Markup(
+        '<tr class="{}"><td>{}</td><td>{}</td><td class="number">{}</td><td class="number">{:,}</td></tr>'
+    ).format("lent" if each["in_use"] else "free", each["object"], holder, duration(each["seconds"]), each["uses"])
+
+
+def errors(known: Sequence[ErrorData]) -> Markup:
+    """What went wrong last."""
+    if not known:
+        return Markup('<h3>Last errors</h3><p class="none">None.</p>')
+    return _table("errors", "Last errors", {"Where": "", "Error": ""}, map(_error, known))
+
+
+def _error(each: ErrorData) -> Markup:
+    what = ": ".join(part for part in (each["error"] or "it said no", each["text"]) if part)
+    return Markup("<tr><td>{}</td><td>{}<small>{}</small></td></tr>").format(each["where"], what, _when(each))
+
+
+def _when(error: ErrorData) -> str:
+    last = f"{duration(error['seconds'])} ago"
+    if error["count"] == 1:
+        return last
+    return f"{error['count']:,} times, first {duration(error['first_seconds'])} ago, last {last}"
+
+
+_NAMES = {
+    "nuses": "loans",
+    "ntimeouts": "timeouts",
+    "ncreated": "objects created",
+    "nerrors": "creations failed",
+    "ndestroys": "objects closed",
+    "nhealth": "health checks",
+    "bad_health": "in bad health",
+    "nrefused": "callers refused",
+    "hook_errors": "hooks failed",
+    "observer_errors": "observers failed",
+    "hk_errors": "house keeping failed",
+}
+
+
+_REASONS: dict[DiscardReason, str] = {
+    "broken": "discarded by their users",
+    "cleared": "cleared",
+    "drained": "drained",
+    "health": "in bad health",
+    "hook": "refused by the getter",
+    "idle": "idle too long",
+    "interrupted": "lost in an interruption",
+    "killed": "in use too long",
+    "max_lifetime": "too old",
+    "max_use": "worn out",
+    "retter": "not to be reset",
+    "shutdown": "left when the pool closed",
+    "surplus": "more than the new bound",
+}
+
+
+def counters(number: int, pool: PoolData, *, opened: bool) -> Markup:
+    """What has happened since the start, and why objects went."""
+    events = ((_NAMES.get(key, key), value) for key, value in pool["counters"].items() if key not in ENDS)
+    reasons = ((_REASONS.get(reason, reason), value) for reason, value in pool["discarded"].items())
+    return Markup(
+        '<details id="counters-{}"{}><summary>Since the start</summary><dl class="counters">{}</dl>'
+        '<h3>Why objects went</h3><dl class="counters">{}</dl></details>'
+    ).format(number, " open" if opened else "", _list(events), _list(reasons))
+
+
+def _list(rows: Iterable[tuple[str, int]]) -> Markup:
+    return Markup("").join(Markup("<div><dt>{}</dt><dd>{:,}</dd></div>").format(*row) for row in rows)
+
+
+def duration(seconds: float) -> str:
+    """Put a duration into few characters."""
+    if seconds < 0.0005:
+        return "0 ms" if seconds < 0.0000005 else f"{seconds * 1000:.2g} ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
