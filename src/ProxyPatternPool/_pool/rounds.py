@@ -167,7 +167,8 @@ class Rounds(Generic[T]):
         """Retire the idle entries that are outdated, coldest first, or all for one reason; they are to be closed.
 
         First no return is quick, then all is searched: whoever puts an entry back at this moment sees the one, or is
-        found.
+        found. Whoever borrows one at this moment came before; from the end of this step on, while any outdated entry
+        is left, borrowers look at what they get.
         """
         ledger = self._ledger
         ledger.quick_rets_until = NEVER
@@ -187,8 +188,6 @@ class Rounds(Generic[T]):
 
     def drain(self, now: float) -> list[Entry[T]]:
         """Have every entry that there is now replaced before it is lent again; say what is to be closed."""
-        # First: whoever borrows from now on looks at what he gets, until all that is stale is closed.
-        self._ledger.quick_gets_until = NEVER
         self._ledger.places.drain()
         return self.prune(now)
 
