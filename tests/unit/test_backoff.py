@@ -95,6 +95,23 @@ def test_failures_together_are_one() -> None:
     assert backoff.failures == 1, "a failure after a success counts, whenever it was begun"
 
 
+def test_attempts_together_while_another_succeeds() -> None:
+    """A success does not make several failures of one."""
+    backoff = Backoff((1.0, 5.0))
+    hanging = backoff.begin(0.0)
+    for now in range(5):
+        backoff.failed(10.0 * now, backoff.begin(10.0 * now))
+    together = [backoff.begin(100.0) for _ in range(3)]
+    assert [backoff.is_retry(mark) for mark in (hanging, *together)] == [False, True, True, True]
+    backoff.succeeded()
+    assert not any(backoff.is_retry(mark) for mark in together), "whoever waits for it is told at once"
+    for mark in (*together, hanging):
+        backoff.failed(100.0, mark)
+    assert backoff.failures == 1
+    assert backoff.left(100.0) == 0.75
+    assert backoff.is_retry(backoff.begin(101.0))
+
+
 def test_the_house_keepers_alone() -> None:
     """With None callers are not held back; the house keeper is, as by default."""
     backoff = Backoff(None)
@@ -257,7 +274,7 @@ def test_who_fell_asleep_before_the_failure_wakes_for_the_next_attempt(
     server.up = False
 
     def break_down() -> None:
-        pool._core.ledger.backoff.failed(clock.now, 0)  # as another attempt does
+        pool._core.ledger.backoff.failed(clock.now)  # as another attempt does
         pool.discard(thing)
 
     naps.meanwhile.append(break_down)
@@ -278,7 +295,7 @@ def test_who_gives_up_leaves_the_next_attempt_to_the_next(
     eventually(lambda: pool.stats()["nwaiting"] == 1)
     second = Caller(pool.get)
     eventually(lambda: pool.stats()["nwaiting"] == 2)
-    pool._core.ledger.backoff.failed(clock.now, 0)
+    pool._core.ledger.backoff.failed(clock.now)
     pool.discard(thing)
     clock.advance(0.03)
     with pytest.raises(TimeOut):

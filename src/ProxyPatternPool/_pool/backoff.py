@@ -16,13 +16,18 @@ class Backoff:
     one that is lost on the way is waited for no longer.
     """
 
-    __slots__ = ("_first", "_most", "due_at", "failures", "spaced")
+    __slots__ = ("_failures_ever", "_failures_recovered", "_first", "_most", "due_at", "spaced")
 
     def __init__(self, spans: tuple[float, float] | None) -> None:
         self._first, self._most = spans or (FIRST, MOST)
         self.spaced = spans is not None  # whether callers wait for it, too, or the house keeper alone
-        self.failures = 0
         self.due_at = 0.0
+        self._failures_ever = self._failures_recovered = 0  # that counted; of them, those before the last success
+
+    @property
+    def failures(self) -> int:
+        """How many there are in a row."""
+        return self._failures_ever - self._failures_recovered
 
     def allows(self, now: float) -> bool:
         """Whether there may be an attempt now."""
@@ -41,23 +46,28 @@ class Backoff:
         return math.inf if self.allows_callers(now) else self.due_at - now
 
     def begin(self, now: float) -> int:
-        """Note an attempt; give the number of failures it comes after."""
+        """Note an attempt; give its mark: how many failures there had ever been."""
         if self.failures:
             self.due_at = now + self._delay()
-        return self.failures
+        return self._failures_ever
 
-    def failed(self, now: float, after: int) -> None:
-        """Note that an attempt has failed that came after so many failures.
+    def is_retry(self, mark: int) -> bool:
+        """Whether an attempt was begun after a failure, and nobody has succeeded since."""
+        return mark > self._failures_recovered
+
+    def failed(self, now: float, mark: float = math.inf) -> None:
+        """Note that an attempt has failed.
 
         Of several that were under way together only the first to fail makes the delay longer: the news is the same.
+        After a success any failure is news.
         """
-        if after >= self.failures:
-            self.failures += 1
+        if mark >= self._failures_ever or not self.failures:
+            self._failures_ever += 1
             self.due_at = now + self._delay()
 
     def succeeded(self) -> None:
         """Note a success: the next failure is the first again."""
-        self.failures = 0
+        self._failures_recovered = self._failures_ever
 
     def _delay(self) -> float:
         return policy.backoff(self.failures, self._first, self._most, random.random())

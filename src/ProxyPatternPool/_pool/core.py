@@ -181,11 +181,8 @@ class Core(Household, Generic[T]):
 
     def _count_error(self, entry: Entry[T], error: BaseException) -> None:
         self.nerrors += 1
-        backoff = self.ledger.backoff
-        if not backoff.failures:
-            entry.after_failures = 0  # others have succeeded since it was begun: it is the first
         if isinstance(error, Exception):  # else it says nothing about the server
-            backoff.failed(self.clock(), entry.after_failures)
+            self.ledger.backoff.failed(self.clock(), entry.attempt)
 
     def _note_success(self, entry: Entry[T], now: float) -> None:
         self.ledger.places.opened(entry)

@@ -71,7 +71,7 @@ class Entry(Generic[T]):
 
     __slots__ = (
         "__weakref__",
-        "after_failures",
+        "attempt",
         "close_look",
         "expires",
         "key",
@@ -101,7 +101,7 @@ class Entry(Generic[T]):
         self.uses: int = 0
         self.close_look: int = 0  # a return at this many uses or more is looked at closely
         self.warned: int = 0  # the use about which a long-use warning was logged
-        self.after_failures: int = 0  # how many creations had failed in a row when this one was permitted
+        self.attempt: int = 0  # the mark of its creation, see Backoff
         self.expires: float = math.inf  # when its lifetime ends
         self.last_check: float = 0.0
         self.last_get: float = 0.0

@@ -91,7 +91,7 @@ class Ledger(Shelves[T]):
 
     def _reserve(self, now: float) -> Entry[T]:
         entry = self.places.reserve()
-        entry.after_failures = self.backoff.begin(now)
+        entry.attempt = self.backoff.begin(now)
         return entry
 
     def permit_to_refill(self, now: float) -> Entry[T] | None:

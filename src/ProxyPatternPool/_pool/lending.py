@@ -170,7 +170,8 @@ class Lending(Returning[T]):
         except Closed:
             raise
         except Exception as error:
-            retried = entry.after_failures > 0 and self.ledger.backoff.spaced
+            backoff = self.ledger.backoff
+            retried = backoff.spaced and backoff.is_retry(entry.attempt)
             if not retried or waiter.sleeper is None or deadline == math.inf:
                 raise
             self.tell_of_failure(error)

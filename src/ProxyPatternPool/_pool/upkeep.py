@@ -290,13 +290,13 @@ class Upkeep(Lending[T]):
                 if self.locked(ledger.give, entry, self.clock()):
                     self.finish(entry)
                     if entry.reason == "max_lifetime":  # over at once: not to be done again and again without a pause
-                        self.locked(ledger.backoff.failed, self.clock(), 0)
+                        self.locked(ledger.backoff.failed, self.clock())
         except Closed:
             pass  # closed meanwhile: the permit dies here, and its place with it
         except Exception as error:
             self.tell_of_failure(error)
         except BaseException:  # not the server's fault, and yet not to be done again and again
-            self.locked(ledger.backoff.failed, self.clock(), ledger.backoff.failures)
+            self.locked(ledger.backoff.failed, self.clock())
             raise
 
     def finish_elsewhere(self, entry: Entry[T]) -> None:
