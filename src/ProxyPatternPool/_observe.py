@@ -113,11 +113,26 @@ class PoolObserver(Protocol[T_contra]):
         return
 
 
-Observer: TypeAlias = PoolObserver[T] | Callable[[T, NoReturn], NoReturn]
+class _OfAnything(Protocol):
+    """An observer of any objects. It may return something: so it is no ``PoolObserver`` of a certain type."""
+
+    def created(self, pool: str, obj: object, took: float, /) -> object: ...
+    def creation_failed(self, pool: str, error: BaseException, took: float, /) -> object: ...
+    def lent(self, pool: str, obj: object, waited: float, /) -> object: ...
+    def returned(self, pool: str, obj: object, used: float, /) -> object: ...
+    def discarded(self, pool: str, obj: object, reason: DiscardReason, /) -> object: ...
+    def timed_out(self, pool: str, waited: float, /) -> object: ...
+    def refused(self, pool: str, waiting: int, /) -> object: ...
+    def hook_failed(self, pool: str, hook: HookName, error: BaseException, /) -> object: ...
+
+
+Observer: TypeAlias = PoolObserver[T] | _OfAnything | Callable[[T, NoReturn], NoReturn]
 """How parameters are annotated that take an observer.
 
-The second half is nothing that there can be. For its sake mypy infers ``T`` from the factory first, as it does with
-hooks, and then looks whether the observer fits; else an observer of any objects would make it a pool of any objects.
+For checkers alone: an observer says little about ``T``. With the second part an observer of any objects says nothing;
+else mypy would take ``db: Connection = proxy(observer=metrics)`` for a proxy of any object. The third is nothing that
+there can be: for its sake mypy infers ``T`` from the factory first, as it does with hooks, and then looks whether the
+observer fits.
 """
 
 EVENTS = ("created", "creation_failed", "lent", "returned", "discarded", "timed_out", "refused", "hook_failed")

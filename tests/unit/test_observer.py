@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -543,6 +543,60 @@ def test_an_observer_that_fails(
     assert caplog.records[0].exc_info
 
 
+class Unreachable(Diary):
+    """Cannot even be asked for a method, as a proxy of an observer that cannot be made."""
+
+    def __init__(self, error: type[BaseException], *events: str) -> None:
+        super().__init__()
+        self.error = error
+        self.events = events
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in EVENTS and name in self.events:
+            raise self.error
+        return super().__getattribute__(name)
+
+
+def test_an_observer_that_cannot_be_reached(
+    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is a failure of its own, too, and it is told of an object as soon as it can be."""
+    away, diary = Unreachable(Failure), Diary()
+    pool = lively(works, observers(away, diary))
+    away.events = EVENTS
+    live_through(pool, works, clock)
+    assert events(diary.read()) == EVERYTHING
+    assert away.read() == []
+    assert pool.stats()["observer_errors"] == len(EVERYTHING)
+    assert f"{pool._core.label}: observer failed in lent(): Failure(); if it does again, that is only counted" in said(
+        caplog
+    )
+    away.events = ()
+    alone = lively(works, away)
+    away.events = EVENTS
+    alone.ret(alone.get())
+    assert away.read() == []
+    away.events = ()
+    alone.ret(alone.get())
+    assert events(away.read()) == ["created", "lent", "returned"]
+
+
+def test_an_observer_that_is_a_proxy(keeper: HandMovedKeeper, works: Works) -> None:
+    """Each thread has its own, and one that cannot be made is nothing to the borrower."""
+    diary = Diary()
+
+    def make(number: int) -> Diary:
+        if number:
+            raise ConnectionError
+        return diary
+
+    pool = Pool(works.make, 1, 0, observer=proxy(fun=make))
+    pool.ret(pool.get())
+    Caller(lambda: pool.ret(pool.get())).result()
+    assert events(diary.read()) == ["created", "lent", "returned"]
+    assert pool.stats()["observer_errors"] == 1
+
+
 class Interrupting(Diary):
     """Raises what is meant for the thread, once, at one event."""
 
@@ -558,20 +612,25 @@ class Interrupting(Diary):
 
 
 @pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("reachable", [True, False])
 def test_an_observer_that_is_interrupted(
-    event: str, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    event: str, reachable: bool, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
 ) -> None:
     """What is thrown into an observer goes on to the caller, and nothing is lost or told twice."""
     auditor = Auditor()
-    pool = lively(works, observers(Interrupting(event), auditor))
+    away = Unreachable(Thrown)
+    pool = lively(works, observers(Interrupting(event) if reachable else away, auditor))
+    away.events = (event,)
     with pytest.raises(Thrown):
         live_through(pool, works, clock)
+    away.events = ()
     works.failing = None
     clock.advance(1)  # if a creation failed the next attempt is due
     keeper.run()
     stats = pool.stats()
     assert stats["nusing"] == stats["nwaiting"] == stats["ntodel"] == 0
-    assert stats["navail"] == stats["nobjs"] == len(auditor.alive)
+    untold = int(event == "created" and not reachable)  # of whom they are told with the next loan
+    assert stats["navail"] == stats["nobjs"] == len(auditor.alive) + untold
     assert not auditor.lent_now
     assert stats["observer_errors"] == 0
     if not stats["shutdown"]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, TypeVar
 
 from .._observe import HookName, Observer, PoolObserver, members
@@ -160,13 +160,12 @@ class Herald(Generic[T]):
     ) -> None:
         """Call a method of each observer, and note that it was."""
         told = {} if told is None else told
-        calls = [(getattr(one, event), self._pool, *details) for one in self._observers]
         call = _Call(self._observers, _call.get())
         context = copy_context()  # so that there is nothing to reset, whatever is thrown into this thread
         context.run(_call.set, call)
         thrown: BaseException | None = None
         try:
-            for method_and_arguments in calls:
+            for method_and_arguments in self._calls(event, details, context):
                 try:
                     # No call between the note and the call that it is about: nothing can be thrown in there.
                     told[note] = mark
@@ -180,6 +179,16 @@ class Herald(Generic[T]):
         finally:
             call.over = True
             del thrown  # its traceback has this frame
+
+    def _calls(self, event: str, details: tuple[object, ...], context: Context) -> list[tuple[Any, ...]]:
+        """Look up what to call, which may fail, too: an observer can be a proxy of one that is to be made first."""
+        calls: list[tuple[Any, ...]] = []
+        for one in self._observers:
+            try:
+                calls.append((context.run(getattr, one, event), self._pool, *details))
+            except Exception as error:
+                self._went_wrong(event, error)
+        return calls
 
     def _went_wrong(self, event: str, error: Exception) -> None:
         self.tally.add("observer_errors")
