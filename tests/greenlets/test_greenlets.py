@@ -163,6 +163,13 @@ def test_fork(hub: str, mode: str) -> None:
 
 @both_hubs
 @both_modes
+def test_a_child_that_operates_first(hub: str, mode: str) -> None:
+    """`wait_ready`, `drain`, `resize` as the first use in the child of a fork: objects are made in its hub."""
+    assert run_script(hub, mode, "cold_child") == ["all made in the hub"]
+
+
+@both_hubs
+@both_modes
 def test_an_observer_that_switches(hub: str, mode: str) -> None:
     """An observer may switch whatever it is told: others go on, and it is told of what they do, in order."""
     assert run_script(hub, mode, "observed") == ["told of all"]

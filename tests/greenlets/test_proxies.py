@@ -15,6 +15,12 @@ def test_two_thousand_through_two(hub: str, mode: str) -> None:
 
 
 @both_hubs
+def test_patched_after_it_was_loaded(hub: str) -> None:
+    """Those who patch ask everything alive whether it is a lock: for them no object is taken."""
+    assert run_script(hub, "late", "preloaded") == ["0 taken by whoever patched, 2 idle", "True 1"]
+
+
+@both_hubs
 @both_modes
 def test_ends(hub: str, mode: str) -> None:
     """Every end of a greenlet gives its object back, and one that waits stops no other."""

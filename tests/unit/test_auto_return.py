@@ -233,6 +233,24 @@ def test_eager_tasks() -> None:
     users.check()
 
 
+@pytest.mark.parametrize(("before", "since"), [(1, None), (0, 1)])
+def test_who_would_have_to_wait_looks_first(before: int, since: int | None) -> None:
+    """Where there is a bound, from the beginning or since a resize, what a task kept that has just ended is found."""
+    db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=before, min_size=0, timeout=0)
+    pool = control(db).pool
+    assert pool is not None
+    pool.resize(max_size=since)
+
+    async def use() -> int:
+        number: int = db.number
+        return number
+
+    async def main() -> list[int]:
+        return list(await asyncio.gather(use(), use()))
+
+    assert asyncio.run(main()) == [0, 0]
+
+
 def test_ends_of_tasks() -> None:
     """A task that fails or is cancelled, and is still referred to, has given back."""
     db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=1, timeout=0)

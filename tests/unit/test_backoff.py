@@ -118,7 +118,8 @@ def test_the_house_keepers_alone() -> None:
     backoff.failed(0.0, backoff.begin(0.0))
     assert backoff.allows_callers(0.0)
     assert not backoff.allows(0.0)
-    assert backoff.left(0.0) == pytest.approx(0.0375)
+    assert backoff.left(0.0) == 0.0
+    assert backoff.due_at == pytest.approx(0.0375)
 
 
 # --- callers -----------------------------------------------------------------------------------------
@@ -172,7 +173,9 @@ def test_recovery_within_the_timeout(keeper: HandMovedKeeper, naps: Naps, server
     naps.meanwhile.extend([lambda: naps.clock.advance(1)] * 3)
     naps.meanwhile.append(lambda: setattr(server, "up", True))
     assert pool.get(30).number == 4
-    assert pool.stats()["retry_in"] == 0.0
+    stats = pool.stats()
+    assert stats["retry_in"] == 0.0
+    assert stats["max_wait"] == pytest.approx(server.asked[-1]), "of a caller who queues again and again, the whole"
 
 
 def test_not_to_wait_at_all(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, server: Server) -> None:

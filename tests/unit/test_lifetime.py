@@ -131,6 +131,21 @@ def test_until_one_ends_all_is_quick(keeper: HandMovedKeeper, clock: HandMovedCl
     assert pool.stats()["nexpired"] == 2
 
 
+def test_all_is_quick_again_without_a_successor(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """When what has ended is out, until the next end, whether or not anything is created."""
+    pool = Pool(works.make, 2, 0, max_lifetime=100)
+    old = pool.get()
+    clock.advance(50)
+    young = pool.get()
+    last = clock.now + 100
+    pool.ret(old)
+    clock.advance(50)
+    keeper.look_at(pool._core)
+    ledger = pool._core.ledger
+    assert ledger.quick_gets_until == ledger.quick_rets_until == last
+    pool.ret(young)
+
+
 def test_below_min_size_for_one_replacement(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
     """A lifetime ends whatever min_size says; where there is room the successor does not wait for the closer."""
     order: list[str] = []

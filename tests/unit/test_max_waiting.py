@@ -21,7 +21,7 @@ def test_nobody_may_wait(keeper: HandMovedKeeper, naps: Naps, works: Works) -> N
     with pytest.raises(TooManyWaiting) as caught:
         pool.get(5)
     assert str(caught.value) == (
-        "max_waiting=0 already wait in pool 'db': 2 objects exist (0 idle, 2 lent), 0 being created, 0 waiting"
+        "max_waiting=0 is reached in pool 'db': 2 objects exist (0 idle, 2 lent), 0 being created, 0 waiting"
     )
     assert isinstance(caught.value, PoolException)
     assert not isinstance(caught.value, TimeOut)
@@ -30,6 +30,32 @@ def test_nobody_may_wait(keeper: HandMovedKeeper, naps: Naps, works: Works) -> N
     assert pool.get() is one
     stats = pool.stats()
     assert (stats["max_waiting"], stats["nrefused"], stats["ntimeouts"], stats["nwaiting"]) == (0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("bound", [0, 1])
+def test_whose_attempt_fails_does_not_wait_either(
+    bound: int, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+) -> None:
+    """Who makes an attempt that was due, and fails, hears of that if meanwhile as many wait as may."""
+    others: list[Caller[Thing]] = []
+
+    def make(number: int) -> Thing:
+        if number == 1 and bound:
+            others.append(Caller(lambda: pool.get(1000)))
+            eventually(lambda: pool.stats()["nwaiting"] == 1)
+        return works.make(number)
+
+    works.failing = ConnectionError("down")
+    pool = Pool(make, 3, 0, max_waiting=bound)
+    for _ in range(2):
+        clock.advance(10)
+        with pytest.raises(ConnectionError, match="down"):
+            pool.get(5)
+    assert pool.stats()["nrefused"] == 0
+    works.failing = None
+    clock.advance(10)
+    for other in others:
+        other.result()
 
 
 def test_who_does_not_wait_is_not_refused(keeper: HandMovedKeeper, works: Works) -> None:

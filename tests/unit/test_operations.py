@@ -112,6 +112,7 @@ def test_a_successor_does_not_wait_for_a_closer(keeper: HandMovedKeeper, works: 
 
     alive: list[int] = []
     pool = Pool(works.make, 2, 1, closer=close)
+    keeper.run()
     pool.discard(pool.get())
     pool.clear()
     assert alive == [1, 1]
@@ -232,6 +233,7 @@ def test_an_interrupted_drain_is_finished_by_the_house_keeper(
 ) -> None:
     """What was left idle by a drain that was interrupted is closed."""
     pool = Pool(works.make, 2, 2, closer=works.close)
+    keeper.run()
     rounds = pool._core.rounds
 
     def interrupt(now: float) -> None:
@@ -467,6 +469,18 @@ def test_until_it_is_ready(timeout: float | None, keeper: HandMovedKeeper, naps:
     naps.meanwhile.append(refill)
     pool.wait_ready(timeout)
     assert pool.stats()["navail"] == 2
+
+
+def test_a_pool_that_nobody_looks_after_yet(keeper: HandMovedKeeper, works: Works) -> None:
+    """Whoever waits for objects has the house keeper look: in the child of a fork nobody else has."""
+    pool = Pool(works.make, 5, 2)
+    pool.resize(min_size=3)
+    keeper.asked.clear()
+    with pytest.raises(TimeOut):
+        pool.wait_ready(0)
+    assert keeper.asked
+    keeper.run()
+    pool.wait_ready(0)
 
 
 def test_who_waits_is_woken(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:

@@ -39,6 +39,9 @@ def test_owners(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) ->
     assert timedelta() <= one.since - (before - timedelta(seconds=7)) < timedelta(seconds=20)
     assert one.since.tzinfo is not None
     assert two.since - one.since == timedelta(seconds=5)
+    using = pool._core.ledger.using
+    using[id(first)] = using.pop(id(first))  # as by a house keeper who sees that it was lent again
+    assert [holding.obj for holding in pool.owners()] == [first, second]
     pool.ret(first)
     assert [holding.obj for holding in pool.owners()] == [second]
 
@@ -47,8 +50,12 @@ def test_a_dropped_lease_has_no_owner(keeper: HandMovedKeeper, works: Works) -> 
     """What was dropped is not out any more, whether or not the house keeper has come by."""
     pool = Pool(works.make, 1)
     lease = pool.lease()
+    keeper.run()
+    keeper.asked.clear()
     del lease
+    keeper.asked.clear()  # he has come by already, a moment before
     assert pool.owners() == []
+    assert keeper.asked, "he is to see to what was found"
 
 
 def borrow_here(pool: Pool[Thing]) -> Thing:
@@ -214,6 +221,21 @@ def test_where_to(keeper: HandMovedKeeper, tmp_path: Path, capfd: pytest.Capture
         pool.dump(closed)
 
 
+def test_a_descriptor_that_takes_little(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not written is written next."""
+    written = bytearray()
+
+    def write(_: int, data: bytes) -> int:
+        written.extend(data[:3])
+        return min(3, len(data))
+
+    pool = Pool(Thing, 1, name="db")
+    expected = dumped(pool)
+    monkeypatch.setattr("ProxyPatternPool._sync.native.write", write)
+    pool.dump(7)
+    assert written.decode() == expected
+
+
 def test_a_stderr_that_nobody_reads(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks in a signal handler does not die of it: a pipe without a reader, a full one, a closed file."""
     pool = Pool(Thing, 1, name="db")
@@ -235,12 +257,14 @@ def test_a_stderr_that_nobody_reads(keeper: HandMovedKeeper, monkeypatch: pytest
 
 
 class Odd:
-    """A file whose descriptor is none."""
+    """A file whose descriptor is none, as that of a logging framework in place of stderr."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int | None = None) -> None:
         self.text = ""
+        self.descriptor = descriptor
 
-    def fileno(self) -> None: ...
+    def fileno(self) -> int | None:
+        return self.descriptor
 
     def write(self, text: str) -> None:
         self.text += text
@@ -252,6 +276,10 @@ def test_files_of_other_kinds(keeper: HandMovedKeeper, monkeypatch: pytest.Monke
     odd = Odd()
     pool.dump(cast(Any, odd))
     assert odd.text.startswith("pool 'db': 1 idle")
+    logged = Odd(-1)
+    monkeypatch.setattr("sys.stderr", logged)
+    pool.dump()
+    assert logged.text == odd.text
     in_memory = io.BytesIO()
     pool.dump(in_memory)
     assert in_memory.getvalue() == odd.text.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -52,6 +53,19 @@ def test_delayed() -> None:
     assert db.set_obj(Thing(5)) is db
     assert imported.number == 5
     assert isinstance(imported, Thing)
+
+
+@pytest.mark.parametrize("module", ["gevent.monkey", "eventlet.patcher"])
+def test_who_patches_gets_no_object(module: str, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who look for locks in everything alive, while they patch, have nothing made."""
+    library = Mock(**{"is_object_patched.return_value": False, "is_monkey_patched.return_value": False})
+    monkeypatch.setitem(sys.modules, module, library)
+    db = Proxy(fun=works.make, max_size=1, min_size=0)
+    for asker, answer in ((f"{module}.threads", False), ("shop", True)):
+        names: dict[str, Any] = {"__name__": asker, "db": db, "Thing": Thing}
+        exec("answers = isinstance(db, Thing), hasattr(db, '__dict__')", names)
+        assert names["answers"] == (answer, answer)
+        assert bool(works.made) is answer
 
 
 def test_an_object_is_shared() -> None:

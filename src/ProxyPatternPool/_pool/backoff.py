@@ -38,8 +38,8 @@ class Backoff:
         return not self.spaced or self.allows(now)
 
     def left(self, now: float) -> float:
-        """Seconds until there may be an attempt."""
-        return 0.0 if self.allows(now) else self.due_at - now
+        """Seconds until there may be an attempt on behalf of a caller."""
+        return 0.0 if self.allows_callers(now) else self.due_at - now
 
     def left_to_sleep(self, now: float) -> float:
         """Seconds until a caller may try, infinity if he waits for something else; may be asked without the lock."""

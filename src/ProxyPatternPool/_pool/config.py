@@ -30,7 +30,7 @@ def seconds(name: str, value: object) -> float:
     try:
         span = float(value)
     except OverflowError:
-        raise PoolValueError(f"{name} must be a number of seconds that a float can hold, or math.inf") from None
+        raise PoolValueError(f"{name} must be a number of seconds that a float can hold") from None
     if math.isnan(span) or span < 0:
         raise PoolValueError(f"{name} must be 0 or more seconds, not {value!r}")
     return span
@@ -75,7 +75,9 @@ def _pair(name: str, value: object) -> tuple[float, float]:
         raise TypeError(f"{name} must be a pair of seconds, or None, not {value!r}")
     spans = [seconds(name, span) for span in cast("tuple[object, ...]", value)]
     if len(spans) != 2 or not 0 < spans[0] <= spans[1] < math.inf:
-        raise PoolValueError(f"{name} must be two times of more than 0 seconds, the shorter first, not {value!r}")
+        raise PoolValueError(
+            f"{name} must be two finite times of more than 0 seconds, the shorter first, not {value!r}"
+        )
     return spans[0], spans[1]
 
 

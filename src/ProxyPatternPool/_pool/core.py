@@ -22,7 +22,7 @@ from .._hooks import Hooks
 from .._observe import Observer
 from .._sync.native import allocate_lock, get_ident
 from .._sync.owner import here
-from .._sync.sleeper import Home, Sleeper, sleeper
+from .._sync.sleeper import Home, Sleeper, home, sleeper
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
 from .herald import Herald
@@ -128,6 +128,15 @@ class Core(Household, Generic[T]):
     def look_after(self) -> None:
         """Have the house keeper look at what is to be watched now."""
         self._keeper.watch(self)
+
+    def move_in(self) -> None:
+        """Make the current thread's hub, if it has one, the home of a pool that has none.
+
+        To be called before anything that makes the house keeper create objects: made in a thread of his they are
+        useless in the hub.
+        """
+        if self.home is None:
+            self.home = home()
 
     def leave(self, chore: Callable[[], None]) -> None:
         """Leave something to the house keeper; from anywhere, finalizers included."""

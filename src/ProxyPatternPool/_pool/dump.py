@@ -45,7 +45,7 @@ def _writer(file: object) -> Callable[[str], object]:
             descriptor: object = fileno()
         except OSError:  # a StringIO: what it raises is one
             descriptor = None
-        if isinstance(descriptor, int):
+        if isinstance(descriptor, int) and descriptor >= 0:  # logging frameworks put a file with -1 in place of stderr
             return _Descriptor(descriptor)
     write: object = getattr(file, "write", None)
     if not callable(write):

@@ -77,11 +77,15 @@ class Ledger(Shelves[T]):
 
     def _is_refused(self, waiter: Waiter[T]) -> bool:
         """Note if too many are waiting. No exception: it would wake all of them, see ``Core.locked``."""
-        most = self._config.max_waiting
-        if most is not None and len(self.waiters) >= most and (waiting := self.waiters.count()) >= most:
-            waiter.refused = waiting
+        if self.has_long_queue():
+            waiter.refused = self.waiters.count()
             self.nrefused += 1
         return waiter.refused is not None
+
+    def has_long_queue(self) -> bool:
+        """Whether as many wait as may."""
+        most = self._config.max_waiting
+        return most is not None and len(self.waiters) >= most and self.waiters.count() >= most
 
     def _permit(self, now: float) -> Entry[T] | None:
         """Take a place for a caller, if there is room and no back-off forbids it."""

@@ -1,6 +1,5 @@
 """How objects are lent: lock, ask the ledger, unlock, do the work, settle."""
 
-import inspect
 import math
 from functools import partial
 from traceback import StackSummary, walk_stack
@@ -8,8 +7,9 @@ from typing import TypeAlias, TypeVar
 
 from .._errors import HookError, PoolClosed, TimeOut, TooManyWaiting
 from .._observe import DiscardReason
+from .._sync.caller import caller
 from .._sync.owner import here
-from .._sync.sleeper import home, sleeper
+from .._sync.sleeper import sleeper
 from .config import seconds
 from .entry import CREATING, Entry, Receipt
 from .ledger import Closed
@@ -24,8 +24,6 @@ STACK_DEPTH = 32
 
 Dropped: TypeAlias = tuple[Entry[T], DiscardReason]
 """What a borrower got and did not accept, and why."""
-
-_PACKAGE = __name__.partition(".")[0] + "."
 
 
 class Lending(Returning[T]):
@@ -60,10 +58,7 @@ class Lending(Returning[T]):
     def _dress(self, entry: Entry[T]) -> None:
         """Do what is to be done at each loan: note the stack, call the getter."""
         if self.config.trace_owner:
-            frame = inspect.currentframe()
-            while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-                frame = frame.f_back
-            stack = StackSummary.extract(walk_stack(frame), limit=STACK_DEPTH, lookup_lines=False)
+            stack = StackSummary.extract(walk_stack(caller()), limit=STACK_DEPTH, lookup_lines=False)
             stack.reverse()  # the most recent call last, as everyone reads it
             entry.stack = stack
             entry.traced = entry.uses
@@ -77,8 +72,7 @@ class Lending(Returning[T]):
             timeout = self.config.timeout
         deadline = math.inf if timeout is None else start + timeout
         self.here = here()  # greenlets may have come into use since the last look
-        if self.home is None:
-            self.home = home()
+        self.move_in()
         if self.ledger.mailbox and self.sweep():
             self.look_after()
         bed = None if timeout == 0 else sleeper(self._knock)
@@ -160,7 +154,7 @@ class Lending(Returning[T]):
         """Make of what a caller got an object lent to him; say why it is no good, if it is not.
 
         Of a failed creation the caller hears for whom it was tried. But after the first failure in a row, of which
-        somebody has heard, one who came to wait for some time goes on waiting.
+        somebody has heard, one who came to wait for some time goes on waiting, if there is room in the queue.
         """
         if entry.stage is not CREATING:
             return self._unfit(entry)
@@ -172,7 +166,7 @@ class Lending(Returning[T]):
         except Exception as error:
             backoff = self.ledger.backoff
             retried = backoff.spaced and backoff.is_retry(entry.attempt)
-            if not retried or waiter.sleeper is None or deadline == math.inf:
+            if not retried or waiter.sleeper is None or deadline == math.inf or self.locked(self.ledger.has_long_queue):
                 raise
             self.tell_of_failure(error)
             return entry.reason  # there is no object
@@ -192,8 +186,7 @@ class Lending(Returning[T]):
             raise
         if not fine:
             return "health"
-        now = entry.last_check = self.clock()
-        return self.ledger.too_old(entry, now) if self.ledger.using.get(entry.key) is entry else "killed"
+        return self.ledger.too_old(entry, self.clock()) if self.ledger.using.get(entry.key) is entry else "killed"
 
     def _timed_out(self, waiter: Waiter[T], timeout: float) -> TimeOut:
         waiter.in_vain = True
@@ -202,7 +195,7 @@ class Lending(Returning[T]):
         return error
 
     def _refused(self) -> TooManyWaiting:
-        bound = f"max_waiting={self.config.max_waiting} already wait"
+        bound = f"max_waiting={self.config.max_waiting} is reached"
         error = TooManyWaiting(f"{bound} in {self.label}: {self.locked(self._situation)}")
         error.__cause__ = self.last_error and keepsake(self.last_error)
         return error
@@ -215,8 +208,10 @@ class Lending(Returning[T]):
             if number
         )
         exist = len(places) - places.ncreating
+        left = self.ledger.backoff.left(self.clock())
+        pause = f", next attempt to create one in {left:.3f} s" if left else ""
         return (
             f"{exist} {'object exists' if exist == 1 else 'objects exist'} "
             f"({ledger.nidle} idle, {len(ledger.using)} lent{elsewhere}), "
-            f"{places.ncreating} being created, {len(ledger.waiters)} waiting"
+            f"{places.ncreating} being created, {len(ledger.waiters)} waiting{pause}"
         )

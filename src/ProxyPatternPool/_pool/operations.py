@@ -47,12 +47,11 @@ def wait_ready(core: Upkeep[T], timeout: float | None) -> None:
     def ready() -> bool:
         return core.ledger.closed or not core.kept or places.nready >= core.config.min_size
 
+    core.move_in()
     core.look_after()
     if not core.look_on(ready, math.inf if longest is None else longest):
-        error = TimeOut(
-            f"timeout after {longest:g} seconds in {core.label}: "
-            f"{places.nready} objects are ready, of {core.config.min_size}"
-        )
+        ready_ones = f"{places.nready} {'object is' if places.nready == 1 else 'objects are'} ready"
+        error = TimeOut(f"timeout after {longest:g} seconds in {core.label}: {ready_ones}, of {core.config.min_size}")
         error.__cause__ = core.last_error and keepsake(core.last_error)
         raise error
     if core.ledger.closed:

@@ -380,5 +380,5 @@ class Pool(Generic[T]):
 
 
 def core_of(pool: Pool[T]) -> Upkeep[T]:
-    """Find the inner state of a pool, for rooms that show it."""
+    """Find the inner state of a pool, for other rooms."""
     return pool._core  # pyright: ignore[reportPrivateUsage]  # it is this module's

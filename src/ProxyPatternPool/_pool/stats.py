@@ -76,7 +76,7 @@ class PoolStats(TypedDict):
     sem: SemStats | None
     """Free places and bound; ``None`` if unlimited."""
     retry_in: float
-    """Until something may be created again after a failure; 0.0: now."""
+    """Until something may be created for a caller again after a failure; 0.0: now."""
     navail: int
     """Idle objects."""
     nusing: int
@@ -123,7 +123,7 @@ class PoolStats(TypedDict):
     ndrained: int
     """Objects closed because of a ``drain``."""
     nstale: int
-    """Objects that are still there, lent or being closed, from before the last ``drain``; 0: it is over."""
+    """Objects from before the last ``drain``, still lent, being created or being closed; 0: it is over."""
     nshed: int
     """Objects closed because a ``resize`` left too many."""
     ncleared: int

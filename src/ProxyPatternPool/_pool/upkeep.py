@@ -13,7 +13,6 @@ from typing import TypeVar
 from .._hooks import Hooks
 from .._observe import Observer
 from .._sync.fork import keep_for_ever
-from .._sync.sleeper import home
 from .config import PoolConfig
 from .entry import Entry
 from .housekeeper import HouseKeeper
@@ -47,7 +46,7 @@ class Upkeep(Lending[T]):
         if not self.kept:
             log.warning("%s: no house keeping in the parent of a reloading server", self.label)
             return
-        self.home = home()
+        self.move_in()
         try:
             # In this thread alone: who makes a pool has its first objects, and whatever is thrown into their making.
             refill, *others = list(self._refills())
@@ -140,6 +139,7 @@ class Upkeep(Lending[T]):
 
     def housekeep(self) -> None:
         """Do a full round now, chores included, in this thread."""
+        self.move_in()
         refills = list(self._refills())  # else the house keeper would do some of it, and not be waited for
         try:
             self.sweep()
@@ -158,6 +158,7 @@ class Upkeep(Lending[T]):
 
         A closer that hangs holds up this caller, but none of the others.
         """
+        self.move_in()
         try:
             doomed = deque(self.locked(step))
             if self.kept:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .._errors import ProxyException
-from .._pool.pool import Pool
+from .._pool.pool import Pool, core_of
 from .._scope.base import Kept, Loan
 from .._sync.owner import Owner, here
 from .parameters import PoolParameters
@@ -43,8 +43,6 @@ class Content(ABC, Generic[T]):
     """Whether all owners use the same object."""
     pool: Pool[T] | None = None
     """The pool that the user knows of."""
-    bounded = False
-    """Whether a caller may have to wait until others have given back."""
     fun: Callable[[int], T] | None = None
 
     def __init__(self) -> None:
@@ -58,6 +56,11 @@ class Content(ABC, Generic[T]):
     @property
     def ready(self) -> bool:
         """Whether an owner that keeps nothing yet has an object nevertheless."""
+        return False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a caller may have to wait until others have given back."""
         return False
 
     def take(self, timeout: float | None) -> Kept[T]:
@@ -186,7 +189,7 @@ class MadeOnce(Made[T]):
 
     @property
     def ready(self) -> bool:
-        return any(maker.stats()["navail"] for maker in self._makers)
+        return any(core_of(maker).ledger.nidle for maker in self._makers)
 
     def _new_maker(self) -> Pool[T]:
         given = self._parameters
@@ -243,8 +246,11 @@ class Pooled(Content[T]):
         own = parameters.copy()
         own["closer"] = self._closer_of(own)
         self.pool = self._pool = Pool(fun, max_size, **own)
-        self.bounded = max_size > 0
         self._auto_return = auto_return
+
+    @property
+    def bounded(self) -> bool:
+        return core_of(self._pool).config.max_size is not None
 
     def _take(self, timeout: float | None) -> Kept[T]:
         if self._auto_return:

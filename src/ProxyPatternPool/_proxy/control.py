@@ -1,6 +1,7 @@
 """The engine of a proxy, and the honest way to it: every method is typed, and none is forwarded."""
 
 import logging
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar, cast
@@ -16,6 +17,7 @@ from .._scope.select import Scope, slot_of, threads_are_greenlets
 from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
+from .._sync.caller import caller_module
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .lookups import name_spaces, take_after
 from .parameters import PoolOverrides, PoolParameters, check
@@ -227,14 +229,27 @@ class Control(Generic[T]):
                 self._look_for_hidden(content, obj)
             return obj
 
+    def find(self) -> T:
+        """Get the object that somebody forwards something to.
+
+        Not for gevent and eventlet, who look for locks in everything alive while they patch: an object made in the
+        middle of that would be of no use to greenlets.
+
+        Raises:
+            AttributeError: it is they who ask.
+        """
+        if _is_patching():
+            raise AttributeError("this proxy has no object for those who patch locks")
+        return self.get()
+
     def kind(self) -> type[object]:
         """Say what ``isinstance`` should take the proxy for, for an owner that keeps nothing.
 
-        That is asked by many who do not want to use it, such as debuggers, and gevent when it patches locks: it raises
-        nothing, and takes an object only if there has been none yet.
+        That is asked by many who do not want to use it, such as debuggers: it raises nothing, and takes an object only
+        if there has been none yet; none for those who patch locks, as in ``find``.
         """
         content = self._contents[-1]
-        if content.kind is None and not isinstance(content, Nothing):
+        if content.kind is None and not isinstance(content, Nothing) and not _is_patching():
             with suppress(Exception):  # logged by the pool, and raised to whoever wants the object
                 return self.get().__class__
         return content.kind or self._proxy_class
@@ -340,6 +355,14 @@ class Control(Generic[T]):
 
 
 _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave max_size out, or use another scope"
+
+
+_PATCHERS = ("gevent.monkey", "eventlet.patcher")
+
+
+def _is_patching() -> bool:
+    """Whether gevent or eventlet asks, in the middle of patching."""
+    return any(patcher in sys.modules for patcher in _PATCHERS) and caller_module().startswith(_PATCHERS)
 
 
 def _give_back(slot: Slot[T], kept: Kept[T]) -> None:

@@ -164,7 +164,7 @@ class Proxy(Forwarding, Generic[T]):
         aliases = _aliases(set_name)
 
         def find() -> T:
-            return control.get()
+            return control.find()
 
         def kind() -> type[object]:
             return control.kind()

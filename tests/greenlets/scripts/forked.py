@@ -74,16 +74,9 @@ def in_a_child(check: Callable[[], None]) -> int:
     return child
 
 
-def side_by_side(pool: Pool[Token]) -> None:
-    """Have a child and its parent do the same at the same time."""
+def ends_well(child: int) -> None:
+    """Wait for the end of a child while the hub turns."""
     ended: list[int] = []
-
-    def check() -> None:
-        cross(pool)
-        late(pool)
-
-    child = in_a_child(check)
-    cross(pool)
 
     def has_ended() -> bool:
         pid, status = os.waitpid(child, os.WNOHANG)
@@ -93,6 +86,18 @@ def side_by_side(pool: Pool[Token]) -> None:
 
     green.eventually(has_ended)
     assert ended == [0]
+
+
+def side_by_side(pool: Pool[Token]) -> None:
+    """Have a child and its parent do the same at the same time."""
+
+    def check() -> None:
+        cross(pool)
+        late(pool)
+
+    child = in_a_child(check)
+    cross(pool)
+    ends_well(child)
     check()
 
 
