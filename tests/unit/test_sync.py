@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._pool import lending, upkeep
+from ProxyPatternPool._pool import core
 from ProxyPatternPool._sync import agenda as agenda_
 from ProxyPatternPool._sync import native, owner, sleeper
 from ProxyPatternPool._sync.agenda import Agenda
@@ -255,21 +255,33 @@ def test_a_sleeper_without_hubs() -> None:
     assert "eventlet" not in sys.modules
 
 
-def test_the_home_of_a_pool(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pool is at home in the hub of the thread that makes it, or else of the first that waits or creates there."""
+USES: dict[str, Callable[[Pool[Thing]], object]] = {
+    "get": lambda pool: pool.get(),
+    "wait_ready": lambda pool: pool.wait_ready(),
+    "drain": lambda pool: pool.drain(),
+    "clear": lambda pool: pool.clear(),
+    "resize": lambda pool: pool.resize(max_size=3),
+    "housekeep": lambda pool: pool.housekeep(),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_the_home_of_a_pool(
+    use: Callable[[Pool[Thing]], object], keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool is at home in the hub of the thread that makes it, or else of the first in which it may need objects."""
     hubs: list[Home | None] = [None, FakeHome(), FakeHome()]
 
     def next_home() -> Home | None:
         return hubs.pop(0)
 
-    monkeypatch.setattr(lending, "home", next_home)
-    monkeypatch.setattr(upkeep, "home", next_home)
+    monkeypatch.setattr(core, "home", next_home)
     first, second = hubs[1:]
     pool = Pool(Thing, min_size=0)
     assert pool._core.home is None
-    pool.get()
+    use(pool)
     assert pool._core.home is first
-    pool.get()
+    use(pool)
     assert pool._core.home is first
     assert hubs == [second]
 
