@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Control, Proxy, Scope, TimeOut, control, proxy
+from ProxyPatternPool._pool.pool import core_of
 
 from .clock import HandMovedKeeper
 from .helpers import Caller, Thing, Works, eventually, run_script, wait_for
@@ -233,9 +234,9 @@ def test_eager_tasks() -> None:
     users.check()
 
 
-@pytest.mark.parametrize(("before", "since"), [(1, None), (0, 1)])
-def test_who_would_have_to_wait_looks_first(before: int, since: int | None) -> None:
-    """Where there is a bound, from the beginning or since a resize, what a task kept that has just ended is found."""
+@pytest.mark.parametrize(("before", "since", "down"), [(1, None, False), (0, 1, False), (0, None, True)])
+def test_who_would_have_to_wait_looks_first(before: int, since: int | None, down: bool) -> None:
+    """Where there is a bound, since a resize perhaps, or creations fail, what a task kept that has ended is found."""
     db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=before, min_size=0, timeout=0)
     pool = control(db).pool
     assert pool is not None
@@ -243,6 +244,8 @@ def test_who_would_have_to_wait_looks_first(before: int, since: int | None) -> N
 
     async def use() -> int:
         number: int = db.number
+        if down:
+            core_of(pool).ledger.backoff.failed(0.0)
         return number
 
     async def main() -> list[int]:

@@ -60,7 +60,7 @@ class Content(ABC, Generic[T]):
 
     @property
     def bounded(self) -> bool:
-        """Whether a caller may have to wait until others have given back."""
+        """Whether a caller may have to wait, and be glad of what others give back."""
         return False
 
     def take(self, timeout: float | None) -> Kept[T]:
@@ -250,7 +250,8 @@ class Pooled(Content[T]):
 
     @property
     def bounded(self) -> bool:
-        return core_of(self._pool).config.max_size is not None
+        core = core_of(self._pool)
+        return core.config.max_size is not None or core.ledger.backoff.failures > 0
 
     def _take(self, timeout: float | None) -> Kept[T]:
         if self._auto_return:
