@@ -385,8 +385,17 @@ class Nonsense(str):
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [(Nonsense("x"), "x"), (Markup("<script>"), "<script>"), ("f \udc80", "f \\udc80")],
-    ids=["own", "markup", "surrogate"],
+    [
+        (Nonsense("x"), "x"),
+        (Markup("<script>"), "<script>"),
+        ("f \udc80", "f \\udc80"),
+        ("a\tb\r\nc", "a b  c"),
+        ("\0 \x1b[2J \x7f \x85", "\\x00 \\x1b[2J \\x7f \\x85"),
+        ("db\u202exe", "db\\u202exe"),
+        ("\u061c\u200e\u200f\u202a\u2066\u2069", "\\u061c\\u200e\\u200f\\u202a\\u2066\\u2069"),
+        ("\u05e9\u05dc\u05d5\u05dd \u0645\u06cc\u200c\u062e \u0915\u094d\u200d\u0937 \xa0\xad\u2065\u206a",) * 2,
+    ],
+    ids=["own", "markup", "surrogate", "white", "control", "override", "directions", "joined"],
 )
 def test_texts_of_all_sorts(text: str, shown: str) -> None:
     """Are shown as they are, escaped: the tracer's, names, those of errors."""
@@ -403,7 +412,16 @@ def test_texts_of_all_sorts(text: str, shown: str) -> None:
     assert (first["name"], first["objects"][0]["object"], second["errors"][0]["text"]) == (shown,) * 3
     page = page_of(app)
     assert page.count("<script>") == 1
-    assert escape(shown) in page
+    assert page.count(escape(shown)) >= 4  # the name in the link, too
+
+
+def test_owners_of_all_sorts() -> None:
+    """The names of threads are the user's as well; what was made visible is not longer than what is shown."""
+    pool = Pool(Shy, 2, tracer=lambda shy: "\u202e" * 1000)
+    Caller(pool.get, "holder\u202e").result()
+    [shown] = data_of(status_app(pool))["pools"][0]["objects"]
+    assert shown["owner"] == "thread 'holder\\u202e' (ended)"
+    assert shown["object"] == ("\\u202e" * 50)[:-1] + "…"
 
 
 @pytest.mark.parametrize("made", [b"x", ["x"], None, 7])

@@ -18,6 +18,13 @@ MOST_CALLERS = 10
 """Waiting callers that are shown."""
 LONGEST = 300
 """Characters of a text that are shown."""
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_MADE_VISIBLE = {
+    **{code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))},
+    **{code: f"\\u{code:04x}" for code in _BIDI},
+    **dict.fromkeys(map(ord, "\t\n\r"), " "),
+}
+"""What no page can show, or what has a text read otherwise than it is; joiners are a part of names, and stay."""
 
 
 class ObjectData(TypedDict):
@@ -269,5 +276,5 @@ def _ago(when: float, now: float) -> float:
 
 def _fit(text: str) -> str:
     """Make a text fit for any page: the user's, even those of exact type ``str``, can be anything."""
-    text = exact(text)
+    text = exact(text)[: LONGEST + 1].translate(_MADE_VISIBLE)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
