@@ -75,6 +75,7 @@ def test_the_data(clock: HandMovedClock) -> None:
     assert (shown["creating"], shown["in_upkeep"], shown["retry_in"]) == (0, 0, 0.0)
     assert (shown["callers"], data["stuck"]) == ([], None)
     assert (shown["min_size"], shown["max_size"], shown["timeout"]) == (2, 4, 5.0)
+    assert (shown["stale"], shown["max_waiting"]) == (0, None)
     assert shown["counters"]["ncreated"] == 2
     assert shown["objects"] == [
         {
@@ -93,9 +94,100 @@ def test_the_data(clock: HandMovedClock) -> None:
     assert '<td>idle, never lent</td><td class="number">5.0 s</td><td class="number">0</td>' in page
     pool.ret(held)
     assert "<td>idle, last thread &#39;MainThread&#39;</td>" in page_of(app)
+    assert "2 to 4 objects; callers wait 5.0 s at most</p>" in page_of(app)
     pool.shutdown()
     assert data_of(app)["pools"][0]["state"] == "closed"
-    assert "closed</strong>" in page_of(app)
+    assert '<p class="about"><strong class="alarm">closed</strong>; 2 to 4 objects</p>' in page_of(app)
+
+
+def test_what_comes_first() -> None:
+    """What is urgent, and short, before what may be long."""
+    pool = Pool(Shy, 1)
+    pool.get()
+    waiting = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    titles = re.findall("<h3>(.*?)</h3>", page_of(status_app(pool)))
+    assert titles[2:5] == ["Longest in the queue", "Last errors", "Objects"]
+    pool.shutdown()
+    with pytest.raises(PoolException):
+        waiting.result()
+
+
+def test_a_drain_in_progress(keeper: HandMovedKeeper) -> None:
+    """The page says how many are left, until the last of them is closed."""
+    pool = Pool(Shy, 4, 4, max_waiting=7)
+    app = status_app(pool)
+    held = [pool.get() for _ in range(2)]
+    assert "draining" not in page_of(app)
+    pool.drain()
+    keeper.run()
+    for left in ("2 objects left", "1 object left"):
+        assert data_of(app)["pools"][0]["stale"] == pool.stats()["nstale"] == len(held)
+        about = f'<strong class="alarm">draining, {left}</strong>; 4 objects; callers wait for ever</p>'
+        assert about in page_of(app)
+        pool.ret(held.pop())
+        keeper.run()
+    assert data_of(app)["pools"][0]["stale"] == 0
+    assert "draining" not in page_of(app)
+
+
+def test_how_many_may_wait() -> None:
+    """Beside how many do, as with objects."""
+    bounded, unbounded = Pool(Shy, 4, max_waiting=1000), Pool(Shy, 4)
+    app = status_app(bounded, unbounded)
+    assert [pool["max_waiting"] for pool in data_of(app)["pools"]] == [1000, None]
+    assert re.findall("Waiting</dt><dd>(.*?)</dd>", page_of(app)) == ["0<small> / 1,000</small>", "0<small></small>"]
+
+
+def links_of(app: object) -> list[str]:
+    """The links to pools: where they lead, and their texts."""
+    assert fragment_of(app) in page_of(app).replace(" open>", ">")
+    links = re.findall('<li><a id="to-[0-9]+" href="(#pool-[0-9]+)">(.*?)</a></li>', fragment_of(app))
+    for to, _ in links:
+        assert fragment_of(app).count(f'id="{to[1:]}"') == 1
+    return [f"{to} {re.sub('<.*?>', '', text)}" for to, text in links]
+
+
+def fragment_of(app: object) -> str:
+    text = ask(app, "/?format=fragment").get_data(as_text=True)
+    return re.sub('<p class="when">.*?</p>', "", text)
+
+
+def test_links_to_pools(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+    """From two on, each with what one looks for among many."""
+    db, unlimited, closed = Pool(Shy, 2000, 2, name="<db>"), Pool(Shy, name="unlimited"), Pool(Shy, 1, name="closed")
+    down, dropped = Pool(fails, 1, 0, name="down", backoff=(8.0, 16.0)), Pool(Shy, 1, name="dropped")
+    orders: Proxy[Thing] = Proxy(max_size=2, name="orders")
+    app = status_app(db, unlimited, closed, down, dropped, orders)
+    db.get()
+    unlimited.get()
+    closed.shutdown()
+    del dropped
+    with pytest.raises(Broken):
+        down.get()
+    db.drain()
+    keeper.run()
+    assert links_of(app) == [
+        "#pool-0 &lt;db&gt; 1 / 2,000 draining",
+        "#pool-1 unlimited 1 in use",
+        "#pool-2 closed 0 / 1 closed",
+        "#pool-3 down 0 / 1 creation failed",
+        "#pool-4 dropped dropped",
+        "#pool-5 orders no pool yet",
+    ]
+    assert links_of(status_app(db)) == []
+    assert "<nav" not in page_of(status_app(db))
+
+
+def test_links_say_who_waits() -> None:
+    busy, idle = Pool(Shy, 1, name="busy"), Pool(Shy, 1, name="idle")
+    busy.get()
+    waiting = Caller(busy.get)
+    eventually(lambda: busy.stats()["nwaiting"] == 1)
+    assert links_of(status_app(busy, idle)) == ["#pool-0 busy 1 / 1 1 waiting", "#pool-1 idle 0 / 1"]
+    busy.shutdown()
+    with pytest.raises(PoolException):
+        waiting.result()
 
 
 def test_what_operators_do(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
@@ -520,9 +612,16 @@ def test_proxies_and_dropped_pools(works: Works) -> None:
 
 
 def test_nothing_to_show() -> None:
+    """Neither without a pool, nor when all are gone: then the page says so."""
     assert data_of(status_app())["pools"] == []
     pool = Pool(Shy, min_size=0)
-    assert "None in use or idle." in page_of(status_app(pool))
+    app = status_app(pool)
+    assert "None in use or idle." in page_of(app)
+    assert "No pools." not in page_of(app)
+    del pool
+    for empty in (status_app(), app):
+        for text in (page_of(empty), fragment_of(empty)):
+            assert '<p class="none">No pools.</p>' in text
 
 
 FORKED = """

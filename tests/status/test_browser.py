@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, cast
 
@@ -223,6 +223,67 @@ def test_on_a_phone(tab: Tab, site: Site, load: Load, dark: bool) -> None:
     assert figures(tab) == ["2 / 2", "0", "3"]
 
 
+@pytest.fixture
+def crowd(works: Works) -> Generator[Site, None, None]:
+    """A page of many pools."""
+    with ExitStack() as stack:
+        pools = [stack.enter_context(Pool(works.make, 8, name=f"database-{number}")) for number in range(24)]
+        yield stack.enter_context(Site(status_app(*pools)).served())
+
+
+HEIGHT = "document.querySelector('nav').getBoundingClientRect().height"
+IN_VIEW = """(({ top, bottom }) => top >= 0 && bottom <= innerHeight)(
+  document.querySelector('#pool-20').getBoundingClientRect())"""
+
+
+def test_many_pools_on_a_phone(tab: Tab, crowd: Site) -> None:
+    """Their links stand side by side, leave room for a pool, and can be met with a finger (WCAG 2.2, 2.5.8)."""
+    tab.look_like(width=PHONE, height=740)
+    tab.go(crowd.url)
+    assert len(tab.texts("nav a")) == 24
+    assert tab.texts("nav a")[20].split() == ["database-20", "0", "/", "8"]
+    assert tab.find("document.documentElement.scrollWidth") == PHONE
+    assert tab.find(HEIGHT) < 740 / 2
+    heights = "Array.from(document.querySelectorAll('nav a'), (each) => each.getBoundingClientRect().height)"
+    assert min(tab.find(heights)) >= 24
+
+
+def test_links_live_on(tab: Tab, crowd: Site) -> None:
+    """While the page is renewed the keyboard stays where it is, and what is being pressed is not taken away."""
+    tab.look_like(width=1000)
+    tab.go(crowd.url)
+    mark, marked = "document.querySelector('nav').dataset.old = 1", "document.querySelector('nav').dataset.old"
+    tab.find(f"document.querySelector('#to-20').focus(); {mark}")
+    tab.wait_for(f"{marked} === undefined")
+    assert tab.find("document.activeElement.id") == "to-20"
+
+    tab.find(mark)
+    x, y = tab.find("(({ x, y }) => [x + 9, y + 9])(document.querySelector('#to-20').getBoundingClientRect())")
+    for event in ("mousePressed", "mouseReleased"):
+        tab.call("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
+        if event == "mousePressed":
+            asked = len(crowd.asked)
+            tab.wait_for("new Promise((resolve) => setTimeout(() => resolve(true), 5000))")
+            assert len(crowd.asked) > asked
+            assert tab.find(marked) == "1"
+    tab.wait_for(f"location.hash === '#pool-20' && {IN_VIEW}")
+    tab.wait_for(f"{marked} === undefined")
+    assert tab.find(IN_VIEW)
+    assert tab.complaints == []
+
+
+def test_links_without_scripts(tab: Tab, crowd: Site) -> None:
+    """They lead to the pool, and leave it in view when the page is loaded again."""
+    tab.without_scripts()
+    tab.look_like(width=1000)
+    tab.go(crowd.url)
+    tab.find("document.querySelector('#to-20').click()")
+    tab.wait_for(f"location.hash === '#pool-20' && {IN_VIEW}")
+    asked = len(crowd.asked)
+    eventually(lambda: len(crowd.asked) > asked)
+    tab.wait_for(f"document.readyState === 'complete' && {IN_VIEW}")
+
+
 BROKEN_WORDS = """((text) => Array.from(text.data.matchAll(/\\w+/g)).filter((word) => {
   const range = document.createRange();
   range.setStart(text, word.index);
@@ -255,7 +316,7 @@ def test_what_is_read_aloud(tab: Tab, site: Site, load: Load) -> None:
     charts = dict(seen.get("image", []) + seen.get("img", []))
     assert list(charts) == ["Objects and callers", "Time in the queue"]
     assert charts["Objects and callers"].startswith("Now 2 objects in use")
-    assert [name for name, _ in seen["table"]] == ["Objects", "Longest in the queue"]
+    assert [name for name, _ in seen["table"]] == ["Longest in the queue", "Objects"]
 
 
 COLOURS = ("--text", "--soft", "--using", "--idle", "--waiting", "--transit", "--p50", "--p99", "--bad")

@@ -156,6 +156,8 @@ class Inventory:
     in_upkeep: int
     """As in ``Numbers``."""
     waiting: int
+    stale: int
+    """Objects that are still there from before the last ``drain``."""
     objects: list[Shown]
     """Those lent, longest first, then those idle, coldest first; the last are left out where there are too many."""
     callers: list[Caller]
@@ -236,6 +238,7 @@ def _take_stock(
         creating=taken.creating,
         in_upkeep=taken.in_upkeep,
         waiting=len(ledger.waiters),
+        stale=places.nstale,
         objects=[],
         callers=[],
         faults=list(core.faults),

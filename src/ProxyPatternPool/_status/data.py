@@ -100,6 +100,8 @@ class PoolData(TypedDict):
     in_upkeep: int
     """Objects that take a place, and are neither in use nor idle: being reset, checked or closed."""
     waiting: int
+    stale: int
+    """Objects that are still there, lent or being closed, from before the last ``drain``; 0: it is over."""
     retry_in: float
     """Seconds until something may be created again after a failure; 0.0: now."""
     min_size: int
@@ -107,6 +109,8 @@ class PoolData(TypedDict):
     """``None``: unlimited."""
     timeout: float | None
     """The longest wait, in seconds; ``None``: for ever."""
+    max_waiting: int | None
+    """Callers that may wait; ``None``: unlimited."""
     counters: dict[str, int]
     """What has happened so far, by the keys of ``PoolStats``."""
     discarded: dict[DiscardReason, int]
@@ -172,10 +176,12 @@ def _pool(track: Track, error_text: Callable[[str], str] | None, *, ask: bool) -
         "creating": found.creating,
         "in_upkeep": found.in_upkeep,
         "waiting": found.waiting,
+        "stale": found.stale,
         "retry_in": round(found.retry_in, 3),
         "min_size": config.min_size,
         "max_size": config.max_size,
         "timeout": config.timeout,
+        "max_waiting": config.max_waiting,
         "counters": found.counters,
         "discarded": found.discarded,
         "objects": [_object(shown, found) for shown in found.objects],
@@ -195,10 +201,12 @@ def _nothing(track: Track) -> PoolData:
         "creating": 0,
         "in_upkeep": 0,
         "waiting": 0,
+        "stale": 0,
         "retry_in": 0.0,
         "min_size": 0,
         "max_size": None,
         "timeout": None,
+        "max_waiting": None,
         "counters": {},
         "discarded": {},
         "objects": [],

@@ -18,7 +18,7 @@
         say("");
       } else if (selecting()) {
         tell("Not renewed while text is selected");
-      } else {
+      } else if (!main.matches(":active")) { // else what is being pressed would be gone before it is let go
         show(text);
         say("");
       }
@@ -34,13 +34,14 @@
 
   function show(text) {
     const open = Array.from(main.querySelectorAll("details[open]"), (each) => each.id);
-    const focused = document.activeElement?.closest("details")?.id;
+    const focused = document.activeElement?.closest("main a, details")?.id;
     main.innerHTML = text;
     for (const id of open) {
       document.getElementById(id)?.setAttribute("open", "");
     }
     if (focused) {
-      document.getElementById(focused)?.querySelector("summary").focus({ preventScroll: true });
+      const found = document.getElementById(focused);
+      (found?.querySelector("summary") ?? found)?.focus({ preventScroll: true });
     }
   }
 

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .chart import GAP, Line, chart, swatch, time_axis, whole_axis
 from .data import PoolData, SampleData, StatusData
@@ -89,7 +89,7 @@ def page(data: StatusData, *, reload: bool = True) -> str:
 def fragment(data: StatusData, *, opened: bool = False) -> str:
     """Make the part of it that changes."""
     stuck, step = data["stuck"], _crowd(data)
-    return Markup('<p class="when">Process {}, <time datetime="{}">{} UTC</time></p>{}{}').format(
+    return Markup('<p class="when">Process {}, <time datetime="{}">{} UTC</time></p>{}{}{}').format(
         data["process"],
         data["now"],
         data["now"][:19].replace("T", " "),
@@ -99,6 +99,7 @@ def fragment(data: StatusData, *, opened: bool = False) -> str:
             '<p class="stuck">Objects are shown by number, and errors without text: the tracer of {}, or error_text, '
             "has not answered for {}.</p>"
         ).format(stuck["pool"], duration(stuck["seconds"])),
+        _overview(data["pools"]),
         Markup("").join(_pool(number, pool, step, opened=opened) for number, pool in enumerate(data["pools"])),
     )
 
@@ -108,30 +109,78 @@ def _crowd(data: StatusData) -> int:
     return 1 + (len(data["pools"]) - 1) // MANY if data["pools"] else 1
 
 
+# Where to find which pool, and what it is about. -----------------------------------------------------
+
+
+def _overview(pools: Sequence[PoolData]) -> Markup:
+    """Link to each pool where there are several, with what one looks for among many."""
+    if not any(pool["exists"] for pool in pools):
+        return Markup('<p class="none">No pools.</p>')
+    if len(pools) == 1:
+        return Markup("")
+    return Markup('<nav aria-label="Pools"><ul>{}</ul></nav>').format(
+        Markup("").join(map(_link, range(len(pools)), pools))
+    )
+
+
+def _link(number: int, pool: PoolData) -> Markup:
+    return Markup('<li><a id="to-{n}" href="#pool-{n}"><bdi>{name}</bdi> {notes}</a></li>').format(
+        n=number, name=pool["name"], notes=Markup(" ").join(_notes(pool))
+    )
+
+
+def _notes(pool: PoolData) -> list[Markup]:
+    if not pool["exists"]:
+        return [Markup("<span>{}</span>").format(pool["state"].split(":")[0])]
+    notes = [Markup("<span>{:,}{}</span>").format(pool["in_use"], _bound(pool["max_size"]) or " in use")]
+    if pool["waiting"]:
+        notes.append(Markup('<span class="queue">{:,} waiting</span>').format(pool["waiting"]))
+    return notes + [Markup('<strong class="alarm">{}</strong>').format(short) for short, _ in _alarms(pool)]
+
+
+def _alarms(pool: PoolData) -> list[tuple[str, str]]:
+    """What an operator is to see first, in a word, and in full."""
+    if pool["state"] == "closed":
+        return [("closed", "closed")]
+    alarms: list[tuple[str, str]] = []
+    if pool["retry_in"] > 0:
+        alarms.append(("creation failed", f"creation failed, next attempt in {duration(pool['retry_in'])}"))
+    if pool["stale"]:
+        alarms.append(("draining", f"draining, {_times(pool['stale'], 'object')} left"))
+    return alarms
+
+
+def _bound(most: int | None) -> str:
+    return "" if most is None else f" / {most:,}"
+
+
 def _pool(number: int, pool: PoolData, step: int, *, opened: bool) -> Markup:
     if not pool["exists"]:
-        return Markup('<section class="absent"><h2>{}</h2><p>{}</p></section>').format(
-            pool["name"], pool["state"][:1].upper() + pool["state"][1:]
-        )
-    timeout = "for ever" if pool["timeout"] is None else f"{duration(pool['timeout'])} at most"
-    alarms = ["closed"] if pool["state"] == "closed" else []
-    if pool["retry_in"] > 0:
-        alarms.append(f"creation failed, next attempt in {duration(pool['retry_in'])}")
+        return Markup(
+            '<section class="absent" aria-labelledby="pool-{n}"><h2 id="pool-{n}">{name}</h2><p>{state}</p></section>'
+        ).format(n=number, name=pool["name"], state=pool["state"][:1].upper() + pool["state"][1:])
+    about = [Markup('<strong class="alarm">{}</strong>').format(alarm) for _, alarm in _alarms(pool)]
+    about.append(escape(_size(pool["min_size"], pool["max_size"])))
+    if pool["state"] != "closed":
+        about.append(escape(_patience(pool["timeout"])))
     return Markup(
-        '<section aria-labelledby="pool-{n}"><h2 id="pool-{n}">{name}</h2><p class="about">{alarms}{about}</p>'
-        '{figures}<div class="charts">{charts}</div>{objects}{errors}{callers}{counters}</section>'
+        '<section aria-labelledby="pool-{n}"><h2 id="pool-{n}">{name}</h2><p class="about">{about}</p>'
+        '{figures}<div class="charts">{charts}</div>{callers}{errors}{objects}{counters}</section>'
     ).format(
         n=number,
         name=pool["name"],
-        alarms=Markup("").join(Markup('<strong class="alarm">{}</strong>; ').format(alarm) for alarm in alarms),
-        about=f"{_size(pool['min_size'], pool['max_size'])}; callers wait {timeout}",
+        about=Markup("; ").join(about),
         figures=_figures(pool),
         charts=_charts(number, pool, step),
-        objects=objects(pool),
-        errors=errors(pool["errors"]),
         callers=callers(pool),
+        errors=errors(pool["errors"]),
+        objects=objects(pool),
         counters=counters(number, pool, opened=opened),
     )
+
+
+def _patience(timeout: float | None) -> str:
+    return "callers wait for ever" if timeout is None else f"callers wait {duration(timeout)} at most"
 
 
 def _size(least: int, most: int | None) -> str:
@@ -149,11 +198,10 @@ def _times(number: int, what: str) -> str:
 
 def _figures(pool: PoolData) -> Markup:
     samples = pool["samples"]
-    bound = "" if pool["max_size"] is None else f" / {pool['max_size']:,}"
     rows = [
-        ("using", "In use", f"{pool['in_use']:,}", bound),
+        ("using", "In use", f"{pool['in_use']:,}", _bound(pool["max_size"])),
         ("idle", "Idle", f"{pool['idle']:,}", ""),
-        ("waiting", "Waiting", f"{pool['waiting']:,}", ""),
+        ("waiting", "Waiting", f"{pool['waiting']:,}", _bound(pool["max_waiting"])),
         ("transit", "Creating", f"{pool['creating']:,}", ""),
         ("transit", "In upkeep", f"{pool['in_upkeep']:,}", ""),
         ("p50", "Queue p50", _last(samples["p50"]), ""),
