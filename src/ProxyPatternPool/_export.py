@@ -10,6 +10,7 @@ from ._errors import PoolValueError
 from ._pool.config import seconds
 from ._pool.glance import standing
 from ._pool.pool import Pool, core_of
+from ._pool.stats import exact
 from ._proxy.proxy import Proxy
 from ._proxy.typed import control
 
@@ -21,16 +22,19 @@ There are none for the times of pools, and what metrics systems use by default b
 
 
 def bounds(buckets: Iterable[float]) -> tuple[float, ...]:
-    """Check upper bounds given by a user.
+    """Check upper bounds given by a user; the infinite one, which there is anyway, is left out.
 
     Raises:
         TypeError: one is no number.
-        PoolValueError: one is negative or NaN, there is none, or they do not rise.
+        PoolValueError: one is negative or NaN, none is finite, or they do not rise.
     """
     checked = tuple(seconds("buckets", bound) for bound in buckets)
     if not checked or any(upper <= lower for lower, upper in pairwise(checked)):
         raise PoolValueError(f"buckets must be numbers of seconds that rise, not {checked!r}")
-    return checked
+    if checked[0] == math.inf:
+        raise PoolValueError(f"buckets must be numbers of seconds, one of them finite, not {checked!r}")
+    # Given one, OpenTelemetry's SDK would fail at each record.
+    return checked[:-1] if checked[-1] == math.inf else checked
 
 
 class Gauges(NamedTuple):
@@ -79,7 +83,10 @@ class Watched:
 
 
 def read(*several: Watched) -> dict[str, Gauges]:
-    """Look how things stand in all open pools of these books, in each once; those of one name are added up."""
+    """Look how things stand in all open pools of these books, in each once; those of one name are added up.
+
+    The names are made fit to be labels: one that cannot be encoded would cost all others their export.
+    """
     found: dict[str, Gauges] = {}
     asked: dict[int, Pool[object]] = {}
     for pool in chain.from_iterable(watched.pools() for watched in several):
@@ -89,8 +96,9 @@ def read(*several: Watched) -> dict[str, Gauges]:
         now = standing(core_of(pool))
         if now.closed:
             continue
-        so_far = found.get(pool.name, Gauges())
-        found[pool.name] = Gauges(
+        name = exact(pool.name)
+        so_far = found.get(name, Gauges())
+        found[name] = Gauges(
             idle=so_far.idle + now.idle,
             used=so_far.used + now.used,
             checking=so_far.checking + now.checking,

@@ -14,7 +14,7 @@ from ..unit.helpers import Caller, Naps, Thing, eventually, wait_for
 from .watching import Exporter, pool_of
 
 
-def one_of_each(exporter: Exporter, clock: HandMovedClock, naps: Naps) -> Pool[Thing]:
+def one_of_each(exporter: Exporter, clock: HandMovedClock, naps: Naps, name: str = "db") -> Pool[Thing]:
     """Have every event happen in a pool, in times that are exact.
 
     - Created: 3 objects, in 0.25 s each; one more creation fails.
@@ -35,7 +35,7 @@ def one_of_each(exporter: Exporter, clock: HandMovedClock, naps: Naps) -> Pool[T
         if thing.number == 1:
             raise ValueError("it is stuck")
 
-    pool = Pool(make, 3, 0, 3.0, max_waiting=1, name="db", observer=exporter, closer=close)
+    pool = Pool(make, 3, 0, 3.0, max_waiting=1, name=name, observer=exporter, closer=close)
     exporter.watch(pool)
     first, second, third = pool.get(), pool.get(), pool.get()
 

@@ -83,6 +83,14 @@ def test_a_pool_that_is_watched_twice() -> None:
     assert read(watched) == {"db": Gauges(idle=0, used=1, least=1, most=3)}
 
 
+def test_names_that_are_the_same_as_labels() -> None:
+    """They are one: a metric that has the same labels twice would be refused as a whole."""
+    watched = Watched()
+    with Pool(Thing, 3, name="f \udc80") as pool, Pool(Thing, 4, name="f \\udc80") as other:
+        watched.add(pool, other)
+        assert read(watched) == {"f \\udc80": Gauges(idle=2, used=0, least=2, most=7)}
+
+
 def test_a_proxy() -> None:
     """It may be watched before it is set, and is shown with the pool that it has when it is."""
     watched = Watched()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
@@ -316,21 +317,37 @@ def test_beside_other_observers(observer: OpenTelemetryObserver, meters: Meters)
     assert meters.histogram("wait_time{pool.name=db}").count == 1
 
 
+def test_a_name_that_cannot_be_encoded(
+    observer: OpenTelemetryObserver, meters: Meters, clock: HandMovedClock, naps: Naps, keeper: object
+) -> None:
+    """It is written out, in all metrics; an exporter would drop the attribute, and take all such pools for one."""
+    one_of_each(observer, clock, naps, name="f \udc80")
+    metrics = meters.metrics()
+    assert len(metrics) == 9
+    points = [point for metric in metrics.values() for point in metric.data.data_points]
+    names = [(point.attributes or {})["db.client.connection.pool.name"] for point in points]
+    assert names == ["f \\udc80"] * len(points)
+
+
 def test_what_is_no_pool(observer: OpenTelemetryObserver) -> None:
     with pytest.raises(TypeError, match="watch\\(\\) takes pools and proxies, not 'db'"):
         observer.watch("db")
 
 
-def test_other_buckets(meters: Meters) -> None:
-    with Pool(Thing, 3, name="db", observer=OpenTelemetryObserver(meters.provider, buckets=[60, 3600.0])) as pool:
+@pytest.mark.parametrize("buckets", [[60, 3600.0], [60, 3600.0, math.inf]])
+def test_other_buckets(meters: Meters, buckets: list[float]) -> None:
+    with Pool(Thing, 3, name="db", observer=OpenTelemetryObserver(meters.provider, buckets=buckets)) as pool:
         with pool.obj():
             pass
+        assert pool.stats()["observer_errors"] == 0
         assert tuple(meters.histogram("use_time{pool.name=db}").explicit_bounds) == (60, 3600)
 
 
 def test_buckets_that_make_no_sense(meters: Meters) -> None:
     with pytest.raises(PoolValueError, match=r"buckets must be numbers of seconds that rise, not \(2\.0, 1\.0\)"):
         OpenTelemetryObserver(meters.provider, buckets=[2, 1])
+    with pytest.raises(PoolValueError, match=r"buckets must be numbers of seconds, one of them finite, not \(inf,\)"):
+        OpenTelemetryObserver(meters.provider, buckets=[math.inf])
     with pytest.raises(TypeError, match="buckets must be a number of seconds, not 'soon'"):
         OpenTelemetryObserver(meters.provider, buckets=["soon"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 

@@ -289,19 +289,36 @@ def test_what_is_told_and_not_watched(observer: PrometheusObserver, endpoint: En
     assert not [name for name in scraped if name.startswith("ppp_objects")]
 
 
+def test_a_name_that_cannot_be_encoded(
+    observer: PrometheusObserver, endpoint: Endpoint, clock: HandMovedClock, naps: Naps, keeper: object
+) -> None:
+    """It is written out, in all metrics; else nothing at all would be exposed, of no pool."""
+    pool = one_of_each(observer, clock, naps, name="f \udc80")
+    scraped = endpoint.scrape()
+    assert scraped
+    assert all('pool="f \\udc80"' in name for name in scraped)
+    assert scraped['ppp_objects{pool="f \\udc80",state="used"}'] == 1
+    for count in ("create_errors", "timeouts", "refusals"):
+        assert scraped[f'ppp_{count}_total{{pool="f \\udc80"}}'] == 1
+    assert scraped['ppp_discards_total{pool="f \\udc80",reason="broken"}'] == 1
+    assert scraped['ppp_hook_errors_total{hook="closer",pool="f \\udc80"}'] == 1
+    assert pool.stats()["observer_errors"] == 0
+
+
 def test_what_is_no_pool(observer: PrometheusObserver) -> None:
     with pytest.raises(TypeError, match="watch\\(\\) takes pools and proxies, not 'db'"):
         observer.watch("db")
 
 
-def test_other_buckets(registry: CollectorRegistry, endpoint: Endpoint) -> None:
-    observer = PrometheusObserver(registry, buckets=[60, 3600.0])
+@pytest.mark.parametrize("buckets", [[60, 3600.0], [60, 3600.0, float("inf")]])
+def test_other_buckets(registry: CollectorRegistry, endpoint: Endpoint, buckets: list[float]) -> None:
+    observer = PrometheusObserver(registry, buckets=buckets)
     with pool_of(observer):
         bounds = [name for name in endpoint.scrape() if name.startswith("ppp_use_seconds_bucket")]
     assert bounds == [f'ppp_use_seconds_bucket{{le="{bound}",pool="db"}}' for bound in ("60.0", "3600.0", "+Inf")]
 
 
-@pytest.mark.parametrize("buckets", [[], [1, 1], [2, 1], [-1, 1], [float("nan")], [True]])
+@pytest.mark.parametrize("buckets", [[], [1, 1], [2, 1], [-1, 1], [float("nan")], [True], [float("inf")]])
 def test_buckets_that_make_no_sense(registry: CollectorRegistry, buckets: list[float]) -> None:
     with pytest.raises(PoolValueError, match="buckets must be"):
         PrometheusObserver(registry, buckets=buckets)
