@@ -39,13 +39,15 @@ HookName = Literal["opener", "getter", "retter", "closer", "health"]
 class PoolObserver(Protocol[T_contra]):
     """Told what happens in a pool, as it happens: metrics, traces, books of your own.
 
-    Derive from it and override what you want to know: the methods here do nothing. A class that does not derive from
-    it needs all of them, and an event that is added later. ``pool`` is the pool's name, or ``#`` and its number, as in
-    ``stats()["name"]``; times are in seconds. ::
+    Derive from it and override what you want to know: the methods here do nothing. With ``@override`` checkers see a
+    misspelt event, which nobody would ever call. A class that does not derive from it needs all of them, and an event
+    that is added later. ``pool`` is the pool's name, or ``#`` and its number, as in ``stats()["name"]``; times are in
+    seconds. ::
 
         class Longest(PoolObserver[object]):
             wait = 0.0
 
+            @override  # from typing_extensions, or, since Python 3.12, typing
             def lent(self, pool: str, obj: object, waited: float, /) -> None:
                 self.wait = max(self.wait, waited)
 

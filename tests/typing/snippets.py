@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 
 import ProxyPatternPool
-from ProxyPatternPool import PoolParameters, ScopeStrategy
+from ProxyPatternPool import PoolObserver, PoolParameters, ScopeStrategy
 
 from .downstream import ROOT, Place
 
@@ -25,10 +25,11 @@ from contextvars import ContextVar
 from sqlite3 import Connection
 from typing import Generic, TypeVar
 
-from typing_extensions import Unpack
+from typing_extensions import Unpack, override
 
 from ProxyPatternPool import (
-    Closer, Factory, Getter, HealthCheck, Kept, Opener, Pool, PoolParameters, Retter, StatsHook, Tracer, proxy
+    Closer, Factory, Getter, HealthCheck, Kept, Opener, Pool, PoolObserver, PoolParameters, Retter, StatsHook,
+    Tracer, proxy
 )
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def snippets() -> list[Snippet]:
     """Find them all: the page about static typing, and the docstrings of what users implement."""
     found = [_page("typing.md")]
     found += [_docstring(vars(ProxyPatternPool)[name]) for name in PROTOCOLS]
-    found += [_docstring(ScopeStrategy), _docstring(PoolParameters)]
+    found += [_docstring(ScopeStrategy), _docstring(PoolParameters), _docstring(PoolObserver)]
     return found
 
 
