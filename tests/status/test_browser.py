@@ -296,7 +296,14 @@ CLIPPED = """Array.from(document.querySelectorAll('.figures div, .about'))
 
 def test_names_on_a_phone(tab: Tab, works: Works) -> None:
     """Words are broken only if they are longer than their column; long numbers find room."""
-    pool = Pool(works.make, 1_000_000, name="a" * 200, tracer=lambda _: "backend 4711 is idle", timeout=1e300)
+    pool = Pool(
+        works.make,
+        1_000_000,
+        name="a" * 200,
+        tracer=lambda _: "backend 4711 is idle",
+        timeout=1e300,
+        max_waiting=1_000_000,
+    )
     with pool, pool.obj(), Site(status_app(pool)).served() as site:
         for width in (1100, 1000, 700, 390, 320):
             tab.look_like(width=width, height=740)
