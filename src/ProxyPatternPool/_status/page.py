@@ -2,13 +2,13 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 
 from markupsafe import Markup, escape
 
-from .chart import GAP, Line, chart, swatch, time_axis, whole_axis
-from .data import PoolData, SampleData, StatusData
+from .data import PoolData, StatusData
+from .figures import bound, charts, figures
 from .tables import callers, counters, duration, errors, objects
 
 REFRESH = 2
@@ -132,7 +132,7 @@ def _link(number: int, pool: PoolData) -> Markup:
 def _notes(pool: PoolData) -> list[Markup]:
     if not pool["exists"]:
         return [Markup("<span>{}</span>").format(pool["state"].split(":")[0])]
-    notes = [Markup("<span>{:,}{}</span>").format(pool["in_use"], _bound(pool["max_size"]) or " in use")]
+    notes = [Markup("<span>{:,}{}</span>").format(pool["in_use"], bound(pool["max_size"]) or " in use")]
     if pool["waiting"]:
         notes.append(Markup('<span class="queue">{:,} waiting</span>').format(pool["waiting"]))
     return notes + [Markup('<strong class="alarm">{}</strong>').format(short) for short, _ in _alarms(pool)]
@@ -148,10 +148,6 @@ def _alarms(pool: PoolData) -> list[tuple[str, str]]:
     if pool["stale"]:
         alarms.append(("draining", f"draining, {_times(pool['stale'], 'object')} left"))
     return alarms
-
-
-def _bound(most: int | None) -> str:
-    return "" if most is None else f" / {most:,}"
 
 
 def _pool(number: int, pool: PoolData, step: int, *, opened: bool) -> Markup:
@@ -170,8 +166,8 @@ def _pool(number: int, pool: PoolData, step: int, *, opened: bool) -> Markup:
         n=number,
         name=pool["name"],
         about=Markup("; ").join(about),
-        figures=_figures(pool),
-        charts=_charts(number, pool, step),
+        figures=figures(pool),
+        charts=charts(number, pool, step),
         callers=callers(pool),
         errors=errors(pool["errors"]),
         objects=objects(pool),
@@ -191,110 +187,3 @@ def _size(least: int, most: int | None) -> str:
 
 def _times(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-# The figures of this moment, and the charts. ---------------------------------------------------------
-
-
-def _figures(pool: PoolData) -> Markup:
-    samples = pool["samples"]
-    rows = [
-        ("using", "In use", f"{pool['in_use']:,}", _bound(pool["max_size"])),
-        ("idle", "Idle", f"{pool['idle']:,}", ""),
-        ("waiting", "Waiting", f"{pool['waiting']:,}", _bound(pool["max_waiting"])),
-        ("transit", "Creating", f"{pool['creating']:,}", ""),
-        ("transit", "In upkeep", f"{pool['in_upkeep']:,}", ""),
-        ("p50", "Queue p50", _last(samples["p50"]), ""),
-        ("p99", "Queue p99", _last(samples["p99"]), ""),
-    ]
-    return Markup('<dl class="figures">{}</dl>').format(
-        Markup("").join(
-            Markup('<div class="{0}"><dt>{1}{2}</dt><dd>{3}<small>{4}</small></dd></div>').format(
-                kind, swatch(kind, area=kind in _AREAS), name, value, rest
-            )
-            for kind, name, value, rest in rows
-        )
-    )
-
-
-_AREAS = ("using", "transit", "idle", "p50")
-"""What is drawn as an area."""
-
-
-def _last(values: Sequence[float | None]) -> str:
-    return "none" if not values or values[-1] is None else duration(values[-1])
-
-
-def _charts(number: int, pool: PoolData, step: int) -> Markup:
-    samples = _thinned(pool["samples"], step)
-    gap = GAP if step == 1 else 2 * step + 1
-    parts = zip(samples["in_use"], samples["creating"], samples["in_upkeep"], strict=True)
-    away = [sum(part) for part in parts]
-    objects = [away + idle for away, idle in zip(away, samples["idle"], strict=True)]
-    nothing = [0.0] * len(objects)
-    most = max([0, *objects, *samples["waiting"]])
-    bound = pool["max_size"]
-    if bound is not None and bound <= 5 * most:
-        most = max(most, bound)
-    longest = max([0.0, *_known(samples["p99"])])
-    return chart(
-        f"count-{number}",
-        "Objects and callers",
-        f"Now {pool['in_use']} objects in use, {pool['idle']} idle, {pool['creating']} being created, "
-        f"{pool['in_upkeep']} in upkeep, {pool['waiting']} callers waiting. Within five minutes at most "
-        f"{max(samples['in_use'], default=0)} in use, {max(samples['waiting'], default=0)} waiting.",
-        samples["seconds"],
-        [
-            Line("using", "in use", samples["in_use"], nothing),
-            Line("transit", "creating or upkeep", away, samples["in_use"]),
-            Line("idle", "idle on top", objects, away),
-            Line("waiting", "waiting", samples["waiting"]),
-        ],
-        whole_axis(most),
-        bound,
-        gap,
-    ) + chart(
-        f"wait-{number}",
-        "Time in the queue",
-        _in_words(pool["samples"], longest),
-        samples["seconds"],
-        [Line("p50", "p50", samples["p50"], nothing), Line("p99", "p99", samples["p99"])],
-        time_axis(longest),
-        gap=gap,
-    )
-
-
-def _in_words(samples: SampleData, longest: float) -> str:
-    known = _known(samples["p99"])
-    if not known:
-        return "No caller was seen within five minutes."
-    now = "In the last second nobody came. "
-    if samples["p99"][-1] is not None:
-        now = (
-            f"In the last second half of the callers stood in the queue for {_last(samples['p50'])} at most, and 99 in "
-            f"100 for {_last(samples['p99'])}. "
-        )
-    return f"{now}Within five minutes the 99th percentile was at most {duration(longest)}."
-
-
-def _thinned(samples: SampleData, step: int) -> SampleData:
-    """Of so many moments in a row keep the one that was worst for callers."""
-    if step == 1:
-        return samples
-    worst = list(zip(samples["waiting"], (each or 0.0 for each in samples["p99"]), samples["in_use"], strict=True))
-    ends = range(len(worst), 0, -step)
-    kept = [max(range(max(0, end - step), end), key=worst.__getitem__) for end in ends][::-1]
-    return {
-        "seconds": [samples["seconds"][at] for at in kept],
-        "in_use": [samples["in_use"][at] for at in kept],
-        "idle": [samples["idle"][at] for at in kept],
-        "creating": [samples["creating"][at] for at in kept],
-        "in_upkeep": [samples["in_upkeep"][at] for at in kept],
-        "waiting": [samples["waiting"][at] for at in kept],
-        "p50": [samples["p50"][at] for at in kept],
-        "p99": [samples["p99"][at] for at in kept],
-    }
-
-
-def _known(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
