@@ -9,6 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -58,7 +59,11 @@ def test_delayed() -> None:
 @pytest.mark.parametrize("module", ["gevent.monkey", "eventlet.patcher"])
 def test_who_patches_gets_no_object(module: str, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those who look for locks in everything alive, while they patch, have nothing made."""
-    library = Mock(**{"is_object_patched.return_value": False, "is_monkey_patched.return_value": False})
+
+    def unpatched(*_: object) -> bool:
+        return False
+
+    library: Any = SimpleNamespace(is_object_patched=unpatched, is_monkey_patched=unpatched)
     monkeypatch.setitem(sys.modules, module, library)
     db = Proxy(fun=works.make, max_size=1, min_size=0)
     for asker, answer in ((f"{module}.threads", False), ("shop", True)):
