@@ -491,8 +491,7 @@ def an_observer_changes_no_type() -> None:
     assert_type(proxy(fun=connect, max_size=3, observer=Hosts(), max_waiting=3), Connection)
     control(proxy(fun=connect)).set_pool(max_size=3, observer=Hosts(), max_waiting=0)
     # The type said, the content set later.
-    later: Connection = proxy(max_size=3, closer=lambda c: c.close(), observer=Waits())
-    later = proxy(max_size=3, observer=observers(Waits(), Waits()))
+    later: Connection = proxy(max_size=3, observer=Waits())
     later = proxy(max_size=3, observer=Hosts())
     assert_type(later, Connection)
 

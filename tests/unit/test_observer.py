@@ -984,6 +984,15 @@ def test_without_deriving(keeper: HandMovedKeeper, works: Works) -> None:
     assert calls == [("created", "db", works.made[0], 0.0), ("lent", "db", works.made[0], 0.0)]
 
 
+def test_a_proxy_that_is_set_later(keeper: HandMovedKeeper, works: Works) -> None:
+    """Its observers, of any objects, do not hide its type from checkers."""
+    diary = Diary()
+    db: Thing = proxy(max_size=1, min_size=0, retter=lambda thing: thing.number, observer=observers(diary, diary))
+    control(db).set_fun(works.make)
+    assert db.number == 0
+    assert events(diary.read()) == ["created", "created", "lent", "lent"]
+
+
 def test_proxies(keeper: HandMovedKeeper, works: Works) -> None:
     """Proxies pass their observer on, to a pool of ours too."""
     scopes = Proxy.Scope
