@@ -131,19 +131,23 @@ def test_until_one_ends_all_is_quick(keeper: HandMovedKeeper, clock: HandMovedCl
     assert pool.stats()["nexpired"] == 2
 
 
-def test_all_is_quick_again_without_a_successor(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
-    """When what has ended is out, until the next end, whether or not anything is created."""
+def test_all_is_quick_again_while_what_has_ended_is_out(
+    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+) -> None:
+    """Nothing is closed or created yet, and yet all is quick until the next end."""
     pool = Pool(works.make, 2, 0, max_lifetime=100)
     old = pool.get()
     clock.advance(50)
     young = pool.get()
     last = clock.now + 100
-    pool.ret(old)
+    keeper.run()
     clock.advance(50)
     keeper.look_at(pool._core)
     ledger = pool._core.ledger
     assert ledger.quick_gets_until == ledger.quick_rets_until == last
     pool.ret(young)
+    pool.ret(old)
+    assert pool.stats()["nexpired"] == 1
 
 
 def test_below_min_size_for_one_replacement(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:

@@ -58,6 +58,15 @@ def test_whose_attempt_fails_does_not_wait_either(
         other.result()
 
 
+def test_who_turns_an_object_down_is_not_refused(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+    """He had his turn, and waits for no more than the end of what he was given."""
+    naps.keeper = keeper
+    pool = Pool(works.make, 1, max_waiting=0, health=lambda thing: thing.number > 0, health_before_get=0.0)
+    assert pool.get(5).number == 1
+    stats = pool.stats()
+    assert (stats["nrefused"], stats["bad_health"]) == (0, 1)
+
+
 def test_who_does_not_wait_is_not_refused(keeper: HandMovedKeeper, works: Works) -> None:
     """Whose timeout is 0 gets its timeout, as ever."""
     pool = Pool(works.make, 1, max_waiting=0)

@@ -48,14 +48,12 @@ def test_owners(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) ->
 
 def test_a_dropped_lease_has_no_owner(keeper: HandMovedKeeper, works: Works) -> None:
     """What was dropped is not out any more, whether or not the house keeper has come by."""
-    pool = Pool(works.make, 1)
-    lease = pool.lease()
-    keeper.run()
-    keeper.asked.clear()
+    pool = Pool(works.make, 1, max_use=1)
+    lease = pool.lease(quiet=True)
     del lease
     keeper.asked.clear()  # he has come by already, a moment before
     assert pool.owners() == []
-    assert keeper.asked, "he is to see to what was found"
+    assert keeper.asked, "he is to close what was found"
 
 
 def borrow_here(pool: Pool[Thing]) -> Thing:
