@@ -66,6 +66,17 @@ class Office:
             self.alive -= 1
 
 
+class Farewell:
+    """The last answer of a server: only when it is sent is somebody told."""
+
+    def __init__(self, text: bytes, sent: Callable[[], None]) -> None:
+        self._text = text
+        self.close = sent  # called by the server after the last part, as WSGI has it
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([self._text])
+
+
 class Application:
     """``/square/7`` answers 49, and ``/stream/7`` in several parts; ``/stats`` and ``/stop`` are the test's."""
 
@@ -93,7 +104,8 @@ class Application:
                 headers = [("Content-Type", "text/plain")]
             else:
                 text = self._text(what, rest).encode()
-                parts, headers = [text], [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))]
+                parts = Farewell(text, self.stopped.set) if what == "stop" else [text]
+                headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))]
             status = "200 OK"
         except Exception as error:
             text = "".join(traceback.format_exception(error)).encode()
@@ -106,7 +118,6 @@ class Application:
         if what == "stats":
             return json.dumps(self.stats())
         if what == "stop":
-            self.stopped.set()
             return "stopped"
         if what == "meet":  # as many requests as meet are all being answered at once
             self._meeting.wait(PATIENCE)
