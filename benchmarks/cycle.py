@@ -6,6 +6,7 @@ a list, at most 0.2 times psycopg_pool.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -35,8 +36,13 @@ BUILDS: tuple[Build, ...] = (
 
 
 def measure(options: Options) -> dict[str, list[float]]:
-    """Time all contenders in turns; returns seconds per cycle, in each round, by contender."""
-    pools = [build(Connect(), OBJECTS) for build in BUILDS]
+    """Time all contenders."""
+    return time_cycles(BUILDS, options)
+
+
+def time_cycles(builds: Sequence[Build], options: Options) -> dict[str, list[float]]:
+    """Time contenders in turns; returns seconds per cycle, in each round, by contender."""
+    pools = [build(Connect(), OBJECTS) for build in builds]
     try:
         times = in_turns([pool.cycles for pool in pools], rounds=options.pick(401, 3), span=options.pick(0.002, 0.001))
         return {pool.name: series for pool, series in zip(pools, times, strict=True)}

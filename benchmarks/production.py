@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import plots
-from benchmarks.contenders import Connect
 from benchmarks.contenders.production import (
     BUILDS,
     CHECK_EACH,
@@ -29,12 +28,12 @@ from benchmarks.contenders.production import (
     SQLALCHEMY_PING,
     SQLALCHEMY_RECYCLE,
 )
+from benchmarks.cycle import time_cycles
 from benchmarks.options import Options
 from benchmarks.report import Progress, Section, Table, Target
-from benchmarks.timing import in_nanoseconds, in_turns, ratio, spread
+from benchmarks.timing import in_nanoseconds, ratio, spread
 
 TITLE = "What production needs, switched on"
-OBJECTS = 4
 LIKES = {
     PLAIN: PSYCOPG,
     LIFETIME: PSYCOPG,  # an hour, by default
@@ -52,14 +51,8 @@ BASES = {
 
 
 def measure(options: Options) -> dict[str, list[float]]:
-    """Time all contenders in turns; returns seconds per cycle, in each round, by contender."""
-    pools = [build(Connect(), OBJECTS) for build in BUILDS]
-    try:
-        times = in_turns([pool.cycles for pool in pools], rounds=options.pick(401, 3), span=options.pick(0.002, 0.001))
-        return {pool.name: series for pool, series in zip(pools, times, strict=True)}
-    finally:
-        for pool in pools:
-            pool.close()
+    """Time all contenders."""
+    return time_cycles(BUILDS, options)
 
 
 def table(times: dict[str, list[float]]) -> Table:

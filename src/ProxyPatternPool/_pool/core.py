@@ -133,7 +133,7 @@ class Core(Household, Generic[T]):
         """Make the current thread's hub, if it has one, the home of a pool that has none.
 
         To be called before anything that makes the house keeper create objects: made in a thread of his they are
-        useless in the hub.
+        useless in the hub. Of two hubs that come at once it is either: the pool serves both.
         """
         if self.home is None:
             self.home = home()

@@ -77,15 +77,17 @@ class Ledger(Shelves[T]):
 
     def _is_refused(self, waiter: Waiter[T]) -> bool:
         """Note if too many are waiting. No exception: it would wake all of them, see ``Core.locked``."""
-        if self.has_long_queue():
-            waiter.refused = self.waiters.count()
-            self.nrefused += 1
+        waiter.refused = self.crowd()
+        self.nrefused += waiter.refused is not None
         return waiter.refused is not None
 
-    def has_long_queue(self) -> bool:
-        """Whether as many wait as may."""
+    def crowd(self) -> int | None:
+        """How many wait, if they are as many as may."""
         most = self._config.max_waiting
-        return most is not None and len(self.waiters) >= most and self.waiters.count() >= most
+        if most is None or len(self.waiters) < most:  # counting them takes longer
+            return None
+        waiting = self.waiters.count()
+        return waiting if waiting >= most else None
 
     def _permit(self, now: float) -> Entry[T] | None:
         """Take a place for a caller, if there is room and no back-off forbids it."""

@@ -165,8 +165,10 @@ class Lending(Returning[T]):
             raise
         except Exception as error:
             backoff = self.ledger.backoff
+            # Without the lock: if others succeed at this very moment his was the first failure since, and he is told.
             retried = backoff.spaced and backoff.is_retry(entry.attempt)
-            if not retried or waiter.sleeper is None or deadline == math.inf or self.locked(self.ledger.has_long_queue):
+            patient = waiter.sleeper is not None and deadline < math.inf
+            if not retried or not patient or self.locked(self.ledger.crowd) is not None:
                 raise
             self.tell_of_failure(error)
             return entry.reason  # there is no object

@@ -250,6 +250,7 @@ class Pooled(Content[T]):
 
     @property
     def bounded(self) -> bool:
+        # Without the lock. Who comes just before a resize, or a failure, waits as if he had come a moment earlier.
         core = core_of(self._pool)
         return core.config.max_size is not None or core.ledger.backoff.failures > 0
 

@@ -1,7 +1,6 @@
 """The engine of a proxy, and the honest way to it: every method is typed, and none is forwarded."""
 
 import logging
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar, cast
@@ -17,7 +16,7 @@ from .._scope.select import Scope, slot_of, threads_are_greenlets
 from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
-from .._sync.caller import caller_module
+from .._sync.caller import is_patcher
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .lookups import name_spaces, take_after
 from .parameters import PoolOverrides, PoolParameters, check
@@ -238,7 +237,7 @@ class Control(Generic[T]):
         Raises:
             AttributeError: it is they who ask.
         """
-        if _is_patching():
+        if is_patcher():
             raise AttributeError("this proxy has no object for those who patch locks")
         return self.get()
 
@@ -249,7 +248,7 @@ class Control(Generic[T]):
         if there has been none yet; none for those who patch locks, as in ``find``.
         """
         content = self._contents[-1]
-        if content.kind is None and not isinstance(content, Nothing) and not _is_patching():
+        if content.kind is None and not isinstance(content, Nothing) and not is_patcher():
             with suppress(Exception):  # logged by the pool, and raised to whoever wants the object
                 return self.get().__class__
         return content.kind or self._proxy_class
@@ -355,14 +354,6 @@ class Control(Generic[T]):
 
 
 _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave max_size out, or use another scope"
-
-
-_PATCHERS = ("gevent.monkey", "eventlet.patcher")
-
-
-def _is_patching() -> bool:
-    """Whether gevent or eventlet asks, in the middle of patching."""
-    return any(patcher in sys.modules for patcher in _PATCHERS) and caller_module().startswith(_PATCHERS)
 
 
 def _give_back(slot: Slot[T], kept: Kept[T]) -> None:

@@ -1,9 +1,11 @@
 """Who calls this package."""
 
 import inspect
+import sys
 from types import FrameType
 
 _PACKAGE = __name__.partition(".")[0] + "."
+_PATCHERS = ("gevent.monkey", "eventlet.patcher")
 
 
 def caller() -> FrameType | None:
@@ -14,10 +16,12 @@ def caller() -> FrameType | None:
     return frame
 
 
-def caller_module() -> str:
-    """Name the module that calls this package; empty if nobody knows."""
+def is_patcher() -> bool:
+    """Whether it is gevent or eventlet, in the middle of patching."""
+    if not any(patcher in sys.modules for patcher in _PATCHERS):  # to look for the caller takes longer
+        return False
     frame = caller()
-    return "" if frame is None else _module_of(frame)
+    return frame is not None and _module_of(frame).startswith(_PATCHERS)
 
 
 def _module_of(frame: FrameType) -> str:
