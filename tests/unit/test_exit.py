@@ -94,6 +94,11 @@ def test_no_more_threads() -> None:
     assert exits("no_more_threads") == closed(0, 1)
 
 
+def test_threads_that_have_not_begun() -> None:
+    """A thread that was started, and has not taken its first step, is waited for: it crashes an ending interpreter."""
+    assert exits("slow_starts") == ["began", "began"]
+
+
 def test_after_the_exit() -> None:
     """Functions registered earlier than the package's, which run later, find pools closed."""
     assert exits("after_the_exit") == ["PoolClosed", *closed(0)]

@@ -16,6 +16,7 @@ from ProxyPatternPool import Pool
 from ProxyPatternPool._pool import housekeeper
 from ProxyPatternPool._pool.household import Household
 from ProxyPatternPool._pool.housekeeper import HouseKeeper
+from ProxyPatternPool._sync import daemons
 from ProxyPatternPool._sync.native import Empty, SimpleQueue, start_thread
 from ProxyPatternPool._sync.sleeper import Home
 
@@ -48,7 +49,7 @@ class Threads:
 def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
     """The threads started in this test."""
     threads = Threads()
-    monkeypatch.setattr(housekeeper, "start_thread", threads.start)
+    monkeypatch.setattr(daemons, "start_thread", threads.start)
     return threads
 
 
@@ -310,7 +311,7 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
 def test_without_a_thread(real: HouseKeeper, monkeypatch: pytest.MonkeyPatch, works: Works) -> None:
     """Where the system has no thread to spare pools work; the house keeping begins when there is one."""
     with monkeypatch.context() as patch:
-        patch.setattr(housekeeper, "start_thread", refuse)
+        patch.setattr(daemons, "start_thread", refuse)
         pool = Pool(works.make, min_size=2)
         pool.discard(pool.get())
     assert pool.stats()["nobjs"] == 1
@@ -420,7 +421,7 @@ def test_jobs_of_one_pool_that_wait_count_too(
 
     house.chores.extend([chore] * 20)
     with monkeypatch.context() as patch:
-        patch.setattr(housekeeper, "start_thread", refuse)
+        patch.setattr(daemons, "start_thread", refuse)
         for _ in range(10):
             real._employ(housekeeper.Job(house, home=False), more=True)
     with real._lock:
@@ -488,7 +489,7 @@ def test_no_thread_for_the_crew(
             return False
         return threads.start(run)
 
-    monkeypatch.setattr(housekeeper, "start_thread", refuse_thrice)
+    monkeypatch.setattr(daemons, "start_thread", refuse_thrice)
     pool = Pool(works.make, min_size=0, max_avail_delay=0.01, closer=works.close)
     pool.ret(pool.get())
     eventually(lambda: works.closed)
@@ -739,7 +740,7 @@ def test_a_pool_that_finds_a_home(timed: HouseKeeper, threads: Threads, monkeypa
     at_home = threading.Event()
     house.home_chores.append(at_home.set)
     with monkeypatch.context() as patch:
-        patch.setattr(housekeeper, "start_thread", refuse)
+        patch.setattr(daemons, "start_thread", refuse)
         timed.attend(house)
     house.home = home
     timed._crew += threads.start(timed._work)

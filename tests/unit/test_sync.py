@@ -20,7 +20,7 @@ import pytest
 from ProxyPatternPool import Pool
 from ProxyPatternPool._pool import core
 from ProxyPatternPool._sync import agenda as agenda_
-from ProxyPatternPool._sync import native, owner, sleeper
+from ProxyPatternPool._sync import daemons, native, owner, sleeper
 from ProxyPatternPool._sync.agenda import Agenda
 from ProxyPatternPool._sync.jobs import Jobs
 from ProxyPatternPool._sync.native import acquire, allocate_lock, start_thread
@@ -28,7 +28,7 @@ from ProxyPatternPool._sync.owner import ThreadOwner, here
 from ProxyPatternPool._sync.sleeper import Home, NativeSleeper
 
 from .clock import HandMovedKeeper
-from .helpers import Caller, Thing, eventually, wait_for
+from .helpers import DEADLINE, Caller, Thing, eventually, wait_for
 
 # --- native primitives -----------------------------------------------------------------------------------
 
@@ -151,22 +151,91 @@ def test_the_end_of_a_sign_of_life() -> None:
     assert signs[0]() is None
 
 
-def test_a_thread_of_ours_has_a_name() -> None:
-    """A thread of ours has a name as long as it does what it was started for; other threads have none."""
+# --- daemon threads ----------------------------------------------------------------------------------------
+
+
+def test_a_daemon_has_a_name() -> None:
+    """A thread of ours has a name; other threads have none, and `threading` hears nothing of it."""
     names: list[str] = []
+    done = threading.Event()
+    before = threading.active_count()
 
     def job() -> None:
-        names.append(native.thread_name())
-        raise ZeroDivisionError
+        names.append(daemons.thread_name())
+        done.set()
 
-    def run() -> str:
-        with pytest.raises(ZeroDivisionError):
-            native.run_as("ppp-1", job)
-        return native.thread_name()
-
-    assert Caller(run).result() == ""
+    assert daemons.Daemons().start("ppp-1", job)
+    wait_for(done)
     assert names == ["ppp-1"]
-    assert native.thread_name() == ""
+    assert daemons.thread_name() == ""
+    assert threading.active_count() == before
+
+
+def test_no_daemon_is_left_before_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end waits for threads that the system has given no turn to yet, not for those at work; no more are begun."""
+    late = threading.Event()
+    begun: list[str] = []
+    work = threading.Event()
+
+    def start_late(run: Callable[[], None]) -> bool:
+        def turn() -> None:
+            wait_for(late)
+            run()
+
+        return start_thread(turn)
+
+    ours = daemons.Daemons()
+    assert ours.start("at work", lambda: wait_for(work))
+    monkeypatch.setattr(daemons, "start_thread", start_late)
+    for name in ("ppp-1", "ppp-2"):
+        assert ours.start(name, lambda: begun.append(daemons.thread_name()))
+
+    def go_on() -> None:
+        eventually(lambda: ours._ended)
+        assert not ours.start("ppp-3", lambda: begun.append("too late"))
+        assert begun == []
+        late.set()
+
+    other = Caller(go_on)
+    ours.end(DEADLINE)
+    assert late.is_set()
+    other.result()
+    eventually(lambda: sorted(begun) == ["ppp-1", "ppp-2"])
+    assert not ours._unborn
+    work.set()
+
+
+def test_a_daemon_that_never_takes_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a thread that could not be started, and not for ever for one that the system forgets."""
+    ours = daemons.Daemons()
+    monkeypatch.setattr(daemons, "start_thread", lambda run: False)
+    assert not ours.start("refused", lambda: None)
+    assert not ours._unborn
+    forgetful = daemons.Daemons()
+    monkeypatch.setattr(daemons, "start_thread", lambda run: True)
+    assert forgetful.start("forgotten", lambda: None)
+    forgetful.end(0.01)
+
+
+def test_a_daemon_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception thrown in during the start passes, and the thread counts as on its way: it may have been started."""
+    born = threading.Event()
+
+    def start_and_raise(run: Callable[[], None]) -> bool:
+        def turn() -> None:
+            eventually(lambda: ours._ended)
+            born.set()
+            run()
+
+        assert start_thread(turn)
+        raise KeyboardInterrupt
+
+    ours = daemons.Daemons()
+    monkeypatch.setattr(daemons, "start_thread", start_and_raise)
+    with pytest.raises(KeyboardInterrupt):
+        ours.start("interrupted", lambda: None)
+    ours.end(DEADLINE)
+    assert born.is_set()
 
 
 # --- sleepers ----------------------------------------------------------------------------------------------

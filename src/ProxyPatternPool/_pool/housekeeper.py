@@ -21,8 +21,9 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from .._sync.agenda import Agenda
+from .._sync.daemons import Daemons, thread_name
 from .._sync.jobs import Jobs
-from .._sync.native import Empty, SimpleQueue, allocate_lock, monotonic, run_as, start_thread, thread_name
+from .._sync.native import Empty, SimpleQueue, allocate_lock, monotonic
 from .._sync.sleeper import Home
 from .household import Household, Vigil
 from .racing import first
@@ -77,6 +78,7 @@ class HouseKeeper:
         self._inbox: SimpleQueue[weakref.ref[Household] | Household | None] = SimpleQueue()
         self._jobs: SimpleQueue[Job | Jobs] = SimpleQueue()
         self._last_jobs = Jobs()
+        self._daemons = Daemons()
         self._running = False
         self._vigils: weakref.WeakKeyDictionary[Household, Vigil] = weakref.WeakKeyDictionary()
         self._done = 0  # jobs that crew threads have done
@@ -106,7 +108,7 @@ class HouseKeeper:
         if not self._running:
             with self._lock:
                 if not self._running:
-                    self._running = start_thread(partial(run_as, "ppp-housekeeper", self._run))
+                    self._running = self._daemons.start("ppp-housekeeper", self._run)
                     # One of the crew, too: at exit, when no more can be had, a closer may hang and not be the last.
                     self._crew += self._start_one_of_the_crew()
         self._inbox.put(weakref.ref(household))
@@ -218,7 +220,7 @@ class HouseKeeper:
                 self._crew -= 1
 
     def _start_one_of_the_crew(self) -> bool:
-        return start_thread(partial(run_as, f"ppp-crew-{next(self._numbers)}", self._work))
+        return self._daemons.start(f"ppp-crew-{next(self._numbers)}", self._work)
 
     def _work(self) -> None:
         jobs = self._jobs
@@ -266,13 +268,14 @@ class HouseKeeper:
             else:
                 self._last_jobs.add(jobs)
         self.ending = True
-        # A closer that hangs must not hang the exit: they run in daemon threads. New threads cannot be had here
-        # on some versions (3.12), but the scheduling thread and one of the crew have nothing else to do any more.
-        helped = start_thread(self._last_jobs.run)
+        self._daemons.end(EXIT_TIME)
+        # A closer that hangs must not hang the exit: they run in daemon threads. New ones cannot be had here (3.12+),
+        # but the scheduling thread and one of the crew at least have nothing else to do any more.
         if self._running:
             self._inbox.put(None)
-            self._jobs.put(self._last_jobs)
-        elif not helped:
+            for _ in range(self._crew):
+                self._jobs.put(self._last_jobs)
+        else:
             self._last_jobs.run()
         if hub is not None:
             jobs_of_hub.finish(hub, until)

@@ -22,10 +22,8 @@ __all__ = [
     "get_ident",
     "monotonic",
     "new_rlock",
-    "run_as",
     "sign_of_life",
     "start_thread",
-    "thread_name",
     "wall_clock",
     "write",
 ]
@@ -83,7 +81,6 @@ class _Own(ThreadLocal):
 
     def __init__(self) -> None:
         self.sign = _Sign()
-        self.name = ""
 
 
 _own = _Own()
@@ -95,25 +92,6 @@ def sign_of_life(ended: Callable[[], object] | None = None) -> "weakref.ref[_Sig
     The call is made in a finalizer: it must wait for nothing and call nobody, and so can do no more than knock.
     """
     return weakref.ref(_own.sign, None if ended is None else lambda _: ended())
-
-
-def run_as(name: str, run: Callable[[], None]) -> None:
-    """Run something in a native thread of ours, which has a name for the log meanwhile.
-
-    Not by ``threading.current_thread().name``: that makes an entry for a thread which ``threading`` does not know.
-    Until 3.12 such an entry outlives its thread, and is taken for the next one with the same ident; and before 3.11.8
-    and 3.12.2 a process that is forked in a thread with such an entry, as by a factory, ends with an error.
-    """
-    _own.name = name
-    try:
-        run()
-    finally:
-        _own.name = ""
-
-
-def thread_name() -> str:
-    """The name of the current native thread, if it is one of ours."""
-    return _own.name
 
 
 def start_thread(run: Callable[[], None]) -> bool:

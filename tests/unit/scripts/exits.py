@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from ProxyPatternPool import Lease, Pool, PoolClosed
 from ProxyPatternPool._pool import housekeeper
+from ProxyPatternPool._sync import daemons, native
 
 PATIENCE = 20.0
 
@@ -256,8 +257,25 @@ def no_more_threads() -> None:
     def refuse(run: Callable[[], None]) -> bool:
         return False
 
-    setattr(housekeeper, "start_thread", refuse)  # noqa: B010  # checkers refuse a plain assignment
+    setattr(daemons, "start_thread", refuse)  # noqa: B010  # checkers refuse a plain assignment
     kept.append(Pool(Thing, min_size=2, closer=close))
+
+
+def slow_starts() -> None:
+    """Threads to which the system gives no turn before the exit begins: the exit waits for their first step."""
+
+    def start_late(run: Callable[[], None]) -> bool:
+        def turn() -> None:
+            while not housekeeper.KEEPER.ending:
+                time.sleep(0.001)
+            time.sleep(0.05)  # as long as the end of the interpreter itself takes, and more
+            os.write(1, b"began\n")
+            run()
+
+        return native.start_thread(turn)
+
+    setattr(daemons, "start_thread", start_late)  # noqa: B010  # checkers refuse a plain assignment
+    kept.append(Pool(Thing, min_size=1))
 
 
 def after_the_exit() -> None:

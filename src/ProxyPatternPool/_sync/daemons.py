@@ -1,0 +1,64 @@
+"""Daemon threads that the interpreter may leave behind at its exit."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from .native import Empty, SimpleQueue, ThreadLocal, monotonic, start_thread
+
+
+class _Own(ThreadLocal):
+    """What each daemon thread has of its own."""
+
+    name = ""
+
+
+_own = _Own()
+
+
+def thread_name() -> str:
+    """The name of the current native thread, if it is one of ours.
+
+    It stands not in ``threading.current_thread()``: that makes an entry for a thread which ``threading`` does not know.
+    Until 3.12 such an entry outlives its thread, and is taken for the next one with the same ident; and before 3.11.8
+    and 3.12.2 a process that is forked in a thread with such an entry, as by a factory, ends with an error.
+    """
+    return _own.name
+
+
+class Daemons:
+    """Daemon threads, of which none is on its way to its first step when the interpreter ends.
+
+    At its end the interpreter frees the states of all other threads. One that waits for the GIL then knows it, and
+    ends; one that the system has not yet given a turn to goes on with what was freed, and crashes the process, before
+    3.11.6 and 3.12.1 (https://github.com/python/cpython/issues/108987).
+    """
+
+    def __init__(self) -> None:
+        self._unborn: set[SimpleQueue[None]] = set()
+        self._ended = False
+
+    def start(self, name: str, run: Callable[[], None]) -> bool:
+        """Have something done in a new thread, which has a name for the log; say whether it could be started."""
+        born: SimpleQueue[None] = SimpleQueue()
+
+        def begin() -> None:
+            self._unborn.discard(born)
+            born.put(None)
+            _own.name = name
+            run()
+
+        # In this order: either end() sees a thread that is to be started here, or it is seen here that it was called.
+        # An exception thrown in leaves the thread noted: nobody knows whether it was started, and end() can wait.
+        self._unborn.add(born)
+        started = not self._ended and start_thread(begin)
+        if not started:
+            self._unborn.discard(born)
+        return started
+
+    def end(self, seconds: float) -> None:
+        """Start no thread from now on, and wait for the first step of each that was, for some seconds at most."""
+        until = monotonic() + seconds
+        self._ended = True
+        for born in list(self._unborn):
+            with suppress(Empty):
+                born.get(timeout=max(0.0, until - monotonic()))
