@@ -7,6 +7,9 @@ SECONDS ?= 60
 PPP_EXAMPLES ?= 5000
 VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
+# An interpreter that crashes says where, those that tests start included.
+export PYTHONFAULTHANDLER := 1
+
 # One pip at a time; the checks, in a make of their own, run side by side.
 ifeq ($(MAKELEVEL),0)
 .NOTPARALLEL:
