@@ -205,16 +205,18 @@ def test_no_daemon_is_left_before_its_first_step(monkeypatch: pytest.MonkeyPatch
     work.set()
 
 
-def test_a_daemon_that_never_takes_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for a thread that could not be started, and not for ever for one that the system forgets."""
+@pytest.mark.parametrize("started", [True, False])
+def test_a_daemon_that_never_takes_its_first_step(monkeypatch: pytest.MonkeyPatch, started: bool) -> None:
+    """Nobody waits for a thread that could not be started, nor for ever for one that the system forgets."""
+
+    def start_none(run: Callable[[], None]) -> bool:
+        return started
+
     ours = daemons.Daemons()
-    monkeypatch.setattr(daemons, "start_thread", lambda run: False)
-    assert not ours.start("refused", lambda: None)
-    assert not ours._unborn
-    forgetful = daemons.Daemons()
-    monkeypatch.setattr(daemons, "start_thread", lambda run: True)
-    assert forgetful.start("forgotten", lambda: None)
-    forgetful.end(0.01)
+    monkeypatch.setattr(daemons, "start_thread", start_none)
+    assert ours.start("ppp-1", lambda: None) == started
+    assert bool(ours._unborn) == started
+    ours.end(0.01)
 
 
 def test_a_daemon_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
