@@ -101,18 +101,23 @@ endif
 
 # Run without measuring: they try as much as they can in their time, and all that they reach is reached by others.
 proofs := tests/unit/test_machine.py tests/unit/test_interruptions.py tests/stress
-# Greenlets are measured apart: to follow their switches coverage has to import greenlet, without which the rest must work.
-.PHONY: test
+.PHONY: test test-greenlets test-others
 test: check typing $(VENV)/.wheel $(VENV)/.browser  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target prove-machine prove-interruptions prove-stress
-	$(coverage) run -m pytest tests --ignore=tests/greenlets --ignore=tests/typing $(addprefix --ignore=,$(proofs))
-	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
+	  test-others prove-machine prove-interruptions prove-stress test-greenlets
 	@$(coverage) combine --quiet
 	$(coverage) report
 
 prove-%:
 	$(bin)/python -m pytest $(filter %$* %$*.py,$(proofs))
+
+# Measured apart: to follow their switches coverage has to import greenlet, without which the rest must work.
+test-greenlets:
+	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets
+
+test-others:
+	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/greenlets tests/typing $(proofs))
 
 .PHONY: check lint imports
 check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law
