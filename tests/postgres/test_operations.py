@@ -113,9 +113,9 @@ def test_health_before_get_hides_what_broke(server: Server, timeout: float | Non
         conn = pool.get(timeout)
         assert ask(conn, "SELECT pg_backend_pid()") not in before
         pool.ret(conn)
-        stats = pool.stats()
-        assert (stats["bad_health"], stats["ndestroys"]) == (3, 3)
+        # Not all need have been tried by then: the house keeper may have put a fresh one in front.
         assert not pids(pool, 3) & before
+        eventually(lambda: (pool.stats()["bad_health"], pool.stats()["ndestroys"]) == (3, 3), 20)
 
 
 def test_health_before_get_under_load(server: Server) -> None:
