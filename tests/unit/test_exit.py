@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from time import monotonic
 
 import pytest
 
 from .helpers import run_script
 
+starts_threads = pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="3.12 starts no thread at exit")
 START = 3.0
 """Seconds that an interpreter may need to start and to end, besides."""
 
@@ -92,6 +94,18 @@ def test_many() -> None:
 def test_no_more_threads() -> None:
     """Where the system has no more threads objects are closed by the exit itself."""
     assert exits("no_more_threads") == closed(0, 1)
+
+
+@starts_threads
+def test_two_closers_that_hang() -> None:
+    """The exit has a thread of its own for closers, besides those of the house keeper."""
+    assert exits("two_hanging_closers") == closed(2, 3, 4, 5, 6, 7)
+
+
+@starts_threads
+def test_a_closer_that_hangs_where_no_house_was_kept() -> None:
+    """A closer that hangs hangs the exit not even where the house keeper could not be started before."""
+    assert exits("threads_at_the_exit_alone") == closed(1, 2)
 
 
 def test_threads_that_have_not_begun() -> None:

@@ -756,7 +756,7 @@ def test_threads_are_named_in_the_log(
 ) -> None:
     """A log line says which thread of the house keeping it comes from, and threading hears nothing of that."""
     monkeypatch.setattr(logging, "logThreads", False)  # else the line itself makes an entry in threading
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     def fail() -> None:
         raise RuntimeError("a bug")
@@ -772,7 +772,7 @@ def test_threads_are_named_in_the_log(
     names = {record.getMessage()[:10]: record.threadName for record in caplog.records}
     assert names["pool 'book"] == "ppp-crew-1"
     assert names["house keep"] == "ppp-housekeeper"
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     logging.getLogger("ppp").warning("and other threads are not")
     assert caplog.records[-1].threadName is None
     works.failing = None
@@ -840,6 +840,49 @@ def test_exit_with_closers_that_hang(
     assert sorted(closed) == list(range(21))
     assert hanging.count == 10
     assert 1.0 <= monotonic() - start < 5.0
+
+
+def test_exit_with_help_of_all(
+    real: HouseKeeper, threads: Threads, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thread of the crew closes at exit: so many closers may hang, and the others are called."""
+    monkeypatch.setattr(housekeeper, "EXIT_TIME", 1.0)
+
+    def hang() -> None:
+        hanging()
+
+    house = Dying(*[hang] * 4)
+    house.jobs.append(house.looked.set)
+    real.enter(house)
+    real.watch(house)
+    with real._lock:
+        real._crew += sum(threads.start(real._work) for _ in range(2))
+    real.exit()  # besides the three of the crew: the scheduling thread, and one for the exit alone
+    assert house.looked.is_set()
+    hanging.go_on.set()
+
+
+def test_exit_with_a_thread_that_never_began(real: HouseKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that was interrupted costs the exit time, and no object its closer."""
+    monkeypatch.setattr(housekeeper, "EXIT_TIME", 0.2)
+    real._daemons._unborn.add(SimpleQueue())
+    house = Dying()
+    house.home = HomeHere()
+    house.jobs = [house.looked.set]
+    real.enter(house)
+    real.exit()
+    assert house.looked.is_set()
+
+
+def test_a_fork_begins_with_no_threads(real: HouseKeeper, threads: Threads) -> None:
+    """A child waits for no thread of its parent; one that is forked in the middle of the exit starts none."""
+    real._daemons._unborn.add(SimpleQueue())
+    real.after_fork()
+    assert not real._daemons._unborn
+    real.exit()
+    real.after_fork()
+    real.watch(House())
+    assert not real._running
 
 
 def test_exit_when_the_hub_is_over(real: HouseKeeper) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -23,11 +23,11 @@ from ProxyPatternPool._sync import agenda as agenda_
 from ProxyPatternPool._sync import daemons, native, owner, sleeper
 from ProxyPatternPool._sync.agenda import Agenda
 from ProxyPatternPool._sync.jobs import Jobs
-from ProxyPatternPool._sync.native import acquire, allocate_lock, start_thread
+from ProxyPatternPool._sync.native import Empty, SimpleQueue, acquire, allocate_lock, start_thread
 from ProxyPatternPool._sync.owner import ThreadOwner, here
 from ProxyPatternPool._sync.sleeper import Home, NativeSleeper
 
-from .clock import HandMovedKeeper
+from .clock import HandMovedClock, HandMovedKeeper
 from .helpers import DEADLINE, Caller, Thing, eventually, wait_for
 
 # --- native primitives -----------------------------------------------------------------------------------
@@ -52,10 +52,10 @@ def test_acquire() -> None:
 def test_start_thread() -> None:
     """A thread is started without a Thread object."""
     done = threading.Event()
-    before = threading.active_count()
+    before = set(threading.enumerate())
     assert start_thread(done.set)
     wait_for(done)
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_no_thread_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_a_daemon_has_a_name() -> None:
     """A thread of ours has a name; other threads have none, and `threading` hears nothing of it."""
     names: list[str] = []
     done = threading.Event()
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     def job() -> None:
         names.append(daemons.thread_name())
@@ -168,41 +168,68 @@ def test_a_daemon_has_a_name() -> None:
     wait_for(done)
     assert names == ["ppp-1"]
     assert daemons.thread_name() == ""
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_no_daemon_is_left_before_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The end waits for threads that the system has given no turn to yet, not for those at work; no more are begun."""
-    late = threading.Event()
+    """The end waits for each thread that the system has given no turn to yet, not for those at work."""
+    turns = [threading.Event() for _ in range(2)]
+    left = list(turns)
     begun: list[str] = []
     work = threading.Event()
 
     def start_late(run: Callable[[], None]) -> bool:
-        def turn() -> None:
-            wait_for(late)
+        turn = left.pop()
+
+        def begin() -> None:
+            wait_for(turn)
             run()
 
-        return start_thread(turn)
+        return start_thread(begin)
+
+    def have_begun(number: int) -> bool:
+        return len(begun) == number
+
+    def give_turns() -> None:
+        eventually(lambda: ours._ended)
+        for number, turn in enumerate(turns):
+            eventually(partial(have_begun, number))
+            turn.set()
 
     ours = daemons.Daemons()
     assert ours.start("at work", lambda: wait_for(work))
     monkeypatch.setattr(daemons, "start_thread", start_late)
-    for name in ("ppp-1", "ppp-2"):
-        assert ours.start(name, lambda: begun.append(daemons.thread_name()))
-
-    def go_on() -> None:
-        eventually(lambda: ours._ended)
-        assert not ours.start("ppp-3", lambda: begun.append("too late"))
-        assert begun == []
-        late.set()
-
-    other = Caller(go_on)
+    for _ in turns:
+        assert ours.start("ppp-1", lambda: begun.append("first step"))
+    other = Caller(give_turns)
     ours.end(DEADLINE)
-    assert late.is_set()
-    other.result()
-    eventually(lambda: sorted(begun) == ["ppp-1", "ppp-2"])
+    assert all(turn.is_set() for turn in turns)
     assert not ours._unborn
+    other.result()
     work.set()
+
+
+def test_a_daemon_that_is_started_as_the_end_comes() -> None:
+    """Either the end waits for it, or it is not started, whichever of the two is at whichever step."""
+    tried: list[bool] = []
+
+    class EndsWhenNoted(set[SimpleQueue[None]]):
+        def add(self, born: SimpleQueue[None], /) -> None:
+            super().add(born)
+            first.end(0.0)
+
+    class StartsWhenCounted(set[SimpleQueue[None]]):
+        def __iter__(self) -> Iterator[SimpleQueue[None]]:
+            tried.append(second.start("ppp-1", lambda: None))
+            return super().__iter__()
+
+    first, second = daemons.Daemons(), daemons.Daemons()
+    first._unborn = EndsWhenNoted()
+    second._unborn = StartsWhenCounted()
+    assert not first.start("ppp-1", lambda: None)
+    second.end(0.0)
+    assert tried == [False]
+    assert not second.start("ppp-1", lambda: None)
 
 
 @pytest.mark.parametrize("started", [True, False])
@@ -217,6 +244,25 @@ def test_a_daemon_that_never_takes_its_first_step(monkeypatch: pytest.MonkeyPatc
     assert ours.start("ppp-1", lambda: None) == started
     assert bool(ours._unborn) == started
     ours.end(0.01)
+
+
+def test_the_end_takes_its_time_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads the system forgets, the end takes the time that it was given."""
+    times: list[float] = []
+
+    class Never(SimpleQueue[None]):
+        def get(self, block: bool = True, timeout: float | None = None) -> None:
+            assert timeout is not None
+            times.append(timeout)
+            clock.advance(timeout)
+            raise Empty
+
+    clock = HandMovedClock()
+    monkeypatch.setattr(daemons, "monotonic", clock)
+    ours = daemons.Daemons()
+    ours._unborn = {Never(), Never()}
+    ours.end(3.0)
+    assert times == [3.0, 0.0]
 
 
 def test_a_daemon_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:

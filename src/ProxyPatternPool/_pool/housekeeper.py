@@ -70,8 +70,8 @@ class HouseKeeper:
         self.clock = clock
         self._households: dict[int, weakref.ref[Household]] = {}
         self._remembered: dict[int, Household] = {}
-        self._reset()
         self.ending = False
+        self._reset()
 
     def _reset(self) -> None:
         self._lock = allocate_lock()
@@ -79,6 +79,8 @@ class HouseKeeper:
         self._jobs: SimpleQueue[Job | Jobs] = SimpleQueue()
         self._last_jobs = Jobs()
         self._daemons = Daemons()
+        if self.ending:  # a child of the exit itself, which comes to no other
+            self._daemons.end(0.0)
         self._running = False
         self._vigils: weakref.WeakKeyDictionary[Household, Vigil] = weakref.WeakKeyDictionary()
         self._done = 0  # jobs that crew threads have done
@@ -268,21 +270,25 @@ class HouseKeeper:
             else:
                 self._last_jobs.add(jobs)
         self.ending = True
-        self._daemons.end(EXIT_TIME)
-        # A closer that hangs must not hang the exit: they run in daemon threads. New ones cannot be had here (3.12+),
-        # but the scheduling thread and one of the crew at least have nothing else to do any more.
-        if self._running:
-            self._inbox.put(None)
-            for _ in range(self._crew):
-                self._jobs.put(self._last_jobs)
-        else:
-            self._last_jobs.run()
-        if hub is not None:
-            jobs_of_hub.finish(hub, until)
-        self._last_jobs.wait(until)
-        for household in households:
-            # What was in a hook's hands comes to its end now, or never.
-            household.await_rest(max(0.0, until - monotonic()))
+        try:
+            # A closer that hangs must not hang the exit: they run in daemon threads. 3.12 starts none here, but the
+            # scheduling thread has nothing else to do any more, nor have those of the crew that do not hang.
+            helped = self._daemons.start("ppp-exit", self._last_jobs.run)
+            if self._running:
+                self._inbox.put(None)
+                for _ in range(self._crew):
+                    self._jobs.put(self._last_jobs)
+            elif not helped:
+                self._last_jobs.run()
+            if hub is not None:
+                jobs_of_hub.finish(hub, until)
+            self._last_jobs.wait(until)
+            for household in households:
+                # What was in a hook's hands comes to its end now, or never.
+                household.await_rest(max(0.0, until - monotonic()))
+        finally:
+            # Last: who comes late to his first step, or never, costs no object its closer.
+            self._daemons.end(max(PATIENCE, until - monotonic()))
 
     def after_fork(self) -> None:
         """Start anew in a child process: no thread, and pools with nothing in them."""

@@ -18,7 +18,7 @@ _own = _Own()
 def thread_name() -> str:
     """The name of the current native thread, if it is one of ours.
 
-    It stands not in ``threading.current_thread()``: that makes an entry for a thread which ``threading`` does not know.
+    Not kept in ``threading.current_thread()``: that makes an entry for a thread which ``threading`` does not know.
     Until 3.12 such an entry outlives its thread, and is taken for the next one with the same ident; and before 3.11.8
     and 3.12.2 a process that is forked in a thread with such an entry, as by a factory, ends with an error.
     """
@@ -28,9 +28,9 @@ def thread_name() -> str:
 class Daemons:
     """Daemon threads, of which none is on its way to its first step when the interpreter ends.
 
-    At its end the interpreter frees the states of all other threads. One that waits for the GIL then knows it, and
-    ends; one that the system has not yet given a turn to goes on with what was freed, and crashes the process, before
-    3.11.6 and 3.12.1 (https://github.com/python/cpython/issues/108987).
+    At its end the interpreter frees the states of all other threads. One that waits for the GIL is told, and ends; one
+    that has not yet had a turn from the system goes on with the freed state, and crashes the process, before 3.11.6 and
+    3.12.1 (https://github.com/python/cpython/issues/108987).
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Daemons:
         self._ended = False
 
     def start(self, name: str, run: Callable[[], None]) -> bool:
-        """Have something done in a new thread, which has a name for the log; say whether it could be started."""
+        """Have something done in a new thread, which has a name for the log; say whether it can be: not after `end`."""
         born: SimpleQueue[None] = SimpleQueue()
 
         def begin() -> None:
@@ -48,7 +48,7 @@ class Daemons:
             run()
 
         # In this order: either end() sees a thread that is to be started here, or it is seen here that it was called.
-        # An exception thrown in leaves the thread noted: nobody knows whether it was started, and end() can wait.
+        # An exception thrown in leaves the thread noted, for nobody knows whether it was started: end() waits in vain.
         self._unborn.add(born)
         started = not self._ended and start_thread(begin)
         if not started:

@@ -87,6 +87,17 @@ def hanging_closer() -> None:
     kept.append(Pool(lambda number: Thing(number + 10), closer=close))
 
 
+def two_hanging_closers() -> None:
+    """Two closers that hang keep no other object open either, in a process that had nothing to do but to make them."""
+
+    def hang(thing: Thing) -> None:
+        if thing.number in (0, 1):
+            time.sleep(3600)
+        close(thing)
+
+    kept.append(Pool(Thing, min_size=8, closer=hang))
+
+
 def failing_closer() -> None:
     """What goes wrong now is no longer told to anybody."""
 
@@ -261,10 +272,28 @@ def no_more_threads() -> None:
     kept.append(Pool(Thing, min_size=2, closer=close))
 
 
+def threads_at_the_exit_alone() -> None:
+    """Where no thread could be started before, the exit has one for the closers; one that hangs holds up that alone."""
+
+    def refuse(run: Callable[[], None]) -> bool:
+        return housekeeper.KEEPER.ending and native.start_thread(run)
+
+    def hang(thing: Thing) -> None:
+        if thing.number == 0:  # the last to be closed
+            time.sleep(3600)
+        close(thing)
+
+    setattr(daemons, "start_thread", refuse)  # noqa: B010  # checkers refuse a plain assignment
+    kept.append(Pool(Thing, min_size=3, closer=hang))
+
+
 def slow_starts() -> None:
     """Threads to which the system gives no turn before the exit begins: the exit waits for their first step."""
 
     def start_late(run: Callable[[], None]) -> bool:
+        if housekeeper.KEEPER.ending:
+            return False  # as 3.12 does
+
         def turn() -> None:
             while not housekeeper.KEEPER.ending:
                 time.sleep(0.001)
