@@ -19,15 +19,16 @@ class PoolValueError(PoolException, ValueError):
 class TimeOut(PoolException, TimeoutError):
     """No object could be had within the timeout.
 
-    The message says how long was waited and what the pool looked like; ``__cause__`` is the last
-    creation error, if the last creation failed.
+    The message says how long was waited, what the pool looked like, and who has had an object for longest;
+    ``__cause__`` is the last creation error, if the last creation failed.
     """
 
 
 class TooManyWaiting(PoolException):
     """Nothing was to be had at once, and ``max_waiting`` callers wait already.
 
-    The message says what the pool looked like; ``__cause__`` is the last creation error, if the last creation failed.
+    The message says what the pool looked like, and who has had an object for longest; ``__cause__`` is the last
+    creation error, if the last creation failed.
     """
 
 

@@ -135,10 +135,14 @@ class StatsHook(Protocol[T_contra]):
 
 
 class Tracer(Protocol[T_contra]):
-    """Called with an object for log lines, ``Pool.stats()`` and status pages; gives a short text that identifies it.
+    """Called with each new object after its opener; gives a short text that identifies it: the object's name.
 
-    Not for lines that the logger's level suppresses. It may ask the pool, which then shows objects plainly.
-    The object may be in use by someone else at that moment: look, do not touch, and ask no server. ::
+    The name is kept. Log lines, ``TimeOut``, ``Pool.owners()``, ``Pool.dump()`` and status pages call the object by it,
+    whatever has become of it since. If the tracer fails there is no name: log lines ask again, and show its error.
+
+    ``Pool.stats()`` tells the name, and if there is no ``stats`` hook calls the tracer again, for ``trace``, what it says
+    now. The object may be in use by someone else at that moment: look, do not touch, and ask no server. It may ask
+    the pool, which then shows objects plainly. ::
 
         class Address(Tracer[Connection]):
             def __call__(self, obj: Connection, /) -> str:
@@ -177,7 +181,7 @@ class Hooks(Generic[T]):
     stats: Callable[[T], object] | None = None
     """Says something about an object in ``stats()`` (``StatsHook``)."""
     tracer: Callable[[T], str] | None = None
-    """Names an object in log lines, and in ``stats()`` (``Tracer``)."""
+    """Names a new object, for log lines, ``TimeOut`` and all who look (``Tracer``)."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

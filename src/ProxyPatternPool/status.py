@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from ._status.access import is_local
-from ._status.data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData, StuckData, collect
+from ._status.data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData, collect
 from ._status.masking import masked
 from ._status.sampler import Sampler
 from ._status.sources import source
@@ -38,7 +38,6 @@ __all__ = [
     "PoolData",
     "SampleData",
     "StatusData",
-    "StuckData",
     "is_local",
     "masked",
     "status_app",
@@ -61,9 +60,8 @@ def status_app(
 ) -> "WSGIApplication":
     """Make a page that shows pools; keep it to mount it, and to have its samples go on.
 
-    It only reads: it answers GET and HEAD, and to look at it changes nothing. Of all hooks it calls ``tracer`` alone,
-    by which objects are shown; without one they have numbers. It is called while others use the objects, and so must
-    not talk to them; while it does not answer nobody else asks it, and objects have numbers.
+    It only reads: it answers GET and HEAD, and to look at it changes nothing. It calls no hook: objects are shown by
+    what the ``tracer`` said when they were created; without one they have numbers.
 
     Args:
         pools: Pools, and proxies, which may get theirs later. A pool is not kept alive by being shown.

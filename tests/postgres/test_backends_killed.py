@@ -189,6 +189,27 @@ def test_killed_while_idle_found_by_the_getter(server: Server) -> None:
         assert not lend_all(pool, 1) & dead
 
 
+def test_the_log_names_a_backend_that_is_gone(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """The driver says 0 of a closed connection: its name is what the tracer of docs/production.md said of it before."""
+    with Pool(
+        connector(server.conninfo),
+        max_size=1,
+        closer=close,
+        retter=lambda conn: conn.rollback(),
+        tracer=lambda connection: f"backend {connection.info.backend_pid}",
+        name="orders",
+    ) as pool:
+        with pool.obj() as conn:
+            backend = pid(conn)
+            server.terminate([backend])
+            with pytest.raises(psycopg.OperationalError):
+                conn.execute("SELECT 1")
+            (lent,) = pool.stats()["using"]
+            assert (lent.get("name"), lent.get("trace")) == (f"backend {backend}", "backend 0")
+        eventually(lambda: len(caplog.messages) > 0, 10)
+        assert caplog.messages[0].startswith(f"pool 'orders': retter failed, discarding backend {backend}: ")
+
+
 def test_a_busy_pool_survives_a_massacre(server: Server) -> None:
     """Under load, all backends are killed again and again: workers discard and go on, no answer is wrong."""
     workers, rounds = 6, 3

@@ -60,7 +60,8 @@ def test_timeout_says_what_the_pool_looks_like(keeper: HandMovedKeeper, works: W
     with pytest.raises(TimeOut) as raised:
         pool.get()
     assert str(raised.value) == (
-        "timeout after 2.5 seconds in pool 'books': 3 objects exist (0 idle, 3 lent), 0 being created, 1 waiting"
+        "timeout after 2.5 seconds in pool 'books': 3 objects exist (0 idle, 3 lent), 0 being created, 1 waiting; "
+        "the longest has been lent for 2.500 s to thread 'MainThread'"
     )
     assert raised.value.__cause__ is None
 

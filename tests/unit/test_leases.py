@@ -349,13 +349,14 @@ def test_a_dropped_lease_is_told_once(keeper: HandMovedKeeper, caplog: pytest.Lo
     """Of several threads that look after a dropped lease at once, one takes the object back and says so."""
     naming, go_on = threading.Event(), threading.Event()
 
-    def name(thing: Thing) -> str:
-        if threading.current_thread().name == "slow":
-            naming.set()
-            wait_for(go_on)
-        return "it"
+    class Slow(Thing):
+        def __repr__(self) -> str:
+            if threading.current_thread().name == "slow":
+                naming.set()
+                wait_for(go_on)
+            return "it"
 
-    pool = Pool(Thing, 1, tracer=name)
+    pool = Pool(Slow, 1)
     pool.lease()
     sweeping = Caller(keeper.run, "slow")
     wait_for(naming)

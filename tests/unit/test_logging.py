@@ -96,14 +96,15 @@ def test_silence_without_logging() -> None:
 def test_nothing_is_named_for_nobody(
     keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where warnings are switched off, no tracer is asked for them."""
-    named: list[Thing] = []
+    """Where warnings are switched off, no object is asked for its text."""
+    named: list[Talkative] = []
 
-    def name(thing: Thing) -> str:
-        named.append(thing)
-        return "a thing"
+    class Talkative(Thing):
+        def __repr__(self) -> str:
+            named.append(self)
+            return "a thing"
 
-    pool = Pool(Thing, 1, max_using_delay=10, tracer=name)
+    pool = Pool(Talkative, 1, max_using_delay=10)
     thing = pool.get()
     with caplog.at_level(logging.ERROR, "ppp"):
         clock.advance(10)

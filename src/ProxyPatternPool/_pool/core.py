@@ -170,6 +170,7 @@ class Core(Household, Generic[T]):
             except ValueError as error:
                 raise PoolException(f"{self.label}: {error}") from None
             self.lifecycle.open(entry)
+            self.lifecycle.name(entry)
         except BaseException as error:
             self.last_error = keepsake(error)
             self.locked(self._count_error, entry, error)
@@ -294,6 +295,6 @@ class Core(Household, Generic[T]):
                 "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",
                 self.label,
                 entry.owner,
-                self.lifecycle.describe(entry.obj),
+                self.lifecycle.describe(entry),
                 self.clock() - entry.last_get,
             )

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import IO, TypeVar
 
 from .._sync import native
+from .._sync.owner import in_words
 from .entry import Entry
 from .racing import snapshot
 from .upkeep import Upkeep
@@ -81,7 +82,7 @@ def _lines(core: Upkeep[T]) -> Iterator[str]:
         yield f"  last creation failed: {_said(core.last_error)}"
     for entry in snapshot(ledger.using.values()):
         use = entry.uses
-        yield f"  lent for {now - entry.last_get:.3f} s to {_name(entry.owner)}: {_object(entry)}"
+        yield f"  lent for {now - entry.last_get:.3f} s to {in_words(entry.owner)}: {_object(entry)}"
         stack = entry.stack if entry.traced == use else None
         # The most recent call first, as faulthandler has it, and without the source lines, as there.
         for frame in reversed(stack or ()):
@@ -89,20 +90,15 @@ def _lines(core: Upkeep[T]) -> Iterator[str]:
     for waiter in snapshot(ledger.waiters.queue):
         since = waiter.since
         if since is not None:
-            yield f"  waiting for {waiter.waited + now - since:.3f} s: {_name(waiter.owner)}"
+            yield f"  waiting for {waiter.waited + now - since:.3f} s: {in_words(waiter.owner)}"
     for entry in ledger.shelves():
         yield f"  idle for {now - entry.last_ret:.3f} s: {_object(entry)}"
 
 
 def _object(entry: Entry[T]) -> str:
-    return f"<{type(entry.obj).__name__} at {id(entry.obj):#x}>, number {entry.serial}, use {entry.uses}"
-
-
-def _name(owner: object) -> str:
-    try:
-        return str(owner)
-    except Exception:  # a thread whose name is the user's code
-        return "?"
+    # The name is what the tracer has said before, made a plain string then: it calls nobody now.
+    name = "" if entry.name is None else f"{' '.join(entry.name.split())}, "
+    return f"{name}<{type(entry.obj).__name__} at {id(entry.obj):#x}>, number {entry.serial}, use {entry.uses}"
 
 
 def _said(error: BaseException) -> str:

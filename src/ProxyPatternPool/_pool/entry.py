@@ -79,6 +79,7 @@ class Entry(Generic[T]):
         "last_get",
         "last_ret",
         "mailbox",
+        "name",
         "obj",
         "owner",
         "reason",
@@ -98,6 +99,7 @@ class Entry(Generic[T]):
         self.stage: Stage = CREATING
         self.serial: int = serial
         self.key: int = 0  # the id of the object
+        self.name: str | None = None  # what the tracer said of it when it was new
         self.uses: int = 0
         self.close_look: int = 0  # a return at this many uses or more is looked at closely
         self.warned: int = 0  # the use about which a long-use warning was logged

@@ -1,10 +1,10 @@
-"""What a status page shows of a pool: numbers that cost next to nothing, and objects named by the tracer alone."""
+"""What a status page shows of a pool: numbers that cost next to nothing, and objects by the names they were given."""
 
 from collections import deque
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from operator import attrgetter, itemgetter
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from .._observe import DiscardReason
 from .._sync.owner import Owner
@@ -126,8 +126,8 @@ class Shown:
 
     serial: int
     """Its creation number."""
-    trace: str | None
-    """What the tracer says; ``None`` if there is none, or it was not asked."""
+    name: str | None
+    """What the tracer said when it was created; ``None`` if there is none, or it failed."""
     owner: str | None
     """Who holds it, or held it last."""
     lent: bool
@@ -174,26 +174,26 @@ class Inventory:
 
 
 @dataclass(frozen=True)
-class _Seen(Generic[T]):
+class _Seen:
     """An entry as it was: it goes on changing, and must not be held on to."""
 
-    obj: T
     serial: int
+    name: str | None
     owner: Owner | None
     lent: bool
     since: float
     uses: int
 
 
-def inventory(core: Upkeep[T], objects: int, callers: int, *, trace: bool = True) -> Inventory:
-    """Look what a pool has, of objects and waiting callers at most so many; of all hooks the tracer alone is called."""
+def inventory(core: Upkeep[T], objects: int, callers: int) -> Inventory:
+    """Look what a pool has, of objects and waiting callers at most so many. No hook is called for it."""
     seen, waiting, found = core.locked(_take_stock, core, objects, callers)
     # Owners are put into words without the lock: a patched thread that is asked whether it lives switches.
     found.callers.extend(Caller(str(owner), waited) for owner, waited in waiting)
     found.objects.extend(
         Shown(
             each.serial,
-            core.lifecycle.traced(each.obj) if trace else None,
+            each.name,
             None if each.owner is None else str(each.owner),
             each.lent,
             each.since,
@@ -206,13 +206,13 @@ def inventory(core: Upkeep[T], objects: int, callers: int, *, trace: bool = True
 
 def _take_stock(
     core: Upkeep[T], objects: int, callers: int
-) -> tuple[list[_Seen[T]], list[tuple[Owner, float]], Inventory]:
+) -> tuple[list[_Seen], list[tuple[Owner, float]], Inventory]:
     ledger, places, rounds, tally, now = core.ledger, core.ledger.places, core.rounds, core.tally, core.clock()
     longest = nsmallest(objects, snapshot(ledger.using.values()), key=attrgetter("last_get"))
     loans = sorted(filter(None, (loan_of(ledger, entry) for entry in longest)), key=attrgetter("since"))
-    lent = [_Seen(loan.entry.obj, loan.entry.serial, loan.owner, True, loan.since, loan.use) for loan in loans]
+    lent = [_Seen(loan.entry.serial, loan.entry.name, loan.owner, True, loan.since, loan.use) for loan in loans]
     idle = [
-        _Seen(entry.obj, entry.serial, entry.owner, False, entry.last_ret, entry.uses)
+        _Seen(entry.serial, entry.name, entry.owner, False, entry.last_ret, entry.uses)
         for entry in ledger.shelves()[: objects - len(lent)]
     ]
     waiting = nlargest(callers, _waiting(core, now), key=itemgetter(1))

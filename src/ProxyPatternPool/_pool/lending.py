@@ -8,13 +8,15 @@ from typing import TypeAlias, TypeVar
 from .._errors import HookError, PoolClosed, TimeOut, TooManyWaiting
 from .._observe import DiscardReason
 from .._sync.caller import caller
-from .._sync.owner import here
+from .._sync.owner import here, in_words
 from .._sync.sleeper import sleeper
 from .config import seconds
 from .entry import CREATING, Entry, Receipt
 from .ledger import Closed
 from .lifecycle import keepsake
+from .racing import snapshot
 from .returning import Returning
+from .rounds import loan_of
 from .waiters import Waiter
 
 T = TypeVar("T")
@@ -192,15 +194,19 @@ class Lending(Returning[T]):
 
     def _timed_out(self, waiter: Waiter[T], timeout: float) -> TimeOut:
         waiter.in_vain = True
-        error = TimeOut(f"timeout after {timeout:g} seconds in {self.label}: {self.locked(self._situation)}")
+        error = TimeOut(f"timeout after {timeout:g} seconds in {self.label}: {self.situation()}{self._longest()}")
         error.__cause__ = self.last_error and keepsake(self.last_error)
         return error
 
     def _refused(self) -> TooManyWaiting:
         bound = f"max_waiting={self.config.max_waiting} is reached"
-        error = TooManyWaiting(f"{bound} in {self.label}: {self.locked(self._situation)}")
+        error = TooManyWaiting(f"{bound} in {self.label}: {self.situation()}{self._longest()}")
         error.__cause__ = self.last_error and keepsake(self.last_error)
         return error
+
+    def situation(self) -> str:
+        """Say how many objects there are, and what becomes of them."""
+        return self.locked(self._situation)
 
     def _situation(self) -> str:
         ledger, places = self.ledger, self.ledger.places
@@ -217,3 +223,19 @@ class Lending(Returning[T]):
             f"({ledger.nidle} idle, {len(ledger.using)} lent{elsewhere}), "
             f"{places.ncreating} being created, {len(ledger.waiters)} waiting{pause}"
         )
+
+    def _longest(self) -> str:
+        """Say who has had an object for longest, if anybody has one.
+
+        Without the lock, as ``loan_of`` allows: owners are put into words here, and a patched thread that is asked
+        whether it lives switches. Loans are entered in nearly the order in which they begin: the first is the longest,
+        or shorter by less than what is shown.
+        """
+        for entry in snapshot(self.ledger.using.values()):
+            loan = loan_of(self.ledger, entry)
+            if loan is not None:
+                place = f" ({loan.stack[-1].filename}:{loan.stack[-1].lineno})" if loan.stack else ""
+                name = "" if entry.name is None else f": {entry.name}"
+                held = self.clock() - loan.since
+                return f"; the longest has been lent for {held:.3f} s to {in_words(loan.owner)}{place}{name}"
+        return ""

@@ -74,36 +74,35 @@ class Lifecycle(Generic[T]):
         self.tally = Tally()
         self.silent = False  # at interpreter exit nobody reads the log, and its streams may be closed
 
-    def describe(self, obj: T, level: int = logging.WARNING) -> str:
-        """Name an object for a log line of that level: by the tracer, or else by its own text."""
-        if not log.isEnabledFor(level):  # nobody will read it
-            return ""
-        return self._name(obj)
+    def name(self, entry: Entry[T]) -> None:
+        """Have the tracer name a new object, once and for all: of one that broke it may know nothing any more.
 
-    def _name(self, obj: T) -> str:
-        return str(_asked("tracer", self._hooks.tracer or str, obj))
-
-    def traced(self, obj: T) -> str | None:
-        """Name an object for strangers: by the tracer alone, and of its errors only the class.
-
-        ``None`` if there is no tracer, or if it is a hook that asks.
+        If it fails, or is asked by a hook that has this object created, there is no name.
         """
         tracer = self._hooks.tracer
         if tracer is None or _asking.get():
-            return None
+            return
         try:
-            return exact(_alone(lambda obj: str(tracer(obj)), obj))
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # a time-out of gevent's, a cancellation: of the tracer's, not of the page
-            return f"tracer failed: {type(error).__name__}"
+            entry.name = exact(_alone(lambda obj: str(tracer(obj)), entry.obj))
+        except Exception as error:
+            self._herald.remember("tracer", error)
+
+    def describe(self, entry: Entry[T], level: int = logging.WARNING) -> str:
+        """Call an object by its name for a log line of that level; if it has none, by what it is now."""
+        if entry.name is not None:
+            return entry.name
+        return self._now(entry.obj) if log.isEnabledFor(level) else ""  # which nobody will read
+
+    def _now(self, obj: T) -> str:
+        """What the tracer, or else the object's own text, says of an object now."""
+        return str(_asked("tracer", self._hooks.tracer or str, obj))
 
     def shown(self, obj: T) -> dict[str, object]:
         """Show an object in the statistics, under the key of the hook that says something about it."""
         hook = self._hooks.stats
         if hook is not None:
             return {"stats": _asked("stats", lambda obj: jsonable(hook(obj)), obj)}
-        return {"str" if self._hooks.tracer is None else "trace": self._name(obj)}
+        return {"str" if self._hooks.tracer is None else "trace": self._now(obj)}
 
     def make(self, entry: Entry[T]) -> None:
         """Call the factory and put the object into the entry, whatever is thrown into this thread.
@@ -148,8 +147,9 @@ class Lifecycle(Generic[T]):
         self.tally.add("hook_errors")
         self._herald.hook_failed(hook, error)
         if self._strict:
-            raise HookError(f"{hook} failed in {self.label}: {error!r}") from error
-        log.error("%s: %s failed on %s: %r", self.label, hook, self.describe(entry.obj, logging.ERROR), error)
+            name = "" if entry.name is None else f" on {entry.name}"
+            raise HookError(f"{hook} failed{name} in {self.label}: {error!r}") from error
+        log.error("%s: %s failed on %s: %r", self.label, hook, self.describe(entry, logging.ERROR), error)
 
     def take_back(self, entry: Entry[T]) -> bool:
         """Call the retter; say whether the object may be lent again."""
@@ -158,9 +158,7 @@ class Lifecycle(Generic[T]):
                 self._hooks.retter(entry.obj)
         except Exception as error:
             self.tally.add("hook_errors")
-            log.error(
-                "%s: retter failed, discarding %s: %r", self.label, self.describe(entry.obj, logging.ERROR), error
-            )
+            log.error("%s: retter failed, discarding %s: %r", self.label, self.describe(entry, logging.ERROR), error)
             self._herald.hook_failed("retter", error)
             return False
         return True
@@ -187,7 +185,7 @@ class Lifecycle(Generic[T]):
             self._herald.hook_failed("health", error)
             why = repr(error)
         self.tally.add("bad_health")
-        log.error("%s: bad health, discarding %s: %s", self.label, self.describe(entry.obj, logging.ERROR), why)
+        log.error("%s: bad health, discarding %s: %s", self.label, self.describe(entry, logging.ERROR), why)
         return False
 
     def close(self, entry: Entry[T]) -> None:
@@ -201,5 +199,5 @@ class Lifecycle(Generic[T]):
             except Exception as error:
                 self.tally.add("hook_errors")
                 if not self.silent:
-                    log.error("%s: closer failed on %s: %r", self.label, self.describe(entry.obj, logging.ERROR), error)
+                    log.error("%s: closer failed on %s: %r", self.label, self.describe(entry, logging.ERROR), error)
                 self._herald.hook_failed("closer", error)

@@ -51,7 +51,10 @@ def wait_ready(core: Upkeep[T], timeout: float | None) -> None:
     core.look_after()
     if not core.look_on(ready, math.inf if longest is None else longest):
         ready_ones = f"{places.nready} {'object is' if places.nready == 1 else 'objects are'} ready"
-        error = TimeOut(f"timeout after {longest:g} seconds in {core.label}: {ready_ones}, of {core.config.min_size}")
+        error = TimeOut(
+            f"timeout after {longest:g} seconds in {core.label}: {ready_ones}, of {core.config.min_size}; "
+            f"{core.situation()}"
+        )
         error.__cause__ = core.last_error and keepsake(core.last_error)
         raise error
     if core.ledger.closed:

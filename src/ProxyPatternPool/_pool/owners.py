@@ -27,6 +27,8 @@ class Holding(Generic[T]):
     """Seconds for which it has been lent."""
     stack: StackSummary | None
     """Where it was borrowed, the most recent call last, with ``trace_owner``."""
+    name: str | None
+    """What the ``tracer`` said of the object when it was created; ``None`` without one, or if that failed."""
 
 
 def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
@@ -46,6 +48,7 @@ def owners(core: Upkeep[T]) -> list[Holding[T]]:
             since=wall - timedelta(seconds=now - loan.since),
             held=now - loan.since,
             stack=loan.stack,
+            name=loan.entry.name,
         )
         for loan in sorted(loans, key=lambda loan: loan.since)
     ]

@@ -105,7 +105,7 @@ class Pool(Generic[T]):
             closer: Called with each object that leaves the pool (``Closer``).
             health: Called with idle objects in house-keeping rounds (``HealthCheck``).
             stats: Says something about an object in ``stats()`` (``StatsHook``).
-            tracer: Names an object in log lines, and in ``stats()`` (``Tracer``).
+            tracer: Names a new object, for log lines, ``TimeOut`` and all who look (``Tracer``).
             log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
             name: Name in log lines, errors and ``stats()``; ``None``: a number.
             trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
@@ -331,7 +331,7 @@ class Pool(Generic[T]):
         """Write who holds what, who waits, and what is idle, for a look at a process in which nothing moves.
 
         It works in a signal handler and a finalizer, even in the middle of the pool's own work: it takes no lock and
-        calls no hook. Objects are named by type and address. ::
+        calls no hook. Objects are named by what the ``tracer`` has said before, by type and address. ::
 
             signal.signal(signal.SIGUSR1, lambda *_: pool.dump())
 

@@ -23,16 +23,18 @@ class _Seen(Generic[T]):
     last_get: float
     last_ret: float
     owner: Owner | None
+    name: str | None
 
 
 def _look(entry: Entry[T], now: float) -> _Seen[T]:
-    return _Seen(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, entry.owner)
+    return _Seen(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, entry.owner, entry.name)
 
 
 def _shown(core: Upkeep[T], seen: _Seen[T]) -> ObjectStats:
     return cast(
         ObjectStats,
         {
+            **({} if seen.name is None else {"name": seen.name}),
             **core.lifecycle.shown(seen.obj),
             "uses": seen.uses,
             "last_get": seen.last_get,

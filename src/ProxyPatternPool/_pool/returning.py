@@ -110,7 +110,7 @@ class Returning(Core[T]):
             log.warning(
                 "%s: %s came back after %.3f s from %s",
                 self.label,
-                self.lifecycle.describe(entry.obj),
+                self.lifecycle.describe(entry),
                 now - entry.last_get,
                 entry.owner,
             )
@@ -188,5 +188,5 @@ class Returning(Core[T]):
             self.say(partial(self._tell_of_drop, entry, owner))
 
     def _tell_of_drop(self, entry: Entry[T], owner: Owner | None) -> None:
-        what = self.lifecycle.describe(entry.obj)
+        what = self.lifecycle.describe(entry)
         log.warning("%s: the lease of %s was dropped by %s without release()", self.label, what, owner)

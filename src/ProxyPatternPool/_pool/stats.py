@@ -17,10 +17,12 @@ Text: TypeAlias = str  # one of the keys below is called str
 class ObjectStats(TypedDict):
     """One object of a pool. Times are seconds relative to ``PoolStats["now"]``, so 0 or less."""
 
+    name: NotRequired[Text]
+    """What the ``tracer`` hook said when the object was created, if there is one and it did not fail."""
     stats: NotRequired[object]
-    """What the ``stats`` hook says, if there is one."""
+    """What the ``stats`` hook says now, if there is one."""
     trace: NotRequired[Text]
-    """What the ``tracer`` hook says, if there is one and no ``stats`` hook."""
+    """What the ``tracer`` hook says now, if there is one and no ``stats`` hook."""
     str: NotRequired[Text]
     """The object's own text, if there is neither hook."""
     uses: int

@@ -242,14 +242,14 @@ class Upkeep(Lending[T]):
 
     def _kill(self, loan: Loan[T]) -> None:
         """Close what was kept too long; name it first, as long as it can be looked at."""
-        what = self.lifecycle.describe(loan.entry.obj)
+        what = self.lifecycle.describe(loan.entry)
         self.say(partial(self._log_long_use, what, loan, self.clock() - loan.since, ", closing it"))
         if not self.herald.is_telling(loan.entry):
             self.herald.returned(loan.entry, self.clock() - loan.since)
             self.finish(loan.entry)
 
     def _tell_of_long_use(self, loan: Loan[T]) -> None:
-        what = self.lifecycle.describe(loan.entry.obj)
+        what = self.lifecycle.describe(loan.entry)
         self._log_long_use(what, loan, self.clock() - loan.since, "")
 
     def _log_long_use(self, what: str, loan: Loan[T], kept: float, end: str) -> None:

@@ -116,7 +116,7 @@ class Proxy(Forwarding, Generic[T]):
             closer: Called with each object that leaves the pool (``Closer``).
             health: Called with idle objects in house-keeping rounds (``HealthCheck``).
             stats: Says something about an object in ``stats()`` (``StatsHook``).
-            tracer: Names an object in log lines, and in ``stats()`` (``Tracer``).
+            tracer: Names a new object, for log lines, ``TimeOut`` and all who look (``Tracer``).
             trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
             hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
                 The first is to write it into the log and to go on as if nothing had happened, the second to discard the

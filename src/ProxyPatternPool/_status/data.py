@@ -10,7 +10,6 @@ from .._observe import DiscardReason
 from .._pool.glance import Caller, Inventory, Shown, inventory
 from .._pool.stats import Fault, exact
 from .sampler import Sample, Sampler, Track
-from .turn import Look
 
 MOST = 100
 """Objects of a pool that are shown."""
@@ -31,7 +30,7 @@ class ObjectData(TypedDict):
     """An object of a pool."""
 
     object: str
-    """What the pool's ``tracer`` says; "object" and its number without one, or if that was not asked."""
+    """What the pool's ``tracer`` said when it was created; "object" and its number without one, or if that failed."""
     number: int
     """Its creation number."""
     in_use: bool
@@ -124,15 +123,6 @@ class PoolData(TypedDict):
     samples: SampleData
 
 
-class StuckData(TypedDict):
-    """A ``tracer``, or ``error_text``, that does not answer."""
-
-    pool: str
-    """Of which pool it was asked."""
-    seconds: float
-    """How long ago."""
-
-
 class StatusData(TypedDict):
     """All that a status page tells."""
 
@@ -140,33 +130,21 @@ class StatusData(TypedDict):
     """ISO 8601, UTC."""
     process: int
     """Of a server with several each has pools of its own."""
-    stuck: StuckData | None
-    """If another look waits for an answer, and so this one did not ask: objects have numbers, and errors no text."""
     pools: list[PoolData]
 
 
 def collect(sampler: Sampler, error_text: Callable[[str], str] | None) -> StatusData:
-    """Look at all pools, and ask the user's functions unless another look waits for one."""
-    turn, pools, stuck = sampler.turn, list[PoolData](), None
-    with turn.taken() as (mine, other):
-        if other is not None:
-            stuck = _stuck(other, sampler.clock())
-        for track in sampler.tracks:
-            turn.asks(mine, track.source.name)
-            pools.append(_pool(track, error_text, ask=other is None))
+    """Look at all pools. Of all that is the user's ``error_text`` alone is called, and no object is touched."""
+    pools = [_pool(track, error_text) for track in sampler.tracks]
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    return {"now": now, "process": os.getpid(), "stuck": stuck, "pools": pools}
+    return {"now": now, "process": os.getpid(), "pools": pools}
 
 
-def _stuck(other: Look, now: float) -> StuckData:
-    return {"pool": _fit(other.pool), "seconds": _ago(other.since, now)}
-
-
-def _pool(track: Track, error_text: Callable[[str], str] | None, *, ask: bool) -> PoolData:
+def _pool(track: Track, error_text: Callable[[str], str] | None) -> PoolData:
     core = track.source.core()
     if core is None:
         return _nothing(track)
-    found, config = inventory(core, MOST, MOST_CALLERS, trace=ask), core.config
+    found, config = inventory(core, MOST, MOST_CALLERS), core.config
     return {
         "name": _fit(core.name),
         "state": "closed" if found.closed else "open",
@@ -186,7 +164,7 @@ def _pool(track: Track, error_text: Callable[[str], str] | None, *, ask: bool) -
         "discarded": found.discarded,
         "objects": [_object(shown, found) for shown in found.objects],
         "callers": [_caller(caller) for caller in found.callers],
-        "errors": _errors(found, error_text if ask else None),
+        "errors": _errors(found, error_text),
         "samples": _samples(track.samples(), found.now),
     }
 
@@ -218,7 +196,7 @@ def _nothing(track: Track) -> PoolData:
 
 def _object(shown: Shown, found: Inventory) -> ObjectData:
     return {
-        "object": f"object {shown.serial}" if shown.trace is None else _fit(shown.trace),
+        "object": f"object {shown.serial}" if shown.name is None else _fit(shown.name),
         "number": shown.serial,
         "in_use": shown.lent,
         "owner": None if shown.owner is None else _fit(shown.owner),

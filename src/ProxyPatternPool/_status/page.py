@@ -88,17 +88,11 @@ def page(data: StatusData, *, reload: bool = True) -> str:
 
 def fragment(data: StatusData, *, opened: bool = False) -> str:
     """Make the part of it that changes."""
-    stuck, step = data["stuck"], _crowd(data)
-    return Markup('<p class="when">Process {}, <time datetime="{}">{} UTC</time></p>{}{}{}').format(
+    step = _crowd(data)
+    return Markup('<p class="when">Process {}, <time datetime="{}">{} UTC</time></p>{}{}').format(
         data["process"],
         data["now"],
         data["now"][:19].replace("T", " "),
-        ""
-        if stuck is None
-        else Markup(
-            '<p class="stuck">Objects are shown by number, and errors without text: the tracer of {}, or error_text, '
-            "has not answered for {}.</p>"
-        ).format(stuck["pool"], duration(stuck["seconds"])),
         _overview(data["pools"]),
         Markup("").join(_pool(number, pool, step, opened=opened) for number, pool in enumerate(data["pools"])),
     )

@@ -14,7 +14,6 @@ from .._pool.racing import snapshot
 from .._pool.upkeep import Upkeep
 from .._sync.sleeper import Home
 from .sources import Source
-from .turn import Turn
 
 EVERY = 1.0
 """Seconds between two samples."""
@@ -114,7 +113,6 @@ class Sampler(Household):
         self._keeper = housekeeper.KEEPER if keeper is None else keeper
         self.clock = self._keeper.clock
         self._next = self.clock()
-        self.turn = Turn(self.clock)
         self._keeper.enter(self)
         self._keeper.knock(weakref.ref(self))  # heard as soon as there is a house keeper
 
@@ -146,7 +144,6 @@ class Sampler(Household):
 
     def after_fork(self) -> None:
         """Begin anew in a child, whose pools are empty, and whose house keeper comes when one of them is used."""
-        self.turn = Turn(self.clock)  # a look of the parent's may have had the old one
         for track in self.tracks:
             track.forget()
         self._keeper.knock(weakref.ref(self))

@@ -18,6 +18,14 @@ class Owner(Protocol):
     def __str__(self) -> str: ...
 
 
+def in_words(owner: Owner | None) -> str:
+    """Put an owner into words where nothing else may go wrong: the name of a thread can be the user's code."""
+    try:
+        return str(owner)
+    except Exception:
+        return "?"
+
+
 class Here(Protocol):
     """Where the caller is."""
 

@@ -21,8 +21,8 @@ PLACEHOLDER = '"host=db.example dbname=orders user=orders"'
 
 
 def backends(pool: Pool[Any]) -> set[int]:
-    """The backends of all that is idle, by the names that the tracer gives."""
-    return {int(each["trace"].removeprefix("backend ")) for each in pool.stats()["avail"] if "trace" in each}
+    """The backends of all that is idle, by the names that the tracer gave them."""
+    return {int(each["name"].removeprefix("backend ")) for each in pool.stats()["avail"] if "name" in each}
 
 
 def main(conninfo: str) -> None:
@@ -52,7 +52,7 @@ def main(conninfo: str) -> None:
     with redirect_stderr(io.StringIO()) as dumped, pool.obj() as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("15s",)
         os.kill(os.getpid(), signal.SIGUSR1)
-        assert f"<Connection at {id(connection):#x}>" in dumped.getvalue()
+        assert f"backend {connection.info.backend_pid}, <Connection at {id(connection):#x}>" in dumped.getvalue()
     assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE, "the retter"
     drained = pool.stats()["ndrained"]
     os.kill(os.getpid(), signal.SIGHUP)
