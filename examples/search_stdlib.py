@@ -7,7 +7,7 @@
 
 A few threads cut all source files of the running Python into passages and write them through a pool of connections.
 Then a Flask application is served on loopback, with a new thread for each request and 4 connections for all of them,
-and 16 clients ask it 2,000 queries. Nobody gives a connection back: that happens when its thread ends. On the way
+and 16 clients ask it 2,000 queries. No page gives a connection back: a middleware does, after each request. On the way
 connections are broken on purpose; who gets one discards it and asks for a second try. The end is a table, and a check:
 is everything there, and are the answers the same as those of a plain scan of the files?
 

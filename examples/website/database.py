@@ -2,7 +2,7 @@
 
 `db` is a proxy. To read it, to check it and to complete it in an editor, it is a `Connection`; what one does to it is
 done to the connection of the current thread, which comes out of a pool when the thread first needs one, and goes back
-by itself when the thread ends.
+when its request has been answered: the middleware in app.py sees to it.
 """
 
 from __future__ import annotations

@@ -7,24 +7,32 @@ from pathlib import Path
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
-# Twenty requests at once, each in a thread of its own, as a threaded server has it.
+# Twenty requests at once, each in a thread of its own, as some servers have it; then more, in threads that are kept.
 VISITORS = """
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from app import app, control, db
 
+def ask():
+    with app.test_client().get("/answer") as response:  # and close it, as servers do
+        return response.json
+
 answers = []
-ask = lambda: answers.append(app.test_client().get("/answer").json)
-threads = [threading.Thread(target=ask) for _ in range(20)]
+threads = [threading.Thread(target=lambda: answers.append(ask())) for _ in range(20)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-assert answers == 20 * [{"answer": 42}], answers
-
 pool = control(db).pool
-pool.shutdown(timeout=10.0)  # until all have come back
+with ThreadPoolExecutor(8) as executor:
+    for request in [executor.submit(ask) for _ in range(40)]:
+        answers.append(request.result())
+    assert pool.stats()["nusing"] == 0
+assert answers == 60 * [{"answer": 42}], answers
+
+pool.shutdown(timeout=10.0)
 stats = pool.stats()
-assert stats["nusing"] == 0 and stats["nborrows"] == stats["nreturns"] == 20, stats
+assert stats["nusing"] == 0 and stats["nborrows"] == stats["nreturns"] == 60, stats
 assert 1 <= stats["ncreated"] == stats["ndestroys"], stats
 """
 

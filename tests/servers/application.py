@@ -1,4 +1,4 @@
-"""The application that all servers serve: it uses a proxy on a pool of two, and gives nothing back itself."""
+"""An application that servers serve: it uses a proxy on a pool of two, and gives nothing back itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 from ProxyPatternPool import Scope, TimeOut, control, proxy
 from ProxyPatternPool.wsgi import ReturnMiddleware
@@ -26,6 +26,45 @@ PATIENCE = 20.0
 
 Way: TypeAlias = Literal["nothing", "middleware", "with", "ret"]
 WAYS: tuple[Way, ...] = get_args(Way)
+
+
+class Served(Protocol):
+    """An application as the scripts see it that serve one."""
+
+    wsgi: WSGIApplication
+    pause: Callable[[float], object]
+    stopped: threading.Event
+
+    def close(self) -> None: ...
+
+
+def ordered(what: str, *order: str) -> Served:
+    """Make the application that the command line asks for: ``squares``, or ``transactions``, on PostgreSQL."""
+    if what == "squares":
+        return Application.ordered(*order)
+    from .transactions import Transactions  # imported after the standard library was patched, if it was
+
+    return Transactions.ordered(*order)
+
+
+def scope_and_way(scope: str, way: str) -> tuple[Scope, Way]:
+    """As the command line says."""
+    return Scope(scope), next(known for known in WAYS if known == way)
+
+
+@contextmanager
+def using(db: object, way: Way) -> Generator[None]:
+    """What there is to write around the use of a proxy: nothing, in most ways."""
+    if way == "with":
+        with control(db).obj():
+            yield
+    elif way == "ret":
+        try:
+            yield
+        finally:
+            control(db).ret()
+    else:
+        yield
 
 
 class Desk:
@@ -85,7 +124,7 @@ class Application:
         self.db: Desk = proxy(
             fun=self.office.furnish, scope=scope, max_size=SIZE, timeout=timeout, closer=self.office.clear
         )
-        self.way = way
+        self.way: Way = way
         self.pause: Callable[[float], object] = time.sleep
         self.stopped = threading.Event()
         self._meeting = threading.Barrier(meeting)
@@ -94,7 +133,7 @@ class Application:
     @classmethod
     def ordered(cls, scope: str, way: str, timeout: str, meeting: str) -> Application:
         """As the command line says."""
-        return cls(Scope(scope), next(known for known in WAYS if known == way), float(timeout), int(meeting))
+        return cls(*scope_and_way(scope, way), float(timeout), int(meeting))
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         _, what, *rest = environ["PATH_INFO"].split("/")
@@ -121,11 +160,12 @@ class Application:
             return "stopped"
         if what == "meet":  # as many requests as meet are all being answered at once
             self._meeting.wait(PATIENCE)
-        return str(self._square(int(rest[0])))
+        return str(self.square(int(rest[0])))
 
-    def _square(self, number: int) -> int:
+    def square(self, number: int) -> int:
+        """Do what a request is about."""
         request = f"square {number}"
-        with self._using():
+        with using(self.db, self.way):
             self.db.begin(request)
             self.pause(0.0005)
             square = self.db.square(request, number)
@@ -134,7 +174,7 @@ class Application:
 
     def _stream(self, number: int) -> Iterator[bytes]:
         request = f"stream {number}"
-        with self._using():
+        with using(self.db, self.way):
             self.db.begin(request)
             text = str(self.db.square(request, number)).rjust(PARTS).encode()
             for part in range(PARTS):
@@ -142,20 +182,6 @@ class Application:
                 self.db.square(request, part)
                 yield text[part : part + 1] if part < PARTS - 1 else text[part:]
             self.db.end(request)
-
-    @contextmanager
-    def _using(self) -> Generator[None]:
-        """What there is to write around the use of a proxy: nothing, in most ways."""
-        if self.way == "with":
-            with control(self.db).obj():
-                yield
-        elif self.way == "ret":
-            try:
-                yield
-            finally:
-                control(self.db).ret()
-        else:
-            yield
 
     def stats(self) -> dict[str, int]:
         pool = control(self.db).pool

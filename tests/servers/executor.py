@@ -21,13 +21,13 @@ class QuietHandler(WSGIRequestHandler):
 
 
 class ExecutorServer(BaseWSGIServer):
-    """Four threads for all requests."""
+    """A few threads for all requests."""
 
     multithread = True
 
-    def __init__(self, app: WSGIApplication, fd: int | None = None) -> None:
+    def __init__(self, app: WSGIApplication, fd: int | None = None, threads: int = THREADS) -> None:
         super().__init__("127.0.0.1", 0, app, QuietHandler, fd=fd)
-        self._executor = ThreadPoolExecutor(THREADS)
+        self._executor = ThreadPoolExecutor(threads)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._executor.submit(self._process, request, client_address)

@@ -79,6 +79,17 @@ def ask(connection: HTTPConnection, path: str, last: bool = False) -> Answer:
     return Answer(response.status, response.read().decode())
 
 
+def threads_command(server: str, threads: int, *order: str) -> Callable[[int], list[str]]:
+    """How to run a server in threads, with an application."""
+    script = "tests.servers.scripts.threads"
+    return lambda fd: ["-W", "error", "-m", script, server, str(fd), str(threads), *order]
+
+
+def hubs_command(hub: str, mode: str, *order: str) -> Callable[[int], list[str]]:
+    """How to run a server in greenlets, with an application."""
+    return lambda fd: ["-W", "error", "-m", "tests.servers.scripts.hubs", hub, mode, str(fd), *order]
+
+
 @contextmanager
 def served(command: Callable[[int], list[str]], environment: Mapping[str, str] | None = None) -> Generator[Running]:
     """Run a server: with Python's arguments, which depend on the number of the socket."""

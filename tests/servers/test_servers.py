@@ -11,7 +11,8 @@ from ProxyPatternPool import Scope
 
 from ..unit.helpers import eventually
 from .application import PATIENCE, SIZE, Way
-from .support import Answer, Running, all_answers, ask, right, served, squares
+from .executor import THREADS
+from .support import Answer, Running, all_answers, ask, hubs_command, right, served, squares, threads_command
 
 SHORT = 0.05
 """Seconds, for one who is to wait in vain."""
@@ -21,15 +22,13 @@ SHORT = 0.05
 def threads(
     server: str, scope: Scope = Scope.AUTO, way: Way = "nothing", timeout: float = PATIENCE, meeting: int = 1
 ) -> Generator[Running]:
-    order = [scope.value, way, str(timeout), str(meeting)]
-    with served(lambda fd: ["-W", "error", "-m", "tests.servers.scripts.threads", server, str(fd), *order]) as running:
+    with served(threads_command(server, THREADS, "squares", scope.value, way, str(timeout), str(meeting))) as running:
         yield running
 
 
 @contextmanager
 def hub(hub: str, mode: str, scope: Scope, way: Way = "nothing", timeout: float = PATIENCE) -> Generator[Running]:
-    order = [scope.value, way, str(timeout), "1"]
-    with served(lambda fd: ["-W", "error", "-m", "tests.servers.scripts.hubs", hub, mode, str(fd), *order]) as running:
+    with served(hubs_command(hub, mode, "squares", scope.value, way, str(timeout), "1")) as running:
         yield running
 
 
@@ -61,16 +60,18 @@ def test_greenlets(name: str, mode: str, scope: Scope | None) -> None:
 
 
 @pytest.mark.parametrize("way", ["middleware", "with", "ret"])
-def test_executor(way: Way) -> None:
+@pytest.mark.parametrize("name", ["executor", "waitress"])
+def test_threads_that_are_kept(name: str, way: Way) -> None:
     """Threads that never end: something has to give back, and the middleware does."""
-    with threads("executor", way=way) as server:
+    with threads(name, way=way) as server:
         squares(server)
         nothing_is_lost(server)
 
 
-def test_executor_with_nothing() -> None:
+@pytest.mark.parametrize("name", ["executor", "waitress"])
+def test_threads_that_are_kept_with_nothing(name: str) -> None:
     """What the page on servers warns of: such threads keep what they have, though they answer no request."""
-    with threads("executor", timeout=SHORT, meeting=SIZE + 1) as server:
+    with threads(name, timeout=SHORT, meeting=SIZE + 1) as server:
         answers = all_answers(lambda number: server.ask(f"/meet/{number}"), requests=SIZE + 1)
         assert sorted(answer.status for answer in answers) == [200] * SIZE + [503]
         assert server.stats()["in use"] == SIZE

@@ -1,4 +1,4 @@
-"""Servers in greenlets: ``python -m tests.servers.scripts.hubs HUB MODE FD SCOPE WAY TIMEOUT MEETING``.
+"""Servers in greenlets: ``python -m tests.servers.scripts.hubs HUB MODE FD APPLICATION ORDER…``.
 
 HUB is gevent, served by its pywsgi, or eventlet, by its wsgi. MODE says whether the standard library is patched.
 """
@@ -14,11 +14,11 @@ faulthandler.dump_traceback_later(55, exit=True)  # a server that hangs says whe
 
 # First: this patches, as applications do before they import anything else.
 from ...greenlets.green_env import green  # noqa: E402  # see above
-from ..application import LIFE, Application  # noqa: E402
+from ..application import LIFE, ordered  # noqa: E402
 
 
 def main(hub: str, mode: str, fd: str, *order: str) -> None:
-    application = Application.ordered(*order)
+    application = ordered(*order)
     application.pause = green.sleep
     listener = green.socket.socket(fileno=int(fd))
     if hub == "gevent":
