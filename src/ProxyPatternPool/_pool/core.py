@@ -22,7 +22,7 @@ from .._hooks import Hooks
 from .._observe import Observer
 from .._sync.native import allocate_lock, get_ident
 from .._sync.owner import here
-from .._sync.sleeper import Home, Sleeper, home, sleeper
+from .._sync.sleeper import Home, Sleeper, home, nothing, sleeper
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
 from .herald import Herald
@@ -30,7 +30,7 @@ from .household import Household
 from .housekeeper import HouseKeeper
 from .ledger import Closed, Ledger
 from .lifecycle import Lifecycle, keepsake
-from .racing import snapshot
+from .racing import remove, snapshot
 from .rounds import Rounds
 from .stats import Faults, Tally
 
@@ -86,9 +86,10 @@ class Core(Household, Generic[T]):
         self.tally = self.lifecycle.tally = self.herald.tally = Tally()
         self.faults = Faults(FAULTS)
         self.herald.faults = self.faults
-        self._knock: Callable[[], None] = partial(self._keeper.knock, weakref.ref(self))
+        mailbox: Mailbox[T] = Mailbox(nothing)
         plain = not self.dresses and self.config.health_before_get is None
-        self.ledger: Ledger[T] = Ledger(self.config, Mailbox(self._knock), careful=self._careful, plain=plain)
+        self.ledger: Ledger[T] = Ledger(self.config, mailbox, careful=self._careful, plain=plain)
+        self.refer_to_me()
         self.rounds: Rounds[T] = Rounds(self.config, self.ledger)
         self.chores: deque[Callable[[], None]] = deque()
         self.home_chores: deque[Callable[[], None]] = deque()
@@ -97,6 +98,11 @@ class Core(Household, Generic[T]):
         self.attempts = self.nerrors = self.nreturns = 0
         self.last_error: BaseException | None = None
         self._onlookers: list[Sleeper] = []  # who wait for the last place to be free, or the last object to be there
+
+    def refer_to_me(self) -> None:
+        """Have finalizers knock for this pool, which they must not keep alive."""
+        self._knock: Callable[[], None] = partial(self._keeper.knock, weakref.ref(self))
+        self.ledger.mailbox.knock = self._knock
 
     def __repr__(self) -> str:
         return self.label
@@ -235,6 +241,8 @@ class Core(Household, Generic[T]):
 
     def _free(self, entry: Entry[T]) -> None:
         self.ledger.free(entry, self.clock())
+        if self.ledger.mailbox.orphans:  # see Returning._sort_orphans
+            remove(self.ledger.mailbox.orphans, entry)
         if self.ledger.closed and not self.ledger.places:
             self._keeper.forget(self)
             self.wake_onlookers()

@@ -136,6 +136,12 @@ class Places(Generic[T]):
         entry.expires = end
         self.next_end = min(self.next_end, end)
 
+    def find_again(self, entry: Entry[T]) -> None:
+        """Refer to an entry again: the collector cleared the reference to it before its finalizer ran."""
+        place = self._taken.get(entry.serial)
+        if place is not None and place() is None:
+            self._taken[entry.serial] = weakref.ref(entry)
+
     def opened(self, entry: Entry[T]) -> None:
         """Note that an object is ready: its opener has returned."""
         self._creating.discard(entry.serial)

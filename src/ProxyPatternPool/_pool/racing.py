@@ -1,5 +1,6 @@
 """Collections that other threads and finalizers change meanwhile, read and changed without the pool's lock."""
 
+import sys
 from collections import deque
 from collections.abc import Iterable
 from typing import TypeVar
@@ -22,6 +23,19 @@ def remove(items: "deque[Item]", item: Item) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _count(items: "deque[Item]") -> int:
+    return sys.getrefcount(items[0])
+
+
+# Interpreters differ in how much the count itself adds.
+_ALONE = _count(deque([object()]))
+
+
+def is_alone(items: "deque[Item]") -> bool:
+    """Whether nothing else refers to the item at the left end of a deque, which nobody else shortens meanwhile."""
+    return _count(items) <= _ALONE
 
 
 def snapshot(items: Iterable[Item]) -> list[Item]:

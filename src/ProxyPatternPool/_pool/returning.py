@@ -1,7 +1,6 @@
 """How objects are taken back, by callers and from what finalizers have left: unlock, do the work, settle."""
 
 import logging
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -9,13 +8,18 @@ from .._observe import DiscardReason
 from .._sync.native import get_ident
 from .._sync.owner import Owner
 from .core import Core, Reentered
-from .entry import Entry
-from .racing import first, remove
+from .entry import GONE, Entry
+from .racing import first, is_alone, remove, snapshot
 from .shelves import REFUSED, WATCHED, Put
 
 T = TypeVar("T")
 
 log = logging.getLogger("ppp")
+
+ORPHANS = 1.0
+"""Seconds until the next look at entries whose finalizer has run and that something still refers to."""
+LENT_ORPHANS = 60.0
+"""The same where all of them are lent: they are in nobody's way."""
 
 
 class Returning(Core[T]):
@@ -146,9 +150,7 @@ class Returning(Core[T]):
 
     def _leave_behind(self, entry: Entry[T], reason: DiscardReason) -> None:
         """Leave an entry to the house keeper, in a finalizer or signal handler that interrupted a locked step."""
-        entry.reason = reason
-        entry.mailbox.orphans.append(entry)
-        self._keeper.knock(self)
+        self.leave(partial(self.bury, entry, reason))
 
     # What finalizers have left. ------------------------------------------------------------------------
 
@@ -164,16 +166,39 @@ class Returning(Core[T]):
             self._take_back_dropped(*dropped)
             # Removed last: an interrupted sweep is done again, and of several sweeps one has the entry.
             remove(mailbox.dropped, dropped)
-        try:
-            # One call into C: whatever is thrown into this thread, an orphan is in the one deque or in the other. It
-            # has no finalizer any more that would mail it a second time.
-            chores: Iterator[Callable[[], None]] = map(
-                partial(partial, self.finish), iter(mailbox.orphans.popleft, None)
-            )
-            self.chores.extend(chores)
-        except IndexError:
-            pass
+        if mailbox.orphans:
+            self.locked(self._sort_orphans)
         return found
+
+    def _sort_orphans(self) -> None:
+        """Have those entries finished that are lost, and keep the others in sight.
+
+        The collector runs the finalizers of all that is in a cycle, in any order, while everything still refers to
+        everything: a pool that becomes garbage together with its entries is brought back by its own finalizer, to be
+        closed, and then some of them are lent, idle, or in a chore. So what counts is whether anything else refers to
+        an entry. One that is lost in the same cycle is still referred to by what the collector is about to free. And no
+        object is finalized twice: an entry that is somebody's now can be lost later, and would not be mailed again. For
+        both it stays here until its place is free, and is looked at again from time to time.
+        """
+        orphans = self.ledger.mailbox.orphans
+        for _ in range(len(orphans)):
+            if orphans[0].stage is GONE:
+                orphans.popleft()
+            elif is_alone(orphans):
+                # In this order: if something is thrown in between, the chore refers to it.
+                self.chores.append(partial(self.finish, orphans[0]))
+                orphans.popleft()
+            else:
+                self.ledger.places.find_again(orphans[0])
+                orphans.rotate(-1)
+
+    def look_for_orphans_at(self, now: float) -> float | None:
+        """When to look again at entries whose finalizer has run and that are still somebody's."""
+        orphans = snapshot(self.ledger.mailbox.orphans)
+        if not orphans:
+            return None
+        lent = all(self.ledger.using.get(entry.key) is entry for entry in orphans)
+        return now + (LENT_ORPHANS if lent else ORPHANS)
 
     def _take_back_dropped(self, entry: Entry[T], use: int, quietly: bool) -> None:
         if not self.locked(self.ledger.end_loan, entry, use):

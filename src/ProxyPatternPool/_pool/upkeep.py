@@ -82,18 +82,30 @@ class Upkeep(Lending[T]):
             opened = not self.ledger.closed  # else its close was interrupted
             self._queue_closers(self.locked(self.close_books))
             self.ledger.mailbox.abandoned = False
+            self._come_back()
             if opened and self.ledger.using:
-                self._keeper.remember(self)
                 self.say(self.tell_who_stays)
-        deadlines: list[float | None] = []
+        deadlines: list[float | None] = [self.look_for_orphans_at(self.clock())]
         if not self.ledger.closed:
             now = self.clock()
             if self.ledger.places.unsettled:
                 self._queue_closers(self.locked(self.rounds.prune, now))  # what a drain was interrupted in
-            deadlines = [self._round(now), self._see_to_refill(now)]
+            deadlines += [self._round(now), self._see_to_refill(now)]
         if self.lines:
             self.chores.extend(self._alone_if_first("lines", self._speak))
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def _come_back(self) -> None:
+        """Be known again to the house keeper, after the handle was dropped, as long as anything is lent.
+
+        If this was garbage with its handle, all weak references to it were cleared before the finalizer called.
+        """
+        self._keeper.enter(self)
+        self.refer_to_me()
+        if self.ledger.using:
+            self._keeper.remember(self)
+            if not self.ledger.places:  # the last came back at this moment, before it was remembered
+                self._keeper.forget(self)
 
     def _round(self, now: float, *, forced: bool = False) -> float | None:
         """Do a round if it is time; give the time of the next look."""

@@ -1,0 +1,300 @@
+"""Pools that become garbage in a cycle, with all that refers to them, while objects are lent.
+
+The collector runs the finalizers of everything in the cycle, in any order, before it takes anything apart: those of
+entries that are lent or idle, too.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import pytest
+
+from ProxyPatternPool import Pool, PoolObserver
+from ProxyPatternPool._pool import returning
+from ProxyPatternPool._pool.entry import Entry
+from ProxyPatternPool._pool.upkeep import Upkeep
+
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import Thing, Works, said
+
+Shape = Callable[[Works], Pool[Thing]]
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """Cycles are collected when a test says so."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Service:
+    """A pool in its own object, whose hooks are the object's methods."""
+
+    def __init__(self, works: Works) -> None:
+        self._works = works
+        self.pool = Pool(self.connect, 3, 3, closer=self.close)
+
+    def connect(self, number: int) -> Thing:
+        return self._works.make(number)
+
+    def close(self, thing: Thing) -> None:
+        self._works.close(thing)
+
+
+def in_its_object(works: Works) -> Pool[Thing]:
+    return Service(works).pool
+
+
+def in_a_closure(works: Works) -> Pool[Thing]:
+    def close(thing: Thing) -> None:
+        assert pool.name
+        works.close(thing)
+
+    pool = Pool(works.make, 3, 3, closer=close)
+    return pool
+
+
+def in_a_lambda_with_retter(works: Works) -> Pool[Thing]:
+    holder: list[Pool[Thing]] = []
+    holder.append(Pool(works.make, 3, 3, retter=lambda _: holder.copy(), closer=works.close))
+    return holder[0]
+
+
+class Watcher(PoolObserver[Thing]):
+    """An observer that refers to what it observes."""
+
+    pool: Pool[Thing]
+
+    def lent(self, pool: str, obj: Thing, waited: float, /) -> None:
+        assert self.pool.name == pool
+
+
+def with_its_observer(works: Works) -> Pool[Thing]:
+    watcher = Watcher()
+    watcher.pool = Pool(works.make, 3, 3, closer=works.close, observer=watcher)
+    return watcher.pool
+
+
+SHAPES: list[Shape] = [in_its_object, in_a_closure, in_a_lambda_with_retter, with_its_observer]
+shapes = pytest.mark.parametrize("shape", SHAPES)
+
+
+@shapes
+def test_a_plain_loan_is_not_closed(
+    shape: Shape, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was borrowed with `get` stays open until the process ends, and what is idle is closed once."""
+    lent = shape(works).get()
+    gc.collect()
+    keeper.run()
+    assert works.alive == [lent]
+    assert len(works.closed) == 2
+    (line,) = said(caplog)
+    assert "closed while thread 'MainThread' has thing" in line
+    gc.collect()
+    keeper.run()
+    assert works.alive == [lent]
+    keeper.exit()
+    assert works.alive == []
+
+
+@shapes
+def test_a_lease_outside_of_the_cycle(shape: Shape, keeper: HandMovedKeeper, works: Works) -> None:
+    """A lease that somebody has keeps its object open; when it is over nobody keeps the pool."""
+    lease = shape(works).lease()
+    gc.collect()
+    keeper.run()
+    assert lease.obj in works.alive
+    lease.release()
+    del lease
+    gc.collect()
+    keeper.run()
+    assert works.alive == []
+    assert not keeper._remembered
+
+
+def test_objects_that_refer_to_their_pool(keeper: HandMovedKeeper) -> None:
+    """Whoever has an object that refers to its pool keeps the pool; when he drops it the idle ones are closed."""
+    closed: list[int] = []
+
+    class Connection:
+        def __init__(self, number: int, client: Client) -> None:
+            self.number = number
+            self.client = client
+
+    class Client:
+        def __init__(self) -> None:
+            self.pool = Pool(self.make, 2, 2, closer=self.close)
+
+        def make(self, number: int) -> Connection:
+            return Connection(number, self)
+
+        def close(self, connection: Connection) -> None:
+            closed.append(connection.number)
+
+    lent = Client().pool.get()
+    gc.collect()
+    keeper.run()
+    assert closed == []
+    del lent
+    gc.collect()
+    keeper.run()
+    assert closed == [0]
+    keeper.exit()
+    assert sorted(closed) == [0, 1]
+
+
+@shapes
+def test_a_lease_in_the_cycle(
+    shape: Shape, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lease that is garbage with its pool has its object closed; a loan beside it has not."""
+
+    def borrow() -> Thing:
+        pool = shape(works)
+        cycle: list[object] = [pool, pool.lease()]
+        cycle.append(cycle)
+        return pool.get()
+
+    lent = borrow()
+    gc.collect()
+    keeper.run()
+    assert works.alive == [lent]
+    assert len(works.closed) == 2
+    assert ["was dropped by" in line for line in said(caplog)].count(True) == 1
+
+
+def test_the_house_keeper_comes_in_the_middle(
+    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However far the finalizers have come when the house keeper looks, nothing is closed twice, or while lent."""
+    knock = keeper.knock
+
+    def look_at_once(household: object) -> None:
+        knock(household)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # whatever is knocked for
+        keeper.run()
+
+    def borrow() -> Thing:
+        pool = in_a_lambda_with_retter(works)
+        cycle: list[object] = [pool, pool.lease()]
+        cycle.append(cycle)
+        return pool.get()
+
+    lent = borrow()
+    monkeypatch.setattr(keeper, "knock", look_at_once)
+    gc.collect()
+    monkeypatch.undo()
+    keeper.run()
+    assert works.alive == [lent]
+
+
+def remembered(keeper: HandMovedKeeper) -> Upkeep[Thing]:
+    """The one pool that the house keeper keeps."""
+    (household,) = keeper._remembered.values()
+    return cast("Upkeep[Thing]", household)
+
+
+def lose(pool: Pool[Thing]) -> object:
+    """Lose an idle entry to an exception whose traceback is in a cycle."""
+
+    def interrupted() -> None:
+        entry = pool._core.ledger.idle.pop()
+        raise KeyboardInterrupt(entry)
+
+    try:
+        interrupted()
+    except KeyboardInterrupt as error:
+        return error.with_traceback  # which refers to the error, and this frame to that
+    raise AssertionError
+
+
+def test_a_lost_entry_in_the_same_cycle(keeper: HandMovedKeeper, works: Works) -> None:
+    """An entry that is lost, and lost with its pool, is closed as well."""
+
+    def borrow() -> Thing:
+        pool = in_its_object(works)
+        cycle: list[object] = [lose(pool)]
+        cycle.append(cycle)
+        return pool.get()
+
+    lent = borrow()
+    gc.collect()
+    keeper.run()
+    assert works.alive == [lent]
+
+
+def test_a_lost_entry_is_found_before_its_cycle_is_taken_apart(
+    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+) -> None:
+    """The house keeper may look while the collector still runs finalizers: he looks again a little later."""
+    pool = Pool(works.make, 2, 1, closer=works.close)
+    held = [pool._core.ledger.idle.pop()]  # by something that the collector is about to free
+    pool._core.ledger.mailbox.orphans.append(held[0])
+    at = keeper.look_at(pool._core)
+    assert works.closed == []
+    assert at == clock() + returning.ORPHANS
+    held.clear()
+    keeper.look_at(pool._core)
+    assert works.closed == [works.made[0]]
+
+
+def test_what_was_finalized_can_be_lost_later(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+    """An entry has one finalizer, which has run: lost on its way back, it is found all the same."""
+    in_its_object(works).get()
+    gc.collect()
+    keeper.run()
+    core = remembered(keeper)
+    assert len(works.alive) == 1
+    assert keeper.look_at(core) == clock() + returning.LENT_ORPHANS
+    core.ledger.using.clear()  # by a thread that was killed right then
+    keeper.look_at(core)
+    assert works.alive == []
+    assert not keeper._remembered
+
+
+def test_a_pool_that_came_back_is_known_again(keeper: HandMovedKeeper, works: Works) -> None:
+    """A pool that was garbage, and is kept for what it has lent, still hears finalizers, forks, and the exit."""
+    in_its_object(works).get()
+    gc.collect()
+    keeper.run()
+    core = remembered(keeper)
+    assert keeper._alive() == [core]
+    assert len(core.ledger.places.entries()) == 1
+    core.ledger.mailbox.knock()
+    asked = keeper.asked.pop()
+    assert isinstance(asked, weakref.ref)
+    assert asked() is core
+
+
+def test_a_pool_that_was_shut_down_is_kept_while_it_has_lent(keeper: HandMovedKeeper, works: Works) -> None:
+    """What is lent when a pool is shut down and dropped is closed at the end of the process, as any other."""
+    pool = Pool(works.make, 2, 2, closer=works.close)
+    lent = pool.get()
+    pool.shutdown()
+    del pool
+    gc.collect()
+    keeper.run()
+    assert works.alive == [lent]
+    keeper.exit()
+    assert works.alive == []
+
+
+def test_two_who_look_for_what_is_lost(keeper: HandMovedKeeper, works: Works) -> None:
+    """An entry is finished once, whoever else looks, and whatever is put where lost ones stand meanwhile."""
+    pool = Pool(works.make, 2, 2, closer=works.close)
+    ledger = pool._core.ledger
+    ledger.idle.pop()
+    orphans: deque[Entry[Thing]] = ledger.mailbox.orphans
+    assert len(orphans) == 1
+    pool._core.sweep()
+    pool._core.sweep()
+    keeper.run()
+    assert len(works.closed) == 1
+    assert not orphans
