@@ -140,9 +140,9 @@ class Tracer(Protocol[T_contra]):
     The name is kept. Log lines, ``TimeOut``, ``Pool.owners()``, ``Pool.dump()`` and status pages call the object by it,
     whatever has become of it since. If the tracer fails there is no name: log lines ask again, and show its error.
 
-    ``Pool.stats()`` tells the name, and if there is no ``stats`` hook calls the tracer again, for ``trace``, what it says
-    now. The object may be in use by someone else at that moment: look, do not touch, and ask no server. It may ask
-    the pool, which then shows objects plainly. ::
+    ``Pool.stats()`` tells the name and, without a ``stats`` hook, what the tracer says now, as ``trace``. The object
+    may be in use by someone else at that moment: look, do not touch, and ask no server. It may ask the pool, which
+    then shows objects plainly. ::
 
         class Address(Tracer[Connection]):
             def __call__(self, obj: Connection, /) -> str:
