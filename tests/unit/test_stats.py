@@ -42,6 +42,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "ncleared": int,
     "health_freq": int,
     "now": float,
+    "taken": str,
     "sem": (dict, type(None)),
     "navail": int,
     "nusing": int,
@@ -135,13 +136,21 @@ def test_parameters_are_shown(keeper: HandMovedKeeper, works: Works) -> None:
 
 
 def test_json(keeper: HandMovedKeeper, works: Works) -> None:
-    """str(pool) is the snapshot as JSON, and JSON brings it back unchanged."""
+    """str(pool) is the snapshot as JSON, on lines that people can read, and JSON brings it back unchanged."""
     pool = busy_pool(works)
     stats = pool.stats()
     assert json.loads(json.dumps(stats, allow_nan=False)) == stats
     shown = json.loads(str(pool))
     assert set(shown) == set(stats)
     assert shown["avail"] == stats["avail"]
+    assert [*shown] == [*stats] == [*PoolStats.__annotations__]
+    lines = str(pool).splitlines()
+    assert lines[0] + lines[-1] == "{}"
+    assert lines[2] == '  "name": "books",'
+    assert lines[-7:-5] == ['  "avail": [', f"    {json.dumps(stats['avail'][0])}"]
+    assert lines[-5:-1] == ["  ],", '  "using": [', f"    {json.dumps(stats['using'][0])}", "  ]"]
+    assert len(lines) == 1 + len(KEYS) + 2 + 2 + 1  # a line for each object, too, and for the ends
+    assert str(Pool(Thing, min_size=0)).endswith('  "avail": [],\n  "using": []\n}')
 
 
 def test_times(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
@@ -164,6 +173,23 @@ def test_times(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
     keeper.look_at(pool._core)
     clock.advance(3)
     assert pool.stats()["rel_hk_last"] == -3.0
+
+
+def test_times_are_of_one_kind(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+    """All are seconds to the microsecond; and the two moments that are not told relative to now are ISO 8601, both."""
+    pool = Pool(Thing, 2, 1, hk_delay=100)
+    clock.advance(1 / 3)
+    with pool.obj():
+        clock.advance(1 / 7)
+    clock.advance(1e-8)
+    stats = pool.stats()
+    (idle,) = stats["avail"]
+    assert (idle["last_get"], idle["last_ret"], str(idle["last_ret"])) == (-0.142857, 0.0, "0.0")
+    assert (stats["running"], stats["rel_hk_last"]) == (0.47619, -0.47619)
+    taken, started = datetime.fromisoformat(stats["taken"]), datetime.fromisoformat(stats["started"])
+    assert taken.timestamp() == pytest.approx(stats["now"], abs=1e-5)
+    assert taken >= started
+    assert len(stats["taken"]) == len(stats["started"]) == len("2026-11-29T09:46:45.408645")
 
 
 def test_a_new_object(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:

@@ -1,6 +1,5 @@
 """The public pool."""
 
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -15,7 +14,7 @@ from .config import HookErrors, PoolConfig, expect, set_log_level
 from .dump import dump
 from .lease import Borrowed, Lease, QuietLease
 from .owners import Holding, owners
-from .report import report
+from .report import as_json, report
 from .shelves import REFUSED, WATCHED
 from .stats import PoolStats
 from .upkeep import Upkeep
@@ -359,8 +358,8 @@ class Pool(Generic[T]):
         raise TypeError(f"cannot copy or pickle {self!r}")
 
     def __str__(self) -> str:
-        """The same as ``stats()``, as JSON."""
-        return json.dumps(self.stats(), allow_nan=False)
+        """The same as ``stats()``, as JSON: a line for each key, and one for each object."""
+        return as_json(self.stats())
 
     def __repr__(self) -> str:
         core = self._core

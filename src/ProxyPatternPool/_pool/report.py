@@ -1,6 +1,8 @@
 """The snapshot of a pool: numbers taken with the lock held, the user's hooks asked afterwards."""
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar, cast
 
 from .._sync.native import wall_clock
@@ -30,6 +32,11 @@ def _look(entry: Entry[T], now: float) -> _Seen[T]:
     return _Seen(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, entry.owner, entry.name)
 
 
+def _seconds(time: float) -> float:
+    """To the microsecond: what is behind is noise, and -0.0 is nothing that one reads."""
+    return round(time, 6) + 0.0
+
+
 def _shown(core: Upkeep[T], seen: _Seen[T]) -> ObjectStats:
     return cast(
         ObjectStats,
@@ -37,8 +44,8 @@ def _shown(core: Upkeep[T], seen: _Seen[T]) -> ObjectStats:
             **({} if seen.name is None else {"name": seen.name}),
             **core.lifecycle.shown(seen.obj),
             "uses": seen.uses,
-            "last_get": seen.last_get,
-            "last_ret": seen.last_ret,
+            "last_get": _seconds(seen.last_get),
+            "last_ret": _seconds(seen.last_ret),
             # Put into words without the lock: a patched thread that is asked whether it lives switches.
             "owner": None if seen.owner is None else str(seen.owner),
         },
@@ -81,10 +88,10 @@ def _read(core: Upkeep[T]) -> _Books[T]:
         "ndestroys": places.ndestroys,
         "ntimeouts": ledger.ntimeouts,
         "nrefused": ledger.nrefused,
-        "wait_time": ledger.wait_time,
-        "max_wait": ledger.max_wait,
+        "wait_time": _seconds(ledger.wait_time),
+        "max_wait": _seconds(ledger.max_wait),
         "shutdown": ledger.closed,
-        "retry_in": ledger.backoff.left(core.clock()),
+        "retry_in": _seconds(ledger.backoff.left(core.clock())),
     }
     return _Books(core.clock(), ledger.shelves(), lent, core.last_error, numbers)
 
@@ -98,42 +105,57 @@ def report(core: Upkeep[T]) -> PoolStats:
     now, error = books.now, books.error
     idle = [_look(entry, now) for entry in books.idle]
     lent = [_look(entry, now) for entry in books.lent]
-    running = now - core.started_at
-    return cast(
-        PoolStats,
-        {
-            "id": core.id,
-            "name": core.name,
-            "started": core.started.isoformat(),
-            "min_size": config.min_size,
-            "max_size": config.max_size or 0,
-            "max_use": config.max_use or 0,
-            "timeout": config.timeout,
-            "max_waiting": config.max_waiting,
-            "delay": config.delay or 0.0,
-            "max_lifetime": config.max_lifetime or 0.0,
-            "max_avail_delay": config.max_avail_delay or 0.0,
-            "max_using_delay_warn": config.warn_delay or 0.0,
-            "max_using_delay_kill": config.kill_delay or 0.0,
-            "health_freq": config.health_freq,
-            "health_before_get": config.health_before_get,
-            "backoff": config.backoff and list(config.backoff),
-            "now": wall_clock(),
-            "navail": len(idle),
-            "nusing": len(lent),
-            "running": running,
-            "rel_hk_last": (core.started_at if core.hk_last is None else core.hk_last) - now,
-            "time_per_hk": tally["hk_time"] / max(tally["hk_rounds"], 1),
-            "avail": [_shown(core, seen) for seen in idle],
-            "using": [_shown(core, seen) for seen in lent],
-            "last_error": None if error is None else said(error),
-            "bad_health": tally["bad_health"],
-            "hc_errors": tally["hc_errors"],
-            "hook_errors": tally["hook_errors"],
-            "observer_errors": tally["observer_errors"],
-            "hk_rounds": tally["hk_rounds"],
-            "hk_errors": tally["hk_errors"],
-            "hc_rounds": tally["hc_rounds"],
-            **books.numbers,
-        },
-    )
+    wall = wall_clock()
+    values: dict[str, object] = {
+        "id": core.id,
+        "name": core.name,
+        "started": core.started.isoformat(timespec="microseconds"),
+        "min_size": config.min_size,
+        "max_size": config.max_size or 0,
+        "max_use": config.max_use or 0,
+        "timeout": config.timeout,
+        "max_waiting": config.max_waiting,
+        "delay": config.delay or 0.0,
+        "max_lifetime": config.max_lifetime or 0.0,
+        "max_avail_delay": config.max_avail_delay or 0.0,
+        "max_using_delay_warn": config.warn_delay or 0.0,
+        "max_using_delay_kill": config.kill_delay or 0.0,
+        "health_freq": config.health_freq,
+        "health_before_get": config.health_before_get,
+        "backoff": config.backoff and list(config.backoff),
+        "now": _seconds(wall),
+        "taken": datetime.fromtimestamp(wall).isoformat(timespec="microseconds"),
+        "navail": len(idle),
+        "nusing": len(lent),
+        "running": _seconds(now - core.started_at),
+        "rel_hk_last": _seconds((core.started_at if core.hk_last is None else core.hk_last) - now),
+        "time_per_hk": _seconds(tally["hk_time"] / max(tally["hk_rounds"], 1)),
+        "avail": [_shown(core, seen) for seen in idle],
+        "using": [_shown(core, seen) for seen in lent],
+        "last_error": None if error is None else said(error),
+        "bad_health": tally["bad_health"],
+        "hc_errors": tally["hc_errors"],
+        "hook_errors": tally["hook_errors"],
+        "observer_errors": tally["observer_errors"],
+        "hk_rounds": tally["hk_rounds"],
+        "hk_errors": tally["hk_errors"],
+        "hc_rounds": tally["hc_rounds"],
+        **books.numbers,
+    }
+    return cast(PoolStats, {key: values[key] for key in PoolStats.__annotations__})
+
+
+def as_json(stats: PoolStats) -> str:
+    """Write a snapshot as JSON that people can read, too: a line for each key, and one for each object."""
+    objects = {"avail": stats["avail"], "using": stats["using"]}
+    lines = [f'  "{key}": {_in_json(value)}' for key, value in stats.items() if key not in objects]
+    lines += [f'  "{key}": {_in_lines(each)}' for key, each in objects.items()]
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _in_json(value: object) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _in_lines(objects: list[ObjectStats]) -> str:
+    return "[\n" + ",\n".join(f"    {_in_json(each)}" for each in objects) + "\n  ]" if objects else "[]"

@@ -15,7 +15,7 @@ Text: TypeAlias = str  # one of the keys below is called str
 
 
 class ObjectStats(TypedDict):
-    """One object of a pool. Times are seconds relative to ``PoolStats["now"]``, so 0 or less."""
+    """One object of a pool. Times are in seconds, relative to ``PoolStats["now"]``, and so 0 or less."""
 
     name: NotRequired[Text]
     """What the ``tracer`` hook said when the object was created, if there is one and it did not fail."""
@@ -45,7 +45,7 @@ class SemStats(TypedDict):
 
 
 class PoolStats(TypedDict):
-    """A snapshot of a pool, JSON-compatible. Times are in seconds."""
+    """A snapshot of a pool, JSON-compatible. Times are in seconds, to the microsecond."""
 
     id: int
     """Number of this pool in its process, from 1."""
@@ -54,66 +54,75 @@ class PoolStats(TypedDict):
     started: str
     """When the pool was made, local time, ISO 8601."""
     min_size: int
+    """Objects to be kept, at the least."""
     max_size: int
-    """0: unlimited."""
+    """Objects that there may be; 0: unlimited."""
     max_use: int
-    """0: unlimited."""
+    """Uses after which an object is closed; 0: unlimited."""
     timeout: float | None
-    """Default longest wait; ``None`` for ever."""
+    """Longest wait of a caller who names none; ``None``: for ever."""
     max_waiting: int | None
-    """``None``: unlimited."""
+    """Callers that may wait; ``None``: unlimited."""
     delay: float
-    """Between house-keeping rounds; 0.0: none."""
+    """Time between house-keeping rounds; 0.0: there are none."""
     max_lifetime: float
+    """Age at which an object is closed; 0.0: never."""
     max_avail_delay: float
+    """Time after which an idle object is closed; 0.0: never."""
     max_using_delay_warn: float
+    """Time after which an object that is lent is named in the log; 0.0: never."""
     max_using_delay_kill: float
+    """Time after which an object that is lent is closed; 0.0: never."""
     health_freq: int
+    """Health checks come in every so many house-keeping rounds."""
     health_before_get: float | None
-    """``None``: never."""
+    """Time since it was last used or checked after which an object is checked before a loan; ``None``: never."""
     backoff: list[float] | None
-    """The first and the longest; ``None``: callers are not held back."""
+    """The first and the longest time between attempts to create while they fail; ``None``: no caller is held back."""
     now: float
     """When this snapshot was taken, seconds since the epoch."""
+    taken: str
+    """The same as ``now``, local time, ISO 8601."""
+    running: float
+    """How long the pool has existed."""
+    rel_hk_last: float
+    """When the last house-keeping round began, relative to now; minus ``running`` if there was none."""
+    time_per_hk: float
+    """Time spent on house keeping, hooks and looks between the rounds included, for each round so far."""
+    shutdown: bool
+    """Whether nobody is served any more."""
     sem: SemStats | None
     """Free places and bound; ``None`` if unlimited."""
-    retry_in: float
-    """Until something may be created for a caller again after a failure; 0.0: now."""
+    nobjs: int
+    """Places taken: objects being created, idle, lent, checked or being closed."""
     navail: int
     """Idle objects."""
     nusing: int
     """Lent objects."""
     ntodel: int
     """Objects being closed."""
+    nstale: int
+    """Objects from before the last ``drain``, still lent, being created or being closed; 0: it is over."""
     nwaiting: int
     """Callers in the queue."""
-    running: float
-    """How long the pool has existed."""
-    rel_hk_last: float
-    """When the last house-keeping round began, relative to now; minus ``running`` if there was none."""
-    time_per_hk: float
-    """Seconds spent on house keeping, hooks and looks between the rounds included, for each round so far."""
-    shutdown: bool
-    avail: list[ObjectStats]
-    """Idle objects, coldest first."""
-    using: list[ObjectStats]
-    """Lent objects."""
-    nobjs: int
-    """Places taken: objects being created, idle, lent, checked or being closed."""
+    retry_in: float
+    """Time until something may be created for a caller again after a failure; 0.0: now."""
+    last_error: str | None
+    """The error of the last creation; ``None`` if it did not fail."""
     ncreated: int
     """Objects created."""
     ncreating: int
-    """Creations attempted, the seed's meaning: those that came to an object, those that failed, those under way now."""
+    """Creations attempted: those that came to an object, those that failed, those under way now."""
     nerrors: int
-    """Creations that failed, in the factory or (``hook_errors="discard"``) in the opener; those have created, too."""
-    last_error: str | None
-    """The error of the last creation, if it failed."""
+    """Creations that failed: the factory did, or, with ``hook_errors="discard"``, the opener."""
     nuses: int
     """Loans to callers, those included that ended at once: the getter, or a look before the loan, found no good."""
     nborrows: int
     """Times an object was taken out: loans, and health checks in rounds."""
     nreturns: int
     """Times an object taken out came back or was taken back: ``nborrows`` less what is out now."""
+    ndestroys: int
+    """Objects closed, for whatever reason."""
     nkilled: int
     """Objects closed because they were kept too long."""
     nrecycled: int
@@ -124,14 +133,10 @@ class PoolStats(TypedDict):
     """Objects closed at the end of their ``max_lifetime``."""
     ndrained: int
     """Objects closed because of a ``drain``."""
-    nstale: int
-    """Objects from before the last ``drain``, still lent, being created or being closed; 0: it is over."""
     nshed: int
     """Objects closed because a ``resize`` left too many."""
     ncleared: int
     """Objects closed by ``clear``."""
-    ndestroys: int
-    """Objects closed, for whatever reason."""
     nhealth: int
     """Health checks of objects, in rounds and before loans."""
     bad_health: int
@@ -153,9 +158,13 @@ class PoolStats(TypedDict):
     nrefused: int
     """Callers who got nothing since ``max_waiting`` others were waiting."""
     wait_time: float
-    """Seconds spent in the queue, all callers together."""
+    """Time spent in the queue, all callers together."""
     max_wait: float
     """Longest time spent in the queue."""
+    avail: list[ObjectStats]
+    """Idle objects, coldest first."""
+    using: list[ObjectStats]
+    """Lent objects."""
 
 
 ENDS: dict[Text, DiscardReason] = {
