@@ -113,7 +113,9 @@ def test_a_proxy_without_a_pool(clock: HandMovedClock, keeper: HandMovedKeeper) 
         checked.append(thing)
         return False
 
-    thing = proxy(fun=Thing, name="db", health=check, health_before_get=0.0, max_lifetime=1.0, observer=observer)
+    thing = proxy(
+        fun=Thing, max_size=None, name="db", health=check, health_before_get=0.0, max_lifetime=1.0, observer=observer
+    )
     observer.watch(thing)
     first = control(thing).get()
     clock.advance(2.0)

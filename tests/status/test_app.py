@@ -574,7 +574,7 @@ def test_proxies_and_dropped_pools(works: Works) -> None:
     pool = Pool(works.make, name="gone")
     app = status_app(unset, orders, db, pool)
     del pool
-    unset_yet = "no pool yet: the proxy is not set, or has no max_size"
+    unset_yet = "no pool yet: the proxy is not set, or was made without one"
     states = {pool["name"]: pool["state"] for pool in data_of(app)["pools"]}
     assert states == {
         "proxy 1": unset_yet,

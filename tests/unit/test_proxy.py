@@ -554,11 +554,11 @@ def test_set_pool_for_a_function_without_one(keeper: HandMovedKeeper) -> None:
     works = Works()
     db = Proxy(fun=works.make, closer=works.close)
     assert db.number == 0
-    db._set_pool(timeout=5.0)
+    db._set_pool(tracer=str)
     assert db._pool is None
     assert db.number == 0
     assert len(works.closed) == 1
-    db._set_pool(max_size=2, log_level=logging.getLogger("ppp").level)
+    db._set_pool(max_size=2, timeout=5.0, log_level=logging.getLogger("ppp").level)
     assert db._pool is not None
     assert db._pool.stats()["timeout"] == 5.0
     assert len(works.closed) == 2
@@ -816,7 +816,7 @@ def test_killed_objects(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
 
 def test_killed_objects_without_a_pool(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
     """Nor does an owner keep a closed object where there is no pool to give it back to, nor a closer."""
-    db = Proxy(fun=Thing, max_using_delay_kill=10.0)
+    db = Proxy(fun=Thing, max_size=None, max_using_delay_kill=10.0)
     first = db._get_obj()
     other = Caller(db._get_obj).result()
     assert other is not first

@@ -19,7 +19,7 @@ from .._scope.thread import ThreadSlot
 from .._sync.caller import is_patcher
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .lookups import name_spaces, take_after
-from .parameters import PoolOverrides, PoolParameters, check
+from .parameters import PoolOverrides, PoolParameters, Unsaid, bound_of, check, unsaid
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Control(Generic[T]):
         proxy_class: type[object],
         names: tuple[str, ...],
         scope: "Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]",
-        max_size: int | None,
+        max_size: "int | Unsaid | None",
         parameters: PoolParameters[T],
         *,
         auto_return: bool,
@@ -55,8 +55,8 @@ class Control(Generic[T]):
         self._auto_return = auto_return
         self._max_size = max_size
         self._parameters = parameters
-        check(max_size, parameters)
-        if max_size is not None and scope is Scope.SHARED:
+        check(bound_of(max_size), parameters)
+        if scope is Scope.SHARED and not isinstance(max_size, Unsaid | None):
             raise ProxyException(_NO_POOL)
         self._slots: dict[str, Slot[T]] = {}
         if isinstance(scope, Scope):
@@ -112,7 +112,7 @@ class Control(Generic[T]):
     def set_fun(self, fun: Callable[[int], T]) -> None:
         """Forward to what a function makes.
 
-        With ``max_size`` the pool is made here, and ``min_size`` objects in it.
+        If there is to be a pool it is made here, and ``min_size`` objects in it.
 
         Args:
             fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
@@ -122,18 +122,20 @@ class Control(Generic[T]):
         """
         Hooks(fun)  # as a pool will, which may be made much later
         content: Content[T]
+        bound = bound_of(self._max_size)
         if self._scope is Scope.SHARED:
             content = MadeOnce(fun, self._parameters)
-        elif self._max_size is None:
+        elif bound is None:
             content = MadeForEach(fun, self._parameters)
         else:
-            content = Pooled(fun, self._max_size, self._parameters, auto_return=self._auto_return)
+            content = Pooled(fun, bound, self._parameters, auto_return=self._auto_return)
         self._replace(content)
 
     def set_pool(self, **parameters: Unpack[PoolOverrides[T]]) -> None:
         """Override parameters of the pool, which does not exist yet.
 
-        A function that was set without a pool gets one if there is a ``max_size`` now: it is set anew.
+        A function that was set without a pool gets one if there is a ``max_size`` now, or if none was ever given and
+        there is a parameter now that only a pool can honour: it is set anew.
 
         Raises:
             ProxyException: the pool exists already, or the scope is SHARED.
@@ -142,10 +144,12 @@ class Control(Generic[T]):
             raise ProxyException("cannot override pool parameters once initialized")
         # No variable here has the name of a parameter: pyright's hover would show that one.
         bound = parameters.pop("max_size", self._max_size)
+        if isinstance(bound, Unsaid):
+            bound = unsaid([*bound.of_a_pool, *parameters])
         level = parameters.pop("log_level", None)
         merged = cast("PoolParameters[T]", {**self._parameters, **parameters})
-        check(bound, merged)
-        if bound is not None and self._scope is Scope.SHARED:
+        check(bound_of(bound), merged)
+        if self._scope is Scope.SHARED and not isinstance(bound, Unsaid | None):
             raise ProxyException(_NO_POOL)
         if level is not None:
             set_log_level(level)

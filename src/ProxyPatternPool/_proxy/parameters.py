@@ -1,7 +1,10 @@
 """The parameters of a proxy that are its pool's: typed once, and checked before there is a pool."""
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from types import FunctionType
+from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import TypedDict
 
@@ -101,10 +104,83 @@ class PoolOverrides(_Options[T], Generic[T], total=False, closed=True):
     max_size: int | None
     """Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.
 
-    Without a pool each owner has an object made for it, and closed when it ends.
+    Not given: 0 if a parameter is given that only a pool can honour, such as ``min_size``, ``timeout`` or ``health``,
+    and else ``None``. Without a pool each owner has an object made for it, and closed when it ends.
     """
     log_level: int | str | None
     """Level to set on the package's logger, ``logging.getLogger("ppp")``."""
+
+
+_ONLY_OF_A_POOL = frozenset(
+    {
+        "min_size",
+        "timeout",
+        "max_use",
+        "max_waiting",
+        "max_lifetime",
+        "max_avail_delay",
+        "max_using_delay",
+        "max_using_delay_kill",
+        "health",
+        "health_freq",
+        "health_before_get",
+        "backoff",
+        "hk_delay",
+        "delay",
+        "stats",
+        "observer",
+    }
+)
+"""What only a pool can honour: who gives one of these, whatever its value, has a pool."""
+
+
+@dataclass(frozen=True)
+class Unsaid:
+    """Stands for a ``max_size`` that was not given."""
+
+    of_a_pool: tuple[str, ...] = ()
+    """Parameters that were given, and that only a pool can honour."""
+
+
+def unsaid(names: Iterable[str]) -> Unsaid:
+    """Say what stands for ``max_size`` beside the parameters of these names."""
+    return Unsaid(tuple(name for name in names if name in _ONLY_OF_A_POOL))
+
+
+def bound_of(max_size: "int | Unsaid | None") -> int | None:
+    """Find out whether there is a pool, as a ``max_size`` that was given says it."""
+    if isinstance(max_size, Unsaid):
+        return 0 if max_size.of_a_pool else None
+    return max_size
+
+
+def meaningless(max_size: object, *, made: bool) -> str | None:
+    """Name what was given though it is a pool's, for one object for all; ``None`` if a ``max_size`` was, too.
+
+    An object that is made once comes from a pool of ours, which waits and tells observers.
+    """
+    if not isinstance(max_size, Unsaid):
+        return None
+    return ", ".join(name for name in max_size.of_a_pool if not (made and name in ("timeout", "observer")))
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def noting(function: F) -> F:
+    """Give a function with the parameters of a proxy an ``Unsaid`` as ``max_size`` where its caller gives none.
+
+    A default could not tell ``min_size=1`` from no ``min_size``, nor ``max_size=None`` from no ``max_size``.
+    """
+    place = cast(FunctionType, function).__code__.co_varnames.index("max_size")
+
+    @wraps(function)
+    def called(*args: Any, **parameters: Any) -> Any:
+        if len(args) <= place and "max_size" not in parameters:
+            parameters["max_size"] = unsaid(parameters)
+        return function(*args, **parameters)
+
+    return cast(F, called)
 
 
 _HOOKS = ("opener", "getter", "retter", "closer", "health", "stats", "tracer")

@@ -16,7 +16,7 @@ from .._scope.select import Scope as _Scope
 from .control import Control
 from .forwarding import Forwarding, Made, forwarding_class
 from .operators import WAY, Way
-from .parameters import PoolOverrides, PoolParameters
+from .parameters import PoolOverrides, PoolParameters, meaningless, noting
 
 T = TypeVar("T", default=Any)
 
@@ -89,7 +89,8 @@ class Proxy(Forwarding, Generic[T]):
             scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
             log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
             max_size: Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.
-                Without a pool each owner has an object made for it, and closed when it ends.
+                Not given: 0 if a parameter is given that only a pool can honour, such as ``min_size``, ``timeout`` or
+                ``health``; else ``None``. Without a pool each owner has an object made for it, closed when it ends.
             auto_return: Whether an owner that ends gives its object back to the pool.
                 If not, it is lost to the pool unless ``_ret_obj`` is called.
             min_size: Keep at least this many; the house keeper creates what is missing.
@@ -132,8 +133,13 @@ class Proxy(Forwarding, Generic[T]):
         expect("auto_return", auto_return, bool, "True or False")
         if log_level is not None:
             set_log_level(log_level)
-        if obj is not None and max_size is not None:
+        for_all = obj is not None or scope is _Scope.SHARED
+        ignored = meaningless(max_size, made=obj is None) if for_all else None
+        if obj is not None and max_size is not None and ignored is None:
             raise ProxyException("one object for all needs no pool: leave max_size out, or set a function")
+        if ignored:
+            whose = "a proxy" if name is None else f"proxy {name!r}"
+            log.warning("%s has one object for all and no pool, to which these would belong: %s", whose, ignored)
         pool: PoolParameters[T] = {
             "min_size": min_size,
             "timeout": timeout,
@@ -186,6 +192,8 @@ class Proxy(Forwarding, Generic[T]):
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+    else:
+        __init__ = noting(__init__)
 
     def set(self, obj: T | None = None, fun: Callable[[int], T] | None = None) -> Self:
         """Set what to forward to: exactly one of an object for all, and a function that makes one for each owner.

@@ -1,7 +1,7 @@
 """A proxy typed as what it stands for, and the way back from there."""
 
 from collections.abc import Callable
-from typing import Any, Optional, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, cast, overload
 
 from .._errors import ProxyException
 from .._observe import Observer
@@ -9,6 +9,7 @@ from .._pool.config import HookErrors
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope
 from .control import Control
+from .parameters import noting
 from .proxy import Proxy, control_of
 
 T = TypeVar("T")
@@ -65,7 +66,8 @@ def proxy(
         scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
         log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
         max_size: Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.
-            Without a pool each owner has an object made for it, and closed when it ends.
+            Not given: 0 if a parameter is given that only a pool can honour, such as ``min_size``, ``timeout`` or
+            ``health``; else ``None``. Without a pool each owner has an object made for it, closed when it ends.
         auto_return: Whether an owner that ends gives its object back to the pool.
             If not, it is lost to the pool unless ``_ret_obj`` is called.
         min_size: Keep at least this many; the house keeper creates what is missing.
@@ -138,6 +140,10 @@ def proxy(
         observer=observer,
     )
     return cast(T, made)
+
+
+if not TYPE_CHECKING:
+    proxy = noting(proxy)  # so that the proxy is told
 
 
 @overload

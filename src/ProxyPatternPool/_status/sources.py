@@ -49,7 +49,7 @@ class OfPool(Source):
 class OfProxy(Source):
     """A proxy, which gets its pool later, or another one, or none."""
 
-    absent = "no pool yet: the proxy is not set, or has no max_size"
+    absent = "no pool yet: the proxy is not set, or was made without one"
 
     def __init__(self, control: Control[Any], name: str) -> None:
         self._control = control
