@@ -10,8 +10,23 @@ from ._errors import (
     TimeOut,
     TooManyWaiting,
 )
-from ._hooks import Closer, Factory, Getter, HealthCheck, Hooks, Opener, Retter, StatsHook, Tracer
+from ._hooks import (
+    Closer,
+    Factory,
+    FunHook,
+    Getter,
+    HealthCheck,
+    HealthHook,
+    Hooks,
+    Opener,
+    PoolHook,
+    Retter,
+    StatsHook,
+    TraceHook,
+    Tracer,
+)
 from ._observe import DiscardReason, HookName, PoolObserver, observers
+from ._pool import log
 from ._pool.config import HookErrors
 from ._pool.lease import Lease
 from ._pool.owners import Holding
@@ -24,13 +39,17 @@ from ._proxy.typed import control, proxy
 from ._scope.base import Kept, ScopeStrategy
 from ._scope.select import Scope
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Closer",
     "Control",
     "DiscardReason",
     "Factory",
+    "FunHook",
     "Getter",
     "HealthCheck",
+    "HealthHook",
     "Holding",
     "HookError",
     "HookErrors",
@@ -44,6 +63,7 @@ __all__ = [
     "Pool",
     "PoolClosed",
     "PoolException",
+    "PoolHook",
     "PoolObserver",
     "PoolOverrides",
     "PoolParameters",
@@ -57,8 +77,10 @@ __all__ = [
     "StatsHook",
     "TimeOut",
     "TooManyWaiting",
+    "TraceHook",
     "Tracer",
     "control",
+    "log",
     "observers",
     "proxy",
 ]

@@ -10,7 +10,7 @@ None is runtime-checkable: ``isinstance`` could see no more than that something 
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -154,6 +154,16 @@ class Tracer(Protocol[T_contra]):
     @abstractmethod
     def __call__(self, obj: T_contra, /) -> str: ...
 
+
+# The existing module's names for them; there they say nothing of what is pooled.
+FunHook: TypeAlias = Factory[Any]
+"""Any factory."""
+PoolHook: TypeAlias = Opener[Any]
+"""Any opener, getter, retter or closer."""
+HealthHook: TypeAlias = HealthCheck[Any]
+"""Any health check."""
+TraceHook: TypeAlias = Tracer[Any]
+"""Any tracer."""
 
 _PROTOCOLS: frozenset[type] = frozenset({Factory, Opener, Getter, Retter, Closer, HealthCheck, StatsHook, Tracer})
 

@@ -19,7 +19,7 @@ object of the pool is a connection there; all have the attribute ``db.client.con
 - ``db.client.connection.create_time``, ``.wait_time``, ``.use_time``: histograms of how long, in seconds, creations
   took, ``get`` took until it had the object, and objects were kept
 
-Needs opentelemetry-api: ``pip install 'ProxyPatternPool[opentelemetry]'``, and an SDK, which is the application's to
+Needs opentelemetry-api, or the extra ``opentelemetry``, and an SDK, which is the application's to
 choose. docs/metrics.md has more.
 """
 
@@ -46,7 +46,7 @@ try:
 except ImportError as _error:
     raise ImportError(
         "ProxyPatternPool.opentelemetry needs opentelemetry-api, which cannot be imported: "
-        "pip install 'ProxyPatternPool[opentelemetry]'"
+        "pip install opentelemetry-api (this package's extra 'opentelemetry')"
     ) from _error
 
 __all__ = ["OpenTelemetryObserver"]

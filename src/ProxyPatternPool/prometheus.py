@@ -22,7 +22,7 @@ name:
 - ``ppp_discards_total``: objects that left the pool, with the ``reason``
 - ``ppp_hook_errors_total``: hooks that raised, with the ``hook``
 
-Needs prometheus_client: ``pip install 'ProxyPatternPool[prometheus]'``. docs/metrics.md has more.
+Needs prometheus_client: ``pip install prometheus-client``, or the extra ``prometheus``. docs/metrics.md has more.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ try:
 except ImportError as _error:
     raise ImportError(
         "ProxyPatternPool.prometheus needs prometheus_client, which cannot be imported: "
-        "pip install 'ProxyPatternPool[prometheus]'"
+        "pip install prometheus-client (this package's extra 'prometheus')"
     ) from _error
 
 __all__ = ["PrometheusObserver"]

@@ -9,7 +9,7 @@ A small WSGI application, to be mounted beside one's own::
 
 ``?format=json`` has the same data for programs: a ``StatusData``.
 
-Needs werkzeug: ``pip install 'ProxyPatternPool[werkzeug]'``. docs/status.md says who can see what.
+Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/status.md says who can see what.
 """
 
 import json
@@ -28,7 +28,8 @@ try:
     from ._status.page import POLICY, fragment, page
 except ImportError as _error:
     raise ImportError(
-        "ProxyPatternPool.status needs werkzeug, which cannot be imported: pip install 'ProxyPatternPool[werkzeug]'"
+        "ProxyPatternPool.status needs werkzeug, which cannot be imported: "
+        "pip install werkzeug (this package's extra 'werkzeug')"
     ) from _error
 
 __all__ = [

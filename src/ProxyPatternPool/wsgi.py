@@ -17,7 +17,7 @@ wants an ignore of ``method-assign``, or, without this module::
 That is too early for a response that is still being made when its view has returned: the middleware is not, and
 ``flask.stream_with_context`` makes Flask wait for the end of the response.
 
-Needs werkzeug: ``pip install 'ProxyPatternPool[werkzeug]'``. docs/servers.md says which server needs what.
+Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/servers.md says which server needs what.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,8 @@ try:
     from werkzeug.wsgi import ClosingIterator
 except ImportError as _error:
     raise ImportError(
-        "ProxyPatternPool.wsgi needs werkzeug, which cannot be imported: pip install 'ProxyPatternPool[werkzeug]'"
+        "ProxyPatternPool.wsgi needs werkzeug, which cannot be imported: "
+        "pip install werkzeug (this package's extra 'werkzeug')"
     ) from _error
 
 __all__ = ["ReturnMiddleware"]

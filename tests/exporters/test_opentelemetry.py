@@ -365,6 +365,6 @@ except ImportError as error:
 """
     message = (
         "ProxyPatternPool.opentelemetry needs opentelemetry-api, which cannot be imported: "
-        "pip install 'ProxyPatternPool[opentelemetry]'"
+        "pip install opentelemetry-api (this package's extra 'opentelemetry')"
     )
     assert run_code(script) == [message]

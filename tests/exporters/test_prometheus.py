@@ -370,7 +370,7 @@ except ImportError as error:
 """
     message = (
         "ProxyPatternPool.prometheus needs prometheus_client, which cannot be imported: "
-        "pip install 'ProxyPatternPool[prometheus]'"
+        "pip install prometheus-client (this package's extra 'prometheus')"
     )
     assert run_code(script) == [message]
 

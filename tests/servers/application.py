@@ -49,7 +49,7 @@ def ordered(what: str, *order: str) -> Served:
 
 def scope_and_way(scope: str, way: str) -> tuple[Scope, Way]:
     """As the command line says."""
-    return Scope(scope), next(known for known in WAYS if known == way)
+    return Scope[scope], next(known for known in WAYS if known == way)
 
 
 @contextmanager

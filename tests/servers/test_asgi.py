@@ -20,7 +20,7 @@ KINDS = ["fastapi", "starlette"]
 
 @contextmanager
 def uvicorn(kind: str, scope: Scope) -> Generator[Running]:
-    order = [scope.value, "nothing", str(PATIENCE), "1"]
+    order = [scope.name, "nothing", str(PATIENCE), "1"]
     with served(lambda fd: ["-W", "error", "-m", "tests.servers.scripts.asgi", kind, str(fd), *order]) as running:
         yield running
 

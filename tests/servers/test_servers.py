@@ -22,13 +22,13 @@ SHORT = 0.05
 def threads(
     server: str, scope: Scope = Scope.AUTO, way: Way = "nothing", timeout: float = PATIENCE, meeting: int = 1
 ) -> Generator[Running]:
-    with served(threads_command(server, THREADS, "squares", scope.value, way, str(timeout), str(meeting))) as running:
+    with served(threads_command(server, THREADS, "squares", scope.name, way, str(timeout), str(meeting))) as running:
         yield running
 
 
 @contextmanager
 def hub(hub: str, mode: str, scope: Scope, way: Way = "nothing", timeout: float = PATIENCE) -> Generator[Running]:
-    with served(hubs_command(hub, mode, "squares", scope.value, way, str(timeout), "1")) as running:
+    with served(hubs_command(hub, mode, "squares", scope.name, way, str(timeout), "1")) as running:
         yield running
 
 
@@ -54,7 +54,7 @@ def test_werkzeug(scope: Scope) -> None:
 )
 def test_greenlets(name: str, mode: str, scope: Scope | None) -> None:
     """A greenlet for each connection: objects come back by themselves."""
-    with hub(name, mode, scope or Scope(name)) as server:
+    with hub(name, mode, scope or Scope[name.upper()]) as server:
         squares(server)
         nothing_is_lost(server)
 

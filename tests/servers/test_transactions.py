@@ -92,7 +92,7 @@ class Client:
 
 @contextmanager
 def client_of(database: Server, row: Row, way: Way, checked: str = "unchecked") -> Generator[Client]:
-    order = [row.scope.value, way, checked]
+    order = [row.scope.name, way, checked]
     environment = {"CONNINFO": database.conninfo, "ORDER": " ".join(order)}
     with served(row.command(*order), environment) as server:
         with closing(Client(server, database)) as client:

@@ -244,7 +244,10 @@ except ImportError as error:
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=DEADLINE, check=False
     )
     assert (done.stdout, done.stderr) == (
-        "ProxyPatternPool.wsgi needs werkzeug, which cannot be imported: pip install 'ProxyPatternPool[werkzeug]'\n",
+        (
+            "ProxyPatternPool.wsgi needs werkzeug, which cannot be imported: "
+            "pip install werkzeug (this package's extra 'werkzeug')\n"
+        ),
         "",
     )
 

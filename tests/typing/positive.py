@@ -13,17 +13,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
-from typing import Generic, NewType, Protocol, TypeVar
+from typing import Any, Generic, NewType, Protocol, TypeVar
 
 from typing_extensions import Unpack, assert_type, override
 
+import ProxyPatternPool
 from ProxyPatternPool import (
     Closer,
     Control,
     DiscardReason,
     Factory,
+    FunHook,
     Getter,
     HealthCheck,
+    HealthHook,
     Holding,
     HookError,
     HookErrors,
@@ -36,6 +39,7 @@ from ProxyPatternPool import (
     Pool,
     PoolClosed,
     PoolException,
+    PoolHook,
     PoolObserver,
     PoolOverrides,
     PoolParameters,
@@ -49,8 +53,10 @@ from ProxyPatternPool import (
     ScopeStrategy,
     StatsHook,
     TimeOut,
+    TraceHook,
     Tracer,
     control,
+    log,
     observers,
     proxy,
 )
@@ -631,6 +637,29 @@ def a_proxy_is_subclassed() -> None:
     assert_type(reference.reset(), bool)
     assert_type(control(reference), Control[Connection])
     assert reference.host == "remote"
+
+
+# --- code written for the existing module
+
+
+def pool_of_anything(fun: FunHook, opener: PoolHook, health: HealthHook, tracer: TraceHook) -> Pool[Any]:
+    return Pool(fun, 4, 1, 5.0, 100, None, 30.0, None, 1, 0.0, opener, None, None, opener, health, None, tracer, None)
+
+
+def old_names_and_old_ways() -> None:
+    pool = pool_of_anything(connect, set_up, is_well, describe)
+    assert_type(pool.get(), Any)
+    pool.shutdown(delay=0.5)
+    made = Pool(connect, 4, 1, 5.0, 100, 60.0, 30.0, 60.0, 1, 0.0, set_up)
+    assert_type(made.get(), Connection)
+    Pool(
+        connect, max_use=None, max_lifetime=None, max_avail_delay=None, max_using_delay=None, max_using_delay_kill=None
+    )
+    assert_type(Proxy(fun=connect, set_name=None, max_use=None, min_size=1), Proxy[Connection])
+    assert_type(proxy(fun=connect, set_name=None, max_avail_delay=None), Connection)
+    assert Proxy.Scope(3) in (Scope.VERSATILE, Scope.WERKZEUG)
+    assert_type(ProxyPatternPool.__version__, str)
+    ProxyPatternPool.log.setLevel(log.level)
 
 
 # --- the typed proxy: for checkers and editors it is the object

@@ -213,8 +213,8 @@ WRONG: dict[str, dict[str, object]] = {
     "timeout": {"timeout": "5"},
     "max_use": {"max_use": 1.5},
     "max_waiting": {"max_waiting": 1.5},
-    "max_lifetime": {"max_lifetime": None},
-    "max_avail_delay": {"max_avail_delay": None},
+    "max_lifetime": {"max_lifetime": "30"},
+    "max_avail_delay": {"max_avail_delay": "30"},
     "max_using_delay": {"max_using_delay": "30"},
     "max_using_delay_kill": {"max_using_delay_kill": "30"},
     "health_freq": {"health_freq": 0.5},
@@ -238,7 +238,7 @@ WRONG: dict[str, dict[str, object]] = {
 }
 OF_PROXIES: dict[str, dict[str, object]] = {
     "scope": {"scope": "thread"},
-    "set_name": {"set_name": None},
+    "set_name": {"set_name": 3},
     "auto_return": {"auto_return": None},
 }
 

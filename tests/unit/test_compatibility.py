@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import typing
+from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 
-from ProxyPatternPool import Control, Proxy, ProxyException, Scope, control, proxy
+import ProxyPatternPool
+from ProxyPatternPool import (
+    Control,
+    Factory,
+    HealthCheck,
+    Opener,
+    Pool,
+    PoolClosed,
+    PoolValueError,
+    Proxy,
+    ProxyException,
+    Scope,
+    Tracer,
+    control,
+    proxy,
+)
 from ProxyPatternPool._proxy.parameters import PoolOverrides
 
 from .clock import HandMovedKeeper
-from .helpers import Thing, Works, said
+from .helpers import ROOT, Caller, Naps, Thing, Works, said
 
 # --- when there is a pool
 
@@ -188,3 +206,213 @@ def test_what_notes_the_names_is_not_seen(function: Any) -> None:
     assert "max_size: Take objects from a pool" in function.__doc__
     with pytest.raises(TypeError, match=rf"{function.__name__}\(\) got an unexpected keyword argument 'max_siz'"):
         function(*([Proxy()] if function is not proxy else []), max_siz=3)
+
+
+# --- names
+
+
+def test_version() -> None:
+    """The package says which version it is, and means the one that it is built as."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'\nversion = "{ProxyPatternPool.__version__}"\n' in project
+
+
+def test_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The package's logger is where the existing module had it."""
+    assert ProxyPatternPool.log is logging.getLogger("ppp")
+    ProxyPatternPool.log.warning("seen")
+    assert said(caplog) == ["seen"]
+
+
+def test_names_of_hooks() -> None:
+    """The existing module's types of hooks can be imported, and are ours."""
+    names = [ProxyPatternPool.FunHook, ProxyPatternPool.PoolHook, ProxyPatternPool.HealthHook]
+    assert [typing.get_origin(name) for name in names] == [Factory, Opener, HealthCheck]
+    assert typing.get_origin(ProxyPatternPool.TraceHook) is Tracer
+
+
+def test_delete_is_an_old_name_of_shutdown(keeper: HandMovedKeeper, works: Works) -> None:
+    """It closes what there is and serves nobody any more; who calls it is warned, in the line that does."""
+    pool: Any = Pool(works.make, 2, closer=works.close)
+    with pytest.warns(DeprecationWarning, match="shutdown") as warned:
+        pool.__delete__()
+    assert warned[0].filename == __file__
+    assert works.alive == []
+    with pytest.raises(PoolClosed):
+        pool.get()
+
+
+def test_delete_makes_no_descriptors(keeper: HandMovedKeeper, works: Works) -> None:
+    """A pool is an attribute of a class like any other: an instance may have its own, and take it away again."""
+
+    class Service:
+        pool = Pool(works.make, 2, closer=works.close)
+
+    service = Service()
+    assert not inspect.isdatadescriptor(Service.pool)
+    service.pool = Pool(works.make, 1, closer=works.close)
+    assert service.pool is not Service.pool
+    del service.pool
+    assert service.pool is Service.pool
+    assert service.pool.get() in works.alive
+
+
+def test_delete_keeps_no_pool(keeper: HandMovedKeeper, works: Works) -> None:
+    """A pool that is dropped closes its objects at once, as if it had no such name."""
+    pool = Pool(works.make, closer=works.close)
+    del pool
+    keeper.run()
+    assert works.alive == []
+
+
+def test_number_of_objects(keeper: HandMovedKeeper, works: Works) -> None:
+    """``_nobjs`` is how many objects there are in the pool, whoever has them."""
+    db = Proxy(max_size=3, min_size=2, closer=works.close)
+    assert db._nobjs == 0
+    db.set_fun(works.make)
+    assert db._nobjs == 2
+    assert db._pool is not None
+    assert len({db._pool.get(), db._pool.get(), db._get_obj()}) == db._nobjs == 3
+    control(db).discard()
+    assert db._nobjs == 2
+
+
+def test_number_of_objects_without_a_pool(keeper: HandMovedKeeper, works: Works) -> None:
+    """There ``_nobjs`` is how many were made so far, or given."""
+    assert Proxy()._nobjs == 0
+    assert Proxy(Thing(5))._nobjs == 1
+    each = Proxy(fun=works.make)
+    assert each._nobjs == 0
+    assert [Caller(lambda: (each.number, each._nobjs)).result() for _ in range(3)] == [(0, 1), (1, 2), (2, 3)]
+    shared = Proxy(fun=works.make, scope=Scope.SHARED)
+    assert (shared._nobjs, shared.number, shared._nobjs) == (0, 0, 1)
+
+
+# --- signatures
+
+
+def test_the_order_of_parameters(keeper: HandMovedKeeper, works: Works) -> None:
+    """Up to ``log_level`` they may be given by position, in the existing module's order; ours by name alone."""
+    names = list(inspect.signature(Pool).parameters)
+    order = ["fun", "max_size", "min_size", "timeout", "max_use", "max_avail_delay", "max_using_delay"]
+    order += ["max_using_delay_kill", "health_freq", "delay", "opener", "getter", "retter", "closer", "health"]
+    order += ["stats", "tracer", "log_level"]
+    assert names[: len(order)] == order
+    done: list[str] = []
+
+    def hook(name: str) -> Callable[[Thing], bool]:
+        def called(thing: Thing) -> bool:
+            done.append(name)
+            return True
+
+        return called
+
+    hooks = hook("opener"), hook("getter"), hook("retter"), hook("closer"), hook("health")
+    pool = Pool(works.make, 4, 1, 1.5, 7, 40.0, 20.0, 30.0, 2, 5.0, *hooks, lambda _: "seen", str, "INFO")
+    stats = pool.stats()
+    assert (stats["max_size"], stats["min_size"], stats["timeout"], stats["max_use"]) == (4, 1, 1.5, 7)
+    assert (stats["max_avail_delay"], stats["max_using_delay_warn"], stats["max_using_delay_kill"]) == (
+        40.0,
+        20.0,
+        30.0,
+    )
+    assert (stats["health_freq"], stats["delay"], stats["avail"][0].get("stats")) == (2, 5.0, "seen")
+    pool.ret(pool.get())
+    pool.housekeep()
+    pool.housekeep()
+    pool.shutdown()
+    assert done == ["opener", "getter", "retter", "health", "closer"]
+    with pytest.raises(TypeError, match="positional"):
+        Pool(works.make, *[0] * len(order))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+LIMITS = ["max_use", "max_lifetime", "max_avail_delay", "max_using_delay", "max_using_delay_kill"]
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_none_is_no_limit(name: str, keeper: HandMovedKeeper) -> None:
+    """``None`` switches a limit off, in a pool and in a proxy."""
+    off: dict[str, Any] = {name: None}
+    shown = {"max_using_delay": "max_using_delay_warn"}.get(name, name)
+    in_a_proxy = Proxy(fun=Thing, **off)._pool
+    assert in_a_proxy is not None
+    for pool in (Pool(Thing, **off), in_a_proxy):
+        stats: Any = pool.stats()
+        assert stats[shown] == 0
+        assert keeper.look_at(pool._core) is None
+
+
+def test_delay_of_a_shutdown(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+    """``shutdown(delay=…)`` waits as long as ``shutdown(timeout=…)``, and to give both is an error."""
+    pool = Pool(works.make, 1, closer=works.close)
+    thing = pool.get()
+    with pytest.raises(PoolValueError, match=r"^timeout \(1.0\) and delay \(2.0\) are the same: give only one$"):
+        pool.shutdown(1.0, delay=2.0)
+    with pytest.raises(PoolValueError, match=r"^delay must be 0 or more seconds, not -1$"):
+        pool.shutdown(delay=-1)
+    naps.meanwhile.append(lambda: pool.ret(thing))
+    pool.shutdown(delay=3.0)
+    assert naps.asked == [3.0]
+    assert works.alive == []
+    pool.shutdown(delay=None)
+
+
+def test_no_name_to_set_by() -> None:
+    """``set_name=None`` leaves only the names with an underscore, as the empty one does."""
+    for none in (None, ""):
+        db: Any = Proxy(set_name=none)
+        assert db._set_obj(Mock()) is db
+        assert db.set.mock_calls == []
+        db.set_fun(5)
+        assert control(db).get().mock_calls == [call.set_fun(5)]
+
+
+def test_scopes_by_number() -> None:
+    """Scopes have the existing module's numbers, and its names by number; CONTEXT, which is ours, has the next."""
+    names = {0: "AUTO", 1: "SHARED", 2: "THREAD", 3: "VERSATILE", 4: "GEVENT", 5: "EVENTLET", 6: "CONTEXT"}
+    assert {scope.value: scope.name for scope in Proxy.Scope} == names
+    assert Proxy.Scope(3) is Proxy.Scope["VERSATILE"] is Proxy.Scope["WERKZEUG"]
+    assert "scope WERKZEUG" in repr(control(Proxy(scope=Proxy.Scope(3))))
+
+
+# --- statistics
+
+
+def test_free_places(keeper: HandMovedKeeper, works: Works) -> None:
+    """``stats()["sem"]["value"]`` is how many callers could be served now, of an idle pool as many as may be."""
+    pool = Pool(works.make, 3, 2, closer=works.close)
+    places = [pool.stats()["sem"]]
+    things = [pool.get() for _ in range(3)]
+    places.append(pool.stats()["sem"])
+    for thing in things:
+        pool.ret(thing)
+    places.append(pool.stats()["sem"])
+    assert places == [{"value": value, "init": 3} for value in (3, 0, 3)]
+
+
+def test_free_places_while_something_is_done(keeper: HandMovedKeeper) -> None:
+    """What is being created, checked or closed serves nobody meanwhile."""
+    seen: list[object] = []
+
+    def look(thing: object) -> bool:
+        seen.append(pool.stats()["sem"])
+        return True
+
+    def make(number: int) -> Thing:
+        if number:
+            look(number)
+        return Thing(number)
+
+    pool = Pool(make, 2, 1, closer=look, health=look)
+    taken = [pool.get(), pool.get()]
+    pool.ret(taken[0])
+    pool.housekeep()
+    pool.discard(taken[1])
+    assert seen == [{"value": value, "init": 2} for value in (0, 0, 1)]
+
+
+def test_a_trace_without_a_tracer(keeper: HandMovedKeeper) -> None:
+    """An object shows under ``trace`` even if there is no tracer: by its own text."""
+    pool = Pool(Thing)
+    pool.get()
+    assert [lent.get("trace") for lent in pool.stats()["using"]] == ["thing 0"]

@@ -76,9 +76,8 @@ NO_WHOLE_NUMBERS: list[object] = [1.0, 2.5, "1", math.nan]
     ("name", "value"),
     [
         *((name, value) for name in [*DELAYS, "timeout"] for value in NO_NUMBERS),
-        *((name, None) for name in DELAYS if name.startswith("max")),
         *((name, value) for name in COUNTS for value in NO_WHOLE_NUMBERS),
-        *((name, None) for name in COUNTS if name != "max_size"),
+        *((name, None) for name in ("min_size", "health_freq")),
         *(("health_before_get", value) for value in NO_NUMBERS),
         *(("backoff", value) for value in NO_PAIRS),
         ("hook_errors", None),
@@ -168,11 +167,9 @@ def test_nothing_is_created_for_a_refused_pool(works: Works) -> None:
 
 
 def test_the_order_of_the_first_parameters(keeper: HandMovedKeeper) -> None:
-    """fun, max_size, min_size and timeout may be given by position, in this order, and nothing else may."""
+    """fun, max_size, min_size and timeout may be given by position, in this order; see test_compatibility.py, too."""
     stats = Pool(Thing, 4, 2, 1.5).stats()
     assert (stats["max_size"], stats["min_size"], stats["timeout"]) == (4, 2, 1.5)
-    with pytest.raises(TypeError, match="positional"):
-        Pool(Thing, 4, 2, 1.5, 3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def test_defaults(keeper: HandMovedKeeper) -> None:
@@ -199,8 +196,8 @@ def test_unlimited(unlimited: int | None, keeper: HandMovedKeeper) -> None:
 
 @pytest.mark.parametrize("name", DELAYS)
 def test_never(name: str, keeper: HandMovedKeeper) -> None:
-    """A delay of 0 or of infinity is never."""
-    for value in (0, 0.0, math.inf):
+    """A delay of 0, of infinity, or none at all, is never."""
+    for value in (0, 0.0, math.inf, None):
         pool = pool_with(**{name: value})
         assert pool.stats()["delay"] == 0.0
         assert keeper.look_at(pool._core) is None

@@ -74,7 +74,7 @@ def test_obj_twice_at_once(keeper: HandMovedKeeper) -> None:
     with block as thing:
         with pytest.raises(PoolException, match="this lease of pool 'books' has an object already"), block:
             pytest.fail("it is not over")
-        assert [lent.get("str") for lent in pool.stats()["using"]] == [str(thing)]
+        assert [lent.get("trace") for lent in pool.stats()["using"]] == [str(thing)]
     assert pool.stats()["nusing"] == 0
 
 

@@ -2,4 +2,5 @@
 
 import logging
 
-logging.getLogger("ppp").addHandler(logging.NullHandler())
+log = logging.getLogger("ppp")
+log.addHandler(logging.NullHandler())

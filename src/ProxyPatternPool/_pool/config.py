@@ -64,7 +64,9 @@ def expect(name: str, value: object, kind: type[K], what: str) -> K:
 
 
 def _limit(name: str, value: object) -> float | None:
-    """Check a delay of which 0.0 means never, as does infinity."""
+    """Check a delay of which 0.0 means never, as do ``None`` and infinity."""
+    if value is None:
+        return None
     span = seconds(name, value)
     return span if 0 < span < math.inf else None
 
@@ -162,9 +164,7 @@ class PoolConfig:
         _check_bounds(least, bound)
         if delay is not None and hk_delay is not None:
             raise PoolValueError(f"hk_delay ({hk_delay!r}) and delay ({delay!r}) are the same parameter: give only one")
-        forced = _limit("delay", delay) if delay is not None else None
-        if hk_delay is not None:
-            forced = _limit("hk_delay", hk_delay)
+        forced = _limit("delay", delay) if hk_delay is None else _limit("hk_delay", hk_delay)
         lifetime = _limit("max_lifetime", max_lifetime)
         idle = _limit("max_avail_delay", max_avail_delay)
         kill = _limit("max_using_delay_kill", max_using_delay_kill)
@@ -190,7 +190,7 @@ class PoolConfig:
             max_size=bound,
             min_size=least,
             timeout=wait,
-            max_use=count("max_use", max_use) or None,
+            max_use=None if max_use is None else count("max_use", max_use) or None,
             max_waiting=None if max_waiting is None else count("max_waiting", max_waiting),
             max_lifetime=lifetime,
             max_avail_delay=idle,

@@ -98,11 +98,11 @@ class Lifecycle(Generic[T]):
         return str(_asked("tracer", self._hooks.tracer or str, obj))
 
     def shown(self, obj: T) -> dict[str, object]:
-        """Show an object in the statistics, under the key of the hook that says something about it."""
+        """Show an object in the statistics: what the hook for them says now, or else the tracer."""
         hook = self._hooks.stats
         if hook is not None:
             return {"stats": _asked("stats", lambda obj: jsonable(hook(obj)), obj)}
-        return {"str" if self._hooks.tracer is None else "trace": self._now(obj)}
+        return {"trace": self._now(obj)}
 
     def make(self, entry: Entry[T]) -> None:
         """Call the factory and put the object into the entry, whatever is thrown into this thread.

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import IO, Generic, NoReturn, SupportsIndex, TypeVar
+from types import MethodType, TracebackType
+from typing import IO, Any, Generic, NoReturn, SupportsIndex, TypeVar
+from warnings import warn
 
 from typing_extensions import Self
 
+from .._errors import PoolValueError
 from .._hooks import Hooks
 from .._observe import Observer, check_observer
 from . import housekeeper, operations
-from .config import HookErrors, PoolConfig, expect, set_log_level
+from .config import HookErrors, PoolConfig, expect, seconds, set_log_level
 from .dump import dump
 from .lease import Borrowed, Lease, QuietLease
 from .owners import Holding, owners
@@ -20,6 +22,11 @@ from .stats import PoolStats
 from .upkeep import Upkeep
 
 T = TypeVar("T")
+
+
+def _delete(core: Upkeep[Any]) -> None:
+    warn("Pool.__delete__() is an old name of Pool.shutdown()", DeprecationWarning, stacklevel=2)
+    core.shutdown()
 
 
 class Pool(Generic[T]):
@@ -47,17 +54,11 @@ class Pool(Generic[T]):
         max_size: int | None = 0,
         min_size: int = 1,
         timeout: float | None = None,
-        *,
-        max_use: int = 0,
-        max_waiting: int | None = None,
-        max_lifetime: float = 0.0,
-        max_avail_delay: float = 0.0,
-        max_using_delay: float = 0.0,
-        max_using_delay_kill: float = 0.0,
+        max_use: int | None = 0,
+        max_avail_delay: float | None = 0.0,
+        max_using_delay: float | None = 0.0,
+        max_using_delay_kill: float | None = 0.0,
         health_freq: int = 1,
-        health_before_get: float | None = None,
-        backoff: tuple[float, float] | None = (0.05, 5.0),
-        hk_delay: float | None = None,
         delay: float | None = None,
         opener: Callable[[T], object] | None = None,
         getter: Callable[[T], object] | None = None,
@@ -67,6 +68,12 @@ class Pool(Generic[T]):
         stats: Callable[[T], object] | None = None,
         tracer: Callable[[T], str] | None = None,
         log_level: int | str | None = None,
+        *,
+        max_waiting: int | None = None,
+        max_lifetime: float | None = 0.0,
+        health_before_get: float | None = None,
+        backoff: tuple[float, float] | None = (0.05, 5.0),
+        hk_delay: float | None = None,
         name: str | None = None,
         trace_owner: bool = False,
         hook_errors: HookErrors = "log",
@@ -83,13 +90,13 @@ class Pool(Generic[T]):
             min_size: Keep at least this many; the house keeper creates what is missing.
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
             delay: The same as ``hk_delay``, by its older name.
-            max_use: Discard an object after this many uses; 0: unlimited.
+            max_use: Discard an object after this many uses; 0 or ``None``: unlimited.
             max_waiting: At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody.
-            max_lifetime: Discard an object this many seconds after its creation; 0.0: never.
+            max_lifetime: Discard an object this many seconds after its creation; 0.0 or ``None``: never.
                 Each at a moment of its own in the last twentieth of that time.
-            max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
-            max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
-            max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
+            max_avail_delay: Discard an object unused this many seconds, never below ``min_size``; 0.0, ``None``: never.
+            max_using_delay: Log a warning about an object kept this many seconds; 0.0, ``None``: as the next, or never.
+            max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0 or ``None``: never.
             health_freq: Check health every this many house-keeping rounds.
             health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
                 Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
@@ -142,6 +149,9 @@ class Pool(Generic[T]):
         if log_level is not None:
             set_log_level(log_level)
         self._core: Upkeep[T] = Upkeep(hooks, config, housekeeper.KEEPER, observer)
+        # Each pool's own, and unknown to checkers. A class that has it makes descriptors: where a pool is an attribute
+        # of a class, none of its instances could have another, and to delete an instance's would shut the class's down.
+        vars(self)["__delete__"] = MethodType(_delete, self._core)
 
     @property
     def name(self) -> str:
@@ -232,7 +242,7 @@ class Pool(Generic[T]):
         silent = quiet is not False and expect("quiet", quiet, bool, "True or False")
         return (QuietLease if silent else Lease)(self._core).begin(timeout)
 
-    def shutdown(self, timeout: float = 0.0) -> None:
+    def shutdown(self, timeout: float = 0.0, *, delay: float | None = None) -> None:
         """Close the pool: serve nobody any more, and close its objects. A second call does no harm.
 
         Whoever waits gets ``PoolClosed`` at once. Idle objects are closed here; lent ones when they come
@@ -240,10 +250,15 @@ class Pool(Generic[T]):
 
         Args:
             timeout: Longest wait for lent objects, in seconds.
+            delay: The same as ``timeout``, by its older name.
 
         Raises:
-            PoolValueError: The timeout is negative or NaN.
+            PoolValueError: The timeout is negative or NaN, or given by both names.
         """
+        if delay is not None:
+            if timeout != 0.0:
+                raise PoolValueError(f"timeout ({timeout!r}) and delay ({delay!r}) are the same: give only one")
+            timeout = seconds("delay", delay)
         self._core.shutdown(timeout)
 
     close = shutdown

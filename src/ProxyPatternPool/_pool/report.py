@@ -71,8 +71,10 @@ def _read(core: Upkeep[T]) -> _Books[T]:
     # Loans begin and end without the lock, between these lines too: a counter that is read must never step back.
     core.nreturns = max(core.nreturns, nborrows - len(lent) - rounds.nchecking)
     bound = core.config.max_size
+    idle = ledger.shelves()
     numbers: dict[str, object] = {
-        "sem": bound and {"value": max(0, bound - len(places)), "init": bound},
+        # After a resize there may be more places taken than there are.
+        "sem": bound and {"value": max(0, bound - len(places) + len(idle)), "init": bound},
         "ntodel": places.nretired,
         "nobjs": len(places),
         "nuses": nuses,
@@ -93,7 +95,7 @@ def _read(core: Upkeep[T]) -> _Books[T]:
         "shutdown": ledger.closed,
         "retry_in": _seconds(ledger.backoff.left(core.clock())),
     }
-    return _Books(core.clock(), ledger.shelves(), lent, core.last_error, numbers)
+    return _Books(core.clock(), idle, lent, core.last_error, numbers)
 
 
 def report(core: Upkeep[T]) -> PoolStats:

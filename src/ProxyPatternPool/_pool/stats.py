@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 from typing_extensions import NotRequired, TypedDict
 
@@ -11,27 +11,23 @@ from .._observe import DiscardReason
 from .._sync.native import allocate_lock, new_rlock
 from .racing import snapshot
 
-Text: TypeAlias = str  # one of the keys below is called str
-
 
 class ObjectStats(TypedDict):
     """One object of a pool. Times are in seconds, relative to ``PoolStats["now"]``, and so 0 or less."""
 
-    name: NotRequired[Text]
+    name: NotRequired[str]
     """What the ``tracer`` hook said when the object was created, if there is one and it did not fail."""
     stats: NotRequired[object]
     """What the ``stats`` hook says now, if there is one."""
-    trace: NotRequired[Text]
-    """What the ``tracer`` hook says now, if there is one and no ``stats`` hook."""
-    str: NotRequired[Text]
-    """The object's own text, if there is neither hook."""
+    trace: NotRequired[str]
+    """What the ``tracer`` says now, or without one the object's own text, if there is no ``stats`` hook."""
     uses: int
     """How many times it was lent."""
     last_get: float
     """When it was last lent; when it was created, if never."""
     last_ret: float
     """When it last came back; when it was created, if never."""
-    owner: Text | None
+    owner: str | None
     """Who holds it (in ``using``), or held it last (in ``avail``): a thread or greenlet by name."""
 
 
@@ -39,7 +35,7 @@ class SemStats(TypedDict):
     """The bound of a pool with a ``max_size``."""
 
     value: int
-    """Places that are free: neither lent nor idle nor being created or closed."""
+    """Places for callers: free, or with an idle object; neither lent nor being created, checked or closed."""
     init: int
     """Places in all."""
 
@@ -92,7 +88,7 @@ class PoolStats(TypedDict):
     shutdown: bool
     """Whether nobody is served any more."""
     sem: SemStats | None
-    """Free places and bound; ``None`` if unlimited."""
+    """How many callers could be served now, and the bound; ``None`` if unlimited."""
     nobjs: int
     """Places taken: objects being created, idle, lent, checked or being closed."""
     navail: int
@@ -167,7 +163,7 @@ class PoolStats(TypedDict):
     """Lent objects."""
 
 
-ENDS: dict[Text, DiscardReason] = {
+ENDS: dict[str, DiscardReason] = {
     "nkilled": "killed",
     "nrecycled": "idle",
     "nwornout": "max_use",
@@ -259,9 +255,9 @@ class Tally:
         return self._counts.get(event, 0)
 
 
-def exact(text: Text) -> Text:
+def exact(text: str) -> str:
     """Make a plain string of one that may be of a class of the user's, or hold what cannot be encoded."""
-    return Text.encode(text, "utf-8", "backslashreplace").decode()
+    return str.encode(text, "utf-8", "backslashreplace").decode()
 
 
 def jsonable(data: object) -> object:

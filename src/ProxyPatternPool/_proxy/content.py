@@ -63,6 +63,11 @@ class Content(ABC, Generic[T]):
         """Whether a caller may have to wait, and be glad of what others give back."""
         return False
 
+    @property
+    def nobjs(self) -> int:
+        """How many objects there are."""
+        return 0
+
     def take(self, timeout: float | None) -> Kept[T]:
         """Get something for an owner to keep; unusable if the content was retired meanwhile."""
         kept = self._take(timeout)
@@ -143,6 +148,10 @@ class Given(Content[T]):
     def ready(self) -> bool:
         return True
 
+    @property
+    def nobjs(self) -> int:
+        return 1
+
     def _take(self, timeout: float | None) -> Kept[T]:
         return Kept(self._obj)
 
@@ -158,6 +167,10 @@ class Made(Content[T]):
         self.fun = self._fun = fun
         self._parameters = parameters
         self._makers: list[Pool[T]] = []
+
+    @property
+    def nobjs(self) -> int:
+        return sum(core_of(maker).ledger.places.ncreated for maker in self._makers)
 
     @abstractmethod
     def _new_maker(self) -> Pool[T]: ...
@@ -253,6 +266,10 @@ class Pooled(Content[T]):
         # Without the lock. Who comes just before a resize, or a failure, waits as if he had come a moment earlier.
         core = core_of(self._pool)
         return core.config.max_size is not None or core.ledger.backoff.failures > 0
+
+    @property
+    def nobjs(self) -> int:
+        return core_of(self._pool).ledger.places.nready
 
     def _take(self, timeout: float | None) -> Kept[T]:
         if self._auto_return:

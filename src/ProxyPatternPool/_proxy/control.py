@@ -12,7 +12,7 @@ from .._hooks import Hooks
 from .._pool.config import seconds, set_log_level
 from .._pool.pool import Pool
 from .._scope.base import Kept, ScopeStrategy, Slot
-from .._scope.select import Scope, slot_of, threads_are_greenlets
+from .._scope.select import Scope, name_of, slot_of, threads_are_greenlets
 from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
@@ -367,11 +367,20 @@ def _give_back(slot: Slot[T], kept: Kept[T]) -> None:
 
 def pool_name_of(control: Control[T]) -> str | None:
     """Find the name that a proxy's pool will have, for rooms that show it."""
-    return control._parameters.get("name")  # pyright: ignore[reportPrivateUsage]  # it is this module's
+    return _inside(control)[1].get("name")
+
+
+def nobjs_of(control: Control[T]) -> int:
+    """Count the objects of a proxy, for rooms that show it."""
+    return _inside(control)[0].nobjs
+
+
+def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T]]:
+    return control._contents[-1], control._parameters  # pyright: ignore[reportPrivateUsage]  # it is this module's
 
 
 def _name(scope: "Scope | ScopeStrategy[Any]") -> str:
-    return scope.name if isinstance(scope, Scope) else repr(scope)
+    return name_of(scope) if isinstance(scope, Scope) else repr(scope)
 
 
 def _calls(names: tuple[str, ...]) -> str:

@@ -20,21 +20,21 @@ class _Options(TypedDict, Generic[T], total=False):
     """Keep at least this many; the house keeper creates what is missing."""
     timeout: float | None
     """Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait."""
-    max_use: int
-    """Discard an object after this many uses; 0: unlimited."""
+    max_use: int | None
+    """Discard an object after this many uses; 0 or ``None``: unlimited."""
     max_waiting: int | None
     """At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody."""
-    max_lifetime: float
-    """Discard an object this many seconds after its creation; 0.0: never.
+    max_lifetime: float | None
+    """Discard an object this many seconds after its creation; 0.0 or ``None``: never.
 
     Each at a moment of its own in the last twentieth of that time.
     """
-    max_avail_delay: float
-    """Discard an object unused for this many seconds, never below ``min_size``; 0.0: never."""
-    max_using_delay: float
-    """Log a warning about an object kept this many seconds; 0.0: never, or the next if given."""
-    max_using_delay_kill: float
-    """Close an object kept this many seconds, and free its place; 0.0: never."""
+    max_avail_delay: float | None
+    """Discard an object unused this many seconds, never below ``min_size``; 0.0, ``None``: never."""
+    max_using_delay: float | None
+    """Log a warning about an object kept this many seconds; 0.0, ``None``: as the next, or never."""
+    max_using_delay_kill: float | None
+    """Close an object kept this many seconds, and free its place; 0.0 or ``None``: never."""
     health_freq: int
     """Check health every this many house-keeping rounds."""
     health_before_get: float | None

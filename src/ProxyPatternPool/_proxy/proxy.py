@@ -13,7 +13,7 @@ from .._pool.config import HookErrors, expect, set_log_level
 from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope
-from .control import Control
+from .control import Control, nobjs_of
 from .forwarding import Forwarding, Made, forwarding_class
 from .operators import WAY, Way
 from .parameters import PoolOverrides, PoolParameters, meaningless, noting
@@ -44,7 +44,7 @@ class Proxy(Forwarding, Generic[T]):
         self,
         obj: T | None = None,
         fun: Callable[[int], T] | None = None,
-        set_name: str = "set",
+        set_name: str | None = "set",
         scope: "_Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]" = _Scope.AUTO,
         log_level: int | str | None = None,
         max_size: int | None = None,
@@ -52,12 +52,12 @@ class Proxy(Forwarding, Generic[T]):
         auto_return: bool = True,
         min_size: int = 1,
         timeout: float | None = None,
-        max_use: int = 0,
+        max_use: int | None = 0,
         max_waiting: int | None = None,
-        max_lifetime: float = 0.0,
-        max_avail_delay: float = 0.0,
-        max_using_delay: float = 0.0,
-        max_using_delay_kill: float = 0.0,
+        max_lifetime: float | None = 0.0,
+        max_avail_delay: float | None = 0.0,
+        max_using_delay: float | None = 0.0,
+        max_using_delay_kill: float | None = 0.0,
         health_freq: int = 1,
         health_before_get: float | None = None,
         backoff: tuple[float, float] | None = (0.05, 5.0),
@@ -84,7 +84,7 @@ class Proxy(Forwarding, Generic[T]):
             fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
             name: Name in log lines, errors and ``stats()``; ``None``: a number.
             set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``.
-                The object's own methods of these names are hidden: choose another if it has any. Empty: there are only
+                The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``: only
                 ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
             scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
             log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
@@ -96,13 +96,13 @@ class Proxy(Forwarding, Generic[T]):
             min_size: Keep at least this many; the house keeper creates what is missing.
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
             delay: The same as ``hk_delay``, by its older name.
-            max_use: Discard an object after this many uses; 0: unlimited.
+            max_use: Discard an object after this many uses; 0 or ``None``: unlimited.
             max_waiting: At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody.
-            max_lifetime: Discard an object this many seconds after its creation; 0.0: never.
+            max_lifetime: Discard an object this many seconds after its creation; 0.0 or ``None``: never.
                 Each at a moment of its own in the last twentieth of that time.
-            max_avail_delay: Discard an object unused for this many seconds, never below ``min_size``; 0.0: never.
-            max_using_delay: Log a warning about an object kept this many seconds; 0.0: never, or the next if given.
-            max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0: never.
+            max_avail_delay: Discard an object unused this many seconds, never below ``min_size``; 0.0, ``None``: never.
+            max_using_delay: Log a warning about an object kept this many seconds; 0.0, ``None``: as the next, or never.
+            max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0 or ``None``: never.
             health_freq: Check health every this many house-keeping rounds.
             health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
                 Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
@@ -129,7 +129,8 @@ class Proxy(Forwarding, Generic[T]):
             TypeError: A parameter is unknown, or has the wrong type.
             PoolValueError: A parameter of the pool has a value that makes no sense.
         """
-        expect("set_name", set_name, str, "a string")
+        if set_name is not None:
+            expect("set_name", set_name, str, "a string")
         expect("auto_return", auto_return, bool, "True or False")
         if log_level is not None:
             set_log_level(log_level)
@@ -252,6 +253,11 @@ class Proxy(Forwarding, Generic[T]):
         """The pool that objects come from, if there is one."""
         return control_of(self).pool
 
+    @property
+    def _nobjs(self) -> int:
+        """How many objects there are in the pool; without one, how many were made so far, or given."""
+        return nobjs_of(control_of(self))
+
 
 _BOTH = "Proxy cannot set both obj and fun"
 
@@ -267,7 +273,7 @@ def control_of(proxy: Proxy[T]) -> Control[T]:
     return control
 
 
-def _aliases(set_name: str) -> dict[str, str]:
+def _aliases(set_name: str | None) -> dict[str, str]:
     """The names by which a proxy can be set, and what they are names of."""
     if not set_name:
         return {}

@@ -15,25 +15,30 @@ from .thread import ThreadSlot
 class Scope(Enum):
     """Who has an object of its own."""
 
-    AUTO = "auto"
+    AUTO = 0
     """``SHARED`` for an object, ``THREAD`` for a function."""
-    SHARED = "shared"
+    SHARED = 1
     """All use the same object."""
-    THREAD = "thread"
+    THREAD = 2
     """Each thread; where gevent or eventlet has patched threads, these are greenlets."""
-    CONTEXT = "context"
+    VERSATILE = 3
+    """The same as ``WERKZEUG``."""
+    WERKZEUG = VERSATILE
+    """Each greenlet or context, which is what a ``Local`` of werkzeug tells apart."""
+    GEVENT = 4
+    """Each greenlet of gevent."""
+    EVENTLET = 5
+    """Each greenlet of eventlet."""
+    CONTEXT = 6
     """Each context of ``contextvars``, and in asyncio each task. A child does not inherit its parent's object.
 
     Who waits for an object stops his loop: a pool must have one for each task that keeps one while it awaits something.
     """
-    WERKZEUG = "werkzeug"
-    """Each greenlet or context, which is what a ``Local`` of werkzeug tells apart."""
-    VERSATILE = WERKZEUG
-    """The same as ``WERKZEUG``."""
-    GEVENT = "gevent"
-    """Each greenlet of gevent."""
-    EVENTLET = "eventlet"
-    """Each greenlet of eventlet."""
+
+
+def name_of(scope: Scope) -> str:
+    """Name a scope as it is documented; the existing module's own name comes first in the class."""
+    return "WERKZEUG" if scope is Scope.WERKZEUG else scope.name
 
 
 def slot_of(scope: Scope) -> Slot[Any]:
@@ -69,7 +74,8 @@ def _require(scope: Scope, library: str) -> None:
         importlib.import_module(library)
     except ImportError as error:
         raise ProxyException(
-            f"scope {scope.name} needs {library}, which cannot be imported: pip install 'ProxyPatternPool[{library}]'"
+            f"scope {name_of(scope)} needs {library}, which cannot be imported: "
+            f"pip install {library} (this package's extra '{library}')"
         ) from error
 
 

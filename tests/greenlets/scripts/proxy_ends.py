@@ -14,7 +14,7 @@ from ProxyPatternPool._scope.greenlets import link
 
 from ..green_env import Native, Task, Ticker, Token, green, raised
 
-OWN = Scope(sys.argv[1])
+OWN = Scope[sys.argv[1].upper()]
 
 
 class Failure(Exception):

@@ -16,7 +16,7 @@ MANY = 2000
 PLACES = 2
 
 hub: Any = importlib.import_module(sys.argv[1])
-OWN = Scope(sys.argv[1])
+OWN = Scope[sys.argv[1].upper()]
 
 
 class Users:
