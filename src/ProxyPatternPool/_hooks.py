@@ -21,6 +21,8 @@ class Factory(Protocol[T_co]):
     """Called to create an object; it gets the creation number: 0, 1, 2…
 
     Numbers are unique within the pool, and count attempts: a creation that failed uses one up.
+    A pool lends each object to one borrower, so it refuses one that it has already, with a ``PoolException``: make
+    another each time. A proxy without a pool takes what it is given: owners may share an object then.
     What it raises reaches the caller of ``get`` for whom the object was being created. ::
 
         class Connect(Factory[Connection]):

@@ -19,6 +19,7 @@ from ProxyPatternPool import (
     Opener,
     Pool,
     PoolClosed,
+    PoolException,
     PoolValueError,
     Proxy,
     ProxyException,
@@ -27,6 +28,8 @@ from ProxyPatternPool import (
     control,
     proxy,
 )
+from ProxyPatternPool._pool.pool import core_of
+from ProxyPatternPool._proxy.content import MadeForEach
 from ProxyPatternPool._proxy.parameters import PoolOverrides
 
 from .clock import HandMovedKeeper
@@ -416,3 +419,49 @@ def test_a_trace_without_a_tracer(keeper: HandMovedKeeper) -> None:
     pool = Pool(Thing)
     pool.get()
     assert [lent.get("trace") for lent in pool.stats()["using"]] == ["thing 0"]
+
+
+# --- the same object again
+
+
+@pytest.mark.parametrize("scope", [Scope.THREAD, Scope.CONTEXT])
+@pytest.mark.parametrize("thing", [Mock(), 5, "interned", None], ids=["a double", "a number", "a string", "nothing"])
+def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, keeper: HandMovedKeeper) -> None:
+    """Without a pool a function may return the same object for several owners; it is closed for each of them."""
+    closed: list[object] = []
+    db: Proxy[object] = Proxy(fun=lambda _: thing, scope=scope, closer=closed.append)
+
+    def use() -> object:
+        other = Caller(db._get_obj).result()
+        return other is db._get_obj() is thing
+
+    assert db._get_obj() is thing
+    assert Caller(use).result()
+    keeper.run()
+    assert closed == [thing, thing]
+    control(db).discard()
+    assert closed == [thing, thing, thing]
+    assert db._get_obj() is thing
+
+
+def test_sharing_survives_a_fork(keeper: HandMovedKeeper) -> None:
+    """In a child as well, where there are no objects yet."""
+    thing = Thing(5)
+    content = MadeForEach(lambda _: thing, {})
+    maker = content._maker()
+    first = content.take(None)
+    core_of(maker).after_fork()
+    content.after_fork()
+    assert [content.take(None).obj, content.take(None).obj] == [thing, thing]
+    assert not hasattr(first, "obj")
+
+
+def test_a_pool_has_each_object_once(keeper: HandMovedKeeper) -> None:
+    """With a pool the same object again is refused, by a sentence that says why."""
+    thing = Thing(5)
+    db = Proxy(fun=lambda _: thing, max_size=2)
+    assert db._get_obj() is thing
+    with pytest.raises(PoolException, match="it has to make another each time, since a pool lends each object to one"):
+        Caller(db._get_obj).result()
+    assert db._pool is not None
+    assert db._pool.stats()["nobjs"] == 1

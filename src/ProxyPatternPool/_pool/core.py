@@ -70,6 +70,7 @@ class Core(Household, Generic[T]):
         self._careful = hooks.retter is not None or bool(self.herald)
         self.dresses = hooks.getter is not None or config.trace_owner or bool(self.herald)
         self.here = here()
+        self._by_identity = True
         if config.warns_too_late:
             log.warning(
                 "%s: max_using_delay (%g) is more than max_using_delay_kill (%g): nobody will be warned",
@@ -89,6 +90,7 @@ class Core(Household, Generic[T]):
         mailbox: Mailbox[T] = Mailbox(nothing)
         plain = not self.dresses and self.config.health_before_get is None
         self.ledger: Ledger[T] = Ledger(self.config, mailbox, careful=self._careful, plain=plain)
+        self.ledger.places.by_identity = self._by_identity
         self.refer_to_me()
         self.rounds: Rounds[T] = Rounds(self.config, self.ledger)
         self.chores: deque[Callable[[], None]] = deque()
@@ -106,6 +108,13 @@ class Core(Household, Generic[T]):
 
     def __repr__(self) -> str:
         return self.label
+
+    def allow_twins(self) -> None:
+        """Let the factory return an object again that is there already, where all loans are leases.
+
+        To be called before there is any object.
+        """
+        self._by_identity = self.ledger.places.by_identity = False
 
     def locked(self, step: Callable[[Unpack[Ts]], R], *args: Unpack[Ts]) -> R:
         """Do one step of the ledger with the lock held.

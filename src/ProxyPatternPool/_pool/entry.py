@@ -98,7 +98,7 @@ class Entry(Generic[T]):
         self.mailbox: Mailbox[T] = mailbox
         self.stage: Stage = CREATING
         self.serial: int = serial
-        self.key: int = 0  # the id of the object
+        self.key: int = 0  # the id of the object, or a negative number where it says nothing
         self.name: str | None = None  # what the tracer said of it when it was new
         self.uses: int = 0
         self.close_look: int = 0  # a return at this many uses or more is looked at closely

@@ -30,12 +30,14 @@ class Places(Generic[T]):
         """Whether there may be entries that are to go as soon as they come back: stale ones, or too many."""
         self.next_end = math.inf
         """No lifetime ends before. In the past, while an entry whose lifetime has ended is neither idle nor lent."""
+        self.by_identity = True
+        """Whether loans are found by their objects, so that no object may be there twice."""
         self._first_fresh = 0  # entries with a lower serial are stale
         self._mailbox = mailbox
         self.close_look = 0 if careful else config.max_use or _UNLIMITED
         """From this use on the return of an entry is looked at closely."""
         self._taken: dict[int, weakref.ref[Entry[T]]] = {}  # by serial; weak, so that a lost entry dies
-        self._known: set[int] = set()  # ids of all objects
+        self._known: set[int] = set()  # keys of all entries with an object
         self._creating: set[int] = set()
         self._retired: set[int] = set()
         self._next_serial = 0
@@ -121,10 +123,13 @@ class Places(Generic[T]):
         Raises:
             ValueError: the pool has that very object already.
         """
-        entry.key = id(entry.obj)
+        entry.key = id(entry.obj) if self.by_identity else ~entry.serial
         if entry.key in self._known:
             del entry.obj  # it is another entry's, and not to be closed
-            raise ValueError("fun returned an object that is in the pool already")
+            raise ValueError(
+                "fun returned an object that is in the pool already: it has to make another each time, "
+                "since a pool lends each object to one borrower"
+            )
         # No call in these three lines, so that nothing can be thrown in between; the rest free() does again.
         self.ncreated += 1
         entry.close_look = self.close_look

@@ -234,14 +234,19 @@ class MadeOnce(Made[T]):
 
 
 class MadeForEach(Made[T]):
-    """An object for each owner, closed when the owner ends: lent once, by a pool that keeps none."""
+    """An object for each owner, closed when the owner ends: lent once, by a pool that keeps none.
+
+    The function may give several owners the same object: that is for its author to say.
+    """
 
     def _new_maker(self) -> Pool[T]:
         own = self._parameters.copy()
         own["min_size"], own["max_use"] = 0, 1
         own["closer"] = self._closer_of(own)
         own["backoff"] = None  # without a pool nobody waits for anybody
-        return Pool(self._fun, 0, **own)
+        maker = Pool(self._fun, 0, **own)
+        core_of(maker).allow_twins()
+        return maker
 
     def _take(self, timeout: float | None) -> Kept[T]:
         lease = self._maker().lease(timeout, quiet=True)
