@@ -75,7 +75,8 @@ def test_the_data(clock: HandMovedClock) -> None:
     assert (shown["creating"], shown["in_upkeep"], shown["retry_in"]) == (0, 0, 0.0)
     assert shown["callers"] == []
     assert (shown["min_size"], shown["max_size"], shown["timeout"]) == (2, 4, 5.0)
-    assert (shown["stale"], shown["max_waiting"]) == (0, None)
+    assert (shown["stale"], shown["overdue"], shown["max_waiting"]) == (0, 0, None)
+    assert (shown["max_using_delay"], shown["max_using_delay_kill"]) == (None, None)
     assert shown["counters"]["ncreated"] == 2
     assert shown["objects"] == [
         {
@@ -85,8 +86,9 @@ def test_the_data(clock: HandMovedClock) -> None:
             "owner": "thread 'MainThread'",
             "seconds": 3.0,
             "uses": 1,
+            "past": None,
         },
-        {"object": "shy 0", "number": 0, "in_use": False, "owner": None, "seconds": 5.0, "uses": 0},
+        {"object": "shy 0", "number": 0, "in_use": False, "owner": None, "seconds": 5.0, "uses": 0, "past": None},
     ]
     assert shown["errors"] == []
     page = page_of(app)
@@ -106,7 +108,7 @@ def test_what_comes_first() -> None:
     pool.get()
     waiting = Caller(pool.get)
     eventually(lambda: pool.stats()["nwaiting"] == 1)
-    titles = re.findall("<h3>(.*?)</h3>", page_of(status_app(pool)))
+    titles = re.findall("<h3[^>]*>(.*?)</h3>", page_of(status_app(pool)))
     assert titles[2:5] == ["Longest in the queue", "Last errors", "Objects"]
     pool.shutdown()
     with pytest.raises(PoolException):
@@ -129,6 +131,66 @@ def test_a_drain_in_progress(keeper: HandMovedKeeper) -> None:
         keeper.run()
     assert data_of(app)["pools"][0]["stale"] == 0
     assert "draining" not in page_of(app)
+
+
+LATE = re.compile(r'<tr class="late"><td>(.*?)</td><td>.*?<small>(.*?)</small></td><td class="number">(.*?)</td>')
+
+
+def test_objects_in_use_for_too_long(clock: HandMovedClock) -> None:
+    """They stand out, in the data as well: with the limit that they are past, and how many there are."""
+    pool = Pool(
+        Shy, 4, 4, name="db", tracer=lambda shy: f"shy {shy.number}", max_using_delay=20.0, max_using_delay_kill=300.0
+    )
+    app, both = status_app(pool), status_app(pool, Pool(Shy))
+    oldest = pool.get()
+    clock.advance(280.0)
+    pool.get()
+    clock.advance(19.9)
+    pool.get()
+    assert [each["past"] for each in data_of(app)["pools"][0]["objects"]] == ["max_using_delay", None, None, None]
+    assert "1 object in use for too long</strong>; 4 objects" in page_of(app)
+    clock.advance(0.1)
+    [shown] = data_of(app)["pools"]
+    assert [each["past"] for each in shown["objects"]] == ["max_using_delay_kill", "max_using_delay", None, None]
+    assert (shown["overdue"], shown["max_using_delay"], shown["max_using_delay_kill"]) == (2, 20.0, 300.0)
+    assert LATE.findall(page_of(app)) == [
+        ("shy 3", "longer than 5 min: it is to be closed", "5 min"),
+        ("shy 2", "longer than 20.0 s", "20.0 s"),
+    ]
+    assert "2 objects in use for too long</strong>; 4 objects" in page_of(app)
+    assert links_of(both)[0] == "#pool-0 db 3 / 4 in use too long"
+    pool.ret(oldest)
+    clock.advance(1.0)
+    assert [each["past"] for each in data_of(app)["pools"][0]["objects"]] == ["max_using_delay", None, None, None]
+
+
+def test_many_objects_in_use_for_too_long(clock: HandMovedClock) -> None:
+    """All are counted, those included that are not shown."""
+    pool = Pool(Shy, 120, 0, max_using_delay_kill=5.0)
+    for _ in range(110):
+        pool.get()
+    clock.advance(5.0)
+    pool.get()
+    [shown] = data_of(status_app(pool))["pools"]
+    assert shown["overdue"] == 110
+    assert {each["past"] for each in shown["objects"]} == {"max_using_delay_kill"}
+
+
+def test_a_place_for_those_who_wait(naps: Naps) -> None:
+    """It is there though nobody waits, so that nothing else has to move; not where nobody ever can."""
+    pool, refusing, closed = Pool(Shy, 1), Pool(Shy, 1, max_waiting=0), Pool(Shy, 1)
+    closed.shutdown()
+    nobody = 'Longest in the queue</h3><div class="longest" id="queue-0"><p class="none">Nobody waits.</p>'
+    assert nobody in page_of(status_app(pool))
+    pages: list[str] = []
+    naps.meanwhile.append(lambda: pages.append(page_of(status_app(pool))))
+    pool.get()
+    with pytest.raises(PoolException):
+        pool.get(1)
+    assert '<div class="longest" id="queue-0"><table class="callers" aria-labelledby="longest-0">' in pages[0]
+    assert nobody in page_of(status_app(pool))
+    for other in (refusing, closed):
+        assert "Longest in the queue" not in page_of(status_app(other))
 
 
 def test_how_many_may_wait() -> None:
@@ -455,6 +517,9 @@ def test_who_waits(clock: HandMovedClock, naps: Naps) -> None:
     page = page_of(app)
     assert '<td>thread &#39;caller &lt;0&gt;&#39;</td><td class="number">12.0 s</td>' in page
     assert "And 2 more." in page
+    assert (
+        '<div class="longest" id="queue-0" tabindex="0" role="group" aria-labelledby="longest-0">' in page
+    )  # for whoever scrolls by the keyboard
     pool.shutdown()
     for caller in callers:
         caller.result()

@@ -81,16 +81,16 @@ class Site:
 class Load:
     """Threads that hold all that a pool has, and more that wait for it, until they may go."""
 
-    def __init__(self, pool: Pool[Thing], holders: int, waiters: int) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool[Thing], holders: int, waiters: int, others: int = 0) -> None:
+        self.pool = pool
         self._go = threading.Event()
         self._callers = [Caller(self._hold, f"holder {number}") for number in range(holders)]
-        eventually(lambda: pool.stats()["nusing"] == holders)
+        eventually(lambda: pool.stats()["nusing"] >= holders)
         self._callers += [Caller(self._hold, f"waiter {number}") for number in range(waiters)]
-        eventually(lambda: pool.stats()["nwaiting"] == waiters)
+        eventually(lambda: pool.stats()["nwaiting"] == waiters + others)
 
     def _hold(self) -> None:
-        with self._pool.obj():
+        with self.pool.obj():
             self._go.wait(DEADLINE * 3)
 
     def end(self) -> None:
@@ -207,6 +207,59 @@ def test_paused_without_scripts(tab: Tab, site: Site, pool: Pool[Thing]) -> None
     assert tab.find("document.querySelector('meta[http-equiv]')") is None
 
 
+@pytest.mark.parametrize("width", [1100, PHONE])
+def test_a_queue_moves_nothing(tab: Tab, site: Site, pool: Pool[Thing], width: int) -> None:
+    """Whether nobody, a few or many wait, all else stays where it is; and a reader stays where he has scrolled to."""
+    place = "Array.from(document.querySelectorAll('h2, h3:not(details *), .objects th, summary'), top)"
+    places = f"{{const top = (each) => Math.round(each.getBoundingClientRect().top + scrollY); {place}}}"
+    tab.look_like(width=width, height=740)
+    load = Load(pool, 2, 0)
+    tab.go(site.url)
+    assert tab.text(".longest") == "Nobody waits."
+    nobody = tab.find(places)
+    queues = [Load(pool, 0, 1)]
+    tab.wait_for("document.querySelectorAll('.callers tbody tr').length === 1")
+    assert tab.find(places) == nobody
+    queues.append(Load(pool, 0, 12, 1))
+    tab.wait_for("document.querySelectorAll('.callers tbody tr').length === 10")
+    assert tab.find(places) == nobody
+    assert tab.find("document.querySelector('.longest').scrollHeight > document.querySelector('.longest').clientHeight")
+    tab.find("document.querySelector('.longest').focus(), document.querySelector('.longest').scrollTo(0, 40)")
+    tab.find("document.querySelector('.longest').dataset.old = '1'")
+    tab.wait_for("!('old' in document.querySelector('.longest').dataset)")
+    assert tab.find("document.querySelector('.longest').scrollTop") == 40
+    assert tab.find("document.activeElement.id") == "queue-0"
+    for each in (load, *queues):
+        each.end()
+    tab.wait_for("document.querySelector('.longest').innerText === 'Nobody waits.'")
+    assert tab.find(places) == nobody
+    assert tab.complaints == []
+
+
+def test_in_use_for_too_long(tab: Tab, works: Works) -> None:
+    """What is past its limit has a mark and a colour of its own, and says why in words; what is not has neither."""
+    with (
+        Pool(works.make, 2, 2, max_using_delay=0.05, tracer=lambda thing: f"backend {thing.number}") as pool,
+        Site(status_app(pool)).served() as site,
+        pool.obj(),
+    ):
+        tab.look_like(width=PHONE, height=740)
+        tab.go(site.url)
+        tab.wait_for("document.querySelector('.objects tbody tr').className === 'late'")
+        late, free = tab.texts(".objects tbody tr")
+        assert "longer than 50 ms" in late
+        assert "longer" not in free
+        look = (
+            "Array.from(document.querySelectorAll('.objects tbody tr td:nth-child({})'), (e) => getComputedStyle(e).{})"
+        )
+        bad, soft = tab.find(look.format(3, "color"))
+        assert bad != soft
+        mark, none = tab.find(look.format(1, "boxShadow"))
+        assert (bad in mark, none) == (True, "none")
+        assert tab.find(BROKEN_WORDS) == []
+        assert tab.find("document.documentElement.scrollWidth") == PHONE
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_on_a_phone(tab: Tab, site: Site, load: Load, dark: bool) -> None:
     """Nothing sticks out, all text can be read, and the colours are those that the reader prefers."""
@@ -314,7 +367,7 @@ def test_names_on_a_phone(tab: Tab, works: Works) -> None:
 
 
 def test_what_is_read_aloud(tab: Tab, site: Site, load: Load) -> None:
-    """Charts have a short name and a description, tables their caption as a name."""
+    """Charts have a short name and a description, tables their title as a name, and so has what can be scrolled."""
     tab.go(site.url)
     seen: dict[str, list[tuple[str, str]]] = {}
     for node in tab.call("Accessibility.getFullAXTree")["nodes"]:
@@ -323,7 +376,15 @@ def test_what_is_read_aloud(tab: Tab, site: Site, load: Load) -> None:
     charts = dict(seen.get("image", []) + seen.get("img", []))
     assert list(charts) == ["Objects and callers", "Time in the queue"]
     assert charts["Objects and callers"].startswith("Now 2 objects in use")
-    assert [name for name, _ in seen["table"]] == ["Longest in the queue", "Objects"]
+    assert sorted(name for name, _ in seen["table"]) == ["Longest in the queue", "Objects"]
+    assert ("Longest in the queue", "") not in seen.get("group", [])
+    more = Load(load.pool, 0, 4, 3)
+    tab.wait_for("document.querySelectorAll('.callers tbody tr').length === 7")
+    nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
+    named = [node["name"]["value"] for node in nodes if node.get("role", {}).get("value") == "group" and "name" in node]
+    assert "Longest in the queue" in named
+    load.end()
+    more.end()
 
 
 COLOURS = ("--text", "--soft", "--using", "--idle", "--waiting", "--transit", "--p50", "--p99", "--bad")

@@ -4,10 +4,13 @@ from collections import deque
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from operator import attrgetter, itemgetter
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from .._observe import DiscardReason
 from .._sync.owner import Owner
+from . import policy
+from .config import PoolConfig
+from .policy import Verdict
 from .racing import snapshot
 from .rounds import loan_of
 from .stats import ENDS, Fault
@@ -120,6 +123,10 @@ def _places(core: Upkeep[T]) -> _Places:
     return _Places(in_use, idle, creating, in_upkeep)
 
 
+Limit: TypeAlias = Literal["max_using_delay", "max_using_delay_kill"]
+"""A limit on the time for which an object is lent."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """An object as it may be shown to others."""
@@ -134,6 +141,8 @@ class Shown:
     since: float
     """When it was lent, or came back, on the pool's clock."""
     uses: int
+    past: Limit | None
+    """The limit that it has been lent for longer than, the later one of both."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,8 @@ class Inventory:
     waiting: int
     stale: int
     """Objects that are still there from before the last ``drain``."""
+    overdue: int
+    """Objects that have been lent for longer than a limit."""
     objects: list[Shown]
     """Those lent, longest first, then those idle, coldest first; the last are left out where there are too many."""
     callers: list[Caller]
@@ -198,6 +209,7 @@ def inventory(core: Upkeep[T], objects: int, callers: int) -> Inventory:
             each.lent,
             each.since,
             each.uses,
+            _past(core.config, found.now - each.since) if each.lent else None,
         )
         for each in seen
     )
@@ -239,6 +251,7 @@ def _take_stock(
         in_upkeep=taken.in_upkeep,
         waiting=len(ledger.waiters),
         stale=places.nstale,
+        overdue=sum(1 for entry in snapshot(ledger.using.values()) if _past(core.config, now - entry.last_get)),
         objects=[],
         callers=[],
         faults=list(core.faults),
@@ -248,6 +261,17 @@ def _take_stock(
         closed=ledger.closed,
     )
     return [*lent, *idle], waiting, found
+
+
+def _past(config: PoolConfig, used_for: float) -> Limit | None:
+    """The limit that such a loan is past, if it is past one."""
+    match policy.on_long_use(used_for, config.warn_delay, config.kill_delay, warned=False):
+        case Verdict.KEEP:
+            return None
+        case Verdict.WARN:
+            return "max_using_delay"
+        case Verdict.RETIRE:  # pragma: no branch  # the last there is
+            return "max_using_delay_kill"
 
 
 def _waiting(core: Upkeep[T], now: float) -> list[tuple[Owner, float]]:

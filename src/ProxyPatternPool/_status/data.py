@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing_extensions import TypedDict
 
 from .._observe import DiscardReason
-from .._pool.glance import Caller, Inventory, Shown, inventory
+from .._pool.glance import Caller, Inventory, Limit, Shown, inventory
 from .._pool.stats import Fault, exact
 from .sampler import Sample, Sampler, Track
 
@@ -40,6 +40,8 @@ class ObjectData(TypedDict):
     """How long it has been in use, or idle."""
     uses: int
     """How many times it was lent."""
+    past: Limit | None
+    """The limit that it has been in use for longer than, ``max_using_delay`` or ``max_using_delay_kill``, if any."""
 
 
 class CallerData(TypedDict):
@@ -101,6 +103,8 @@ class PoolData(TypedDict):
     waiting: int
     stale: int
     """Objects that are still there, lent or being closed, from before the last ``drain``; 0: it is over."""
+    overdue: int
+    """Objects that have been in use for longer than ``max_using_delay`` or ``max_using_delay_kill``."""
     retry_in: float
     """Seconds until something may be created again after a failure; 0.0: now."""
     min_size: int
@@ -110,6 +114,10 @@ class PoolData(TypedDict):
     """The longest wait, in seconds; ``None``: for ever."""
     max_waiting: int | None
     """Callers that may wait; ``None``: unlimited."""
+    max_using_delay: float | None
+    """Seconds of use after which the log names an object; ``None``: never."""
+    max_using_delay_kill: float | None
+    """Seconds of use after which an object is closed; ``None``: never."""
     counters: dict[str, int]
     """What has happened so far, by the keys of ``PoolStats``."""
     discarded: dict[DiscardReason, int]
@@ -155,11 +163,14 @@ def _pool(track: Track, error_text: Callable[[str], str] | None) -> PoolData:
         "in_upkeep": found.in_upkeep,
         "waiting": found.waiting,
         "stale": found.stale,
+        "overdue": found.overdue,
         "retry_in": round(found.retry_in, 3),
         "min_size": config.min_size,
         "max_size": config.max_size,
         "timeout": config.timeout,
         "max_waiting": config.max_waiting,
+        "max_using_delay": config.warn_delay,
+        "max_using_delay_kill": config.kill_delay,
         "counters": found.counters,
         "discarded": found.discarded,
         "objects": [_object(shown, found) for shown in found.objects],
@@ -180,11 +191,14 @@ def _nothing(track: Track) -> PoolData:
         "in_upkeep": 0,
         "waiting": 0,
         "stale": 0,
+        "overdue": 0,
         "retry_in": 0.0,
         "min_size": 0,
         "max_size": None,
         "timeout": None,
         "max_waiting": None,
+        "max_using_delay": None,
+        "max_using_delay_kill": None,
         "counters": {},
         "discarded": {},
         "objects": [],
@@ -202,6 +216,7 @@ def _object(shown: Shown, found: Inventory) -> ObjectData:
         "owner": None if shown.owner is None else _fit(shown.owner),
         "seconds": _ago(shown.since, found.now),
         "uses": shown.uses,
+        "past": shown.past,
     }
 
 

@@ -34,10 +34,14 @@
 
   function show(text) {
     const open = Array.from(main.querySelectorAll("details[open]"), (each) => each.id);
-    const focused = document.activeElement?.closest("main a, details")?.id;
+    const focused = document.activeElement?.closest("main a, details, .longest")?.id;
+    const scrolled = Array.from(main.querySelectorAll(".longest"), (each) => [each.id, each.scrollTop]);
     main.innerHTML = text;
     for (const id of open) {
       document.getElementById(id)?.setAttribute("open", "");
+    }
+    for (const [id, top] of scrolled) {
+      document.getElementById(id)?.scrollTo(0, top);
     }
     if (focused) {
       const found = document.getElementById(focused);

@@ -139,6 +139,8 @@ def _alarms(pool: PoolData) -> list[tuple[str, str]]:
     alarms: list[tuple[str, str]] = []
     if pool["retry_in"] > 0:
         alarms.append(("creation failed", f"creation failed, next attempt in {duration(pool['retry_in'])}"))
+    if pool["overdue"]:
+        alarms.append(("in use too long", f"{_times(pool['overdue'], 'object')} in use for too long"))
     if pool["stale"]:
         alarms.append(("draining", f"draining, {_times(pool['stale'], 'object')} left"))
     return alarms
@@ -155,14 +157,15 @@ def _pool(number: int, pool: PoolData, step: int, *, opened: bool) -> Markup:
         about.append(escape(_patience(pool["timeout"])))
     return Markup(
         '<section aria-labelledby="pool-{n}"><h2 id="pool-{n}">{name}</h2><p class="about">{about}</p>'
-        '{figures}<div class="charts">{charts}</div>{callers}{errors}{objects}{counters}</section>'
+        '{figures}<div class="pair">{charts}</div><div class="pair lists">{callers}{errors}</div>{objects}{counters}'
+        "</section>"
     ).format(
         n=number,
         name=pool["name"],
         about=Markup("; ").join(about),
         figures=figures(pool),
         charts=charts(number, pool, step),
-        callers=callers(pool),
+        callers=callers(number, pool),
         errors=errors(pool["errors"]),
         objects=objects(pool),
         counters=counters(number, pool, opened=opened),

@@ -10,12 +10,13 @@ from .data import CallerData, ErrorData, ObjectData, PoolData
 
 
 def _table(kind: str, title: str, columns: Mapping[str, str], rows: Iterable[Markup]) -> Markup:
-    """Make a table; each column has a class, or none."""
-    return Markup(
-        '<table class="{}"><caption><h3>{}</h3></caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table>'
-    ).format(
-        kind,
-        title,
+    """Make a table under its title; each column has a class, or none."""
+    caption = Markup("<caption><h3>{}</h3></caption>").format(title)
+    return Markup('<table class="{}">{}{}</table>').format(kind, caption, _cells(columns, rows))
+
+
+def _cells(columns: Mapping[str, str], rows: Iterable[Markup]) -> Markup:
+    return Markup("<thead><tr>{}</tr></thead><tbody>{}</tbody>").format(
         Markup("").join(
             Markup('<th scope="col"{}>{}</th>').format(Markup(' class="{}"').format(style) if style else "", name)
             for name, style in columns.items()
@@ -24,13 +25,28 @@ def _table(kind: str, title: str, columns: Mapping[str, str], rows: Iterable[Mar
     )
 
 
-def callers(pool: PoolData) -> Markup:
-    """Who has waited longest, if anybody waits."""
-    longest = pool["callers"]
-    if not longest:
+AT_ONCE = 3
+"""Waiting callers that are seen at once, with names of a line; for the others one scrolls."""
+
+
+def callers(number: int, pool: PoolData) -> Markup:
+    """Who has waited longest, in a place whose height is always the same; none where nobody can wait."""
+    if pool["max_waiting"] == 0 or pool["state"] == "closed":
         return Markup("")
-    table = _table("callers", "Longest in the queue", {"Caller": "", "For": "number"}, map(_caller, longest))
-    return table + _more(pool["waiting"] - len(longest))
+    longest = pool["callers"]
+    what = Markup('<p class="none">Nobody waits.</p>')
+    if longest:
+        what = Markup('<table class="callers" aria-labelledby="longest-{}">{}</table>{}').format(
+            number,
+            _cells({"Caller": "", "For": "number"}, map(_caller, longest)),
+            _more(pool["waiting"] - len(longest)),
+        )
+    scrolls = Markup("")
+    if len(longest) > AT_ONCE:  # then the keyboard must come to it
+        scrolls = Markup(' tabindex="0" role="group" aria-labelledby="longest-{}"').format(number)
+    return Markup(
+        '<div><h3 id="longest-{0}">Longest in the queue</h3><div class="longest" id="queue-{0}"{1}>{2}</div></div>'
+    ).format(number, scrolls, what)
 
 
 def _caller(each: CallerData) -> Markup:
@@ -47,25 +63,44 @@ def objects(pool: PoolData) -> Markup:
     if not shown:
         return Markup('<h3>Objects</h3><p class="none">None in use or idle.</p>')
     columns = {"Object": "", "Held by": "", "For": "number", "Uses": "number"}
-    return _table("objects", "Objects", columns, map(_object, shown)) + _more(
-        pool["in_use"] + pool["idle"] - len(shown)
-    )
+    rows = (_object(each, pool) for each in shown)
+    return _table("objects", "Objects", columns, rows) + _more(pool["in_use"] + pool["idle"] - len(shown))
 
 
-def _object(each: ObjectData) -> Markup:
+def _object(each: ObjectData, pool: PoolData) -> Markup:
     holder = each["owner"] or "nobody"
     if not each["in_use"]:
         holder = "idle, never lent" if each["owner"] is None else f"idle, last {holder}"
+    late = _late(each, pool)
     return Markup(
-        '<tr class="{}"><td>{}</td><td>{}</td><td class="number">{}</td><td class="number">{:,}</td></tr>'
-    ).format("lent" if each["in_use"] else "free", each["object"], holder, duration(each["seconds"]), each["uses"])
+        '<tr class="{}"><td>{}</td><td>{}{}</td><td class="number">{}</td><td class="number">{:,}</td></tr>'
+    ).format(
+        "late" if late else "lent" if each["in_use"] else "free",
+        each["object"],
+        holder,
+        Markup("<small>{}</small>").format(late) if late else "",
+        duration(each["seconds"]),
+        each["uses"],
+    )
+
+
+def _late(each: ObjectData, pool: PoolData) -> str:
+    """What to say of one that is in use for too long."""
+    match each["past"]:
+        case None:
+            return ""
+        case "max_using_delay":
+            return f"longer than {duration(pool['max_using_delay'] or 0.0)}"
+        case "max_using_delay_kill":  # pragma: no branch  # the last there is
+            return f"longer than {duration(pool['max_using_delay_kill'] or 0.0)}: it is to be closed"
 
 
 def errors(known: Sequence[ErrorData]) -> Markup:
     """What went wrong last."""
     if not known:
-        return Markup('<h3>Last errors</h3><p class="none">None.</p>')
-    return _table("errors", "Last errors", {"Where": "", "Error": ""}, map(_error, known))
+        return Markup('<div><h3>Last errors</h3><p class="none">None.</p></div>')
+    table = _table("errors", "Last errors", {"Where": "", "Error": ""}, map(_error, known))
+    return Markup("<div>{}</div>").format(table)
 
 
 def _error(each: ErrorData) -> Markup:
