@@ -518,6 +518,7 @@ def who_holds_what() -> None:
         assert_type(holding.obj, Connection)
         assert_type(holding.owner, str)
         assert_type(holding.held, float)
+        assert_type(holding.name, str | None)
         assert holding.stack is not None
         print(holding.since.isoformat(), holding.stack.format(), file=io.StringIO())
     pool.ret(connection)
@@ -564,6 +565,7 @@ def statistics_are_typed() -> None:
         assert_type(stats["navail"] + stats["nusing"], int)
         assert_type(stats["name"], str)
         assert_type(stats["started"], str)
+        assert_type(stats["taken"], str)
         assert_type(stats["running"], float)
         assert_type(stats["shutdown"], bool)
         assert_type(stats["timeout"], float | None)
@@ -576,6 +578,7 @@ def statistics_are_typed() -> None:
             assert_type(each["uses"], int)
             assert_type(each["last_get"], float)
             assert_type(each["owner"], str | None)
+            assert_type(each.get("name"), str | None)
             assert_type(each.get("trace"), str | None)
             if "stats" in each:
                 assert_type(each["stats"], object)

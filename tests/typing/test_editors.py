@@ -97,7 +97,7 @@ PYRIGHT: dict[str, AbstractSet[str]] = {
     "with control(db).obj() as o:\n    o.|": CONNECTION,
     "reference._get_obj().|": CONNECTION,
     "control(db).set_pool(|)": {f"{name}=" for name in _parameters(Pool) - {"fun"}},
-    'pool.stats()["using"][0]["|"]': {"last_get", "last_ret", "owner", "stats", "trace", "uses"},
+    'pool.stats()["using"][0]["|"]': {"last_get", "last_ret", "name", "owner", "stats", "trace", "uses"},
     'Pool(connect, hook_errors="|")': {"discard", "log"},
 }
 
