@@ -23,9 +23,7 @@ Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/server
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from ._errors import ProxyException
-from ._proxy.typed import control
-from ._scope.select import Scope
+from ._proxy.returning import giving_back, returning_controls
 from ._wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 try:
@@ -46,8 +44,8 @@ class ReturnMiddleware:
     way through, or because the client went away. What the application does in the response's ``close`` comes first.
     Each object goes back as by ``control(proxy).ret()``, so that an object without a pool stays its owner's.
 
-    One for the whole application is enough, as the outermost: within it, a request that the application makes to
-    itself would give back what the first one still uses.
+    One for the whole application is enough, as the outermost. What a block has that was open before the request, as
+    around a test's client, stays with that block; and what a request has that makes another within itself, its own.
     """
 
     def __init__(self, app: "WSGIApplication", *proxies: object) -> None:
@@ -62,19 +60,12 @@ class ReturnMiddleware:
                 be one owner, and the first to end would give back what the others use: its strategy is to drop it.
         """
         self._app = app
-        self._controls = [control(proxy) for proxy in proxies]
-        for each in self._controls:
-            if not isinstance(each.scope, Scope):
-                raise ProxyException(
-                    f"scope {each.scope!r} decides itself when an object goes back: leave its proxy out"
-                )
+        self._controls = returning_controls(proxies)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request as the application does."""
         # Of the returns, and what is closed before them, each is done whatever another raises.
-        with ExitStack() as at_end:
-            for each in self._controls:
-                at_end.callback(each.ret)
+        with giving_back(self._controls) as at_end:
             response = self._app(environ, start_response)
             try:
                 answer = _Answer(response)

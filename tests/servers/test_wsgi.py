@@ -177,6 +177,36 @@ def test_no_response_at_all(shop: Shop) -> None:
     assert (shop.lent, shop.resets) == (0, 1)
 
 
+def test_a_client_within_a_block(shop: Shop) -> None:
+    """A test's client, within a block: what the block took is not the request's to give back."""
+    wrapped = ReturnMiddleware(application(lambda: [shop.text()]), shop.db)
+    with control(shop.db).obj() as thing:
+        assert get(wrapped) == f"thing {thing.number}"
+        assert (shop.lent, shop.resets) == (1, 0)
+        assert control(shop.db).get() is thing
+    assert (shop.lent, shop.resets) == (0, 1)
+
+
+def test_what_a_thread_had_before_the_request(shop: Shop) -> None:
+    """It was used when the application was made: the thread does not keep that for ever."""
+    shop.text()
+    assert get(ReturnMiddleware(application(lambda: [shop.text()]), shop.db)) == "thing 0"
+    assert (shop.lent, shop.resets) == (0, 1)
+
+
+def test_a_request_within_a_request(shop: Shop) -> None:
+    """An application that asks itself goes on with the object that it had."""
+    inner = ReturnMiddleware(application(lambda: [shop.text()]), shop.db)
+
+    def respond() -> list[bytes]:
+        parts = [shop.text(), get(inner).encode()]
+        assert (shop.lent, shop.resets) == (1, 0)
+        return [*parts, shop.text()]
+
+    assert get(ReturnMiddleware(application(respond), shop.db)) == "thing 0" * 3
+    assert (shop.lent, shop.resets) == (0, 1)
+
+
 def test_to_close_twice_is_harmless(shop: Shop) -> None:
     """A second time gives nothing back: it may be the next request's by then."""
     response = call(ReturnMiddleware(application(lambda: [shop.text()]), shop.db))

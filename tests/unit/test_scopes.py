@@ -8,7 +8,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 from unittest.mock import Mock
@@ -17,11 +17,13 @@ import pytest
 
 from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, ScopeStrategy, TimeOut, control, proxy
 from ProxyPatternPool._scope.base import PlainSlot
-from ProxyPatternPool._scope.context import ContextSlot, current_context, current_task
+from ProxyPatternPool._scope.context import ContextSlot, current_task
+from ProxyPatternPool._scope.origin import Origin
 from ProxyPatternPool._scope.select import slot_of
 from ProxyPatternPool._scope.shared import SharedSlot
 from ProxyPatternPool._scope.strategy import StrategySlot
 from ProxyPatternPool._scope.thread import ThreadSlot
+from ProxyPatternPool._sync.contexts import current_context, entered_contexts
 
 from .clock import HandMovedKeeper
 from .helpers import Caller, Thing, Works, eventually, run_script, wait_for
@@ -174,6 +176,26 @@ def test_current_context() -> None:
     assert copy.run(current_context) is copy
     assert Caller(current_context).result() is not mine
     assert current_task() is None
+
+
+def test_entered_contexts() -> None:
+    """All that the thread runs in, the one in which it began among them; what a variable holds is none of them."""
+    variable: ContextVar[Context] = ContextVar("variable")
+    inner, innermost, other = copy_context(), copy_context(), copy_context()
+    innermost.run(variable.set, other)
+
+    def nested() -> tuple[list[Context], list[Context]]:
+        outside, base = list(entered_contexts()), current_context()
+        inside = inner.run(innermost.run, lambda: list(entered_contexts()))
+        assert outside[0] is base
+        return outside, inside
+
+    outside, inside = Caller(nested).result()
+    assert len(outside) == 1
+    assert len(inside) == 3
+    assert inside[0] is innermost
+    assert inside[1] is inner
+    assert inside[2] is outside[0]
 
 
 def test_contexts_do_not_inherit(keeper: HandMovedKeeper) -> None:
@@ -383,13 +405,13 @@ def test_blocks_that_end_at_the_same_time(keeper: HandMovedKeeper) -> None:
     assert db._pool is not None
     assert db.number == 0
     # Between the two looks of the one that enters, somebody gives back.
-    strategy.looks = [db._ret_obj, int, int]
+    strategy.looks = [db._ret_obj, int]
     with db._obj() as thing:
         assert thing.number == 0
         assert db._pool.stats()["nusing"] == 1
         # Between the look of the one that leaves, which takes it out of the slot, and his last look at the marks.
         kept = strategy._kept["nobody"]
-        strategy.looks = [lambda: kept.blocks.append(None)]
+        strategy.looks = [lambda: kept.blocks.append(Origin()), int]
     assert db._pool.stats()["nusing"] == 1
     assert strategy._kept == {}
     kept.blocks.pop()

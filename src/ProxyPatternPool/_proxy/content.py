@@ -68,6 +68,10 @@ class Content(ABC, Generic[T]):
         """How many objects there are."""
         return 0
 
+    def say(self, line: Callable[[], None]) -> None:
+        """Have something logged."""
+        line()
+
     def take(self, timeout: float | None) -> Kept[T]:
         """Get something for an owner to keep; unusable if the content was retired meanwhile."""
         kept = self._take(timeout)
@@ -181,6 +185,9 @@ class Made(Content[T]):
             self._makers.append(self._new_maker())
         return self._makers[0]
 
+    def say(self, line: Callable[[], None]) -> None:
+        core_of(self._maker()).say(line)
+
     def retire(self) -> None:
         super().retire()
         for maker in self._makers:
@@ -275,6 +282,9 @@ class Pooled(Content[T]):
     @property
     def nobjs(self) -> int:
         return core_of(self._pool).ledger.places.nready
+
+    def say(self, line: Callable[[], None]) -> None:
+        core_of(self._pool).say(line)
 
     def _take(self, timeout: float | None) -> Kept[T]:
         if self._auto_return:

@@ -1,8 +1,8 @@
 """The engine of a proxy, and the honest way to it: every method is typed, and none is forwarded."""
 
 import logging
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import Unpack
@@ -12,11 +12,13 @@ from .._hooks import Hooks
 from .._pool.config import seconds, set_log_level
 from .._pool.pool import Pool
 from .._scope.base import Kept, ScopeStrategy, Slot
+from .._scope.origin import Origin
 from .._scope.select import Scope, name_of, slot_of, threads_are_greenlets
 from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
 from .._sync.caller import is_patcher
+from .blocks import Block, Keeping, Stretch, give_back
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .lookups import name_spaces, take_after
 from .parameters import PoolOverrides, PoolParameters, Unsaid, bound_of, check, unsaid
@@ -70,6 +72,7 @@ class Control(Generic[T]):
         # The last is in force. A list, since to append and to remove is atomic: of several callers that set a content
         # at once the last one wins, and each of the others is retired by somebody, without a lock.
         self._contents: list[Content[T]] = [Nothing(_calls(names))]
+        self._keeping = Keeping(self._contents, self._slots, self._label, self._scope)
 
     # What there is. ----------------------------------------------------------------------------------
 
@@ -166,7 +169,7 @@ class Control(Generic[T]):
         # need not know of any owner here.
         kept = self._kept() if isinstance(self._scope, Scope) else None
         if kept is not None:
-            _give_back(self._slots["owners"], kept)
+            self._keeping.give_back(kept)
         # All that was set before this, and by whom ever; each step may be done twice, and done again if interrupted.
         known = list(self._contents)
         for old in known[: known.index(content)] if content in known else ():  # else a later one has done it
@@ -199,17 +202,23 @@ class Control(Generic[T]):
             PoolException: as ``Pool.get``, from which other errors come, too.
             PoolValueError: the timeout is negative or NaN, even if there is nothing to wait for.
         """
+        return self._take(timeout)[-1]
+
+    def _take(self, timeout: float | None, block: Origin | None = None) -> tuple[Slot[T], Kept[T] | None, T]:
+        """Get the current owner's object, for a block perhaps; say where it is kept, as what if it has to go back."""
         if timeout is not None:
             seconds("timeout", timeout)
         while True:
             content = self._contents[-1]
             slot = self._slot_for(content)
-            kept = slot.get()
+            if block is not None:
+                block.owner = slot.owner()
+            kept = self._keeping.kept_in(slot)
             if kept is not None:
                 try:
-                    return kept.obj
+                    return slot, kept if content.pool is not None else None, kept.obj
                 except AttributeError:  # replaced, or inherited in a fork
-                    _give_back(slot, kept)
+                    give_back(slot, kept)
             if content.bounded:
                 slot.reclaim()
             try:
@@ -218,6 +227,9 @@ class Control(Generic[T]):
                 if content.retired:
                     continue
                 raise
+            if block is not None and content.pool is not None:
+                kept.taken = True
+                kept.blocks.append(block)
             winner = slot.put(kept)
             if winner is not kept:
                 kept.release()
@@ -230,7 +242,7 @@ class Control(Generic[T]):
                 content.kind = obj.__class__
             if not content.seen:
                 self._look_for_hidden(content, obj)
-            return obj
+            return slot, winner if content.pool is not None else None, obj
 
     def find(self) -> T:
         """Get the object that somebody forwards something to.
@@ -280,9 +292,9 @@ class Control(Generic[T]):
 
     def ret(self) -> None:
         """Give the current owner's object back to the pool; without a pool, or an object, do nothing."""
-        kept = self._lent()
+        kept = self._keeping.lent()
         if kept is not None:
-            _give_back(self._slots["owners"], kept)
+            self._keeping.give_back(kept)
 
     def discard(self) -> None:
         """Give the current owner's object back as broken: it is closed, and the next access gets another.
@@ -299,52 +311,26 @@ class Control(Generic[T]):
             self._slots["owners"].remove(kept)
             kept.discard()
 
-    @contextmanager
-    def obj(self, timeout: float | None = None) -> Generator[T, None, None]:
+    def obj(self, timeout: float | None = None) -> AbstractContextManager[T]:
         """Get the current owner's object for a ``with`` block, and give it back at its end whatever happens inside.
 
-        Within another such block of the same owner it is the outermost that gives back.
+        An object that the owner had before, from another such block or by using the proxy, is left to it: a block
+        gives back what it took. An owner who had none has none at the end.
 
         Args:
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
                 The wait is at the beginning of the block, as are the errors, which are those of ``get``.
         """
-        while True:
-            obj = self.get(timeout)
-            kept = self._lent()
-            if kept is None:
-                break
-            # Several threads may be one owner. Of those that end blocks at once, one finds no mark left after he has
-            # taken this out of the slot. Who puts a mark here later sees that it is gone; who did before gives it back
-            # himself.
-            kept.blocks.append(None)
-            if self._lent() is kept and getattr(kept, "obj", kept) is obj:
-                break
-            kept.blocks.pop()
-        try:
-            yield obj
-        finally:
-            if kept is not None:
-                kept.blocks.pop()
-                self._end_of_block(kept)
-            last = self._lent()
-            if last is not None:  # another: inside the block this one was given back, or became unusable
-                self._end_of_block(last)
+        return Block(self._take, self._keeping, timeout)
 
     def _kept(self) -> Kept[T] | None:
         """What the current owner keeps."""
-        slot = self._slots.get("owners")
-        return None if slot is None else slot.get()
+        return self._keeping.kept()
 
-    def _lent(self) -> Kept[T] | None:
-        """What the current owner has to give back."""
-        return None if self.pool is None else self._kept()
-
-    def _end_of_block(self, kept: Kept[T]) -> None:
-        if not kept.blocks:
-            self._slots["owners"].remove(kept)
-            if not kept.blocks:
-                kept.release()
+    def _label(self) -> str:
+        """Name this in log lines."""
+        name = self._parameters.get("name")
+        return "proxy" if name is None else f"proxy {name!r}"
 
     def __repr__(self) -> str:
         content = self._contents[-1]
@@ -360,11 +346,6 @@ class Control(Generic[T]):
 _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave max_size out, or use another scope"
 
 
-def _give_back(slot: Slot[T], kept: Kept[T]) -> None:
-    slot.remove(kept)  # first: nobody finds it there while it is being reset
-    kept.release()
-
-
 def pool_name_of(control: Control[T]) -> str | None:
     """Find the name that a proxy's pool will have, for rooms that show it."""
     return _inside(control)[1].get("name")
@@ -377,6 +358,11 @@ def nobjs_of(control: Control[T]) -> int:
 
 def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T]]:
     return control._contents[-1], control._parameters  # pyright: ignore[reportPrivateUsage]  # it is this module's
+
+
+def stretch_of(control: Control[T]) -> Stretch[T]:
+    """Make a stretch of work at whose end goes back what was taken, for rooms that serve one after another."""
+    return Stretch(control._keeping)  # pyright: ignore[reportPrivateUsage]  # it is this module's
 
 
 def _name(scope: "Scope | ScopeStrategy[Any]") -> str:

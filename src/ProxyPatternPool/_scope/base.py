@@ -2,6 +2,8 @@
 
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+from .origin import Origin
+
 T = TypeVar("T")
 
 
@@ -19,25 +21,35 @@ class Kept(Generic[T]):
     A ``ScopeStrategy`` only stores it, and drops it when its owner ends.
     """
 
-    __slots__ = ("__weakref__", "_loans", "blocks", "obj")
+    __slots__ = ("__weakref__", "_loans", "alone", "blocks", "obj", "taken")
 
     obj: T
     """The object. Deleted once it is no longer the owner's to use: reading it is then an ``AttributeError``."""
 
     def __init__(self, obj: T, loan: Loan | None = None) -> None:
         self.obj = obj
-        self.blocks: list[None] = []
+        self.blocks: list[Origin] = []
+        """The ``with`` blocks that are open and use it."""
+        self.taken = False
+        """Whether the last of these gives it back."""
+        self.alone = False
+        """Whether only these have it: it is no owner's any more."""
         # Lists, since to append and to pop is atomic: several threads may be one owner.
         self._loans = [] if loan is None else [loan]
 
     def release(self) -> None:
-        """Give the object back now, hooks included. A second call does nothing."""
+        """Give the object back now, hooks included. A second call does nothing.
+
+        Whoever else finds this where an owner keeps it asks for another object from then on.
+        """
+        self.spoil()
         loan = self.disown()
         if loan is not None:
             loan.release()
 
     def discard(self) -> None:
         """Give the object back as broken, now. After it was given back this does nothing."""
+        self.spoil()
         loan = self.disown()
         if loan is not None:
             loan.discard()
@@ -112,6 +124,10 @@ class Slot(Protocol[T]):
         """
         ...
 
+    def owner(self) -> object:
+        """Who the current owner is, to be compared with another answer; ``None`` if that cannot be said."""
+        ...
+
     def get(self) -> Kept[T] | None:
         """What the current owner keeps, if anything."""
         ...
@@ -133,6 +149,9 @@ class PlainSlot(Generic[T]):
     """A slot that is an object with an attribute: the interpreter does the rest, in C."""
 
     kept: Kept[T]
+
+    def owner(self) -> object:
+        return None
 
     def get(self) -> Kept[T] | None:
         try:

@@ -1,28 +1,19 @@
 """One object per context of ``contextvars``, and in asyncio one per task. Imported only once its scope is used."""
 
 import asyncio
-import gc
 import sys
+import weakref
 from collections.abc import Callable, Hashable, Iterable
-from contextvars import Context, ContextVar
+from contextvars import Context
 from typing import TypeVar, cast
 
+from .._sync.contexts import current_context
 from .seats import SeatedSlot
 
 T = TypeVar("T")
 
-_probe: ContextVar[None] = ContextVar("ProxyPatternPool")
-
 _running_loop: Callable[[], asyncio.AbstractEventLoop | None] = vars(asyncio)["_get_running_loop"]
 """Not the public one: that raises where no loop runs, which costs more than all the rest."""
-
-
-def current_context() -> Context:
-    """The current context itself, where ``copy_context`` would give a copy."""
-    # There is no call for it, but a token refers to the context that it was made in, in the first place.
-    # To set a variable to what it is changes nothing, and costs nearly nothing.
-    context: Context = gc.get_referents(_probe.set(None))[0]
-    return context
 
 
 def current_task() -> "asyncio.Task[object] | None":
@@ -57,6 +48,9 @@ class ContextSlot(SeatedSlot[T]):
     def _key(self) -> Hashable:
         # Tasks may share a context (3.11+), and it may be handed on from one greenlet to another.
         return id(current_context()), id(current_task()), id(current_greenlet())
+
+    def owner(self) -> object:
+        return self._key(), weakref.ref(current_context())  # the latter since a key is used again
 
     def _owners(self) -> Iterable[object]:
         return (owner for owner in (current_context(), current_task(), current_greenlet()) if owner is not None)

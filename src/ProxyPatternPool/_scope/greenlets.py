@@ -1,5 +1,6 @@
 """One object per greenlet, of gevent, of eventlet, or of nobody. Imported only once its scope is used."""
 
+import weakref
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
@@ -56,6 +57,10 @@ class GreenletSlot(SeatedSlot[T]):
 
     def remove(self, kept: Kept[T]) -> bool:
         return self._threads.remove(kept) if getcurrent().parent is None else super().remove(kept)
+
+    def owner(self) -> object:
+        current = getcurrent()
+        return self._threads.owner() if current.parent is None else weakref.ref(current)
 
     def _key(self) -> Hashable:
         return id(getcurrent())

@@ -53,6 +53,9 @@ class SeatedSlot(ABC, Generic[T]):
     def _ended(self, owner: object) -> bool:
         """Whether an owner has ended, though it still exists."""
 
+    @abstractmethod
+    def owner(self) -> object: ...
+
     @property
     def kept(self) -> Kept[T]:
         try:

@@ -55,6 +55,9 @@ class StrategySlot(Generic[T]):
             raise AttributeError("kept")
         return kept
 
+    def owner(self) -> None:
+        """Only the strategy knows."""
+
     def get(self) -> Kept[T] | None:
         return self.strategy.get()
 

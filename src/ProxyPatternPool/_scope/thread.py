@@ -10,3 +10,12 @@ T = TypeVar("T")
 
 class ThreadSlot(ThreadLocal, PlainSlot[T]):
     """A thread that ends drops what it keeps before anyone has joined it."""
+
+    _owner: object
+
+    def owner(self) -> object:
+        try:
+            return self._owner
+        except AttributeError:
+            self._owner = object()
+            return self._owner

@@ -16,6 +16,12 @@ def caller() -> FrameType | None:
     return frame
 
 
+def place() -> str:
+    """Say where this package is called."""
+    frame = caller()
+    return "nowhere" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 def is_patcher() -> bool:
     """Whether it is gevent or eventlet, in the middle of patching."""
     if not any(patcher in sys.modules for patcher in _PATCHERS):  # to look for the caller takes longer

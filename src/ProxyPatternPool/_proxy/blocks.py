@@ -1,0 +1,204 @@
+"""Who gives an owner's object back, and when: blocks what they took, stretches of work what was taken in them."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from .._errors import ProxyException
+from .._scope.base import Kept, ScopeStrategy, Slot
+from .._scope.origin import Origin
+from .._scope.select import Scope
+from .._sync.flow import flow
+from .content import Content, Crowd
+
+T = TypeVar("T")
+
+log = logging.getLogger("ppp")
+
+
+class Keeping(Generic[T]):
+    """What the owners of one proxy keep, and have to give back."""
+
+    def __init__(
+        self,
+        contents: Sequence[Content[T]],
+        slots: Mapping[str, Slot[T]],
+        label: Callable[[], str],
+        scope: "Scope | ScopeStrategy[T]",
+    ) -> None:
+        self._contents = contents
+        self._slots = slots
+        self._label = label
+        # Where nobody else comes to a block's context, to take the block elsewhere does no harm.
+        self._tells = scope not in (Scope.CONTEXT, Scope.WERKZEUG)
+        self._told: set[str] = set()
+        self.stretches: Crowd[Stretch[T]] = Crowd()
+
+    def kept(self) -> Kept[T] | None:
+        """What the current owner keeps."""
+        slot = self._slots.get("owners")
+        return None if slot is None else self.kept_in(slot)
+
+    def kept_in(self, slot: Slot[T]) -> Kept[T] | None:
+        """What the current owner keeps in a slot; not what it lost to blocks that were carried elsewhere."""
+        kept = slot.get()
+        blocks = [] if kept is None else list(kept.blocks)
+        if kept is None or not blocks or not all(origin.left() for origin in blocks):
+            return kept
+        self._tell("left", "it is still open, and that thread does something else", blocks[0], Origin())
+        slot.remove(kept)
+        # In this order: a block that ends meanwhile, elsewhere, gives the object back if it sees the second, and is
+        # seen to have ended if it does not.
+        kept.alone = kept.taken = True
+        end_of_block(slot, kept)
+        return None
+
+    def lent(self) -> Kept[T] | None:
+        """What the current owner has to give back."""
+        return None if self._contents[-1].pool is None else self.kept()
+
+    def give_back(self, kept: Kept[T]) -> None:
+        """Give back what the current owner keeps."""
+        give_back(self._slots["owners"], kept)
+
+    def end(self, kept: Kept[T]) -> None:
+        """Give back what the current owner keeps if that is for blocks to do, and none of them is open."""
+        end_of_block(self._slots["owners"], kept)
+
+    def tell_of_another_end(self, origin: Origin) -> None:
+        """Log that a block ends where another owner is the current one."""
+        self._tell("end", "it ended elsewhere", origin, Origin())
+
+    def _tell(self, key: str, what: str, origin: Origin, now: Origin) -> None:
+        if key in self._told or not self._tells:
+            return
+        self._told.add(key)
+        label = self._label()
+
+        def line() -> None:
+            log.warning(
+                "%s: a with block began in %s, and %s: in %s; between, both may have used the same object. "
+                "With scope=CONTEXT each has its own. This is said once",
+                label,
+                origin,
+                what,
+                now,
+            )
+
+        self._contents[-1].say(line)
+
+
+def give_back(slot: Slot[T], kept: Kept[T]) -> None:
+    """Give back what the current owner keeps in a slot."""
+    slot.remove(kept)  # first: nobody finds it there while it is being reset
+    kept.release()
+
+
+def end_of_block(slot: Slot[T], kept: Kept[T]) -> None:
+    """Give back what blocks took, if none of them is open any more."""
+    # Several threads may be one owner. Of those that end blocks at once, one finds no mark left after he has taken this
+    # out of the slot. Who puts a mark here later sees that it is gone; who did before gives it back himself.
+    if kept.taken and not kept.blocks:
+        slot.remove(kept)
+        if not kept.blocks:
+            kept.release()
+
+
+class Block(Generic[T]):
+    """``with control(db).obj() as o``: what it took it gives back, and what the owner had before stays the owner's.
+
+    What is taken inside it by an owner who had nothing goes back with it, too, by whatever way it was taken.
+    """
+
+    __slots__ = ("_before", "_keeping", "_kept", "_origin", "_slot", "_take", "_timeout")
+
+    def __init__(
+        self,
+        take: Callable[[float | None, Origin], tuple[Slot[T], Kept[T] | None, T]],
+        keeping: Keeping[T],
+        timeout: float | None,
+    ) -> None:
+        self._take = take
+        self._keeping = keeping
+        self._timeout = timeout
+        self._origin: Origin | None = None
+        self._slot: Slot[T] | None = None
+        self._kept: Kept[T] | None = None
+        self._before = False
+        """Whether the owner had something to give back when this began."""
+
+    def __enter__(self) -> T:
+        if self._origin is not None:
+            raise ProxyException("this block is open already: one at a time, make another with obj()")
+        origin = self._origin = Origin()
+        try:
+            while True:
+                slot, kept, obj = self._take(self._timeout, origin)
+                self._slot, self._kept = slot, kept
+                self._before = kept is not None and origin not in kept.blocks
+                if kept is None:
+                    return obj
+                if self._before:
+                    kept.blocks.append(origin)
+                if slot.get() is kept and getattr(kept, "obj", kept) is obj:
+                    return obj
+                # Given back meanwhile, in another thread that is the same owner.
+                kept.blocks.remove(origin)
+                end_of_block(slot, kept)
+        except BaseException:
+            self._origin = None
+            kept = self._keeping.kept()
+            if kept is not None and origin in kept.blocks:  # interrupted right after it was taken
+                kept.blocks.remove(origin)
+                self._keeping.end(kept)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        origin, slot, kept = self._origin, self._slot, self._kept
+        self._origin = self._slot = self._kept = None
+        if origin is None or slot is None:
+            return
+        home = (kept is not None and slot.get() is kept) or slot.owner() == origin.owner
+        if kept is not None:
+            kept.blocks.remove(origin)
+            if not home and not kept.alone:
+                self._keeping.tell_of_another_end(origin)
+            end_of_block(slot, kept)
+            home = home and not kept.alone
+        last = self._keeping.lent() if home and not self._before else None
+        if last is not None:  # another: inside the block this one was given back, or became unusable
+            last.taken = True
+            self._keeping.end(last)
+
+
+class Stretch(Generic[T]):
+    """A stretch of work, such as a request: what its owner has at its end goes back, whenever it was taken.
+
+    That is what a thread keeps, too, that has used the proxy when it started. Not what is another's to give back: of a
+    block that was open when this began, or of the stretch within which this one is.
+    """
+
+    __slots__ = ("__weakref__", "_flow", "_keeping", "_spared")
+
+    def __init__(self, keeping: Keeping[T]) -> None:
+        self._keeping = keeping
+        self._flow: tuple[int, int] | None = None
+        self._spared: Kept[T] | None = None
+
+    def __enter__(self) -> None:
+        kept, me = self._keeping.lent(), flow()
+        if kept is not None and (kept.blocks or any(other._flow == me for other in self._keeping.stretches)):
+            self._spared = kept
+        self._flow = me
+        self._keeping.stretches.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flow = None
+        kept = self._keeping.lent()
+        if kept is not None and kept is not self._spared:
+            self._keeping.give_back(kept)

@@ -1,0 +1,38 @@
+"""Where a ``with`` block began."""
+
+import weakref
+
+from .._sync.caller import place
+from .._sync.contexts import current_context, entered_contexts
+from .._sync.flow import flow, loop_is_running
+from .._sync.owner import here
+
+
+class Origin:
+    """Where a block began, and by whom; kept with what the block uses as long as it is open."""
+
+    __slots__ = ("_context", "_flow", "owner", "place", "who")
+
+    def __init__(self) -> None:
+        self.place = place()
+        self.who = here().owner
+        self.owner: object = None
+        """Who the slot says is the owner."""
+        self._flow = flow()
+        self._context = weakref.ref(current_context())  # weak: it lives as long as somebody can come back to it
+
+    def left(self) -> bool:
+        """Whether the owner now does something else, though the block is open: a generator has it, and is elsewhere.
+
+        Executors run each step of such a generator in a context of its own, and in any of their threads. Code that is
+        called within the block, or within the code that has begun it, runs in that context, or in one entered from
+        there. Of the tasks of an event loop, and of greenlets, this is not to be known: each is in its context only
+        while it runs.
+        """
+        if self.owner is None or self._flow != flow() or loop_is_running():
+            return False
+        context = self._context()
+        return context is None or all(context is not entered for entered in entered_contexts())
+
+    def __str__(self) -> str:
+        return f"{self.who} at {self.place}"
