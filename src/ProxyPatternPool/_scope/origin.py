@@ -2,7 +2,7 @@
 
 import weakref
 
-from .._sync.caller import place
+from .._sync.caller import Place
 from .._sync.contexts import current_context, entered_contexts
 from .._sync.flow import flow, loop_is_running
 from .._sync.owner import here
@@ -14,7 +14,7 @@ class Origin:
     __slots__ = ("_context", "_flow", "owner", "place", "who")
 
     def __init__(self) -> None:
-        self.place = place()
+        self.place = Place()
         self.who = here().owner
         self.owner: object = None
         """Who the slot says is the owner."""
@@ -29,9 +29,11 @@ class Origin:
         there. Of the tasks of an event loop, and of greenlets, this is not to be known: each is in its context only
         while it runs.
         """
-        if self.owner is None or self._flow != flow() or loop_is_running():
-            return False
         context = self._context()
+        if self.owner is None or context is current_context():
+            return False
+        if self._flow != flow() or loop_is_running():
+            return False
         return context is None or all(context is not entered for entered in entered_contexts())
 
     def __str__(self) -> str:

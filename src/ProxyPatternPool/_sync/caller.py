@@ -16,10 +16,18 @@ def caller() -> FrameType | None:
     return frame
 
 
-def place() -> str:
-    """Say where this package is called."""
-    frame = caller()
-    return "nowhere" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+class Place:
+    """Where this package is called: file and line, put into words only when asked."""
+
+    __slots__ = ("_code", "_line")
+
+    def __init__(self) -> None:
+        frame = caller()
+        self._code = frame and frame.f_code
+        self._line = frame and frame.f_lineno
+
+    def __str__(self) -> str:
+        return "nowhere" if self._code is None else f"{self._code.co_filename}:{self._line}"
 
 
 def is_patcher() -> bool:
