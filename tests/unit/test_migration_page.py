@@ -1,0 +1,64 @@
+"""What docs/migration.md says is true."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import ProxyPatternPool
+from ProxyPatternPool import Pool, Proxy
+from ProxyPatternPool._proxy.parameters import PoolOverrides, unsaid
+
+from .clock import HandMovedKeeper
+from .helpers import ROOT, Naps
+
+PAGE = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """A part of the page."""
+    return PAGE.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_its_python_runs(keeper: HandMovedKeeper, naps: Naps, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every block runs, in order, and prints what its comments say."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) >= 7
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "docs/migration.md", "exec"), namespace)
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 3
+    for line in printed:
+        assert f"# {line}\n" in PAGE
+
+
+def test_what_makes_a_pool_is_listed() -> None:
+    """The page names what only a pool can honour, and nothing else."""
+    sentence = section("When there is a pool").split("that only a pool can honour: ")[1].split("; at construction")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(unsaid(PoolOverrides.__optional_keys__).of_a_pool)
+
+
+def test_names_exist() -> None:
+    """What the page says is there is there, and what it replaces is not."""
+    names = section("Names")
+    for name in ("__version__", "log", "FunHook", "PoolHook", "HealthHook", "TraceHook"):
+        assert f"`{name}`" in names
+        assert hasattr(ProxyPatternPool, name)
+    listed = names.split("documented exist, ")[1].split(". For the others")[0]
+    for name in re.findall(r"`(\w+)`", listed):
+        assert name in vars(Proxy)
+    pool = Pool(int, min_size=0)
+    for row in re.findall(r"^\| (`.*?) \|", names, re.MULTILINE):
+        for name in re.findall(r"`(?:pool\.)?(_\w+)", row):
+            assert not hasattr(pool, name)
+
+
+def test_statistics_are_keys() -> None:
+    """The keys of the table are keys of the statistics."""
+    stats = Pool(int, min_size=0).stats()
+    rows = re.findall(r"^\| (`.*?) \|", section("Statistics"), re.MULTILINE)
+    named = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    assert len(named) > 5
+    assert named <= set(stats)
