@@ -4,6 +4,9 @@ Conform to these protocols with a function, a lambda, a bound method or a class 
 the protocol, so that checkers see at once whether it fits, and cannot be instantiated then without ``__call__``; it
 need not. The parameters of ``Pool`` are annotated with the equivalent ``Callable``, from which checkers infer T best.
 
+All are plain functions: nobody awaits what they return, so that what is to be awaited is an error, a ``TypeError`` at
+construction where it can be seen there, and else as if the hook had raised it.
+
 None is runtime-checkable: ``isinstance`` could see no more than that something can be called, as ``callable`` does.
 """
 
@@ -11,6 +14,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from ._plain import refuse_async
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -175,7 +180,8 @@ class Hooks(Generic[T]):
     """The factory of a pool and its hooks, each checked to be callable.
 
     Raises:
-        TypeError: something is not callable, or a class where an instance of it should be; the message names it.
+        TypeError: something is not callable, or a class where an instance of it should be, or a coroutine function; the
+            message names it.
     """
 
     fun: Callable[[int], T]
@@ -206,3 +212,4 @@ class Hooks(Generic[T]):
                 derived = _PROTOCOLS.intersection(hook.__mro__)
                 if Factory in derived or (derived and field.name != "fun"):
                     raise TypeError(f"{field.name} must be an instance: {hook.__name__}(…), not the class")
+            refuse_async(field.name, hook, lazy=field.name == "fun")

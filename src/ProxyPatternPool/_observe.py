@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Generic, Literal, NoReturn, Protocol, TypeAlias, TypeVar, cast
 
+from ._plain import refuse_async
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -115,7 +117,7 @@ class PoolObserver(Protocol[T_contra]):
         return
 
 
-class _OfAnything(Protocol):
+class ObserverOfAnything(Protocol):
     """An observer of any objects. It may return something: so it is no ``PoolObserver`` of a certain type."""
 
     def created(self, pool: str, obj: object, took: float, /) -> object: ...
@@ -128,8 +130,10 @@ class _OfAnything(Protocol):
     def hook_failed(self, pool: str, hook: HookName, error: BaseException, /) -> object: ...
 
 
-Observer: TypeAlias = PoolObserver[T] | _OfAnything | Callable[[T, NoReturn], NoReturn]
-"""How parameters are annotated that take an observer.
+PoolObserverOrNone: TypeAlias = PoolObserver[T] | ObserverOfAnything | Callable[[T, NoReturn], NoReturn] | None
+"""How parameters are annotated that take an observer: this name is what pyright shows of them.
+
+``None`` is a part of it, or pyright would show all that follows, member by member.
 
 For checkers alone: an observer says little about ``T``. With the second part an observer of any objects says nothing;
 else mypy would take ``db: Connection = proxy(observer=metrics)`` for a proxy of any object. The third is nothing that
@@ -144,15 +148,17 @@ def check_observer(observer: object) -> None:
     """Check an observer given by a user; ``None`` is none.
 
     Raises:
-        TypeError: it lacks a method, or is a class.
+        TypeError: it lacks a method, or is a class, or a method of it is a coroutine function.
     """
     if observer is None:
         return
     if isinstance(observer, type):
         raise TypeError(f"observer must be a PoolObserver, not a class: {observer!r}")
     for event in EVENTS:
-        if not callable(getattr(observer, event, None)):
+        method: object = getattr(observer, event, None)
+        if not callable(method):
             raise TypeError(f"observer must be a PoolObserver, and has no method {event}: {observer!r}")
+        refuse_async(f"observer: its {event}()", method)
 
 
 class _Several(PoolObserver[T], Generic[T]):
@@ -210,7 +216,7 @@ def observers(*several: PoolObserver[T]) -> PoolObserver[T]:
     return _Several(tuple(several))
 
 
-def members(observer: Observer[T] | None) -> tuple[PoolObserver[T], ...]:
+def members(observer: PoolObserverOrNone[T]) -> tuple[PoolObserver[T], ...]:
     """The observers that one stands for."""
     if observer is None:
         return ()

@@ -15,6 +15,7 @@ Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/status
 import json
 from collections.abc import Callable, Iterable
 
+from ._plain import refuse_async, refuse_awaitable
 from ._status.access import is_local
 from ._status.data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData, collect
 from ._status.masking import masked
@@ -72,17 +73,20 @@ def status_app(
             error is shown, since drivers put passwords into such texts. If it raises, or gives no ``str``, too.
 
     Raises:
-        TypeError: Something is neither a pool nor a proxy, or ``allow`` or ``error_text`` cannot be called.
+        TypeError: Something is neither a pool nor a proxy, or ``allow`` or ``error_text`` cannot be called,
+            or is a coroutine function.
     """
     for name, function in (("allow", allow), ("error_text", error_text)):
         if function is not None and not callable(function):
             raise TypeError(f"{name} must be callable, not {function!r}")
+        refuse_async(name, function)
     sampler = Sampler([source(pool, number) for number, pool in enumerate(pools, 1)])
     return _StatusApp(sampler, is_local if allow is None else allow, error_text)
 
 
 def _decided(allowed: object) -> bool:
-    if not isinstance(allowed, bool):  # a coroutine, say, which is true and has decided nothing
+    refuse_awaitable("allow", allowed)
+    if not isinstance(allowed, bool):  # which may be true, and has decided nothing
         raise TypeError(f"allow must give True or False, not {allowed!r}")
     return allowed
 

@@ -23,6 +23,7 @@ Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/server
 from collections.abc import Iterable
 from contextlib import ExitStack
 
+from ._plain import refuse_async, refuse_awaitable
 from ._proxy.returning import giving_back, returning_controls
 from ._wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -56,9 +57,11 @@ class ReturnMiddleware:
             proxies: What the application uses, made by ``proxy(…)`` or ``Proxy(…)``; they need not be set yet.
 
         Raises:
+            TypeError: The application is an asynchronous one.
             ProxyException: One of them is no proxy, or its scope is a strategy of your own. There several requests may
                 be one owner, and the first to end would give back what the others use: its strategy is to drop it.
         """
+        refuse_async("app", app, lazy=True)
         self._app = app
         self._controls = returning_controls(proxies)
 
@@ -68,6 +71,7 @@ class ReturnMiddleware:
         with giving_back(self._controls) as at_end:
             response = self._app(environ, start_response)
             try:
+                refuse_awaitable("app", response, "it must be a WSGI application")
                 answer = _Answer(response)
             except BaseException:  # it cannot be iterated over, and the server does not get it, to close it
                 close = getattr(response, "close", None)

@@ -313,6 +313,42 @@ def results_of_hooks() -> None:
 # --- parameters that are passed on
 
 
+# --- what is to be awaited: refused where the result has a type
+
+
+async def connect_async(number: int) -> Connection:
+    return Connection(number)
+
+
+async def ping_async(connection: Connection) -> bool:
+    return connection.ping()
+
+
+async def host_async(connection: Connection) -> str:
+    return "localhost"
+
+
+class Tells(PoolObserver[Connection]):
+    async def lent(self, pool: str, obj: Connection, waited: float, /) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+
+class AsyncCheck(HealthCheck[Connection]):
+    async def __call__(self, obj: Connection, /) -> bool: ...  # type: ignore[override,empty-body]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+
+def nothing_is_awaited() -> None:
+    Pool(connect, health=ping_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect, health=lambda c: ping_async(c))  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
+    Pool(connect, tracer=host_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, tracer=host_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, health=ping_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    said: Pool[Connection] = Pool(connect_async)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    db: Connection = proxy(fun=connect_async)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    control(db).set_fun(connect_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pool(connect_async, closer=Connection.close)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    Pool(connect_async).get().ping()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def database(**pool: Unpack[PoolParameters[Connection]]) -> Pool[Connection]:
     Pool(Other, **pool)  # type: ignore[arg-type,misc]  # pyright: ignore[reportArgumentType]
     return Pool(connect, **pool)
@@ -459,6 +495,7 @@ def typed_proxies() -> None:
     db.number = "five"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     later: Connection = proxy()
     later.nothing()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    looked_into: Connection = proxy(retter=lambda c: c.nothing)  # type: ignore[attr-defined,unused-ignore]  # pyright: ignore[reportAttributeAccessIssue]
     untyped = proxy()  # type: ignore[var-annotated]  # pyright: ignore[reportUnknownVariableType]
     later = Other()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 

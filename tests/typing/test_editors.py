@@ -201,6 +201,18 @@ def test_pyright_explains_parameters(server: LanguageServer, call: str, paramete
     assert not says.startswith(("See ", "As "))
 
 
+@pytest.mark.parametrize("call", [*CALLS, "control(db).set_pool(|)"])
+def test_pyright_shows_types_that_a_person_can_look_up(server: LanguageServer, call: str) -> None:
+    """What is shown of a parameter's type are names that are documented, and nothing that is there for checkers."""
+    what, _ = _hover(server, call.replace(CURSOR, "obs|erver=None"))
+    assert re.fullmatch(r"\(\w+\) observer: PoolObserverOrNone\[[\w@]+\]", what), what
+    (signature,) = server.ask("signatureHelp", *_place(call))["signatures"]
+    types = [each["label"].partition(" = ")[0] for each in signature["parameters"]]
+    assert any(each.startswith("observer: PoolObserverOrNone[") for each in types)
+    for each in types:
+        assert not re.search(r"\b_[a-zA-Z]|NoReturn", each), each
+
+
 @pytest.mark.parametrize("parameter", sorted(get_type_hints(PoolOverrides)))
 def test_pyright_explains_parameters_of_set_pool(server: LanguageServer, parameter: str) -> None:
     """They are the keys of a dictionary, and explained in the same words as those of ``Proxy``: all of them here."""
@@ -252,6 +264,7 @@ def test_jedi_shows_the_parameters(environment: Any, code: str, tmp_path: Path) 
     script = jedi.Script(text, path=tmp_path / "unsaved.py", environment=environment)
     (signature,) = script.get_signatures(line + 1, column)
     assert [each.name for each in signature.params] == list(inspect.signature(CALLS[code]).parameters)
+    assert "observer: PoolObserverOrNone[T]=None" in signature.docstring()
     assert "pool" in signature.docstring()
 
 

@@ -19,7 +19,7 @@ from typing_extensions import TypeVarTuple, Unpack
 
 from .._errors import PoolException
 from .._hooks import Hooks
-from .._observe import Observer
+from .._observe import PoolObserverOrNone
 from .._sync.native import allocate_lock, get_ident
 from .._sync.owner import here
 from .._sync.sleeper import Home, Sleeper, home, nothing, sleeper
@@ -54,7 +54,7 @@ class Core(Household, Generic[T]):
     """What all floors of a pool share."""
 
     def __init__(
-        self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper, observer: Observer[T] | None = None
+        self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper, observer: PoolObserverOrNone[T] = None
     ) -> None:
         self.id = next(_ids)
         self.name = config.name if config.name is not None else f"#{self.id}"

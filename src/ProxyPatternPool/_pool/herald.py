@@ -5,7 +5,8 @@ from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, TypeVar
 
-from .._observe import HookName, Observer, PoolObserver, members
+from .._observe import HookName, PoolObserver, PoolObserverOrNone, members
+from .._plain import refuse_awaitable
 from .entry import Entry, Told
 from .stats import Faults, Tally, exact
 
@@ -42,7 +43,7 @@ class Herald(Generic[T]):
     interrupted leaves no end without a beginning, and no beginning without an end.
     """
 
-    def __init__(self, observer: Observer[T] | None, pool: str, label: str, clock: Callable[[], float]) -> None:
+    def __init__(self, observer: PoolObserverOrNone[T], pool: str, label: str, clock: Callable[[], float]) -> None:
         self._observers: tuple[PoolObserver[T], ...] = members(observer)
         self._pool = pool
         self._label = label
@@ -169,7 +170,9 @@ class Herald(Generic[T]):
                 try:
                     # No call between the note and the call that it is about: nothing can be thrown in there.
                     told[note] = mark
-                    context.run(*method_and_arguments)
+                    said = context.run(*method_and_arguments)
+                    if said is not None:
+                        refuse_awaitable(f"observer: its {event}()", said, "it must be a plain method")
                 except Exception as error:
                     self._went_wrong(event, error)
                 except BaseException as error:  # meant for this thread; the other observers are told nevertheless

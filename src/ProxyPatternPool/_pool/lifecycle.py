@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from .._errors import HookError, PoolException
 from .._hooks import Hooks
 from .._observe import HookName
+from .._plain import refuse_awaitable
 from .config import PoolConfig
 from .entry import Entry, Stage
 from .herald import Herald
@@ -63,6 +64,12 @@ def _asked(name: str, hook: Callable[[T], object], obj: T) -> object:
         return f"<{type(obj).__name__}: {name} failed: {said(error)}>"
 
 
+def _said_at_once(name: str, said: R) -> R:
+    """Pass on what a hook has said, unless it is to be awaited."""
+    refuse_awaitable(name, said)
+    return said
+
+
 class Lifecycle(Generic[T]):
     """From creation to closing, one object at a time; counts what goes wrong on the way."""
 
@@ -83,7 +90,7 @@ class Lifecycle(Generic[T]):
         if tracer is None or _asking.get():
             return
         try:
-            entry.name = exact(_alone(lambda obj: str(tracer(obj)), entry.obj))
+            entry.name = exact(_alone(lambda obj: str(_said_at_once("tracer", tracer(obj))), entry.obj))
         except Exception as error:
             self._herald.remember("tracer", error)
 
@@ -95,13 +102,14 @@ class Lifecycle(Generic[T]):
 
     def _now(self, obj: T) -> str:
         """What the tracer, or else the object's own text, says of an object now."""
-        return str(_asked("tracer", self._hooks.tracer or str, obj))
+        tracer = self._hooks.tracer or str
+        return str(_asked("tracer", lambda obj: _said_at_once("tracer", tracer(obj)), obj))
 
     def shown(self, obj: T) -> dict[str, object]:
         """Show an object in the statistics: what the hook for them says now, or else the tracer."""
         hook = self._hooks.stats
         if hook is not None:
-            return {"stats": _asked("stats", lambda obj: jsonable(hook(obj)), obj)}
+            return {"stats": _asked("stats", lambda obj: jsonable(_said_at_once("stats", hook(obj))), obj)}
         return {"trace": self._now(obj)}
 
     def make(self, entry: Entry[T]) -> None:
@@ -118,6 +126,11 @@ class Lifecycle(Generic[T]):
                 entry.obj = made[0]
         if not made:
             raise RuntimeError("fun raised StopIteration")  # as in a generator, see PEP 479
+        try:
+            refuse_awaitable("fun", made[0], "it must be a plain function that returns the object itself")
+        except TypeError:
+            del entry.obj  # no hook is for it
+            raise
 
     def open(self, entry: Entry[T]) -> None:
         """Call the opener.
@@ -127,7 +140,9 @@ class Lifecycle(Generic[T]):
         """
         if self._hooks.opener is not None:
             try:
-                self._hooks.opener(entry.obj)
+                result = self._hooks.opener(entry.obj)
+                if result is not None:
+                    refuse_awaitable("opener", result)
             except Exception as error:
                 self._failed("opener", entry, error)
 
@@ -139,7 +154,9 @@ class Lifecycle(Generic[T]):
         """
         if self._hooks.getter is not None:
             try:
-                self._hooks.getter(entry.obj)
+                result = self._hooks.getter(entry.obj)
+                if result is not None:
+                    refuse_awaitable("getter", result)
             except Exception as error:
                 self._failed("getter", entry, error)
 
@@ -155,7 +172,9 @@ class Lifecycle(Generic[T]):
         """Call the retter; say whether the object may be lent again."""
         try:
             if self._hooks.retter is not None:
-                self._hooks.retter(entry.obj)
+                result = self._hooks.retter(entry.obj)
+                if result is not None:
+                    refuse_awaitable("retter", result)
         except Exception as error:
             self.tally.add("hook_errors")
             log.error("%s: retter failed, discarding %s: %r", self.label, self.describe(entry, logging.ERROR), error)
@@ -177,7 +196,10 @@ class Lifecycle(Generic[T]):
         """Call the health check; say whether the object may be lent again."""
         why = "it said no"
         try:
-            if self._hooks.health is None or self._hooks.health(entry.obj):
+            fine = self._hooks.health is None or self._hooks.health(entry.obj)
+            if fine is not True:
+                refuse_awaitable("health", fine)
+            if fine:
                 return True
             self._herald.remember("health", None)
         except Exception as error:
@@ -195,7 +217,7 @@ class Lifecycle(Generic[T]):
         entry.stage = Stage.CLOSED
         if self._hooks.closer is not None:
             try:
-                self._hooks.closer(entry.obj)
+                refuse_awaitable("closer", self._hooks.closer(entry.obj))
             except Exception as error:
                 self.tally.add("hook_errors")
                 if not self.silent:

@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from .._errors import PoolValueError
 from .._hooks import Hooks
-from .._observe import Observer, check_observer
+from .._observe import PoolObserverOrNone, check_observer
 from . import housekeeper, operations
 from .config import HookErrors, PoolConfig, expect, seconds, set_log_level
 from .dump import dump
@@ -77,7 +77,7 @@ class Pool(Generic[T]):
         name: str | None = None,
         trace_owner: bool = False,
         hook_errors: HookErrors = "log",
-        observer: Observer[T] | None = None,
+        observer: PoolObserverOrNone[T] = None,
     ) -> None:
         """Make a pool, and ``min_size`` objects in it.
 

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from .._hooks import Hooks
-from .._observe import Observer
+from .._observe import PoolObserverOrNone
 from .._sync.fork import keep_for_ever
 from .config import PoolConfig
 from .entry import Entry
@@ -38,7 +38,7 @@ class Upkeep(Lending[T]):
     """What the house keeper needs of a pool, and so the whole of it."""
 
     def __init__(
-        self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper, observer: Observer[T] | None = None
+        self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper, observer: PoolObserverOrNone[T] = None
     ) -> None:
         self.kept = not _is_reloader()
         super().__init__(hooks, config, keeper, observer)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 from typing_extensions import TypedDict
 
 from .._hooks import Hooks
-from .._observe import Observer, check_observer
+from .._observe import PoolObserverOrNone, check_observer
 from .._pool.config import HookErrors, PoolConfig
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class _Options(TypedDict, Generic[T], total=False):
     The first is to write it into the log and to go on as if nothing had happened, the second to discard the object
     and raise ``HookError`` in the caller.
     """
-    observer: Observer[T] | None
+    observer: PoolObserverOrNone[T]
     """Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from typing_extensions import Self, TypeVar, Unpack
 
 from .._errors import ProxyException
-from .._observe import Observer
+from .._observe import PoolObserverOrNone
 from .._pool.config import HookErrors, expect, set_log_level
 from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
@@ -73,7 +73,7 @@ class Proxy(Forwarding, Generic[T]):
         name: str | None = None,
         trace_owner: bool = False,
         hook_errors: HookErrors = "log",
-        observer: Observer[T] | None = None,
+        observer: PoolObserverOrNone[T] = None,
     ) -> None:
         """Make a proxy, of nothing yet if neither ``obj`` nor ``fun`` is given.
 

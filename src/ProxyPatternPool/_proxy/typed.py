@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, cast, overload
 
 from .._errors import ProxyException
-from .._observe import Observer
+from .._observe import PoolObserverOrNone
 from .._pool.config import HookErrors
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope
@@ -47,7 +47,7 @@ def proxy(
     name: str | None = None,
     trace_owner: bool = False,
     hook_errors: HookErrors = "log",
-    observer: Observer[T] | None = None,
+    observer: PoolObserverOrNone[T] = None,
 ) -> T:
     """Make a ``Proxy``, typed as what it stands for.
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Generic, TypeVar, cast
 
 from .._errors import ProxyException
+from .._plain import refuse_async, refuse_awaitable
 from .._sync.native import new_rlock
 from .base import Kept, ScopeStrategy
 
@@ -86,7 +87,14 @@ def strategy_of(scope: "ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]") -> S
     if isinstance(scope, type) or not isinstance(scope, ScopeStrategy):
         if not callable(scope):
             raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
-        strategy = scope()
+        refuse_async("scope", scope)
+        new: object = scope()
+        refuse_awaitable("scope", new)
+        strategy = new
     if not isinstance(strategy, ScopeStrategy):
         raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
-    return cast("ScopeStrategy[T]", strategy)
+    made = cast("ScopeStrategy[T]", strategy)
+    refuse_async("scope: its get()", made.get)
+    refuse_async("scope: its set()", made.set)
+    refuse_async("scope: its delete()", made.delete)
+    return made

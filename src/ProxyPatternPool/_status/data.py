@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing_extensions import TypedDict
 
 from .._observe import DiscardReason
+from .._plain import refuse_awaitable
 from .._pool.glance import Caller, Inventory, Limit, Shown, inventory
 from .._pool.stats import Fault, exact
 from .sampler import Sample, Sampler, Track
@@ -251,6 +252,7 @@ def _made_fit(error_text: Callable[[str], object], text: str) -> str | None:
     """What cannot be made fit to be seen is not shown."""
     try:
         made = error_text(text)
+        refuse_awaitable("error_text", made)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:

@@ -12,7 +12,7 @@ from ProxyPatternPool._proxy.proxy import Proxy
 from ProxyPatternPool._scope.base import Kept, ScopeStrategy
 from ProxyPatternPool._scope.select import Scope
 
-from .compare import Cover
+from .compare import ByFunction, Cover
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def made_once() -> Cover:
         made._set_fun(lambda number: obj)
         return made
 
-    return cover
+    return ByFunction(cover)
 
 
 def each(scope: Scope | type[ScopeStrategy[Any]]) -> Cover:
@@ -69,7 +69,7 @@ def each(scope: Scope | type[ScopeStrategy[Any]]) -> Cover:
         following[:] = [obj]
         return made
 
-    return cover
+    return ByFunction(cover)
 
 
 def twice() -> Cover:
