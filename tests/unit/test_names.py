@@ -158,6 +158,7 @@ def test_a_tracer_may_ask_its_object(keeper: HandMovedKeeper) -> None:
         1,
         0,
         opener=lambda connection: connection.execute("PRAGMA user_version = 7"),
+        closer=lambda connection: connection.close(),
         tracer=ask,
     )
 
