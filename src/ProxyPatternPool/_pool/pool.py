@@ -151,7 +151,7 @@ class Pool(Generic[T]):
         self._core: Upkeep[T] = Upkeep(hooks, config, housekeeper.KEEPER, observer)
         # Each pool's own, and unknown to checkers. A class that has it makes descriptors: where a pool is an attribute
         # of a class, none of its instances could have another, and to delete an instance's would shut the class's down.
-        vars(self)["__delete__"] = MethodType(_delete, self._core)
+        object.__setattr__(self, "__delete__", MethodType(_delete, self._core))
 
     @property
     def name(self) -> str:
