@@ -2,5 +2,5 @@
 
 import logging
 
-log = logging.getLogger("ppp")
+log: logging.Logger = logging.getLogger("ppp")
 log.addHandler(logging.NullHandler())

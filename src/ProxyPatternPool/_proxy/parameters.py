@@ -68,7 +68,7 @@ class _Options(TypedDict, Generic[T], total=False):
     stats: Callable[[T], object] | None
     """Says something about an object in ``stats()`` (``StatsHook``)."""
     tracer: Callable[[T], str] | None
-    """Names an object in log lines, and in ``stats()`` (``Tracer``)."""
+    """Names a new object, for log lines, ``TimeOut`` and all who look (``Tracer``)."""
     name: str | None
     """Name in log lines, errors and ``stats()``; ``None``: a number."""
     trace_owner: bool
@@ -104,8 +104,8 @@ class PoolOverrides(_Options[T], Generic[T], total=False, closed=True):
     max_size: int | None
     """Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.
 
-    Not given: 0 if a parameter is given that only a pool can honour, such as ``min_size``, ``timeout`` or ``health``,
-    and else ``None``. Without a pool each owner has an object made for it, and closed when it ends.
+    Not given: 0 if a parameter is given that only a pool can honour, such as ``min_size``, ``timeout`` or
+    ``health``; else ``None``. Without a pool each owner has an object made for it, closed when it ends.
     """
     log_level: int | str | None
     """Level to set on the package's logger, ``logging.getLogger("ppp")``."""
