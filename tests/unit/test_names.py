@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolClosed, TimeOut, TooManyWaiting
+from ProxyPatternPool._sync.process import this_process
 
 from .clock import HandMovedClock, HandMovedKeeper
 from .helpers import Caller, Thing, Works, said
@@ -307,7 +308,7 @@ def test_where_it_was_borrowed(keeper: HandMovedKeeper) -> None:
     thing = borrow_here(pool)
     assert refused(pool) == f"; the longest has been lent for 0.000 s to thread 'MainThread' ({__file__}:{line})"
     pool.ret(thing)
-    assert pool._core.ledger.take(0.0, pool._core.here.owner) is not None  # lent, and its stack not yet taken
+    assert pool._core.ledger.take(0.0, this_process.here.owner) is not None  # lent, and its stack not yet taken
     assert re.fullmatch(r"; the longest has been lent for 1000.000 s to thread 'MainThread'", refused(pool))
 
 

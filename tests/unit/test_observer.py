@@ -22,6 +22,7 @@ from ProxyPatternPool import (
     proxy,
 )
 from ProxyPatternPool._observe import EVENTS
+from ProxyPatternPool._sync.process import this_process
 
 from .clock import HandMovedClock, HandMovedKeeper
 from .diary import Auditor, Diary
@@ -296,7 +297,7 @@ def test_killed_before_it_was_told(keeper: HandMovedKeeper, clock: HandMovedCloc
     pool = Pool(works.make, 1, 0, max_using_delay_kill=10, observer=diary)
     pool.ret(pool.get())
     core = pool._core
-    entry = core.ledger.take(clock(), core.here.owner)
+    entry = core.ledger.take(clock(), this_process.here.owner)
     assert entry is not None
     diary.read()
     clock.advance(10)

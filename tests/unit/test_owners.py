@@ -16,6 +16,7 @@ import pytest
 from ProxyPatternPool import Holding, Pool, PoolException, TimeOut
 from ProxyPatternPool._pool.racing import snapshot
 from ProxyPatternPool._pool.waiters import Waiter
+from ProxyPatternPool._sync.process import this_process
 
 from .clock import HandMovedClock, HandMovedKeeper
 from .helpers import Caller, Naps, Thing, Works, run_script
@@ -69,7 +70,7 @@ def test_stacks(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) ->
     assert holding.stack[-1].name == "borrow_here"
     pool.ret(holding.obj)
     core = pool._core
-    assert core.ledger.take(clock(), core.here.owner) is not None  # lent, and its stack not yet taken
+    assert core.ledger.take(clock(), this_process.here.owner) is not None  # lent, and its stack not yet taken
     (holding,) = pool.owners()
     assert holding.stack is None
     text = io.StringIO()
@@ -132,7 +133,7 @@ def test_a_dump_of_who_waits(keeper: HandMovedKeeper, clock: HandMovedClock, nap
     assert "1 waiting, max 1\n" in texts[0]
     assert "  waiting for 1.000 s: thread 'MainThread'\n" in texts[0]
     # One that has just got something, and has not been taken out yet, waits no more.
-    pool._core.ledger.waiters.queue.append(Waiter(pool._core.here.owner))
+    pool._core.ledger.waiters.queue.append(Waiter(this_process.here.owner))
     assert "waiting for" not in dumped(pool)
 
 

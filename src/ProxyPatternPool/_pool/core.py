@@ -21,8 +21,9 @@ from .._errors import PoolException
 from .._hooks import Hooks
 from .._observe import PoolObserverOrNone
 from .._sync.native import allocate_lock, get_ident
-from .._sync.owner import here
+from .._sync.process import notice, watch_for_forks
 from .._sync.sleeper import Home, Sleeper, home, nothing, sleeper
+from .._sync.uwsgi_hook import hook_into_uwsgi
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
 from .herald import Herald
@@ -56,6 +57,9 @@ class Core(Household, Generic[T]):
     def __init__(
         self, hooks: Hooks[T], config: PoolConfig, keeper: HouseKeeper, observer: PoolObserverOrNone[T] = None
     ) -> None:
+        notice()
+        watch_for_forks()
+        hook_into_uwsgi()
         self.id = next(_ids)
         self.name = config.name if config.name is not None else f"#{self.id}"
         self.label = f"pool {self.name!r}" if config.name is not None else f"pool {self.name}"
@@ -69,7 +73,6 @@ class Core(Household, Generic[T]):
         # Whether something is to be done at each return, with each object lent, and before it is.
         self._careful = hooks.retter is not None or bool(self.herald)
         self.dresses = hooks.getter is not None or config.trace_owner or bool(self.herald)
-        self.here = here()
         self._by_identity = True
         if config.warns_too_late:
             log.warning(

@@ -12,7 +12,6 @@ creations are not: a connection of a hub fails in a native thread, and one made 
 import atexit
 import itertools
 import logging
-import os
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from .._sync.agenda import Agenda
 from .._sync.daemons import Daemons, thread_name
 from .._sync.jobs import Jobs
 from .._sync.native import Empty, SimpleQueue, allocate_lock, monotonic
+from .._sync.process import in_child, notice
 from .._sync.sleeper import Home
 from .household import Household, Vigil
 from .racing import first
@@ -107,6 +107,7 @@ class HouseKeeper:
 
     def watch(self, household: Household) -> None:
         """Look after a pool from now on. Starts the thread if need be: not to be called in a finalizer."""
+        notice()  # else a thread that is the parent's would be taken for ours
         if not self._running:
             with self._lock:
                 if not self._running:
@@ -255,6 +256,7 @@ class HouseKeeper:
 
     def exit(self) -> None:
         """Close every object of every pool, within ``EXIT_TIME``, silently."""
+        notice()  # what is the parent's is not closed here
         until = monotonic() + EXIT_TIME
         households = self._alive()
         hub: Home | None = None
@@ -319,5 +321,5 @@ def _pop(items: "deque[Item]") -> "Item | None":
 
 
 KEEPER = HouseKeeper()
-os.register_at_fork(after_in_child=KEEPER.after_fork)
+in_child(KEEPER.after_fork)
 atexit.register(KEEPER.exit)

@@ -8,7 +8,8 @@ from typing import TypeAlias, TypeVar
 from .._errors import HookError, PoolClosed, TimeOut, TooManyWaiting
 from .._observe import DiscardReason
 from .._sync.caller import caller
-from .._sync.owner import here, in_words
+from .._sync.owner import in_words
+from .._sync.process import notice, refresh, this_process
 from .._sync.sleeper import sleeper
 from .config import seconds
 from .entry import CREATING, Entry, Receipt
@@ -36,7 +37,12 @@ class Lending(Returning[T]):
         if timeout is not None:
             timeout = seconds("timeout", timeout)
         start = self.clock()
-        entry = self.ledger.take(start, self.here.owner, receipt)
+        try:
+            owner = this_process.here.owner
+        except AttributeError:  # a child that has not begun anew yet
+            notice()
+            owner = this_process.here.owner
+        entry = self.ledger.take(start, owner, receipt)
         if entry is None:
             entry = self._borrow_slowly(timeout, receipt, start)
         elif entry.last_get >= self.ledger.quick_gets_until and (why := self._unfit(entry)) is not None:
@@ -73,12 +79,12 @@ class Lending(Returning[T]):
         if timeout is None:
             timeout = self.config.timeout
         deadline = math.inf if timeout is None else start + timeout
-        self.here = here()  # greenlets may have come into use since the last look
+        refresh()
         self.move_in()
         if self.ledger.mailbox and self.sweep():
             self.look_after()
         bed = None if timeout == 0 else sleeper(self._knock)
-        waiter: Waiter[T] = Waiter(self.here.owner, receipt, bed)
+        waiter: Waiter[T] = Waiter(this_process.here.owner, receipt, bed)
         try:
             # Each turn but the last ends an object, or an attempt to create one that was due.
             while True:
@@ -90,7 +96,7 @@ class Lending(Returning[T]):
                 if why is None:
                     return entry
                 # A new one: an interrupted step may have left the old one in the queue, as served.
-                dropped, waiter = (entry, why), Waiter(self.here.owner, receipt, bed, waiter.waited)
+                dropped, waiter = (entry, why), Waiter(this_process.here.owner, receipt, bed, waiter.waited)
         except BaseException as error:
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
             if dropped is not None:

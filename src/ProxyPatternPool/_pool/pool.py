@@ -11,6 +11,7 @@ from typing_extensions import Self
 from .._errors import PoolValueError
 from .._hooks import Hooks
 from .._observe import PoolObserverOrNone, check_observer
+from .._sync.process import notice, this_process
 from . import housekeeper, operations
 from .config import HookErrors, PoolConfig, expect, seconds, set_log_level
 from .dump import dump
@@ -184,11 +185,12 @@ class Pool(Generic[T]):
             return core.borrow(timeout).obj
         # What follows is Ledger.take(), written out: a call less is a tenth of the whole.
         try:
+            owner = this_process.here.owner
             entry = ledger.idle.pop()
-        except IndexError:
+        except (IndexError, AttributeError):  # nothing is idle; or the pool is a parent's, see _sync/process.py
             return core.borrow(None).obj
         entry.last_get = now
-        entry.owner = core.here.owner
+        entry.owner = owner
         entry.uses += 1
         ledger.using[entry.key] = entry
         return entry.obj
@@ -259,7 +261,7 @@ class Pool(Generic[T]):
             if timeout != 0.0:
                 raise PoolValueError(f"timeout ({timeout!r}) and delay ({delay!r}) are the same: give only one")
             timeout = seconds("delay", delay)
-        self._core.shutdown(timeout)
+        core_of(self).shutdown(timeout)
 
     close = shutdown
 
@@ -268,7 +270,7 @@ class Pool(Generic[T]):
 
         The house keeper does it by itself; this is for tests, and for operators who want it at once.
         """
-        self._core.housekeep()
+        core_of(self).housekeep()
 
     def drain(self) -> None:
         """Have every object that exists now replaced before it is lent again: credentials changed, a server moved.
@@ -280,7 +282,7 @@ class Pool(Generic[T]):
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
-        operations.drain(self._core)
+        operations.drain(core_of(self))
 
     def resize(self, *, min_size: int | None = None, max_size: int | None = None) -> None:
         """Change the bounds of the pool while it runs.
@@ -298,7 +300,7 @@ class Pool(Generic[T]):
             TypeError: A value has the wrong type; nothing has changed.
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
-        operations.resize(self._core, min_size, max_size)
+        operations.resize(core_of(self), min_size, max_size)
 
     def clear(self) -> None:
         """Close what is idle now; the house keeper creates up to ``min_size`` anew.
@@ -306,7 +308,7 @@ class Pool(Generic[T]):
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
-        operations.clear(self._core)
+        operations.clear(core_of(self))
 
     def wait_ready(self, timeout: float | None = None) -> None:
         """Wait until ``min_size`` objects exist, idle or lent. They are created by the house keeper.
@@ -323,7 +325,7 @@ class Pool(Generic[T]):
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
             PoolValueError: The timeout is negative or NaN.
         """
-        operations.wait_ready(self._core, timeout)
+        operations.wait_ready(core_of(self), timeout)
 
     def stats(self) -> PoolStats:
         """Take a JSON-compatible snapshot: sizes, counters, and who holds what since when.
@@ -331,7 +333,7 @@ class Pool(Generic[T]):
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
-        return report(self._core)
+        return report(core_of(self))
 
     def owners(self) -> list[Holding[T]]:
         """List what is lent, and who holds it since when: longest first, with the stacks if there is ``trace_owner``.
@@ -339,7 +341,7 @@ class Pool(Generic[T]):
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
-        return owners(self._core)
+        return owners(core_of(self))
 
     def dump(self, file: IO[str] | IO[bytes] | int | None = None) -> None:
         """Write who holds what, who waits, and what is idle, for a look at a process in which nothing moves.
@@ -395,4 +397,5 @@ class Pool(Generic[T]):
 
 def core_of(pool: Pool[T]) -> Upkeep[T]:
     """Find the inner state of a pool, for other rooms."""
+    notice()
     return pool._core  # pyright: ignore[reportPrivateUsage]  # it is this module's

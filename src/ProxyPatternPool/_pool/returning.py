@@ -5,8 +5,10 @@ from functools import partial
 from typing import TypeVar
 
 from .._observe import DiscardReason
+from .._sync.fork import keep_for_ever
 from .._sync.native import get_ident
 from .._sync.owner import Owner
+from .._sync.process import notice
 from .core import Core, Reentered
 from .entry import GONE, Entry
 from .racing import first, is_alone, remove, snapshot
@@ -71,6 +73,8 @@ class Returning(Core[T]):
 
     def follow_up(self, entry: Entry[T], put: Put | None) -> None:
         """Finish what a ``put`` without the lock has begun."""
+        if self._is_parents(entry):
+            return
         if put is WATCHED:
             # Not within a locked step of this thread: there nobody else can have made returns slow meanwhile.
             if self.locked(self.ledger.settle, entry, entry.last_ret):
@@ -129,7 +133,20 @@ class Returning(Core[T]):
             return False
         return self.herald.busy or self._holder == get_ident()
 
+    def _is_parents(self, entry: Entry[T]) -> bool:
+        """Whether an entry was taken out of a ledger of a parent's just now; then nothing is done with it.
+
+        To be asked before a hook is called: until then what is taken back in a child that nobody has told of the fork
+        has only gone from one place to another in a ledger that will be given up.
+        """
+        if notice():
+            keep_for_ever(entry)
+            return True
+        return False
+
     def _discard(self, entry: Entry[T], reason: DiscardReason, now: float) -> None:
+        if self._is_parents(entry):
+            return
         if self._owes_and_must_wait(entry):
             self.leave(partial(self._discard, entry, reason, now))
             return

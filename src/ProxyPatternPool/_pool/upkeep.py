@@ -13,6 +13,7 @@ from typing import TypeVar
 from .._hooks import Hooks
 from .._observe import PoolObserverOrNone
 from .._sync.fork import keep_for_ever
+from .._sync.process import is_parents
 from .config import PoolConfig
 from .entry import Entry
 from .housekeeper import HouseKeeper
@@ -323,7 +324,9 @@ class Upkeep(Lending[T]):
 
     def abandon(self) -> None:
         """Have the house keeper close the pool, for whoever must neither wait nor call anything: a finalizer."""
-        if self.ledger.places:
+        if is_parents():
+            keep_for_ever(self.ledger)  # nobody else will: this pool ends here
+        elif self.ledger.places:
             self.ledger.mailbox.abandoned = True
             self._keeper.knock(self)
 

@@ -1,6 +1,5 @@
 """What a proxy forwards to: an object, or what a function makes, for all or for each owner, with a pool or without."""
 
-import os
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from .._errors import ProxyException
 from .._pool.pool import Pool, core_of
 from .._scope.base import Kept, Loan
 from .._sync.owner import Owner, here
+from .._sync.process import in_child
 from .parameters import PoolParameters
 
 T = TypeVar("T")
@@ -125,7 +125,7 @@ def _after_fork() -> None:
         content.after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)  # after the house keeper's, which was registered before
+in_child(_after_fork)  # after the house keeper's, which was there before
 
 
 class Nothing(Content[T]):

@@ -18,6 +18,7 @@ from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
 from .._sync.caller import is_patcher
+from .._sync.process import notice
 from .blocks import Block, Keeping, Stretch, give_back
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .lookups import name_spaces, take_after
@@ -91,6 +92,7 @@ class Control(Generic[T]):
 
     def has(self) -> bool:
         """Whether the current owner has an object, or needs only use it."""
+        notice()
         return self._contents[-1].ready or hasattr(self._kept(), "obj")
 
     # Setting. ----------------------------------------------------------------------------------------
@@ -208,6 +210,7 @@ class Control(Generic[T]):
         """Get the current owner's object, for a block perhaps; say where it is kept, as what if it has to go back."""
         if timeout is not None:
             seconds("timeout", timeout)
+        notice()  # what is kept here may be a parent's
         while True:
             content = self._contents[-1]
             slot = self._slot_for(content)

@@ -1,6 +1,5 @@
 """A user's own notion of an owner."""
 
-import os
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +8,7 @@ from typing import Generic, TypeVar, cast
 from .._errors import ProxyException
 from .._plain import refuse_async, refuse_awaitable
 from .._sync.native import new_rlock
+from .._sync.process import in_child
 from .base import Kept, ScopeStrategy
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ def _after_fork() -> None:
     _lock = new_rlock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+in_child(_after_fork)
 
 
 class StrategySlot(Generic[T]):

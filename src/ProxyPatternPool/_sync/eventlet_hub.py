@@ -12,6 +12,7 @@ from eventlet.hubs.hub import BaseHub
 from greenlet import getcurrent, greenlet
 
 from .native import get_ident, sign_of_life
+from .process import in_child
 from .sleeper import awake, nothing
 
 _os = patcher.original("os")
@@ -119,7 +120,7 @@ def _after_fork() -> None:
     _bells.clear()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+in_child(_after_fork)
 
 
 def running() -> BaseHub | None:

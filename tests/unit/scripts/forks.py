@@ -1,7 +1,11 @@
-"""Forks. What is closed is printed with the name of the process; the test reads it."""
+"""Forks. What is closed is printed with the name of the process; the test reads it.
+
+The first argument is a case. The second says who forks: ``python``, or ``c``, of which Python's hooks hear nothing.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
@@ -17,6 +21,8 @@ from typing import cast
 
 from ProxyPatternPool import DiscardReason, Pool, PoolClosed, PoolObserver, TimeOut
 from ProxyPatternPool._pool import housekeeper
+
+from .at_rest import come_to_rest
 
 PATIENCE = 20.0
 PARENT = os.getpid()
@@ -46,6 +52,14 @@ def close(thing: Thing) -> None:
     say(f"closed {thing}")
 
 
+def fork_process() -> int:
+    """Fork as the command line says; what C returns is 0 in the child as well."""
+    if sys.argv[2] == "python":
+        return os.fork()
+    come_to_rest()
+    return int(ctypes.PyDLL(None).fork())
+
+
 def wait_for(event: threading.Event) -> None:
     assert event.wait(PATIENCE)
 
@@ -53,7 +67,7 @@ def wait_for(event: threading.Event) -> None:
 def fork(job: Callable[[], object]) -> None:
     """Do something in a child, which must come to an end; it leaves by the back door, where nothing is closed."""
     result, to_result = os.pipe()
-    child = os.fork()
+    child = fork_process()
     if child == 0:
         try:
             job()
@@ -74,7 +88,7 @@ def fork(job: Callable[[], object]) -> None:
 
 def fork_and_exit() -> bool:
     """Fork, and say whether this is the child, which will end as processes do; the parent waits for that."""
-    child = os.fork()
+    child = fork_process()
     if child:
         _, status = os.waitpid(child, 0)
         assert status == 0, status

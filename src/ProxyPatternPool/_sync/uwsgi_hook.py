@@ -1,0 +1,54 @@
+"""uWSGI forks in C. It calls one function in each process that it has made: ``uwsgi.post_fork_hook``."""
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+from .process import notice
+
+_HOOK = "post_fork_hook"
+_THEIRS = "_ProxyPatternPool_post_fork_hook"
+
+
+class _Uwsgi(ModuleType):
+    """The server's module, as it was: whoever sets the hook, or looks at it, has his own.
+
+    The server looks into the module's dict, where each stands behind ours. So it does not matter who comes first, and
+    ``uwsgidecorators`` sets the hook when it is imported.
+    """
+
+    @property
+    def post_fork_hook(self) -> Callable[[], object]:
+        try:
+            theirs: Callable[[], object] = vars(self)[_THEIRS]
+        except KeyError:
+            raise AttributeError(f"module 'uwsgi' has no attribute {_HOOK!r}") from None
+        return theirs
+
+    @post_fork_hook.setter
+    def post_fork_hook(self, theirs: Callable[[], object]) -> None:
+        def ours_and_theirs() -> None:
+            notice()
+            theirs()
+
+        vars(self).update({_THEIRS: theirs, _HOOK: ours_and_theirs})
+
+    @post_fork_hook.deleter
+    def post_fork_hook(self) -> None:
+        if vars(self).pop(_THEIRS, None) is None:
+            raise AttributeError(_HOOK)
+        vars(self)[_HOOK] = notice
+
+
+def hook_into_uwsgi() -> None:
+    """Begin anew in each worker of uWSGI's, before it does anything, if this is uWSGI."""
+    module = sys.modules.get("uwsgi")
+    # The server makes it, before it imports an application. Another module of that name has no such function.
+    if type(module) is not ModuleType or not hasattr(module, "worker_id"):
+        return
+    theirs = vars(module).get(_HOOK)
+    module.__class__ = _Uwsgi
+    if theirs is None:
+        vars(module)[_HOOK] = notice
+    else:
+        setattr(module, _HOOK, theirs)
