@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 import typing
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 from unittest.mock import Mock, call
 
@@ -370,10 +372,11 @@ def test_no_name_to_set_by() -> None:
         assert control(db).get().mock_calls == [call.set_fun(5)]
 
 
-def test_scopes_by_number() -> None:
+def test_scopes_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scopes have the existing module's numbers, and its names by number; CONTEXT, which is ours, has the next."""
     names = {0: "AUTO", 1: "SHARED", 2: "THREAD", 3: "VERSATILE", 4: "GEVENT", 5: "EVENTLET", 6: "CONTEXT"}
     assert {scope.value: scope.name for scope in Proxy.Scope} == names
+    monkeypatch.setitem(sys.modules, "werkzeug", ModuleType("werkzeug"))
     assert Proxy.Scope(3) is Proxy.Scope["VERSATILE"] is Proxy.Scope["WERKZEUG"]
     assert "scope WERKZEUG" in repr(control(Proxy(scope=Proxy.Scope(3))))
 
