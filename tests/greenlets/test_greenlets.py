@@ -184,3 +184,10 @@ def test_a_dump(hub: str, mode: str) -> None:
         f"idle hub: pool 'db': 0 idle, 1 lent, 0 {counts}",
         f"locked step: pool 'db': 1 idle, 0 lent, 0 {counts}",
     ]
+
+
+@both_hubs
+@both_modes
+def test_owners_that_do_nothing(hub: str, mode: str) -> None:
+    """Greenlets keep everything, and are not in the code that took it: the log says so to who waits, and only then."""
+    assert run_script(hub, mode, "idle_owners") == ["said once"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 import traceback
@@ -26,6 +27,18 @@ PATIENCE = 20.0
 
 Way: TypeAlias = Literal["nothing", "middleware", "with", "ret"]
 WAYS: tuple[Way, ...] = get_args(Way)
+
+
+class Listener(logging.Handler):
+    """What the package says in its log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        logging.getLogger("ppp").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
 
 
 class Served(Protocol):
@@ -117,9 +130,10 @@ class Farewell:
 
 
 class Application:
-    """``/square/7`` answers 49, and ``/stream/7`` in several parts; ``/stats`` and ``/stop`` are the test's."""
+    """``/square/7`` answers 49, ``/stream/7`` in several parts; ``/stats``, ``/log`` and ``/stop`` are the test's."""
 
     def __init__(self, scope: Scope, way: Way, timeout: float, meeting: int) -> None:
+        self.log = Listener()
         self.office = Office()
         self.db: Desk = proxy(
             fun=self.office.furnish, scope=scope, max_size=SIZE, timeout=timeout, closer=self.office.clear
@@ -156,6 +170,8 @@ class Application:
     def _text(self, what: str, rest: list[str]) -> str:
         if what == "stats":
             return json.dumps(self.stats())
+        if what == "log":
+            return "\n".join(self.log.lines)
         if what == "stop":
             return "stopped"
         if what == "meet":  # as many requests as meet are all being answered at once

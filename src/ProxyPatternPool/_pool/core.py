@@ -74,6 +74,8 @@ class Core(Household, Generic[T]):
         self._careful = hooks.retter is not None or bool(self.herald)
         self.dresses = hooks.getter is not None or config.trace_owner or bool(self.herald)
         self._by_identity = True
+        self.on_long_wait: Callable[[Core[T]], None] | None = None
+        """Called, with nothing held, by callers who have waited for long, or in vain."""
         if config.warns_too_late:
             log.warning(
                 "%s: max_using_delay (%g) is more than max_using_delay_kill (%g): nobody will be warned",

@@ -25,6 +25,9 @@ T = TypeVar("T")
 STACK_DEPTH = 32
 """Innermost frames kept of the stack of a ``get``, with ``trace_owner``."""
 
+LONG_WAIT = 1.0
+"""Seconds after which it is looked into why a caller waits, and again each time he has waited twice as long."""
+
 Dropped: TypeAlias = tuple[Entry[T], DiscardReason]
 """What a borrower got and did not accept, and why."""
 
@@ -118,7 +121,9 @@ class Lending(Returning[T]):
 
     def _wait(self, waiter: Waiter[T], start: float, deadline: float) -> Entry[T]:
         """Get an entry, lent, or a permit to create one; queue for it if need be."""
-        now = self.clock()
+        now = begin = self.clock()
+        wonder = self.on_long_wait
+        next_look = math.inf if wonder is None else begin + LONG_WAIT
         if waiter.since is None:
             entry = self.locked(self.ledger.ask, now, waiter)
         else:
@@ -127,10 +132,14 @@ class Lending(Returning[T]):
             if waiter.refused is not None:
                 raise self._refused()
             left = deadline - self.clock()
+            late = waiter.sleeper is None or left <= 0
+            if wonder is not None and (late or now >= next_look):
+                next_look = now + max(LONG_WAIT, now - begin)
+                wonder(self)
             if waiter.sleeper is None or left <= 0:
                 raise self._timed_out(waiter, deadline - start)
             # The end of a back-off wakes nobody: whoever has looked before it, at `now`, comes again by himself.
-            left = min(left, self.ledger.backoff.left_to_sleep(now))
+            left = min(left, self.ledger.backoff.left_to_sleep(now), next_look - now)
             waiter.sleeper.sleep(None if left == math.inf else left)
             now = self.clock()
             entry = self.locked(self.ledger.answer, waiter, now)

@@ -11,6 +11,7 @@ from .._pool.pool import Pool, core_of
 from .._scope.base import Kept, Loan
 from .._sync.owner import Owner, here
 from .._sync.process import in_child
+from .idle_owners import IdleOwners
 from .parameters import PoolParameters
 
 T = TypeVar("T")
@@ -271,6 +272,7 @@ class Pooled(Content[T]):
         own = parameters.copy()
         own["closer"] = self._closer_of(own)
         self.pool = self._pool = Pool(fun, max_size, **own)
+        core_of(self._pool).on_long_wait = IdleOwners(self._kept).look
         self._auto_return = auto_return
 
     @property

@@ -1,5 +1,6 @@
 """What an owner keeps, and what a place to keep it in can do."""
 
+from types import CodeType
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from .origin import Origin
@@ -21,7 +22,7 @@ class Kept(Generic[T]):
     A ``ScopeStrategy`` only stores it, and drops it when its owner ends.
     """
 
-    __slots__ = ("__weakref__", "_loans", "alone", "blocks", "obj", "taken")
+    __slots__ = ("__weakref__", "_loans", "alone", "blocks", "code", "obj", "taken")
 
     obj: T
     """The object. Deleted once it is no longer the owner's to use: reading it is then an ``AttributeError``."""
@@ -34,6 +35,8 @@ class Kept(Generic[T]):
         """Whether the last of these gives it back."""
         self.alone = False
         """Whether only these have it: it is no owner's any more."""
+        self.code: CodeType | None = None
+        """What code took it; noted where that may have returned long before its owner ends."""
         # Lists, since to append and to pop is atomic: several threads may be one owner.
         self._loans = [] if loan is None else [loan]
 

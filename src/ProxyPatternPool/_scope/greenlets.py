@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from greenlet import getcurrent, greenlet
 
+from .._sync.caller import calling_code
 from .base import Kept
 from .seats import SeatedSlot
 from .thread import ThreadSlot
@@ -53,6 +54,7 @@ class GreenletSlot(SeatedSlot[T]):
         return self._threads.get() if getcurrent().parent is None else super().get()
 
     def put(self, kept: Kept[T]) -> Kept[T]:
+        kept.code = calling_code()
         return self._threads.put(kept) if getcurrent().parent is None else super().put(kept)
 
     def remove(self, kept: Kept[T]) -> bool:

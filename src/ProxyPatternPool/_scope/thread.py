@@ -2,8 +2,9 @@
 
 from typing import TypeVar
 
+from .._sync.caller import calling_code
 from .._sync.native import ThreadLocal
-from .base import PlainSlot
+from .base import Kept, PlainSlot
 
 T = TypeVar("T")
 
@@ -19,3 +20,7 @@ class ThreadSlot(ThreadLocal, PlainSlot[T]):
         except AttributeError:
             self._owner = object()
             return self._owner
+
+    def put(self, kept: Kept[T]) -> Kept[T]:
+        kept.code = calling_code()
+        return super().put(kept)

@@ -1,11 +1,14 @@
 """Who calls this package."""
 
 import inspect
+import os.path
 import sys
-from types import FrameType
+from types import CodeType, FrameType
 
 _PACKAGE = __name__.partition(".")[0] + "."
 _PATCHERS = ("gevent.monkey", "eventlet.patcher")
+_LOOPS = ("asyncio.", "trio.")
+_SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def caller() -> FrameType | None:
@@ -28,6 +31,39 @@ class Place:
 
     def __str__(self) -> str:
         return "nowhere" if self._code is None else f"{self._code.co_filename}:{self._line}"
+
+
+def calling_code() -> CodeType | None:
+    """Find the code that calls this package: remembered, it keeps nothing alive, as a frame would.
+
+    By the names of files, and all in one function: this is done whenever an owner takes an object.
+    """
+    frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
+    while frame is not None:
+        code = frame.f_code
+        if not code.co_filename.startswith(_FOLDER):
+            return code
+        frame = frame.f_back
+    return None
+
+
+_FOLDER = calling_code.__code__.co_filename.removesuffix(os.path.join("_sync", "caller.py"))
+
+
+def runs(innermost: FrameType, code: CodeType) -> bool:
+    """Whether some code has not returned, as far as the frames of a thread or greenlet say, given its innermost.
+
+    Of code that stops in the middle, as generators and coroutines do, they say nothing; nor of anything else where
+    coroutines take turns.
+    """
+    if code.co_flags & _SUSPENDABLE:
+        return True
+    frame: FrameType | None = innermost
+    while frame is not None:
+        if frame.f_code is code or _module_of(frame).startswith(_LOOPS):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def is_patcher() -> bool:

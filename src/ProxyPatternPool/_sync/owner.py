@@ -3,7 +3,8 @@
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .native import ThreadLocal, sign_of_life
@@ -26,6 +27,14 @@ def in_words(owner: Owner | None) -> str:
         return "?"
 
 
+def frame_of(owner: Owner | None, running: Mapping[int, FrameType]) -> FrameType | None:
+    """Find the innermost frame of an owner, if that can be said; those ``running`` are of ``sys._current_frames``."""
+    if isinstance(owner, GreenletOwner):
+        return owner.frame()
+    # Where there are greenlets, what a thread runs need not be what its main greenlet was doing.
+    return owner.frame(running) if isinstance(owner, ThreadOwner) and here() is _threads else None
+
+
 class Here(Protocol):
     """Where the caller is."""
 
@@ -43,6 +52,11 @@ class ThreadOwner:
         self._name = thread.name
         # Not is_alive(): of a patched thread that switches greenlets, or raises.
         self._alive = sign_of_life()
+
+    def frame(self, running: Mapping[int, FrameType]) -> FrameType | None:
+        """Its innermost frame; ``None`` once it has ended."""
+        thread = self._thread()
+        return None if thread is None or thread.ident is None else running.get(thread.ident)
 
     def __str__(self) -> str:
         thread = self._thread()
@@ -62,6 +76,11 @@ class GreenletOwner:
         self._id = id(current)
         # Not current.name, for which gevent makes up a name: that takes longer than all else here.
         self._name: str | None = current.__dict__.get("name")
+
+    def frame(self) -> FrameType | None:
+        """Its innermost frame, if it is suspended."""
+        current = self._greenlet()
+        return None if current is None else current.gr_frame
 
     def __str__(self) -> str:
         current = self._greenlet()

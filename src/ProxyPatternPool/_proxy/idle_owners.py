@@ -1,0 +1,93 @@
+"""Owners that keep all objects and do not use them while callers wait: the log says so once, with the remedy."""
+
+import logging
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from functools import partial
+from types import FrameType
+from typing import Generic, TypeVar
+
+from .._pool.core import Core
+from .._pool.racing import snapshot
+from .._pool.rounds import Loan, loan_of
+from .._scope.base import Kept
+from .._sync.caller import runs
+from .._sync.native import GIL
+from .._sync.owner import frame_of, in_words
+
+T = TypeVar("T")
+
+log = logging.getLogger("ppp")
+
+LONG = 1.0
+"""Seconds for which an object has to be kept: between two uses others have time for something else."""
+
+
+class IdleOwners(Generic[T]):
+    """Sees whether all that a pool has is kept by owners of one proxy whose code that took it has returned.
+
+    A thread of a server that has answered its request is such an owner, until it answers the next. It knows nothing of
+    owners that are tasks: what those run is nowhere to be seen while they wait for something.
+    """
+
+    def __init__(self, kept: Iterable[Kept[T]]) -> None:
+        self._kept = kept  # not the content, nor its pool: the pool's core refers to this
+        self._said = False
+        self._next_look = -math.inf
+
+    def look(self, core: Core[T]) -> None:
+        """Have it logged if it is so. For a caller who waits, with nothing held, and no lock is taken."""
+        now = core.clock()
+        # Of several callers who come at once more than one may look, which is harmless.
+        if self._said or now < self._next_look or not GIL:  # without which other threads' frames are not to be read
+            return
+        self._next_look = now + LONG
+        idle = self._find(core, now)
+        if idle and not self._said:
+            self._said = True
+            core.say(partial(self._tell, core, idle, now))
+
+    def _find(self, core: Core[T], now: float) -> "list[tuple[Loan[T], Kept[T]]]":
+        """List all loans if none of them is in use, else nothing."""
+        found: list[tuple[Loan[T], Kept[T]]] = []
+        objects = ((getattr(kept, "obj", kept), kept) for kept in self._kept)
+        keepers = {id(obj): kept for obj, kept in objects if obj is not kept}
+        running = sys._current_frames()  # pyright: ignore[reportPrivateUsage]  # documented, in spite of its name
+        try:
+            for entry in snapshot(core.ledger.using.values()):
+                loan, kept = loan_of(core.ledger, entry), keepers.get(id(entry.obj))
+                if loan is None or kept is None or now - loan.since < LONG or _uses(loan, kept, running):
+                    return []
+                found.append((loan, kept))
+        finally:
+            running.clear()  # this frame is among them: a cycle, which would keep all that they refer to
+        # What is being created, checked or closed is not theirs. Without the lock: who takes a place at this moment is
+        # not idle, and was not seen.
+        return found if len(found) == len(core.ledger.places) else []
+
+    @staticmethod
+    def _tell(core: Core[T], idle: "list[tuple[Loan[T], Kept[T]]]", now: float) -> None:
+        loan, kept = min(idle, key=lambda each: each[0].since)
+        code = kept.code
+        what = "" if code is None else f" in {code.co_name} ({code.co_filename}:{code.co_firstlineno})"
+        log.warning(
+            "%s: callers wait, and all objects (%d) are kept by owners that do not use them: what took them has "
+            "returned. The longest is kept for %.3f s by %s, who took it%s. An owner gives back when it ends, and the "
+            "threads of most servers do not: give back after each request, with the ReturnMiddleware of "
+            "ProxyPatternPool.wsgi or control(…).ret(), or take it in a block, with control(…).obj(). See "
+            "docs/servers.md. This is said once",
+            core.label,
+            len(idle),
+            now - loan.since,
+            in_words(loan.owner),
+            what,
+        )
+
+
+def _uses(loan: Loan[T], kept: Kept[T], running: Mapping[int, FrameType]) -> bool:
+    """Whether an owner may be using what it keeps."""
+    if kept.blocks or kept.code is None:
+        return True
+    frame = frame_of(loan.owner, running)
+    return frame is None or runs(frame, kept.code)
