@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ProxyPatternPool import control, proxy
+from ProxyPatternPool import Scope, control, proxy
 
 from ..unit.helpers import DEADLINE, Thing, Works
 
@@ -14,12 +14,17 @@ class Oops(Exception):
 class Shop:
     """A proxy on a pool of one, and what becomes of its object."""
 
-    def __init__(self) -> None:
+    def __init__(self, scope: Scope = Scope.AUTO) -> None:
         self.works = Works(1)
         self.resets = 0
         self.failing: BaseException | None = None
         self.db: Thing = proxy(
-            fun=self.works.make, max_size=1, timeout=DEADLINE, retter=self._reset, closer=self.works.close
+            fun=self.works.make,
+            scope=scope,
+            max_size=1,
+            timeout=DEADLINE,
+            retter=self._reset,
+            closer=self.works.close,
         )
 
     def _reset(self, thing: Thing) -> None:

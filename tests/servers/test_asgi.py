@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import asyncio
+import importlib
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
-from ProxyPatternPool import Scope
+from ProxyPatternPool import Scope, TimeOut, control
 
+from ..unit.helpers import Thing, eventually
 from .application import PATIENCE, SIZE
+from .shop import Shop
 from .support import Answer, Running, all_answers, right, served
 
 CLIENTS = 8
@@ -59,3 +64,120 @@ def test_without_it(kind: str) -> None:
 def stop(server: Running) -> None:
     assert server.ask("/stop") == (200, '"stopped"')
     assert server.ends() == "closed\n"
+
+
+# In this process: what holds for coroutines, dependencies and streams. ------------------------------------------------
+
+
+async def ask(app: Any, path: str) -> tuple[int, str]:
+    """Ask an ASGI application, as a server does."""
+    status, text = 0, b""
+
+    received = False
+
+    async def receive() -> dict[str, object]:
+        nonlocal received
+        if received:
+            await asyncio.Event().wait()  # the client stays
+        received = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status, text
+        status = message.get("status", status)
+        text += message.get("body", b"")
+
+    scope: dict[str, object] = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+    await app(scope, receive, send)
+    return status, text.decode()
+
+
+def app_of(endpoint: Callable[..., object]) -> Any:
+    app = importlib.import_module("fastapi").FastAPI()
+    app.get("/")(endpoint)
+    return app
+
+
+def test_a_dependency_has_an_owner_of_its_own() -> None:
+    """What it took has gone back, through the `retter`, before the endpoint has it: both have their turn of one."""
+    shop = Shop(Scope.CONTEXT)
+    depends = importlib.import_module("fastapi").Depends
+
+    def dependency() -> bytes:
+        return shop.text()
+
+    def endpoint(text: str = depends(dependency)) -> list[object]:
+        return [text, shop.text().decode(), shop.resets]  # in this order: it waits until the object is back
+
+    assert asyncio.run(ask(app_of(endpoint), "/")) == (200, '["thing 0","thing 0",1]')
+    eventually(lambda: (shop.lent, shop.resets) == (0, 2))
+
+
+def test_parts_of_a_stream_have_owners_of_their_own() -> None:
+    """A plain generator is taken through its steps in a context for each."""
+    shop = Shop(Scope.CONTEXT)
+    stream = importlib.import_module("starlette.responses").StreamingResponse
+
+    def parts() -> Iterator[bytes]:
+        for _ in range(3):
+            yield shop.text()
+
+    assert asyncio.run(ask(app_of(lambda: stream(parts())), "/")) == (200, "thing 0" * 3)
+    eventually(lambda: (shop.lent, shop.resets) == (0, 3))
+
+
+def test_coroutines_share_with_the_default_scope() -> None:
+    """What the page warns of: they run in one thread, and so are one owner."""
+    shop = Shop()
+    used: list[Thing] = []
+    both = asyncio.Event()
+
+    async def endpoint() -> int:
+        used.append(control(shop.db).get())
+        if len(used) == 2:
+            both.set()
+        await both.wait()
+        return shop.db.number
+
+    async def two() -> list[tuple[int, str]]:
+        app = app_of(endpoint)
+        return list(await asyncio.gather(ask(app, "/"), ask(app, "/")))
+
+    assert asyncio.run(two()) == [(200, "0")] * 2
+    assert used[0] is used[1]
+    control(shop.db).ret()
+
+
+def test_coroutines_that_wait_stop_the_loop() -> None:
+    """What the page warns of: nobody can give back what a coroutine waits for, since nobody else runs meanwhile."""
+    shop = Shop(Scope.CONTEXT)
+    taken = asyncio.Event()
+
+    async def endpoint() -> int:
+        try:
+            control(shop.db).get(timeout=0.05)
+        except TimeOut:
+            return -1
+        taken.set()
+        await asyncio.sleep(0)
+        control(shop.db).ret()
+        return 0
+
+    async def two() -> list[tuple[int, str]]:
+        app = app_of(endpoint)
+        return list(await asyncio.gather(ask(app, "/"), ask(app, "/")))
+
+    assert sorted(asyncio.run(two())) == [(200, "-1"), (200, "0")]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -280,6 +280,47 @@ except ImportError as error:
         ),
         "",
     )
+
+
+class Line:
+    """A connection that says that it is broken when it is used, and not when it is reset."""
+
+    def __init__(self, number: int) -> None:
+        self.alive = True
+
+    def use(self) -> bytes:
+        if not self.alive:
+            raise Oops
+        return b"well"
+
+    def rollback(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_reset_that_says_nothing_of_a_broken_connection(checked: bool) -> None:
+    """It is lent again and again; checked before each loan, no request gets it."""
+    lines: list[Line] = []
+
+    def connect(number: int) -> Line:
+        lines.append(Line(number))
+        return lines[-1]
+
+    db: Line = proxy(
+        fun=connect,
+        max_size=1,
+        timeout=DEADLINE,
+        retter=lambda line: line.rollback(),
+        health=lambda line: line.alive,
+        health_before_get=0.0 if checked else None,
+    )
+    wrapped = ReturnMiddleware(application(lambda: [db.use()]), db)
+    assert get(wrapped) == "well"
+    lines[0].alive = False
+    for _ in range(5):
+        with nullcontext() if checked else pytest.raises(Oops):
+            assert get(wrapped) == "well"
+    assert len(lines) == 1 + checked
 
 
 # On a real server. -----------------------------------------------------------------------------------
