@@ -8,7 +8,8 @@ import pytest
 
 from ProxyPatternPool import Pool
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,3 +44,22 @@ def test_every_public_method_is_in_the_table() -> None:
     """The table of methods has every public name of a pool."""
     for name in vars(Pool):
         assert name.startswith("_") or name == "name" or f"{name}(" in README or f"`{name}`" in README, name
+
+
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "src").rglob("*.py")]
+
+
+def test_nobody_is_sent_to_the_wrong_package() -> None:
+    """By its name the package index has the existing module: nothing says to install this one by it."""
+    wrong = re.compile(r"pip install [^`\n]*ProxyPatternPool")
+    assert [page.name for page in PAGES if wrong.search(page.read_text(encoding="utf-8"))] == []
+
+
+def test_extras_exist() -> None:
+    """An extra that the documentation names is one that the project has."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    optional = project.split("[project.optional-dependencies]\n")[1].split("\n[")[0]
+    named = [name for page in PAGES for name in re.findall(r"extra [`']+(\w+)[`']", page.read_text(encoding="utf-8"))]
+    assert len(named) >= 8
+    for name in [*named, *re.findall(r"\w+", README.split("pip install '.[")[1].split("]")[0])]:
+        assert f"\n{name} = [" in f"\n{optional}"
