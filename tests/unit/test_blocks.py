@@ -139,16 +139,19 @@ def test_what_is_no_good_is_not_had(clock: HandMovedClock, keeper: HandMovedKeep
 
 
 def test_without_a_pool_a_block_leaves_the_object(keeper: HandMovedKeeper) -> None:
-    """There is nowhere to give it back to; what comes from a pool that is set inside goes back."""
-    db: Thing = proxy(fun=Thing)
+    """There is nowhere to give it back to; what comes from a pool that is set inside goes back with the block."""
+    works = Works()
+    db: Thing = proxy(fun=works.make, closer=works.close)
     with control(db).obj() as mine:
         assert mine.number == 0
     assert control(db).get() is mine
-    with control(db).obj():
-        control(db).set_pool(max_size=1)
-        assert db.number == 0
-        assert in_use(db) == 1
-    assert in_use(db) == 0
+    assert works.closed == []
+    other: Thing = proxy(fun=Thing)
+    with control(other).obj():
+        control(other).set_pool(max_size=1)
+        assert other.number == 0
+        assert in_use(other) == 1
+    assert in_use(other) == 0
 
 
 def test_a_block_is_open_once(keeper: HandMovedKeeper) -> None:

@@ -450,7 +450,7 @@ def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, kee
 def test_sharing_survives_a_fork(keeper: HandMovedKeeper) -> None:
     """In a child as well, where there are no objects yet."""
     thing = Thing(5)
-    content = MadeForEach(lambda _: thing, {})
+    content = MadeForEach(lambda _: thing, {}, None)
     maker = content._maker()
     first = content.take(None)
     core_of(maker).after_fork()

@@ -91,7 +91,7 @@ def test_a_new_object_expires_by_its_creation(keeper: HandMovedKeeper, clock: Ha
 
     def make(number: int) -> Thing:
         if number == 1:  # while this one is created for the shelf, another is for a borrower: now there is one to spare
-            lent.append(pool.get())
+            lent.append(Caller(pool.get).result())
         return works.make(number)
 
     pool = Pool(make, max_avail_delay=60, closer=works.close)

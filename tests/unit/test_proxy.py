@@ -983,7 +983,7 @@ def test_shared_function_that_uses_its_own_proxy() -> None:
         return db.name
 
     db.set_fun(use_it)
-    with pytest.raises(ProxyException, match=r"^fun, or opener, uses the proxy whose object it is to make$"):
+    with pytest.raises(ProxyException, match=r"^fun uses the proxy whose object it is to make: use that object itself"):
         db._get_obj()
     db.set_fun(Thing)
     assert db.number == 0

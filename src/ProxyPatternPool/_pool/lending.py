@@ -1,13 +1,15 @@
 """How objects are lent: lock, ask the ledger, unlock, do the work, settle."""
 
+import logging
 import math
 from functools import partial
 from traceback import StackSummary, walk_stack
 from typing import TypeAlias, TypeVar
 
-from .._errors import HookError, PoolClosed, TimeOut, TooManyWaiting
+from .._errors import HookError, PoolClosed, PoolException, TimeOut, TooManyWaiting
 from .._observe import DiscardReason
-from .._sync.caller import caller
+from .._sync.caller import Place, caller
+from .._sync.flow import loop_is_running
 from .._sync.owner import in_words
 from .._sync.process import notice, refresh, this_process
 from .._sync.sleeper import sleeper
@@ -19,8 +21,11 @@ from .racing import snapshot
 from .returning import Returning
 from .rounds import loan_of
 from .waiters import Waiter
+from .working import work_at
 
 T = TypeVar("T")
+
+log = logging.getLogger("ppp")
 
 STACK_DEPTH = 32
 """Innermost frames kept of the stack of a ``get``, with ``trace_owner``."""
@@ -34,6 +39,8 @@ Dropped: TypeAlias = tuple[Entry[T], DiscardReason]
 
 class Lending(Returning[T]):
     """What borrowers need of a pool."""
+
+    _told_of_loop = False
 
     def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]:
         """Lend an entry to the caller."""
@@ -86,7 +93,9 @@ class Lending(Returning[T]):
         self.move_in()
         if self.ledger.mailbox and self.sweep():
             self.look_after()
-        bed = None if timeout == 0 else sleeper(self._knock)
+        own = work_at(self.lifecycle.site)  # a hook of this pool may have what is idle, and could only wait for itself
+        vain = own is not None and timeout != 0
+        bed = None if timeout == 0 or own is not None else sleeper(self._knock)
         waiter: Waiter[T] = Waiter(this_process.here.owner, receipt, bed)
         try:
             # Each turn but the last ends an object, or an attempt to create one that was due.
@@ -95,6 +104,8 @@ class Lending(Returning[T]):
                     entry = self._instead(dropped, waiter, start, deadline)
                 else:
                     entry = self._wait(waiter, start, deadline)
+                if own is not None and not own[-1] and entry.stage is CREATING:
+                    raise self._own_work()
                 why = self._accept(entry, waiter, deadline)
                 if why is None:
                     return entry
@@ -104,7 +115,7 @@ class Lending(Returning[T]):
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
             if dropped is not None:
                 self.end_loan(dropped[0], dropped[0].uses, dropped[1])  # harmless if it was ended
-            in_vain = waiter.in_vain
+            in_vain = waiter.in_vain = waiter.in_vain and not vain
             doomed = self.locked(self.ledger.withdraw, waiter, self.clock())
             if doomed is not None:
                 self.finish(doomed)
@@ -114,6 +125,8 @@ class Lending(Returning[T]):
                 self.herald.refused(waiter.refused)
             if isinstance(error, Closed):
                 raise PoolClosed(f"{self.label} is closed") from None
+            if vain and isinstance(error, TimeOut):
+                raise self._own_work() from None
             raise
         finally:
             if bed is not None:
@@ -140,10 +153,26 @@ class Lending(Returning[T]):
                 raise self._timed_out(waiter, deadline - start)
             # The end of a back-off wakes nobody: whoever has looked before it, at `now`, comes again by himself.
             left = min(left, self.ledger.backoff.left_to_sleep(now), next_look - now)
+            if waiter.hub is None and not self._told_of_loop and loop_is_running():
+                self._tell_of_loop(deadline - start)
             waiter.sleeper.sleep(None if left == math.inf else left)
             now = self.clock()
             entry = self.locked(self.ledger.answer, waiter, now)
         return entry
+
+    def _tell_of_loop(self, timeout: float) -> None:
+        """Have it logged that this caller stops a whole event loop."""
+        self._told_of_loop = True
+        longest, place = "for ever" if timeout == math.inf else f"{timeout:g} s", Place()
+        self.say(
+            lambda: log.warning(
+                "%s: get waits (%s, at most %s) in a thread whose event loop is running, which stands still meanwhile. "
+                "It does not with `await asyncio.to_thread(pool.lease)`. This is said once",
+                self.label,
+                place,
+                longest,
+            )
+        )
 
     def _instead(self, dropped: Dropped[T], waiter: Waiter[T], start: float, deadline: float) -> Entry[T]:
         """Get an entry, or a permit, instead of one that was no good."""
@@ -206,6 +235,12 @@ class Lending(Returning[T]):
         if not fine:
             return "health"
         return self.ledger.too_old(entry, self.clock()) if self.ledger.using.get(entry.key) is entry else "killed"
+
+    def _own_work(self) -> PoolException:
+        return PoolException(
+            f"{self.label}: its own fun, or a hook, borrows from it and would wait for itself: "
+            f"use the object that the hook is called with"
+        )
 
     def _timed_out(self, waiter: Waiter[T], timeout: float) -> TimeOut:
         waiter.in_vain = True

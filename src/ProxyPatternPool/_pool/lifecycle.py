@@ -14,6 +14,7 @@ from .config import PoolConfig
 from .entry import Entry, Stage
 from .herald import Herald
 from .stats import Tally, exact, jsonable
+from .working import MAKING, Site, during, noted
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -74,7 +75,8 @@ class Lifecycle(Generic[T]):
     """From creation to closing, one object at a time; counts what goes wrong on the way."""
 
     def __init__(self, hooks: Hooks[T], config: PoolConfig, label: str, herald: Herald[T]) -> None:
-        self._hooks = hooks
+        self.site = Site()
+        self._hooks = noted(self.site, hooks)
         self._herald = herald
         self._strict = config.hook_errors == "discard"
         self.label = label
@@ -120,7 +122,7 @@ class Lifecycle(Generic[T]):
         """
         made: list[T] = []
         try:
-            made.extend(map(self._hooks.fun, (entry.serial,)))
+            during((self.site, MAKING, False), made.extend, map(self._hooks.fun, (entry.serial,)))
         finally:
             if made:
                 entry.obj = made[0]

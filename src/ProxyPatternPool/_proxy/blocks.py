@@ -9,7 +9,8 @@ from .._errors import ProxyException
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
 from .._scope.select import Scope
-from .._sync.flow import flow
+from .._sync.caller import Place
+from .._sync.flow import company, flow
 from .content import Content, Crowd
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Keeping(Generic[T]):
         self._label = label
         # Where nobody else comes to a block's context, to take the block elsewhere does no harm.
         self._tells = scope not in (Scope.CONTEXT, Scope.WERKZEUG)
-        self._told: set[str] = set()
+        self._told = self._told_of_company = False
         self.stretches: Crowd[Stretch[T]] = Crowd()
 
     def kept(self) -> Kept[T] | None:
@@ -46,7 +47,7 @@ class Keeping(Generic[T]):
         blocks = [] if kept is None else list(kept.blocks)
         if kept is None or not blocks or not all(origin.left() for origin in blocks):
             return kept
-        self._tell("left", "it is still open, and that thread does something else", blocks[0], Origin())
+        self._tell("it is still open, and that thread does something else", blocks[0])
         slot.remove(kept)
         # In this order: a block that ends meanwhile, elsewhere, gives the object back if it sees the second, and is
         # seen to have ended if it does not.
@@ -68,13 +69,36 @@ class Keeping(Generic[T]):
 
     def tell_of_another_end(self, origin: Origin) -> None:
         """Log that a block ends where another owner is the current one."""
-        self._tell("end", "it ended elsewhere", origin, Origin())
+        self._tell("it ended elsewhere", origin)
 
-    def _tell(self, key: str, what: str, origin: Origin, now: Origin) -> None:
-        if key in self._told or not self._tells:
+    def tell_of_company(self) -> None:
+        """Log that an object is taken for a thread in which others run who will use it, too."""
+        who = None if self._told_of_company else company()
+        if who is None:
             return
-        self._told.add(key)
-        label = self._label()
+        self._told_of_company = True
+        what = "whose event loop is running" if who == "tasks" else "in a greenlet, and threads are not patched"
+        scope = "CONTEXT" if who == "tasks" else "GEVENT or EVENTLET"
+        label, place = self._label(), Place()
+
+        def line() -> None:
+            log.warning(
+                "%s: an object is taken for a thread %s (%s): all %s of that thread use it at the same time. "
+                "With scope=%s each has its own; scope=THREAD is for who wants it so. This is said once",
+                label,
+                what,
+                place,
+                who,
+                scope,
+            )
+
+        self._contents[-1].say(line)
+
+    def _tell(self, what: str, origin: Origin) -> None:
+        if self._told or not self._tells:
+            return
+        self._told = True
+        label, now = self._label(), Origin()
 
         def line() -> None:
             log.warning(

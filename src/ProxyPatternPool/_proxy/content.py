@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from .._errors import ProxyException
 from .._pool.pool import Pool, core_of
+from .._pool.working import during
 from .._scope.base import Kept, Loan
-from .._sync.owner import Owner, here
 from .._sync.process import in_child
 from .idle_owners import IdleOwners
 from .parameters import PoolParameters
@@ -167,10 +167,11 @@ class Given(Content[T]):
 class Made(Content[T]):
     """What a function makes, without a pool that the user knows of; one of ours does it, from the first need on."""
 
-    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T]) -> None:
+    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], founder: object) -> None:
         super().__init__()
         self.fun = self._fun = fun
         self._parameters = parameters
+        self._founder = founder
         self._makers: list[Pool[T]] = []
 
     @property
@@ -183,7 +184,7 @@ class Made(Content[T]):
     def _maker(self) -> Pool[T]:
         """The first that anyone has appended, if several come at once; the others have made nothing yet."""
         if not self._makers:
-            self._makers.append(self._new_maker())
+            self._makers.append(during((None, self._founder, False), self._new_maker))
         return self._makers[0]
 
     def say(self, line: Callable[[], None]) -> None:
@@ -203,10 +204,6 @@ class MadeOnce(Made[T]):
     """
 
     shared = True
-
-    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T]) -> None:
-        super().__init__(fun, parameters)
-        self._takers: set[Owner] = set()
 
     @property
     def ready(self) -> bool:
@@ -230,15 +227,8 @@ class MadeOnce(Made[T]):
         )
 
     def _take(self, timeout: float | None) -> Kept[T]:
-        taker = here().owner
-        if taker in self._takers:  # would wait for itself
-            raise ProxyException("fun, or opener, uses the proxy whose object it is to make")
-        self._takers.add(taker)
-        try:
-            with self._maker().obj(timeout) as obj:
-                return Kept(obj)
-        finally:
-            self._takers.discard(taker)
+        with self._maker().obj(timeout) as obj:
+            return Kept(obj)
 
 
 class MadeForEach(Made[T]):
@@ -265,13 +255,19 @@ class Pooled(Content[T]):
     """An object for each owner, from a pool."""
 
     def __init__(
-        self, fun: Callable[[int], T], max_size: int, parameters: PoolParameters[T], *, auto_return: bool
+        self,
+        fun: Callable[[int], T],
+        max_size: int,
+        parameters: PoolParameters[T],
+        founder: object,
+        *,
+        auto_return: bool,
     ) -> None:
         super().__init__()
         self.fun = fun
         own = parameters.copy()
         own["closer"] = self._closer_of(own)
-        self.pool = self._pool = Pool(fun, max_size, **own)
+        self.pool = self._pool = during((None, founder, False), lambda: Pool(fun, max_size, **own))
         core_of(self._pool).on_long_wait = IdleOwners(self._kept).look
         self._auto_return = auto_return
 

@@ -11,6 +11,7 @@ from .._errors import PoolClosed, ProxyException
 from .._hooks import Hooks
 from .._pool.config import seconds, set_log_level
 from .._pool.pool import Pool
+from .._pool.working import MAKING, at_hand
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
 from .._scope.select import Scope, name_of, slot_of, threads_are_greenlets
@@ -62,6 +63,8 @@ class Control(Generic[T]):
         if scope is Scope.SHARED and not isinstance(max_size, Unsaid | None):
             raise ProxyException(_NO_POOL)
         self._slots: dict[str, Slot[T]] = {}
+        self._founder = object()
+        """For whom pools are made here, as they say when they call a hook."""
         if isinstance(scope, Scope):
             self._scope: Scope | ScopeStrategy[T] = scope
             # Whether threads are greenlets is seen when the first object is needed: they may be patched until then.
@@ -129,11 +132,11 @@ class Control(Generic[T]):
         content: Content[T]
         bound = bound_of(self._max_size)
         if self._scope is Scope.SHARED:
-            content = MadeOnce(fun, self._parameters)
+            content = MadeOnce(fun, self._parameters, self._founder)
         elif bound is None:
-            content = MadeForEach(fun, self._parameters)
+            content = MadeForEach(fun, self._parameters, self._founder)
         else:
-            content = Pooled(fun, bound, self._parameters, auto_return=self._auto_return)
+            content = Pooled(fun, bound, self._parameters, self._founder, auto_return=self._auto_return)
         self._replace(content)
 
     def set_pool(self, **parameters: Unpack[PoolOverrides[T]]) -> None:
@@ -207,7 +210,7 @@ class Control(Generic[T]):
         return self._take(timeout)[-1]
 
     def _take(self, timeout: float | None, block: Origin | None = None) -> tuple[Slot[T], Kept[T] | None, T]:
-        """Get the current owner's object, for a block perhaps; say where it is kept, as what if it has to go back."""
+        """Get the current owner's object, for a block perhaps; say where it is kept, and as what if it is his own."""
         if timeout is not None:
             seconds("timeout", timeout)
         notice()  # what is kept here may be a parent's
@@ -219,9 +222,11 @@ class Control(Generic[T]):
             kept = self._keeping.kept_in(slot)
             if kept is not None:
                 try:
-                    return slot, kept if content.pool is not None else None, kept.obj
+                    return slot, None if content.shared else kept, kept.obj
                 except AttributeError:  # replaced, or inherited in a fork
                     give_back(slot, kept)
+            for obj in at_hand(self._founder):  # in a hook, which means its object, whoever it is called for
+                return slot, None, _real(obj)
             if content.bounded:
                 slot.reclaim()
             try:
@@ -230,8 +235,10 @@ class Control(Generic[T]):
                 if content.retired:
                     continue
                 raise
-            if block is not None and content.pool is not None:
-                kept.taken = True
+            if self._scope is Scope.AUTO and isinstance(slot, ThreadSlot) and not content.shared:
+                self._keeping.tell_of_company()
+            if block is not None and not content.shared:
+                kept.taken = content.pool is not None  # else it has nowhere to go back to, and stays
                 kept.blocks.append(block)
             winner = slot.put(kept)
             if winner is not kept:
@@ -245,7 +252,7 @@ class Control(Generic[T]):
                 content.kind = obj.__class__
             if not content.seen:
                 self._look_for_hidden(content, obj)
-            return slot, winner if content.pool is not None else None, obj
+            return slot, None if content.shared else winner, obj
 
     def find(self) -> T:
         """Get the object that somebody forwards something to.
@@ -361,6 +368,12 @@ def nobjs_of(control: Control[T]) -> int:
 
 def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T]]:
     return control._contents[-1], control._parameters  # pyright: ignore[reportPrivateUsage]  # it is this module's
+
+
+def _real(obj: T) -> T:
+    if obj is MAKING:
+        raise ProxyException("fun uses the proxy whose object it is to make: use that object itself, not the proxy")
+    return obj
 
 
 def stretch_of(control: Control[T]) -> Stretch[T]:

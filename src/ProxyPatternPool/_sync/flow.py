@@ -7,13 +7,16 @@ from typing import Any
 from .native import get_ident
 
 
+def _greenlet() -> Any:
+    """The current greenlet; nothing where nobody uses any."""
+    getcurrent: Callable[[], Any] | None = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    return None if getcurrent is None else getcurrent()
+
+
 def flow() -> tuple[int, int]:
     """Say which thread or greenlet runs: nobody else does under this name until it has ended."""
-    getcurrent: Callable[[], Any] | None = getattr(sys.modules.get("greenlet"), "getcurrent", None)
-    if getcurrent is None:
-        return get_ident(), 0
-    current = getcurrent()
-    return get_ident(), 0 if current.parent is None else id(current)
+    current = _greenlet()
+    return get_ident(), 0 if current is None or current.parent is None else id(current)
 
 
 def loop_is_running() -> bool:
@@ -30,3 +33,12 @@ def loop_is_running() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def company() -> str | None:
+    """Say who else may run in this thread before the caller goes on: tasks of a loop, or greenlets of a hub."""
+    if loop_is_running():
+        return "tasks"
+    # Others use greenlets for purposes of their own, as parts of one whole; those of gevent and eventlet tell of their
+    # end.
+    return "greenlets" if hasattr(_greenlet(), "link") else None

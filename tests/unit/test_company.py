@@ -1,0 +1,125 @@
+"""Threads in which several run at a time: who shares an object there, or stops the others, is told."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ProxyPatternPool import Pool, Scope, TimeOut, control, proxy
+
+from .clock import HandMovedKeeper
+from .helpers import Naps, Thing, Works, said
+
+SHARED = "of that thread use it at the same time"
+
+
+@pytest.mark.parametrize("max_size", [4, None])
+def test_tasks_that_share_an_object(
+    max_size: int | None, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the default scope they do, and the log says so once, with the place and what helps."""
+    db = proxy(fun=Thing, max_size=max_size, name="db")
+
+    async def use() -> Thing:
+        c = control(db).get()
+        await asyncio.sleep(0)
+        return c
+
+    async def main() -> None:
+        first, *others = await asyncio.gather(*(use() for _ in range(3)))
+        assert all(other is first for other in others)
+        keeper.run()
+        control(db).set_fun(Thing)
+        await use()
+
+    asyncio.run(main())
+    keeper.run()
+    (line,) = said(caplog)
+    assert line.startswith("proxy 'db': an object is taken for a thread whose event loop is running")
+    assert f"({__file__}:" in line
+    assert f"all tasks {SHARED}. With scope=CONTEXT each has its own; scope=THREAD is for who wants it so" in line
+
+
+def test_of_a_subclass_s_own_name(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """A proxy without a name has none in the log; one of one object for all has nothing to tell."""
+
+    async def main() -> None:
+        assert proxy(fun=Thing).number == 0
+        shared = proxy(fun=Thing)
+        control(shared).set_obj(Thing(5))
+        assert shared.number == 5
+
+    asyncio.run(main())
+    keeper.run()
+    (line,) = said(caplog)
+    assert line.startswith("proxy: an object is taken")
+
+
+@pytest.mark.parametrize("scope", [Scope.THREAD, Scope.CONTEXT, Scope.SHARED])
+def test_a_scope_that_was_chosen(scope: Scope, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """By hand, so it is meant; and where no loop runs there is nobody to share with."""
+    db, default = proxy(fun=Thing, scope=scope), proxy(fun=Thing)
+    assert default.number == 0
+
+    async def main() -> None:
+        assert db.number == 0
+
+    asyncio.run(main())
+    keeper.run()
+    assert said(caplog) == []
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_greenlets_that_share_an_object(
+    link: bool, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So do those of gevent and eventlet in a process without patches; parts of one whole may."""
+    current = SimpleNamespace(parent=object(), **({"link": print} if link else {}))
+    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: current))
+    db = proxy(fun=Thing, max_size=1)
+    assert db.number == 0
+    keeper.run()
+    lines = said(caplog)
+    assert len(lines) == link
+    for line in lines:
+        assert "taken for a thread in a greenlet, and threads are not patched" in line
+        assert f"all greenlets {SHARED}. With scope=GEVENT or EVENTLET each has its own" in line
+
+
+@pytest.mark.parametrize(("timeout", "longest"), [(1.5, "1.5 s"), (math.inf, "for ever")])
+def test_a_wait_that_stops_a_loop(
+    timeout: float, longest: str, keeper: HandMovedKeeper, naps: Naps, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so once for each pool, with the place; who does not wait stops nobody."""
+    pool = Pool(Thing, 1)
+    mine = pool.get()
+
+    async def main() -> None:
+        with pytest.raises(TimeOut):
+            pool.get(0)
+        for _ in range(2):
+            naps.meanwhile.append(lambda: pool.ret(mine))
+            assert pool.get(timeout) is mine
+
+    naps.meanwhile.append(lambda: pool.ret(mine))
+    assert pool.get(timeout) is mine
+    asyncio.run(main())
+    keeper.run()
+    (line,) = said(caplog)
+    assert line.startswith(f"{pool.name and 'pool '}{pool.name}: get waits ({__file__}:")
+    assert f", at most {longest}) in a thread whose event loop is running, which stands still meanwhile" in line
+    assert "`await asyncio.to_thread(pool.lease)`" in line
+
+
+def test_a_module_that_is_only_being_imported(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no loop yet."""
+    empty: Any = SimpleNamespace()
+    for name in ("asyncio", "trio.lowlevel", "greenlet"):
+        monkeypatch.setitem(sys.modules, name, empty)
+    works = Works()
+    assert proxy(fun=works.make, max_size=1).number == 0

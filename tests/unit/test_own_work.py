@@ -1,0 +1,327 @@
+"""Factories and hooks that use the proxy, or the pool, that calls them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextvars import copy_context
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ProxyPatternPool import HookError, Pool, PoolException, ProxyException, Scope, TimeOut, control, proxy
+from ProxyPatternPool._pool import working
+
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import Caller, Naps, Thing, Works, said
+
+OWN = (
+    r": its own fun, or a hook, borrows from it and would wait for itself: use the object that the hook is called with$"
+)
+IN_FUN = r"^fun uses the proxy whose object it is to make: use that object itself, not the proxy$"
+
+
+class Connection:
+    """An object that notes what it was asked for."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.asked: list[str] = []
+
+    def execute(self, text: str) -> str:
+        self.asked.append(text)
+        return f"{self.number}: {text}"
+
+    def ping(self) -> bool:
+        self.asked.append("ping")
+        return True
+
+
+SHAPES: list[dict[str, Any]] = [
+    {"max_size": 4},
+    {"max_size": 1},
+    {"max_size": 0},
+    {},
+    {"max_size": 4, "auto_return": False},
+    {"max_size": 4, "scope": Scope.CONTEXT},
+    {"scope": Scope.SHARED},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_opener_that_uses_the_proxy(shape: dict[str, Any], keeper: HandMovedKeeper) -> None:
+    """`db.execute` in place of `c.execute`: it is the new object's, at the first need as at the proxy's making."""
+    works: list[Connection] = []
+
+    def connect(number: int) -> Connection:
+        works.append(Connection(number))
+        return works[-1]
+
+    def open_it(c: Connection) -> None:
+        db.execute("PRAGMA")
+        with control(db).obj() as same:
+            assert same is c
+        assert control(db).get() is c
+
+    db: Connection = proxy(opener=open_it, timeout=0, **shape)
+    control(db).set_fun(connect)
+    assert db.execute("SELECT") == "0: SELECT"
+    assert [c.asked for c in works] == [["PRAGMA", "SELECT"]]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_factory_that_uses_the_proxy(shape: dict[str, Any], keeper: HandMovedKeeper) -> None:
+    """There is no object yet: it is an error at once, and in no time there is a proxy that works."""
+    numbers: list[int] = []
+
+    def connect(number: int) -> Connection:
+        numbers.append(number)
+        db.execute("PRAGMA")
+        return Connection(number)
+
+    db: Connection = proxy(timeout=0, backoff=None, min_size=0, **shape)
+    control(db).set_fun(connect)
+    with pytest.raises(ProxyException, match=IN_FUN):
+        db.execute("SELECT")
+    assert numbers == [0]
+    control(db).set_fun(Connection)
+    assert db.execute("SELECT") == "0: SELECT"
+
+
+def test_every_hook_has_its_object_at_hand(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+    """In the caller's thread as in the house keeper's, also of a proxy that was set again meanwhile."""
+    seen: list[tuple[str, bool]] = []
+
+    def hook(name: str, answer: Any = None) -> Callable[[Connection], Any]:
+        def call(c: Connection) -> Any:
+            db.execute(name)
+            seen.append((name, c.asked[-1] == name))
+            return answer
+
+        return call
+
+    db: Connection = proxy(
+        fun=None,
+        max_size=2,
+        timeout=0,
+        opener=hook("open"),
+        getter=hook("get"),
+        retter=hook("ret"),
+        closer=hook("close"),
+        health=hook("health", True),
+        stats=hook("stats", 1),
+        tracer=hook("trace", "c"),
+        max_avail_delay=50.0,
+    )
+    control(db).set_fun(Connection)
+    with control(db).obj() as c:
+        assert c.asked[0] == "open"
+        assert c.asked[-1] == "get"
+    pool = control(db).pool
+    assert pool is not None
+    assert pool.stats()["avail"][0].get("stats") == 1
+    pool.housekeep()
+    Caller(control(db).get).result()
+    keeper.run()
+    control(db).set_fun(lambda number: Connection(number + 10))
+    names = [name for name, _ in seen if name != "trace"]
+    assert names[:7] == ["open", "get", "ret", "stats", "health", "get", "ret"]
+    assert ("close", True) in seen
+    assert ("trace", True) in seen
+    assert all(right for _, right in seen), seen
+    assert db.number == 10
+
+
+def test_what_the_owner_has_comes_first(keeper: HandMovedKeeper) -> None:
+    """A hook that is called in the middle of its use of the proxy is called with another object, and both are there."""
+    seen: list[int] = []
+    db: Connection = proxy(max_size=2, timeout=0, opener=lambda c: seen.append(db.number))
+    control(db).set_fun(Connection)
+    assert db.number == 0
+    pool = control(db).pool
+    assert pool is not None
+    with pool.obj() as other:
+        assert other.number == 1
+    assert seen == [0, 0]
+
+
+def test_hooks_of_others(keeper: HandMovedKeeper) -> None:
+    """A hook that uses another proxy, or another pool, means that one; nested, each means its own."""
+    seen: list[str] = []
+
+    def open_inner(c: Connection) -> None:
+        seen.append(outer.execute("by inner"))
+        seen.append(inner.execute("by inner"))
+
+    def open_outer(c: Connection) -> None:
+        seen.append(inner.execute("by outer"))
+        seen.append(outer.execute("by outer"))
+
+    inner: Connection = proxy(max_size=1, timeout=0, opener=open_inner, min_size=0)
+    outer: Connection = proxy(max_size=1, timeout=0, opener=open_outer, min_size=0)
+    control(inner).set_fun(lambda number: Connection(5))
+    control(outer).set_fun(lambda number: Connection(7))
+    assert outer.number == 7
+    assert seen == ["7: by inner", "5: by inner", "5: by outer", "7: by outer"]
+
+
+def test_a_pool_that_is_made_in_a_factory_is_nobody_s(keeper: HandMovedKeeper) -> None:
+    """What its hooks are called with is not the proxy's object."""
+
+    def connect(number: int) -> Connection:
+        def use_it(c: Connection) -> None:
+            db.execute("?")
+
+        Pool(Connection, 1, 0, opener=use_it, hook_errors="discard").get()
+        return Connection(number)
+
+    db: Connection = proxy(max_size=1, timeout=0, min_size=0)
+    control(db).set_fun(connect)
+    with pytest.raises(HookError) as caught:
+        control(db).get()
+    assert isinstance(caught.value.__cause__, ProxyException)
+
+
+# --- a pool of one's own
+
+
+@pytest.mark.parametrize(
+    ("max_size", "timeout"), [(4, None), (1, None), (0, None), (4, 5.0), (1, 5.0), (0, 5.0), (4, 0), (0, 0)]
+)
+def test_a_factory_that_borrows(max_size: int, timeout: float | None, keeper: HandMovedKeeper, naps: Naps) -> None:
+    """From the pool that it makes an object for: an error at once, and the place is free again."""
+    calls: list[int] = []
+
+    def connect(number: int) -> Connection:
+        calls.append(number)
+        if len(calls) < 3:
+            pool.get(timeout)
+        return Connection(number)
+
+    pool = Pool(connect, max_size, 0, backoff=None)
+    for _ in range(2):
+        with pytest.raises(PoolException, match=OWN) as caught:
+            pool.get(timeout)
+        assert type(caught.value) is PoolException
+    assert len(calls) == 2
+    stats = pool.stats()
+    assert (stats["nobjs"], stats["ntimeouts"], stats["nwaiting"]) == (0, 0, 0)
+    assert pool.get(timeout).number == calls[2]
+    assert naps.asked == []
+
+
+def test_who_does_not_wait_is_told_that_there_is_none(keeper: HandMovedKeeper) -> None:
+    """That is no mistake of a factory's: it can do without."""
+
+    def connect(number: int) -> Connection:
+        with pytest.raises(TimeOut):
+            pool.get(0)
+        return Connection(number)
+
+    pool = Pool(connect, 1, 0)
+    assert pool.get().number == 0
+    assert pool.stats()["ntimeouts"] == 1
+
+
+def test_an_opener_that_borrows(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """The same; the log says what failed, as of any opener."""
+    pool: Pool[Connection] = Pool(Connection, 4, 0, opener=lambda c: pool.get().execute("PRAGMA"))
+    assert pool.get(0).asked == []
+    keeper.run()
+    (line,) = said(caplog)
+    assert "opener failed on" in line
+    assert "its own fun, or a hook, borrows from it and would wait for itself" in line
+    assert pool.stats()["nobjs"] == 1
+
+
+def test_what_is_idle_it_may_have(keeper: HandMovedKeeper) -> None:
+    """A factory that makes one out of another does not wait for itself as long as there is one."""
+    seen: list[int] = []
+
+    def connect(number: int) -> Connection:
+        if number:
+            with pool.obj() as other:
+                seen.append(other.number)
+        return Connection(number)
+
+    pool = Pool(connect, 2, 1)
+    pool.resize(min_size=2)
+    keeper.run()
+    assert seen == [0]
+    assert pool.stats()["navail"] == 2
+
+
+@pytest.mark.parametrize("hook", ["getter", "retter", "closer", "health", "stats", "tracer"])
+def test_every_hook_that_borrows(
+    hook: str, keeper: HandMovedKeeper, naps: Naps, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own object takes the only place: none waits for itself."""
+    errors: list[Exception] = []
+
+    def borrow(c: Connection) -> bool:
+        try:
+            pool.get()
+        except PoolException as error:
+            errors.append(error)
+        return True
+
+    hooks: dict[str, Any] = {hook: borrow}
+    pool: Pool[Connection] = Pool(Connection, 1, 1, **hooks)
+    with pool.obj():
+        pool.stats()
+    pool.housekeep()
+    pool.clear()
+    assert errors
+    assert all("would wait for itself" in str(error) for error in errors)
+    assert naps.asked == []
+
+
+def test_threads_of_a_factory_may_borrow(keeper: HandMovedKeeper) -> None:
+    """They are not in the middle of making anything, though they have a copy of its context."""
+    seen: list[int] = []
+
+    def connect(number: int) -> Connection:
+        if number == 0:
+            context = copy_context()
+            seen.append(Caller(lambda: context.run(lambda: db.number)).result())
+        return Connection(number)
+
+    db: Connection = proxy(max_size=2, timeout=0, min_size=0)
+    control(db).set_fun(connect)
+    assert db.number == 0
+    assert seen == [1]
+
+
+def test_nothing_is_left_of_it(keeper: HandMovedKeeper) -> None:
+    """Whatever is thrown in the middle: afterwards nobody is in the middle of anything."""
+    works = Works()
+    works.failing = KeyboardInterrupt()
+    db: Thing = proxy(max_size=2, timeout=0, min_size=0)
+    control(db).set_fun(works.make)
+    with pytest.raises(KeyboardInterrupt):
+        control(db).get()
+    works.failing = None
+    assert db.number == 1
+    assert not working.at_hand(None)
+
+
+def test_greenlets(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is in the middle of a hook another goes on in the same thread: it is in the middle of nothing."""
+    main, one = SimpleNamespace(parent=None), SimpleNamespace(parent=object())
+    current = one
+    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: current))
+    seen: list[int] = []
+
+    def open_it(c: Connection) -> None:
+        nonlocal current
+        seen.append(db.number)
+        if c.number == 0:
+            current = main  # as when the first waits for its server
+            seen.append(db.number)
+            current = one
+
+    db: Connection = proxy(max_size=2, timeout=0, min_size=0, opener=open_it, scope=Scope.CONTEXT)
+    control(db).set_fun(Connection)
+    assert db.number == 0
+    assert seen == [0, 1, 1]
