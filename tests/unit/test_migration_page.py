@@ -8,7 +8,7 @@ import pytest
 
 import ProxyPatternPool
 from ProxyPatternPool import Pool, Proxy
-from ProxyPatternPool._proxy.parameters import PoolOverrides, unsaid
+from ProxyPatternPool._proxy.parameters import PoolOverrides, not_given
 
 from .clock import HandMovedKeeper
 from .helpers import ROOT, Naps
@@ -37,7 +37,7 @@ def test_its_python_runs(keeper: HandMovedKeeper, naps: Naps, capsys: pytest.Cap
 def test_what_makes_a_pool_is_listed() -> None:
     """The page names what only a pool can honour, and nothing else."""
     sentence = section("When there is a pool").split("that only a pool can honour: ")[1].split("; at construction")[0]
-    assert set(re.findall(r"`(\w+)`", sentence)) == set(unsaid(PoolOverrides.__optional_keys__).of_a_pool)
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(not_given(PoolOverrides.__optional_keys__).of_a_pool)
 
 
 def test_names_exist() -> None:

@@ -114,7 +114,7 @@ class Core(Household, Generic[T]):
     def __repr__(self) -> str:
         return self.label
 
-    def allow_twins(self) -> None:
+    def allow_same_object(self) -> None:
         """Let the factory return an object again that is there already, where all loans are leases.
 
         To be called before there is any object.

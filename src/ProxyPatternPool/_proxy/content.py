@@ -243,7 +243,7 @@ class MadeForEach(Made[T]):
         own["closer"] = self._closer_of(own)
         own["backoff"] = None  # without a pool nobody waits for anybody
         maker = Pool(self._fun, 0, **own)
-        core_of(maker).allow_twins()
+        core_of(maker).allow_same_object()
         return maker
 
     def _take(self, timeout: float | None) -> Kept[T]:

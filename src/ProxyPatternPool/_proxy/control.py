@@ -23,7 +23,7 @@ from .._sync.process import notice
 from .blocks import Block, Keeping, Stretch, give_back
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .lookups import name_spaces, take_after
-from .parameters import PoolOverrides, PoolParameters, Unsaid, bound_of, check, unsaid
+from .parameters import NotGiven, PoolOverrides, PoolParameters, bound_of, check, not_given
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Control(Generic[T]):
         proxy_class: type[object],
         names: tuple[str, ...],
         scope: "Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]",
-        max_size: "int | Unsaid | None",
+        max_size: "int | NotGiven | None",
         parameters: PoolParameters[T],
         *,
         auto_return: bool,
@@ -60,7 +60,7 @@ class Control(Generic[T]):
         self._max_size = max_size
         self._parameters = parameters
         check(bound_of(max_size), parameters)
-        if scope is Scope.SHARED and not isinstance(max_size, Unsaid | None):
+        if scope is Scope.SHARED and not isinstance(max_size, NotGiven | None):
             raise ProxyException(_NO_POOL)
         self._slots: dict[str, Slot[T]] = {}
         self._founder = object()
@@ -152,12 +152,12 @@ class Control(Generic[T]):
             raise ProxyException("cannot override pool parameters once initialized")
         # No variable here has the name of a parameter: pyright's hover would show that one.
         bound = parameters.pop("max_size", self._max_size)
-        if isinstance(bound, Unsaid):
-            bound = unsaid([*bound.of_a_pool, *parameters])
+        if isinstance(bound, NotGiven):
+            bound = not_given([*bound.of_a_pool, *parameters])
         level = parameters.pop("log_level", None)
         merged = cast("PoolParameters[T]", {**self._parameters, **parameters})
         check(bound_of(bound), merged)
-        if self._scope is Scope.SHARED and not isinstance(bound, Unsaid | None):
+        if self._scope is Scope.SHARED and not isinstance(bound, NotGiven | None):
             raise ProxyException(_NO_POOL)
         if level is not None:
             set_log_level(level)

@@ -135,31 +135,31 @@ _ONLY_OF_A_POOL = frozenset(
 
 
 @dataclass(frozen=True)
-class Unsaid:
+class NotGiven:
     """Stands for a ``max_size`` that was not given."""
 
     of_a_pool: tuple[str, ...] = ()
     """Parameters that were given, and that only a pool can honour."""
 
 
-def unsaid(names: Iterable[str]) -> Unsaid:
+def not_given(names: Iterable[str]) -> NotGiven:
     """Say what stands for ``max_size`` beside the parameters of these names."""
-    return Unsaid(tuple(name for name in names if name in _ONLY_OF_A_POOL))
+    return NotGiven(tuple(name for name in names if name in _ONLY_OF_A_POOL))
 
 
-def bound_of(max_size: "int | Unsaid | None") -> int | None:
+def bound_of(max_size: "int | NotGiven | None") -> int | None:
     """Find out whether there is a pool, as a ``max_size`` that was given says it."""
-    if isinstance(max_size, Unsaid):
+    if isinstance(max_size, NotGiven):
         return 0 if max_size.of_a_pool else None
     return max_size
 
 
-def meaningless(max_size: object, *, made: bool) -> str | None:
+def ignored_for_one_object(max_size: object, *, made: bool) -> str | None:
     """Name what was given though it is a pool's, for one object for all; ``None`` if a ``max_size`` was, too.
 
     An object that is made once comes from a pool of ours, which waits and tells observers.
     """
-    if not isinstance(max_size, Unsaid):
+    if not isinstance(max_size, NotGiven):
         return None
     return ", ".join(name for name in max_size.of_a_pool if not (made and name in ("timeout", "observer")))
 
@@ -167,8 +167,8 @@ def meaningless(max_size: object, *, made: bool) -> str | None:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def noting(function: F) -> F:
-    """Give a function with the parameters of a proxy an ``Unsaid`` as ``max_size`` where its caller gives none.
+def note_given(function: F) -> F:
+    """Give a function with the parameters of a proxy a ``NotGiven`` as ``max_size`` where its caller gives none.
 
     A default could not tell ``min_size=1`` from no ``min_size``, nor ``max_size=None`` from no ``max_size``.
     """
@@ -177,7 +177,7 @@ def noting(function: F) -> F:
     @wraps(function)
     def called(*args: Any, **parameters: Any) -> Any:
         if len(args) <= place and "max_size" not in parameters:
-            parameters["max_size"] = unsaid(parameters)
+            parameters["max_size"] = not_given(parameters)
         return function(*args, **parameters)
 
     return cast(F, called)

@@ -16,7 +16,7 @@ from .._scope.select import Scope as _Scope
 from .control import Control, nobjs_of
 from .forwarding import Forwarding, Made, forwarding_class
 from .operators import WAY, Way
-from .parameters import PoolOverrides, PoolParameters, meaningless, noting
+from .parameters import PoolOverrides, PoolParameters, ignored_for_one_object, note_given
 
 T = TypeVar("T", default=Any)
 
@@ -135,7 +135,7 @@ class Proxy(Forwarding, Generic[T]):
         if log_level is not None:
             set_log_level(log_level)
         for_all = obj is not None or scope is _Scope.SHARED
-        ignored = meaningless(max_size, made=obj is None) if for_all else None
+        ignored = ignored_for_one_object(max_size, made=obj is None) if for_all else None
         if obj is not None and max_size is not None and ignored is None:
             raise ProxyException("one object for all needs no pool: leave max_size out, or set a function")
         if ignored:
@@ -194,7 +194,7 @@ class Proxy(Forwarding, Generic[T]):
 
         def __getattr__(self, name: str) -> Any: ...
     else:
-        __init__ = noting(__init__)
+        __init__ = note_given(__init__)
 
     def set(self, obj: T | None = None, fun: Callable[[int], T] | None = None) -> Self:
         """Set what to forward to: exactly one of an object for all, and a function that makes one for each owner.

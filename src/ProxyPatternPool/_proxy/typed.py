@@ -9,7 +9,7 @@ from .._pool.config import HookErrors
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope
 from .control import Control
-from .parameters import noting
+from .parameters import note_given
 from .proxy import Proxy, control_of
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ def proxy(
 
 
 if not TYPE_CHECKING:
-    proxy = noting(proxy)  # so that the proxy is told
+    proxy = note_given(proxy)  # so that the proxy is told
 
 
 @overload
