@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -61,11 +62,11 @@ class Running:
         assert self.ask("/stop") == (200, "stopped")
         assert self.ends() == "closed\n"
 
-    def ends(self) -> str:
-        """Wait for its end, in silence on stderr; what it printed."""
+    def ends(self, errors_are: str = "") -> str:
+        """Wait for its end, in silence on stderr, or with what matches a pattern; what it printed."""
         output, errors = self._process.communicate(timeout=PATIENCE)
         assert self._process.returncode == 0, f"exit {self._process.returncode}\n{output}\n{errors}"
-        assert errors == "", errors
+        assert re.fullmatch(errors_are, errors), errors
         return output
 
     def terminate(self) -> None:
@@ -91,12 +92,14 @@ def hubs_command(hub: str, mode: str, *order: str) -> Callable[[int], list[str]]
 
 
 @contextmanager
-def served(command: Callable[[int], list[str]], environment: Mapping[str, str] | None = None) -> Generator[Running]:
-    """Run a server: with Python's arguments, which depend on the number of the socket."""
+def served(
+    command: Callable[[int], list[str]], environment: Mapping[str, str] | None = None, program: str = sys.executable
+) -> Generator[Running]:
+    """Run a server: with the program's arguments, which depend on the number of the socket."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         fd = listener.fileno()
         process = subprocess.Popen(
-            [sys.executable, *command(fd)],
+            [program, *command(fd)],
             pass_fds=[fd],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
