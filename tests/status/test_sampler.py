@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from typing import Any
 
 import pytest
@@ -216,12 +217,14 @@ def test_it_holds_up_no_exit(pool: Pool[Thing], keeper: HandMovedKeeper) -> None
     assert repr(sampler) == "the status page's samples"
 
 
-def test_it_has_nothing_to_say(pool: Pool[Thing], keeper: HandMovedKeeper) -> None:
-    """It has no chores that anything could hold up."""
-    sampler, lines = sampler_of(pool), list[None]()
-    sampler.say(lambda: lines.append(None))
+def test_it_says_what_goes_wrong(pool: Pool[Thing], keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+    """As a pool does: a chore says it."""
+    sampler = sampler_of(pool)
     keeper.run()
-    assert lines == []
+    sampler.say(logging.ERROR, "a bug in %s", repr(sampler))
+    assert caplog.messages == []
+    keeper.look_at(sampler)
+    assert caplog.messages == ["a bug in the status page's samples"]
 
 
 def test_nobody_keeps_it(pool: Pool[Thing], keeper: HandMovedKeeper) -> None:

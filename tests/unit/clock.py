@@ -2,9 +2,10 @@
 
 import weakref
 from collections import deque
+from collections.abc import Callable
 
 from ProxyPatternPool._pool.household import Household
-from ProxyPatternPool._pool.housekeeper import HouseKeeper
+from ProxyPatternPool._pool.housekeeper import HouseKeeper, Job
 
 
 class HandMovedClock:
@@ -25,6 +26,7 @@ class HandMovedKeeper(HouseKeeper):
 
     def __init__(self, clock: HandMovedClock) -> None:
         super().__init__(clock)
+        self.asides: deque[Callable[[], None]] = deque()
         self.asked: deque[weakref.ref[Household] | Household] = deque()
         self.deadlines: list[float] = []
         """The times at which a real house keeper would wake next, as pools said when last looked at."""
@@ -35,8 +37,16 @@ class HandMovedKeeper(HouseKeeper):
     def knock(self, household: "weakref.ref[Household] | Household") -> None:
         self.asked.append(household)
 
+    def _employ(self, job: Job, *, more: bool) -> None:
+        """Employ nobody."""
+
+    def do_aside(self, job: Callable[[], None]) -> None:
+        self.asides.append(job)
+
     def run(self) -> None:
         """Look at every pool that asked for it, and do its chores, until nobody asks any more."""
+        while self.asides:
+            self.asides.popleft()()
         while self.asked:
             asked = self.asked.popleft()
             household = asked() if isinstance(asked, weakref.ref) else asked

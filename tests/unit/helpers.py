@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from ProxyPatternPool._pool import core, lending
+from ProxyPatternPool._pool import core, housekeeper, lending, upkeep
 from ProxyPatternPool._sync.sleeper import NativeSleeper, Sleeper
 
 from .clock import HandMovedClock, HandMovedKeeper
@@ -176,8 +176,16 @@ def sleep_in(patch: pytest.MonkeyPatch, bed: Callable[..., Sleeper]) -> None:
         patch.setattr(floor, "sleeper", bed)
 
 
+def have_all_said() -> None:
+    """Have all lines said that pools of this test have queued; nothing else is done."""
+    for household in housekeeper.KEEPER._alive():
+        if isinstance(household, upkeep.Upkeep):
+            household.say_lines()
+
+
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the package has logged in this test."""
+    """What the package has logged in this test, or is about to."""
+    have_all_said()
     return [record.getMessage() for record in caplog.records if record.name == "ppp"]
 
 

@@ -18,7 +18,7 @@ from ProxyPatternPool import Control, Proxy, Scope, TimeOut, control, proxy
 from ProxyPatternPool._pool.pool import core_of
 
 from .clock import HandMovedKeeper
-from .helpers import Caller, Thing, Works, eventually, run_script, wait_for
+from .helpers import Caller, Thing, Works, eventually, run_script, said, wait_for
 
 MANY = 2000
 PLACES = 2
@@ -122,7 +122,7 @@ def test_quietly(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         Caller(lambda: db.number).result()
     assert db._get_obj(5.0).number == 0
-    assert caplog.records == []
+    assert said(caplog) == []
 
 
 def test_without_a_pool_it_is_closed() -> None:

@@ -273,7 +273,7 @@ def test_a_block_that_ends_in_another_thread(keeper: HandMovedKeeper, caplog: py
         control(db).ret()
     (line,) = said(caplog)
     assert line.startswith(f"proxy 'db': a with block began in thread 'MainThread' at {__file__}:")
-    assert f"and it ended elsewhere: in thread 'another' (ended) at {__file__}:" in line
+    assert f"and it ended elsewhere: in thread 'another' at {__file__}:" in line
     assert "both may have used the same object" in line
     assert "With scope=CONTEXT each has its own. This is said once" in line
 

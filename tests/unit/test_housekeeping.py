@@ -17,7 +17,7 @@ from ProxyPatternPool._pool import housekeeper, policy, rounds
 from ProxyPatternPool._pool.entry import Entry
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
+from .helpers import Caller, Naps, Thing, Works, eventually, have_all_said, said, wait_for
 
 
 def borrow_all(pool: Pool[Thing], count: int) -> list[Thing]:
@@ -257,9 +257,11 @@ def test_a_warned_object_comes_back(
     clock.advance(10)
     pool.housekeep()
     clock.advance(2.5)
+    have_all_said()
     caplog.clear()
     give_back_all(pool, things)
     assert said(caplog) == ["pool 'books': thing 0 came back after 12.500 s from thread 'reader' (ended)"]
+    have_all_said()
     caplog.clear()
     give_back_all(pool, borrow_all(pool, 1))
     clock.advance(5)
@@ -278,6 +280,7 @@ def test_a_warned_object_is_discarded(
     clock.advance(10)
     pool.housekeep()
     clock.advance(2.5)
+    have_all_said()
     caplog.clear()
     if by_lease:
         lease.discard()
@@ -299,6 +302,7 @@ def test_a_warned_object_comes_back_by_itself(
     clock.advance(10)
     pool.housekeep()
     clock.advance(2.5)
+    have_all_said()
     caplog.clear()
     leases.clear()
     keeper.run()
@@ -384,6 +388,7 @@ def test_kill(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, capl
     stats = pool.stats()
     assert (stats["nkilled"], stats["nusing"], stats["nobjs"]) == (1, 0, 0)
     assert pool.get(0).number == 1
+    have_all_said()
     caplog.clear()
     pool.ret(thing)
     assert len(said(caplog)) == 1, "it is not the pool's any more"

@@ -166,7 +166,7 @@ def test_a_busy_pool(office: Office, busy: Callable[[Office, threading.Event], o
     office.begin(1, partial(busy, office))
     office.clock.advance(10.0)
     office.wait()
-    assert office.said() == []
+    assert not any("callers wait" in line for line in office.said())
 
 
 def test_what_is_lent_to_others(office: Office) -> None:

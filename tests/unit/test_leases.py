@@ -14,7 +14,7 @@ import pytest
 from ProxyPatternPool import Lease, Pool, PoolClosed, PoolException, TimeOut
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
+from .helpers import Caller, Naps, Thing, Works, eventually, have_all_said, said, wait_for
 
 
 class Trouble(Exception):
@@ -200,6 +200,7 @@ def test_a_lease_of_a_killed_object(
     clock.advance(6)
     pool.housekeep()
     assert works.closed == [works.made[0]]
+    have_all_said()
     caplog.clear()
     lease.release()
     lease.discard()

@@ -80,6 +80,7 @@ def test_nothing_is_said_of_what_goes_well(
                 clock.advance(3)
             pool.housekeep()
         pool.shutdown()
+        keeper.run()
     assert caplog.records == []
 
 

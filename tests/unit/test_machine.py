@@ -225,8 +225,8 @@ class PoolMachine(RuleBasedStateMachine):
         waiter = Waiter[Thing](here().owner, None, signal)
         closed = len(self.closed)
         entry = self.core.locked(lambda: self.ledger.ask(self.clock(), waiter, again=True))
-        if entry is None:  # in front of the queue, which those who are served have left
-            self.waiting.insert(sum(waiter.served for waiter, _ in self.waiting), (waiter, signal))
+        if entry is None:  # in front, behind those who ask again as well, and those who are served, who have left
+            self.waiting.insert(sum(other.served or other.again for other, _ in self.waiting), (waiter, signal))
         self.core.finish(dropped)
         self._turned_down(closed)
         return entry, waiter, signal

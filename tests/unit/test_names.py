@@ -14,7 +14,7 @@ from ProxyPatternPool import HookError, Pool, PoolClosed, TimeOut, TooManyWaitin
 from ProxyPatternPool._sync.process import this_process
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import Caller, Thing, Works, said
+from .helpers import Caller, Thing, Works, have_all_said, said
 
 
 class Link:
@@ -206,13 +206,14 @@ def test_a_tracer_that_fails_at_first(keeper: HandMovedKeeper, caplog: pytest.Lo
     assert pool.owners()[0].name is None
     assert "name" not in pool.stats()["using"][0]
     assert ": <Thing at 0x" in dumped(pool)
-    pool._core._tell_of_long_use(pool._core.rounds.due(pool._core.clock() + 1).warned[0])
+    pool._core._round(pool._core.clock() + 1, forced=True)
+    have_all_said()
     known[thing] = "the first"
     pool._core.lifecycle.close(next(iter(pool._core.ledger.using.values())))
     pool.ret(thing)
     keeper.run()
     assert said(caplog) == [
-        "pool 'db': <Thing: tracer failed: KeyError: thing 0> has been kept for 0.000 s by thread 'MainThread'",
+        "pool 'db': <Thing: tracer failed: KeyError: thing 0> has been kept for 1.000 s by thread 'MainThread'",
         "pool 'db': the first came back after 0.000 s from thread 'MainThread'",
     ]
     assert pool.stats()["hook_errors"] == 0

@@ -569,5 +569,5 @@ def test_nothing_to_wait_for(
     pool = Pool(works.make, min_size=2)
     pool.wait_ready(0)
     assert works.numbers == []
-    assert caplog.records[0].levelno == logging.WARNING
     assert len(said(caplog)) == 1
+    assert caplog.records[0].levelno == logging.WARNING

@@ -12,7 +12,7 @@ from ProxyPatternPool import HookError, Pool, PoolClosed, TimeOut
 from ProxyPatternPool._pool.entry import Entry
 
 from .clock import HandMovedClock, HandMovedKeeper
-from .helpers import ROOT, Caller, Naps, Nuisance, Thing, Works, eventually, run_script, said, wait_for
+from .helpers import ROOT, Caller, Naps, Nuisance, Thing, Works, eventually, have_all_said, run_script, said, wait_for
 
 
 def test_fault_01_max_size_bounds_objects(keeper: HandMovedKeeper) -> None:
@@ -117,6 +117,7 @@ def test_fault_05_a_second_return_is_no_return(keeper: HandMovedKeeper, caplog: 
     pool.ret(thing)
     again = Caller(pool.get).result()
     assert again is thing
+    have_all_said()
     caplog.clear()
     pool.ret(Thing(99))
     assert returned == [thing]
@@ -231,7 +232,7 @@ def test_fault_10_zero_is_a_value_and_clocks_are_monotonic(
         pool.get()
     sources = list((ROOT / "src" / "ProxyPatternPool").rglob("*.py"))
     users = [path.name for path in sources if "time.time" in path.read_text() or "wall_clock()" in path.read_text()]
-    assert sorted(users) == ["native.py", "report.py"], "only the snapshot says what time it is"
+    assert sorted(users) == ["log_lines.py", "native.py", "report.py"], "only these say what time it is"
 
 
 def test_fault_11_the_house_keeper_keeps_nothing_alive(keeper: HandMovedKeeper, works: Works) -> None:
@@ -249,7 +250,7 @@ def test_fault_11_the_house_keeper_keeps_nothing_alive(keeper: HandMovedKeeper, 
 @pytest.mark.parametrize("case", ["starts_empty", "house_keeping", "lock_held"])
 def test_fault_11_forks(case: str) -> None:
     """A forked child has objects and house keeping of its own, and does not touch its parent's."""
-    assert run_script("forks", case)
+    assert run_script("forks", case, "python")
 
 
 def test_fault_12_shutdown_leaves_nobody_blocked(keeper: HandMovedKeeper, works: Works) -> None:

@@ -30,16 +30,16 @@ from .herald import Herald
 from .household import Household
 from .housekeeper import HouseKeeper
 from .ledger import Closed, Ledger
-from .lifecycle import Lifecycle, keepsake
+from .lifecycle import Lifecycle
+from .log_lines import LogLines
 from .racing import remove, snapshot
 from .rounds import Rounds
 from .stats import Faults, Tally
+from .text import keepsake, shown
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
-
-log = logging.getLogger("ppp")
 
 _ids = itertools.count(1)
 
@@ -49,6 +49,12 @@ FAULTS = 16
 
 class Reentered(PoolException):
     """Somebody came back to a pool in the middle of one of its locked steps, in the same thread."""
+
+
+def _have_lines_said(reference: "weakref.ref[Core[T]]") -> None:
+    core = reference()
+    if core is not None:
+        core.have_lines_said()
 
 
 class Core(Household, Generic[T]):
@@ -68,22 +74,24 @@ class Core(Household, Generic[T]):
         self.started = datetime.now()
         self.started_at = self.clock()
         self._keeper = keeper
-        self.herald = Herald(observer, self.name, self.label, self.clock)
-        self.lifecycle = Lifecycle(hooks, config, self.label, self.herald)
+        self.lines = LogLines(self.label)
+        self.herald = Herald(observer, self.name, self.label, self.clock, self.lines)
+        self.lifecycle = Lifecycle(hooks, config, self.label, self.herald, self.lines)
         # Whether something is to be done at each return, with each object lent, and before it is.
         self._careful = hooks.retter is not None or bool(self.herald)
         self.dresses = hooks.getter is not None or config.trace_owner or bool(self.herald)
         self._by_identity = True
         self.on_long_wait: Callable[[Core[T]], None] | None = None
         """Called, with nothing held, by callers who have waited for long, or in vain."""
+        self._start_empty()
         if config.warns_too_late:
-            log.warning(
+            self.say(
+                logging.WARNING,
                 "%s: max_using_delay (%g) is more than max_using_delay_kill (%g): nobody will be warned",
                 self.label,
                 config.warn_delay,
                 config.kill_delay,
             )
-        self._start_empty()
 
     def _start_empty(self) -> None:
         """Begin with nothing: at construction, and in the child of a fork."""
@@ -100,16 +108,18 @@ class Core(Household, Generic[T]):
         self.rounds: Rounds[T] = Rounds(self.config, self.ledger)
         self.chores: deque[Callable[[], None]] = deque()
         self.home_chores: deque[Callable[[], None]] = deque()
-        self.lines: deque[Callable[[], None]] = deque()  # what is to be logged
+        self.lines.forget()
         self.home: Home | None = None
         self.attempts = self.nerrors = self.nreturns = 0
         self.last_error: BaseException | None = None
         self._onlookers: list[Sleeper] = []  # who wait for the last place to be free, or the last object to be there
 
     def refer_to_me(self) -> None:
-        """Have finalizers knock for this pool, which they must not keep alive."""
+        """Have finalizers knock for this pool, and lines be said: neither must keep it alive."""
+        reference: weakref.ref[Core[T]] = weakref.ref(self)
         self._knock: Callable[[], None] = partial(self._keeper.knock, weakref.ref(self))
         self.ledger.mailbox.knock = self._knock
+        self.lines.ask = partial(_have_lines_said, reference)
 
     def __repr__(self) -> str:
         return self.label
@@ -163,13 +173,14 @@ class Core(Household, Generic[T]):
         self.chores.append(chore)
         self._keeper.knock(self)
 
-    def say(self, line: Callable[[], None]) -> None:
-        """Have something logged by the house keeper, one line at a time and holding up nothing else.
+    def say(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+        """Have something logged by the house keeper, one line at a time and holding up nothing else."""
+        self.lines.add(level, message, *arguments, error=error)
 
-        The user's handlers may be slow, and even borrow from this very pool.
-        """
-        self.lines.append(line)
-        self.look_after()
+    def have_lines_said(self) -> None:
+        """Have the house keeper say what is to be logged; from anywhere, finalizers included."""
+        self._keeper.watch(self)
+        self._keeper.knock(self)  # who keeps the pool until then, should it be dropped at once
 
     # The beginning and the end of an object. -----------------------------------------------------------
 
@@ -225,7 +236,7 @@ class Core(Household, Generic[T]):
     def tell_of_failure(self, error: BaseException) -> None:
         """Log a failed creation that nobody else is told of."""
         left = max(0.0, self.ledger.backoff.due_at - self.clock())
-        log.error("%s: creation failed, next attempt in %.3f s: %r", self.label, left, error)
+        self.say(logging.ERROR, "%s: creation failed, next attempt in %.3f s: %s", self.label, left, shown(error))
 
     def finish(self, entry: Entry[T]) -> None:
         """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
@@ -312,8 +323,10 @@ class Core(Household, Generic[T]):
             waiting.wake()
 
     def tell_who_stays(self) -> None:
+        """Log what is lent when the pool is closed."""
         for entry in snapshot(self.ledger.using.values()):
-            log.warning(
+            self.say(
+                logging.WARNING,
                 "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",
                 self.label,
                 entry.owner,

@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 from .._observe import HookName, PoolObserver, PoolObserverOrNone, members
 from .._plain import refuse_awaitable
 from .entry import Entry, Told
+from .log_lines import LogLines
 from .stats import Faults, Tally, exact
+from .text import shown
 
 T = TypeVar("T")
-
-log = logging.getLogger("ppp")
 
 
 class _Call:
@@ -43,10 +43,13 @@ class Herald(Generic[T]):
     interrupted leaves no end without a beginning, and no beginning without an end.
     """
 
-    def __init__(self, observer: PoolObserverOrNone[T], pool: str, label: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, observer: PoolObserverOrNone[T], pool: str, label: str, clock: Callable[[], float], lines: LogLines
+    ) -> None:
         self._observers: tuple[PoolObserver[T], ...] = members(observer)
         self._pool = pool
         self._label = label
+        self._lines = lines
         self._clock = clock
         self.faults = Faults(0)  # its pool's, as soon as there is one
         self._failed: set[str] = set()  # the methods whose failure was logged
@@ -197,10 +200,11 @@ class Herald(Generic[T]):
         self.tally.add("observer_errors")
         if event not in self._failed:
             self._failed.add(event)
-            log.error(
-                "%s: observer failed in %s(): %r; if it does again, that is only counted",
+            self._lines.add(
+                logging.ERROR,
+                "%s: observer failed in %s(): %s; if it does again, that is only counted",
                 self._label,
                 event,
-                error,
-                exc_info=error,
+                shown(error),
+                error=error,
             )

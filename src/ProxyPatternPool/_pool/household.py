@@ -25,8 +25,8 @@ class Household(Protocol):
         """Run what is queued, hooks included: what may be done anywhere, and ``home_chores``; raises nothing."""
         ...
 
-    def say(self, line: Callable[[], None]) -> None:
-        """Queue a log line."""
+    def say(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+        """Have something logged by whoever does the chores."""
         ...
 
     def last_rites(self) -> list[Callable[[], None]]:

@@ -20,17 +20,15 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from .._sync.agenda import Agenda
-from .._sync.daemons import Daemons, thread_name
+from .._sync.daemons import Daemons
 from .._sync.jobs import Jobs
-from .._sync.native import Empty, SimpleQueue, allocate_lock, monotonic
+from .._sync.native import Empty, SimpleQueue, monotonic, new_rlock
 from .._sync.process import in_child, notice
 from .._sync.sleeper import Home
 from .household import Household, Vigil
 from .racing import first
 
 Item = TypeVar("Item")
-
-log = logging.getLogger("ppp")
 
 CREW = 4
 """Threads that are started at once for chores; one more each time a pool's chores have waited for ``PATIENCE``."""
@@ -54,15 +52,6 @@ EXIT_TIME = 2.0
 """Seconds that the interpreter's exit waits for closers, all pools together."""
 
 
-def _name_thread(record: logging.LogRecord) -> bool:
-    """Have log lines say which thread of ours they come from."""
-    record.threadName = thread_name() or record.threadName
-    return True
-
-
-log.addFilter(_name_thread)
-
-
 class HouseKeeper:
     """The schedule and the crew. One per process, ``KEEPER``; tests make their own."""
 
@@ -74,7 +63,8 @@ class HouseKeeper:
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = allocate_lock()
+        # A finalizer that has something to say may come back in the middle: what is locked are counts, a step each.
+        self._lock = new_rlock()
         self._inbox: SimpleQueue[weakref.ref[Household] | Household | None] = SimpleQueue()
         self._jobs: SimpleQueue[Job | Jobs] = SimpleQueue()
         self._last_jobs = Jobs()
@@ -106,7 +96,7 @@ class HouseKeeper:
         self._remembered.pop(id(household), None)
 
     def watch(self, household: Household) -> None:
-        """Look after a pool from now on. Starts the thread if need be: not to be called in a finalizer."""
+        """Look after a pool from now on; starts the thread if need be."""
         notice()  # else a thread that is the parent's would be taken for ours
         if not self._running:
             with self._lock:
@@ -119,6 +109,10 @@ class HouseKeeper:
     def knock(self, household: "weakref.ref[Household] | Household") -> None:
         """Have a pool looked at now; from anywhere, finalizers included. A strong reference keeps it until then."""
         self._inbox.put(household)
+
+    def do_aside(self, job: Callable[[], None]) -> None:
+        """Do something in a thread of its own, for a pool that has no house keeping."""
+        self._daemons.start("ppp-log", job)
 
     # The scheduling thread. ----------------------------------------------------------------------
 
@@ -165,9 +159,10 @@ class HouseKeeper:
         for step in (household.attend, partial(self._see_to_chores, household)):
             try:
                 at = step()
-            except Exception:  # a bug of ours in one pool must not end the house keeping of all
-                with suppress(Exception):  # nor may a handler or filter of the log
-                    log.exception("house keeping of %r failed", household)
+            except Exception as error:  # a bug of ours in one pool must not end the house keeping of all
+                with suppress(Exception):
+                    household.say(logging.ERROR, "house keeping of %s failed", repr(household), error=error)
+                    self._employ(Job(household, home=False), more=False)  # who says the line
                 at = self.clock() + RETRY
             if at is not None:
                 times.append(at)
@@ -197,7 +192,9 @@ class HouseKeeper:
             household.home = None  # it has ended at this moment
             return self._see_to_chores(household)
         if late_at_home and vigil.at_home.tries == TRIES:
-            household.say(partial(log.warning, "%r: checks and creations wait for a hub that does not turn", household))
+            household.say(
+                logging.WARNING, "%s: checks and creations wait for a hub that does not turn", repr(household)
+            )
         if late and vigil.away.tries > 1:  # a greenlet was sent twice: the first may be in the middle of a long chore
             self._employ(Job(household, home=False), more=True)
         return min(vigil.away.since, vigil.at_home.since) + HUB_PATIENCE

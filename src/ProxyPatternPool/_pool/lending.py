@@ -16,16 +16,14 @@ from .._sync.sleeper import sleeper
 from .config import seconds
 from .entry import CREATING, Entry, Receipt
 from .ledger import Closed
-from .lifecycle import keepsake
 from .racing import snapshot
 from .returning import Returning
 from .rounds import loan_of
+from .text import keepsake
 from .waiters import Waiter
 from .working import work_at
 
 T = TypeVar("T")
-
-log = logging.getLogger("ppp")
 
 STACK_DEPTH = 32
 """Innermost frames kept of the stack of a ``get``, with ``trace_owner``."""
@@ -165,13 +163,12 @@ class Lending(Returning[T]):
         self._told_of_loop = True
         longest, place = "for ever" if timeout == math.inf else f"{timeout:g} s", Place()
         self.say(
-            lambda: log.warning(
-                "%s: get waits (%s, at most %s) in a thread whose event loop is running, which stands still meanwhile. "
-                "It does not with `await asyncio.to_thread(pool.lease)`. This is said once",
-                self.label,
-                place,
-                longest,
-            )
+            logging.WARNING,
+            "%s: get waits (%s, at most %s) in a thread whose event loop is running, which stands still meanwhile. "
+            "It does not with `await asyncio.to_thread(pool.lease)`. This is said once",
+            self.label,
+            str(place),
+            longest,
         )
 
     def _instead(self, dropped: Dropped[T], waiter: Waiter[T], start: float, deadline: float) -> Entry[T]:

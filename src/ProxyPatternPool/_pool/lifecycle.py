@@ -1,46 +1,27 @@
 """The only place that calls the user's code: the factory and the hooks. Never with a lock held."""
 
-import copy
 import logging
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from typing import Generic, TypeVar
 
-from .._errors import HookError, PoolException
+from .._errors import HookError
 from .._hooks import Hooks
 from .._observe import HookName
 from .._plain import refuse_awaitable
 from .config import PoolConfig
-from .entry import Entry, Stage
+from .entry import LIVE, Entry, Stage
 from .herald import Herald
+from .log_lines import Later, LogLines
 from .stats import Tally, exact, jsonable
+from .text import said, shown
 from .working import MAKING, Site, during, noted
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 log = logging.getLogger("ppp")
-
-
-def said(error: BaseException) -> str:
-    """Put an error into words; its own may fail."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # from the user's own __str__
-        return type(error).__name__
-
-
-def keepsake(error: BaseException) -> BaseException:
-    """Copy an error without its traceback, whose frames would keep the callers' objects alive."""
-    kept: BaseException = PoolException(said(error))
-    try:
-        copied = copy.copy(error)
-    except Exception:  # an error class of the user's whose constructor wants more than its args
-        copied = kept
-    if type(copied) is type(error):
-        kept = copied
-    kept.__traceback__ = kept.__cause__ = kept.__context__ = None
-    return kept
 
 
 _asking: ContextVar[bool] = ContextVar("ProxyPatternPool asks a hook about an object", default=False)
@@ -54,10 +35,14 @@ def _alone(hook: Callable[[T], R], obj: T) -> R:
     return copy_context().run(ask)  # so that there is nothing to reset, whatever is thrown into this thread
 
 
+def _plainly(obj: object) -> str:
+    return f"<{type(obj).__name__} at {id(obj):#x}>"
+
+
 def _asked(name: str, hook: Callable[[T], object], obj: T) -> object:
     """Ask a hook about an object; a hook that asks the pool in turn gets a plain answer, and so an end."""
     if _asking.get():
-        return f"<{type(obj).__name__} at {id(obj):#x}>"
+        return _plainly(obj)
 
     try:
         return _alone(hook, obj)
@@ -74,14 +59,14 @@ def _said_at_once(name: str, said: R) -> R:
 class Lifecycle(Generic[T]):
     """From creation to closing, one object at a time; counts what goes wrong on the way."""
 
-    def __init__(self, hooks: Hooks[T], config: PoolConfig, label: str, herald: Herald[T]) -> None:
+    def __init__(self, hooks: Hooks[T], config: PoolConfig, label: str, herald: Herald[T], lines: LogLines) -> None:
         self.site = Site()
         self._hooks = noted(self.site, hooks)
         self._herald = herald
         self._strict = config.hook_errors == "discard"
         self.label = label
         self.tally = Tally()
-        self.silent = False  # at interpreter exit nobody reads the log, and its streams may be closed
+        self._lines = lines
 
     def name(self, entry: Entry[T]) -> None:
         """Have the tracer name a new object, once and for all: of one that broke it may know nothing any more.
@@ -101,6 +86,18 @@ class Lifecycle(Generic[T]):
         if entry.name is not None:
             return entry.name
         return self._now(entry.obj) if log.isEnabledFor(level) else ""  # which nobody will read
+
+    def describe_later(self, entry: Entry[T], use: int) -> str | Later:
+        """Call an object by its name; one without is looked at when the line is said, if it is still in that use."""
+        if entry.name is not None:
+            return entry.name
+        reference, plain = weakref.ref(entry), _plainly(entry.obj)
+
+        def put_into_words() -> str:
+            now = reference()
+            return self._now(now.obj) if now is not None and now.stage is LIVE and now.uses == use else plain
+
+        return Later(put_into_words)
 
     def _now(self, obj: T) -> str:
         """What the tracer, or else the object's own text, says of an object now."""
@@ -168,7 +165,10 @@ class Lifecycle(Generic[T]):
         if self._strict:
             name = "" if entry.name is None else f" on {entry.name}"
             raise HookError(f"{hook} failed{name} in {self.label}: {error!r}") from error
-        log.error("%s: %s failed on %s: %r", self.label, hook, self.describe(entry, logging.ERROR), error)
+        self._complain("%s: %s failed on %s: %s", hook, self.describe(entry, logging.ERROR), shown(error))
+
+    def _complain(self, message: str, *arguments: str) -> None:
+        self._lines.add(logging.ERROR, message, self.label, *arguments)
 
     def take_back(self, entry: Entry[T]) -> bool:
         """Call the retter; say whether the object may be lent again."""
@@ -179,7 +179,8 @@ class Lifecycle(Generic[T]):
                     refuse_awaitable("retter", result)
         except Exception as error:
             self.tally.add("hook_errors")
-            log.error("%s: retter failed, discarding %s: %r", self.label, self.describe(entry, logging.ERROR), error)
+            what = self.describe(entry, logging.ERROR)
+            self._complain("%s: retter failed, discarding %s: %s", what, shown(error))
             self._herald.hook_failed("retter", error)
             return False
         return True
@@ -207,9 +208,9 @@ class Lifecycle(Generic[T]):
         except Exception as error:
             self.tally.add("hc_errors")
             self._herald.hook_failed("health", error)
-            why = repr(error)
+            why = shown(error)
         self.tally.add("bad_health")
-        log.error("%s: bad health, discarding %s: %s", self.label, self.describe(entry, logging.ERROR), why)
+        self._complain("%s: bad health, discarding %s: %s", self.describe(entry, logging.ERROR), why)
         return False
 
     def close(self, entry: Entry[T]) -> None:
@@ -222,6 +223,6 @@ class Lifecycle(Generic[T]):
                 refuse_awaitable("closer", self._hooks.closer(entry.obj))
             except Exception as error:
                 self.tally.add("hook_errors")
-                if not self.silent:
-                    log.error("%s: closer failed on %s: %r", self.label, self.describe(entry, logging.ERROR), error)
+                if not self._lines.silent:
+                    self._complain("%s: closer failed on %s: %s", self.describe(entry, logging.ERROR), shown(error))
                 self._herald.hook_failed("closer", error)

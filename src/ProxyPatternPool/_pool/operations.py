@@ -7,7 +7,7 @@ from typing import TypeVar
 from .._errors import PoolClosed, TimeOut
 from .config import seconds
 from .entry import Entry
-from .lifecycle import keepsake
+from .text import keepsake
 from .upkeep import Upkeep
 
 T = TypeVar("T")

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar, cast
 from .._sync.native import wall_clock
 from .._sync.owner import Owner
 from .entry import Entry
-from .lifecycle import said
 from .racing import snapshot
 from .stats import ENDS, ObjectStats, PoolStats
+from .text import said
 from .upkeep import Upkeep
 
 T = TypeVar("T")

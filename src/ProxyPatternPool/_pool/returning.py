@@ -7,7 +7,6 @@ from typing import TypeVar
 from .._observe import DiscardReason
 from .._sync.fork import keep_for_ever
 from .._sync.native import get_ident
-from .._sync.owner import Owner
 from .._sync.process import notice
 from .core import Core, Reentered
 from .entry import GONE, Entry
@@ -15,8 +14,6 @@ from .racing import first, is_alone, remove, snapshot
 from .shelves import REFUSED, WATCHED, Put
 
 T = TypeVar("T")
-
-log = logging.getLogger("ppp")
 
 ORPHANS = 1.0
 """Seconds until the next look at entries whose finalizer has run and that something still refers to."""
@@ -40,8 +37,8 @@ class Returning(Core[T]):
                 pass
         if entry is None:
             # Not through the tracer: no hook runs on an object that is not the pool's.
-            log.log(
-                logging.DEBUG if self.lifecycle.silent else logging.WARNING,
+            self.say(
+                logging.WARNING,
                 "%s: not lent here (or given back before, or killed), not taken back: <%s at %#x>",
                 self.label,
                 type(obj).__name__,
@@ -115,7 +112,8 @@ class Returning(Core[T]):
         # In any case: a round may have written down its warning about the last use when that had just ended.
         self.rounds.unwarn(entry)
         if warned:
-            log.warning(
+            self.say(
+                logging.WARNING,
                 "%s: %s came back after %.3f s from %s",
                 self.label,
                 self.lifecycle.describe(entry),
@@ -227,8 +225,7 @@ class Returning(Core[T]):
         elif self.locked(self.ledger.give, entry, now):
             self.chores.append(partial(self.finish, entry))
         if not quietly:
-            self.say(partial(self._tell_of_drop, entry, owner))
-
-    def _tell_of_drop(self, entry: Entry[T], owner: Owner | None) -> None:
-        what = self.lifecycle.describe(entry)
-        log.warning("%s: the lease of %s was dropped by %s without release()", self.label, what, owner)
+            what = self.lifecycle.describe_later(entry, use)
+            self.say(
+                logging.WARNING, "%s: the lease of %s was dropped by %s without release()", self.label, what, owner
+            )

@@ -14,17 +14,17 @@ from .._hooks import Hooks
 from .._observe import PoolObserverOrNone
 from .._sync.fork import keep_for_ever
 from .._sync.process import is_parents
+from .._sync.sleeper import nothing
 from .config import PoolConfig
 from .entry import Entry
 from .housekeeper import HouseKeeper
 from .ledger import Closed
 from .lending import Lending
-from .racing import first
+from .log_lines import Later
 from .rounds import Due, Loan
+from .text import shown
 
 T = TypeVar("T")
-
-log = logging.getLogger("ppp")
 
 REFILLS = 4
 """Creations at a time for what is missing of ``min_size``."""
@@ -45,7 +45,7 @@ class Upkeep(Lending[T]):
         super().__init__(hooks, config, keeper, observer)
         keeper.enter(self)
         if not self.kept:
-            log.warning("%s: no house keeping in the parent of a reloading server", self.label)
+            self.say(logging.WARNING, "%s: no house keeping in the parent of a reloading server", self.label)
             return
         self.move_in()
         try:
@@ -66,6 +66,14 @@ class Upkeep(Lending[T]):
     def look_after(self) -> None:
         if self.kept:
             super().look_after()
+        elif self.lines:
+            self.have_lines_said()
+
+    def have_lines_said(self) -> None:
+        if self.kept:
+            super().have_lines_said()
+        else:
+            self._keeper.do_aside(self.say_lines)
 
     def sweep(self) -> bool:
         found = super().sweep()
@@ -85,7 +93,7 @@ class Upkeep(Lending[T]):
             self.ledger.mailbox.abandoned = False
             self._come_back()
             if opened and self.ledger.using:
-                self.say(self.tell_who_stays)
+                self.chores.append(self.tell_who_stays)
         deadlines: list[float | None] = [self.look_for_orphans_at(self.clock())]
         if not self.ledger.closed:
             now = self.clock()
@@ -93,7 +101,7 @@ class Upkeep(Lending[T]):
                 self._queue_closers(self.locked(self.rounds.prune, now))  # what a drain was interrupted in
             deadlines += [self._round(now), self._see_to_refill(now)]
         if self.lines:
-            self.chores.extend(self._alone_if_first("lines", self._speak))
+            self.chores.append(nothing)  # after which they are said
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _come_back(self) -> None:
@@ -118,7 +126,11 @@ class Upkeep(Lending[T]):
             self._queue_closers(due.expired)
             self.chores.extend(partial(self._kill, loan) for loan in due.killed)
             for loan in due.warned:
-                self.say(partial(self._tell_of_long_use, loan))
+                # The scheduling thread calls nothing of the user's; who does a round by hand may.
+                name: str | Later = self.lifecycle.describe_later(loan.entry, loan.use)
+                if forced:
+                    name = self.lifecycle.describe(loan.entry)
+                self._tell_of_long_use(name, loan, now, "")
         if full:
             self.tally.add("hk_rounds")
             self.hk_last = now
@@ -197,6 +209,8 @@ class Upkeep(Lending[T]):
             self._run_chores(common=common, home=home)
         except BaseException as error:  # a SystemExit, or a greenlet's death, in a hook: this pool's chores end here
             self._went_wrong(error)
+        if common:
+            self.say_lines()
 
     def _run_chores(self, *, common: bool = True, home: bool = True) -> None:
         if self.herald.busy:
@@ -216,13 +230,11 @@ class Upkeep(Lending[T]):
                     return chores.popleft()
             except IndexError:
                 continue
-        return next(self._alone_if_first("lines", self._speak), None) if common and self.lines else None
+        return None
 
     def _went_wrong(self, error: BaseException) -> None:
         self.tally.add("hk_errors")
-        if not self.lifecycle.silent:
-            with suppress(Exception):  # from a handler or filter of the log
-                log.error("%s: house keeping failed: %r", self.label, error, exc_info=error)
+        self.say(logging.ERROR, "%s: house keeping failed: %s", self.label, shown(error), error=error)
 
     def _alone(self, name: str, chore: Callable[[], None]) -> Callable[[], None]:
         """Make a chore of which one at a time is enough."""
@@ -247,27 +259,31 @@ class Upkeep(Lending[T]):
             self._busy.pop(name, None)
             self.look_after()  # at what was not begun because this was under way
 
+    def say_lines(self) -> None:
+        """Say what is to be logged, unless somebody is saying it, or it is an observer who asks for it."""
+        if self.lines and not self.herald.busy:
+            for speak in self._alone_if_first("lines", self._speak):
+                with suppress(BaseException):  # a greenlet's death: whoever comes next goes on
+                    speak()
+
     def _speak(self) -> None:
-        """Log what is to be logged."""
-        while (line := first(self.lines)) is not None:
-            self.lines.popleft()
-            line()
+        more = True
+        while more:
+            # What a filter of the log raises, or what makes its records, is not logged again, without end.
+            with suppress(Exception):
+                more = self.lines.say_next()
 
     def _kill(self, loan: Loan[T]) -> None:
         """Close what was kept too long; name it first, as long as it can be looked at."""
-        what = self.lifecycle.describe(loan.entry)
-        self.say(partial(self._log_long_use, what, loan, self.clock() - loan.since, ", closing it"))
+        self._tell_of_long_use(self.lifecycle.describe(loan.entry), loan, self.clock(), ", closing it")
         if not self.herald.is_telling(loan.entry):
             self.herald.returned(loan.entry, self.clock() - loan.since)
             self.finish(loan.entry)
 
-    def _tell_of_long_use(self, loan: Loan[T]) -> None:
-        what = self.lifecycle.describe(loan.entry)
-        self._log_long_use(what, loan, self.clock() - loan.since, "")
-
-    def _log_long_use(self, what: str, loan: Loan[T], kept: float, end: str) -> None:
+    def _tell_of_long_use(self, what: str | Later, loan: Loan[T], now: float, end: str) -> None:
         stack = "" if loan.stack is None else "\n" + "".join(loan.stack.format())
-        log.warning("%s: %s has been kept for %.3f s by %s%s%s", self.label, what, kept, loan.owner, end, stack)
+        message = "%s: %s has been kept for %.3f s by %s%s%s"
+        self.say(logging.WARNING, message, self.label, what, now - loan.since, loan.owner, end, stack)
 
     def _check_health(self) -> None:
         """Check each idle entry once, coldest first; only the one being checked is away meanwhile."""
@@ -331,25 +347,24 @@ class Upkeep(Lending[T]):
             self._keeper.knock(self)
 
     def await_rest(self, seconds: float) -> None:
-        if self.lifecycle.closes or not self.lifecycle.silent:
+        if self.lifecycle.closes or not self.lines.silent:
             super().await_rest(seconds)
 
     def last_rites(self) -> list[Callable[[], None]]:
         """Close the pool at interpreter exit: what is to be called for that."""
-        self.lifecycle.silent = self.herald.silent = True
+        self.lines.silent = self.herald.silent = True
         doomed = self.locked(partial(self.ledger.close, at_exit=True))
         closers: list[Callable[[], None]] = [partial(self.finish, entry) for entry in doomed]
-        self.lines.clear()
         if not self.lifecycle.closes:
             self.chores.clear()
-            return []
+            return [self.say_lines] if self.lines else []
         self.sweep()
         return [*closers, self.run_chores]
 
     def after_fork(self) -> None:
         """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""
         closed = self.ledger.closed
-        keep_for_ever((self.ledger, self.chores, self.home_chores, self.lines))
+        keep_for_ever((self.ledger, self.chores, self.home_chores))
         self._start_empty()
         if closed:
             self.ledger.close()

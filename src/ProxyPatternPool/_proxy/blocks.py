@@ -1,6 +1,5 @@
 """Who gives an owner's object back, and when: blocks what they took, stretches of work what was taken in them."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -14,8 +13,6 @@ from .._sync.flow import company, flow
 from .content import Content, Crowd
 
 T = TypeVar("T")
-
-log = logging.getLogger("ppp")
 
 
 class Keeping(Generic[T]):
@@ -79,38 +76,28 @@ class Keeping(Generic[T]):
         self._told_of_company = True
         what = "whose event loop is running" if who == "tasks" else "in a greenlet, and threads are not patched"
         scope = "CONTEXT" if who == "tasks" else "GEVENT or EVENTLET"
-        label, place = self._label(), Place()
-
-        def line() -> None:
-            log.warning(
-                "%s: an object is taken for a thread %s (%s): all %s of that thread use it at the same time. "
-                "With scope=%s each has its own; scope=THREAD is for who wants it so. This is said once",
-                label,
-                what,
-                place,
-                who,
-                scope,
-            )
-
-        self._contents[-1].say(line)
+        self._contents[-1].warn(
+            "%s: an object is taken for a thread %s (%s): all %s of that thread use it at the same time. "
+            "With scope=%s each has its own; scope=THREAD is for who wants it so. This is said once",
+            self._label(),
+            what,
+            str(Place()),
+            who,
+            scope,
+        )
 
     def _tell(self, what: str, origin: Origin) -> None:
         if self._told or not self._tells:
             return
         self._told = True
-        label, now = self._label(), Origin()
-
-        def line() -> None:
-            log.warning(
-                "%s: a with block began in %s, and %s: in %s; between, both may have used the same object. "
-                "With scope=CONTEXT each has its own. This is said once",
-                label,
-                origin,
-                what,
-                now,
-            )
-
-        self._contents[-1].say(line)
+        self._contents[-1].warn(
+            "%s: a with block began in %s, and %s: in %s; between, both may have used the same object. "
+            "With scope=CONTEXT each has its own. This is said once",
+            self._label(),
+            str(origin),
+            what,
+            str(Origin()),
+        )
 
 
 def give_back(slot: Slot[T], kept: Kept[T]) -> None:

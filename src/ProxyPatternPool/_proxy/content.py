@@ -1,5 +1,6 @@
 """What a proxy forwards to: an object, or what a function makes, for all or for each owner, with a pool or without."""
 
+import logging
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from .idle_owners import IdleOwners
 from .parameters import PoolParameters
 
 T = TypeVar("T")
+
+log = logging.getLogger("ppp")
 
 
 class Crowd(Generic[T]):
@@ -69,9 +72,9 @@ class Content(ABC, Generic[T]):
         """How many objects there are."""
         return 0
 
-    def say(self, line: Callable[[], None]) -> None:
+    def warn(self, message: str, *arguments: str) -> None:
         """Have something logged."""
-        line()
+        log.warning(message, *arguments)
 
     def take(self, timeout: float | None) -> Kept[T]:
         """Get something for an owner to keep; unusable if the content was retired meanwhile."""
@@ -187,8 +190,8 @@ class Made(Content[T]):
             self._makers.append(during((None, self._founder, False), self._new_maker))
         return self._makers[0]
 
-    def say(self, line: Callable[[], None]) -> None:
-        core_of(self._maker()).say(line)
+    def warn(self, message: str, *arguments: str) -> None:
+        core_of(self._maker()).say(logging.WARNING, message, *arguments)
 
     def retire(self) -> None:
         super().retire()
@@ -281,8 +284,8 @@ class Pooled(Content[T]):
     def nobjs(self) -> int:
         return core_of(self._pool).ledger.places.nready
 
-    def say(self, line: Callable[[], None]) -> None:
-        core_of(self._pool).say(line)
+    def warn(self, message: str, *arguments: str) -> None:
+        core_of(self._pool).say(logging.WARNING, message, *arguments)
 
     def _take(self, timeout: float | None) -> Kept[T]:
         if self._auto_return:

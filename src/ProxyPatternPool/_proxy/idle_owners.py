@@ -4,7 +4,6 @@ import logging
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from functools import partial
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -17,8 +16,6 @@ from .._sync.native import GIL
 from .._sync.owner import frame_of, in_words
 
 T = TypeVar("T")
-
-log = logging.getLogger("ppp")
 
 LONG = 1.0
 """Seconds for which an object has to be kept: between two uses others have time for something else."""
@@ -46,7 +43,7 @@ class IdleOwners(Generic[T]):
         idle = self._find(core, now)
         if idle and not self._said:
             self._said = True
-            core.say(partial(self._tell, core, idle, now))
+            self._tell(core, idle, now)
 
     def _find(self, core: Core[T], now: float) -> "list[tuple[Loan[T], Kept[T]]]":
         """List all loans if none of them is in use, else nothing."""
@@ -71,7 +68,8 @@ class IdleOwners(Generic[T]):
         loan, kept = min(idle, key=lambda each: each[0].since)
         code = kept.code
         what = "" if code is None else f" in {code.co_name} ({code.co_filename}:{code.co_firstlineno})"
-        log.warning(
+        core.say(
+            logging.WARNING,
             "%s: callers wait, and all objects (%d) are kept by owners that do not use them: what took them has "
             "returned. The longest is kept for %.3f s by %s, who took it%s. An owner gives back when it ends, and the "
             "threads of most servers do not: give back after each request, with the ReturnMiddleware of "

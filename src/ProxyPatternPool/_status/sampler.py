@@ -10,6 +10,7 @@ from .._pool import housekeeper
 from .._pool.glance import Numbers, numbers
 from .._pool.household import Household
 from .._pool.housekeeper import HouseKeeper
+from .._pool.log_lines import LogLines
 from .._pool.racing import snapshot
 from .._pool.upkeep import Upkeep
 from .._sync.sleeper import Home
@@ -106,7 +107,8 @@ class Sampler(Household):
 
     def __init__(self, sources: Iterable[Source], keeper: HouseKeeper | None = None) -> None:
         self.tracks = [Track(source) for source in sources]
-        # What a household has that has chores: this one has none.
+        # What a household has that has chores: this one has none but to say what has gone wrong.
+        self._lines = LogLines(repr(self))
         self.chores: deque[Callable[[], None]] = deque()
         self.home_chores: deque[Callable[[], None]] = deque()
         self.home: Home | None = None
@@ -130,10 +132,14 @@ class Sampler(Household):
         return self._next
 
     def run_chores(self, *, common: bool = True, home: bool = True) -> None:
-        """Do nothing: there are no chores."""
+        """Do what there is to do: to say what has gone wrong."""
+        while common and self.chores:
+            self.chores.popleft()()
 
-    def say(self, line: Callable[[], None]) -> None:
-        """Say nothing: what keeps chores waiting is no concern of one that has none."""
+    def say(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+        """Have something logged."""
+        self._lines.add(level, message, *arguments, error=error)
+        self.chores.append(self._lines.say_all)
 
     def last_rites(self) -> list[Callable[[], None]]:
         """Need nothing at the interpreter's exit."""

@@ -1,5 +1,6 @@
 """Daemon threads that the interpreter may leave behind at its exit."""
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -23,6 +24,11 @@ def thread_name() -> str:
     and 3.12.2 a process that is forked in a thread with such an entry, as by a factory, ends with an error.
     """
     return _own.name
+
+
+def current_name() -> str:
+    """The name of the current thread, whoever started it."""
+    return _own.name or threading.current_thread().name
 
 
 class Daemons:

@@ -1,0 +1,445 @@
+"""Log lines are said when nothing is held and nobody waits: a handler may be slow, hang, fail, or borrow itself."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import logging
+import math
+import weakref
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import pytest
+
+from ProxyPatternPool import Pool, PoolObserver, TimeOut
+from ProxyPatternPool._pool import log_lines
+from ProxyPatternPool._pool.housekeeper import HouseKeeper
+
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import Caller, Naps, Thing, Works, eventually, said
+
+log = logging.getLogger("ppp")
+
+
+class Handler(logging.Handler):
+    """Does something with each line, and keeps it."""
+
+    def __init__(self, do: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self._do = do
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+        self._do()
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
+
+
+@contextmanager
+def handled(handler: Handler) -> Generator[Handler]:
+    log.addHandler(handler)
+    try:
+        yield handler
+    finally:
+        log.removeHandler(handler)
+
+
+def fail(thing: Thing) -> Any:
+    raise ConnectionError("gone")
+
+
+def borrow_from(pools: list[Pool[Thing]]) -> Callable[[], None]:
+    """Write a line through the pool that it is about."""
+
+    def borrow() -> None:
+        with suppress(ConnectionError), pools[0].obj(0):
+            pass
+
+    return borrow
+
+
+def test_a_failed_health_check(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works) -> None:
+    """With one object, which fails its check, a handler that borrows finds its place free, and so does the borrower."""
+    pools: list[Pool[Thing]] = []
+    fine = [False, True, True, True]
+    with handled(Handler(borrow_from(pools))) as handler:
+        pool = Pool(works.make, 1, closer=works.close, health=lambda _: fine.pop(0), hk_delay=60)
+        pools.append(pool)
+        pool.housekeep()
+        keeper.run()
+        assert len(handler.lines) == 1
+        assert "bad health, discarding thing 0" in handler.lines[0]
+        assert pool.get(0).number == 1
+
+
+def test_a_failed_health_check_before_the_loan(
+    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works
+) -> None:
+    """The borrower whose object failed is served first, and the line is said afterwards."""
+    naps.keeper = keeper
+    pools: list[Pool[Thing]] = []
+    with handled(Handler(borrow_from(pools))) as handler:
+        pool = Pool(works.make, 1, closer=works.close, health=fail, health_before_get=0.0, timeout=5.0)
+        pools.append(pool)
+        clock.advance(1)
+        thing = pool.get()
+        assert thing.number == 1
+        pool.ret(thing)
+        keeper.run()
+        assert "bad health, discarding thing 0" in handler.lines[0]
+
+
+def test_a_server_that_is_down(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works) -> None:
+    """A caller with a timeout gets his error in time, and each attempt makes for one line, whatever a handler does."""
+    naps.keeper = keeper
+    pools: list[Pool[Thing]] = []
+    depth = [0]
+
+    def borrow() -> None:
+        assert depth == [0], "a handler in a handler"
+        depth[0] += 1
+        with suppress(TimeOut, ConnectionError), pools[0].obj(0):
+            pass
+        depth[0] -= 1
+
+    with handled(Handler(borrow)) as handler:
+        pool = Pool(works.make, 1, 0, timeout=5.0, backoff=(1.0, 1.0))
+        pools.append(pool)
+        works.failing = ConnectionError("down")
+        with pytest.raises(ConnectionError):
+            pool.get()
+        start = clock()
+        with pytest.raises(TimeOut):
+            pool.get()
+        assert clock() - start == pytest.approx(5.0)
+        keeper.run()
+        assert handler.lines
+        assert all("creation failed" in line for line in handler.lines)
+
+
+def test_a_failing_retter(keeper: HandMovedKeeper, works: Works) -> None:
+    """With one object, whose reset fails, a handler that borrows gets the next one."""
+    pools: list[Pool[Thing]] = []
+    with handled(Handler(borrow_from(pools))) as handler:
+        pool = Pool(works.make, 1, closer=works.close, retter=fail)
+        pools.append(pool)
+        pool.ret(pool.get(0))
+        assert handler.lines == []
+        assert works.closed == works.made[:1]
+        # Each return fails, that of the handler too: as many lines as loans.
+        keeper.asked.append(weakref.ref(pool._core))
+        pools[0] = Pool(works.make, 1)
+        keeper.run()
+        assert "retter failed, discarding thing 0" in handler.lines[0]
+
+
+class Hostile(PoolObserver[object]):
+    def lent(self, pool: str, obj: object, waited: float, /) -> None:
+        raise ValueError("no")
+
+
+def foreign(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db")
+    pool.ret(Thing(7))
+    return pool
+
+
+def opened(clock: HandMovedClock) -> object:
+    return Pool(Thing, name="db", opener=fail)
+
+
+def got(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db", getter=fail)
+    return pool, pool.get()
+
+
+def returned(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db", retter=fail)
+    pool.ret(pool.get())
+    return pool
+
+
+def closed(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db", closer=fail)
+    pool.clear()
+    return pool
+
+
+def checked(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, 2, 1, name="db", health=fail, health_before_get=0.0)
+    clock.advance(1)
+    return pool, pool.get(0)
+
+
+def came_back(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db", max_using_delay=10)
+    thing = pool.get()
+    clock.advance(10)
+    pool.housekeep()
+    pool.ret(thing)
+    return pool
+
+
+def shut_down(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db")
+    thing = pool.get()
+    pool.shutdown()
+    return pool, thing
+
+
+def observed(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db", observer=Hostile())
+    return pool, pool.get()
+
+
+def constructed(clock: HandMovedClock) -> object:
+    return Pool(Thing, name="db", max_using_delay=20, max_using_delay_kill=10)
+
+
+def kept_house(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db", min_size=0)
+    pool._core.chores.append(partial(fail, Thing(1)))
+    pool.housekeep()
+    return pool
+
+
+def dropped(clock: HandMovedClock) -> object:
+    pool = Pool(Thing, name="db")
+    pool.lease()
+    pool.stats()
+    return pool
+
+
+ACTS = [
+    foreign,
+    opened,
+    got,
+    returned,
+    closed,
+    checked,
+    came_back,
+    shut_down,
+    observed,
+    constructed,
+    kept_house,
+    dropped,
+]
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_nobody_says_it_himself(
+    act: Callable[[HandMovedClock], object], keeper: HandMovedKeeper, clock: HandMovedClock
+) -> None:
+    """Whatever a pool has to say, no handler is called in the middle of what a caller does."""
+    with handled(Handler()) as handler:
+        kept = act(clock)
+        assert handler.lines == []
+        keeper.run()
+        assert handler.lines
+        assert all(line.startswith("pool 'db': ") for line in handler.lines)
+        del kept
+
+
+def test_lines_of_a_pool_that_is_dropped_at_once(keeper: HandMovedKeeper) -> None:
+    """What was to be said is said, though nobody has the pool any more."""
+    with handled(Handler()) as handler:
+        Pool(Thing, min_size=0).ret(Thing(7))
+        gc.collect()
+        keeper.run()
+        assert len(handler.lines) == 1
+
+
+def test_lines_at_the_end_of_the_process(keeper: HandMovedKeeper) -> None:
+    """What was to be said before is said, with a closer and without; what goes wrong during the exit is not."""
+    with handled(Handler()) as handler:
+        pools = [Pool(Thing, name="plain"), Pool(Thing, name="closing", closer=fail)]
+        for pool in pools:
+            pool.ret(Thing(7))
+        keeper.asked.clear()
+        keeper.exit()
+        assert sorted(line[:10] for line in handler.lines) == ["pool 'clos", "pool 'plai"]
+        assert all("not lent here" in line for line in handler.lines)
+        pools[0].ret(Thing(7))
+        keeper.run()
+        assert len(handler.lines) == 2
+
+
+def test_lines_of_a_parent_that_keeps_no_house(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the parent of a reloading server a thread says what there is, one line at a time, and does nothing else."""
+    monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
+    monkeypatch.delenv("WERKZEUG_RUN_MAIN", raising=False)
+    pools: list[Pool[Thing]] = []
+
+    def meanwhile() -> None:
+        if len(handler.lines) == 1:
+            pools[0].ret(Thing(7))
+            keeper.run()  # the thread for that line
+
+    with handled(Handler(meanwhile)) as handler:
+        pools.append(Pool(Thing))
+        assert handler.lines == []
+        keeper.run()
+        assert len(handler.lines) == 2
+        assert "no house keeping" in handler.lines[0]
+        assert "not lent here" in handler.lines[1]
+        assert not keeper.asked
+
+
+def test_a_thread_says_them_there(clock: HandMovedClock) -> None:
+    """The thread is the house keeper's to give, though there is no house keeping."""
+    done: list[None] = []
+    HouseKeeper(clock).do_aside(lambda: done.append(None))
+    eventually(lambda: done)
+
+
+def test_a_handler_that_hangs(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a handler hangs the pool goes on, and of what is to be said the newest is kept, within bounds."""
+    monkeypatch.setattr(log_lines, "MOST", 3)
+    pool = Pool(Thing, name="db", min_size=0)
+
+    def meanwhile() -> None:
+        if len(handler.lines) == 1:
+            for number in range(10):
+                pool.ret(Thing(number))
+                keeper.run()
+            assert len(pool._core.lines) == 3
+
+    with handled(Handler(meanwhile)) as handler:
+        pool.ret(Thing(99))
+        keeper.run()
+        assert len(handler.lines) == 5
+        assert handler.lines[1] == "pool 'db': 7 log lines were dropped: a handler of the log is too slow"
+        addresses = [line.split()[-1] for line in handler.lines]
+        assert len(addresses) == 5
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_filter_that_fails(error: type[BaseException], keeper: HandMovedKeeper) -> None:
+    """A filter of the log that raises costs its own line, and makes for no other."""
+    seen: list[str] = []
+
+    def refuse(record: logging.LogRecord) -> bool:
+        seen.append(record.getMessage())
+        raise error
+
+    pool = Pool(Thing, min_size=0)
+    log.addFilter(refuse)
+    try:
+        pool.ret(Thing(7))
+        pool.ret(Thing(8))
+        keeper.run()
+    finally:
+        log.removeFilter(refuse)
+    assert len(seen) == 2
+    assert pool.stats()["hk_errors"] == 0
+
+
+def test_a_line_is_of_the_moment_and_thread_in_which_it_happened(
+    keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time, thread and place of a record are not those of whoever says the line later."""
+    monkeypatch.setattr(log_lines, "wall_clock", lambda: 1234567890.5)
+    with handled(Handler()) as handler:
+        pool = Pool(Thing, min_size=0)
+        Caller(lambda: pool.ret(Thing(7)), name="borrower").result()
+        keeper.run()
+    (record,) = handler.records
+    assert record.threadName == "borrower"
+    assert record.created == 1234567890.5
+    assert record.msecs == 500
+    assert record.relativeCreated < 0, "long before this process began"
+    assert (record.filename, record.funcName) == ("returning.py", "give_back")
+
+
+def test_a_line_that_comes_from_nowhere(monkeypatch: pytest.MonkeyPatch, keeper: HandMovedKeeper) -> None:
+    """An interpreter that shows no frames says nothing of the place."""
+    monkeypatch.setattr(inspect, "currentframe", lambda: None)
+    with handled(Handler()) as handler:
+        Pool(Thing, min_size=0).ret(Thing(7))
+        keeper.run()
+    assert [record.lineno for record in handler.records] == [0]
+
+
+def test_lines_keep_nothing_alive(keeper: HandMovedKeeper) -> None:
+    """A line that waits keeps neither what the caller of a failed hook has, nor the object that it names."""
+
+    class Big:
+        pass
+
+    observer = Hostile()
+    pool = Pool(Thing, 1, 0, observer=observer, opener=fail, closer=fail)
+
+    def borrow() -> tuple[weakref.ref[Big], weakref.ref[Thing]]:
+        big, thing = Big(), pool.get()
+        pool.discard(thing)
+        return weakref.ref(big), weakref.ref(thing)
+
+    gone = borrow()
+    assert len(pool._core.lines) == 3
+    pool._core.sweep()
+    gc.collect()
+    assert [one() for one in gone] == [None, None]
+    with handled(Handler()) as handler:
+        keeper.run()
+    trace = next(record for record in handler.records if "observer" in record.getMessage())
+    assert trace.exc_info is not None
+    assert isinstance(trace.exc_info[1], ValueError)
+    assert trace.exc_info[2] is None
+    assert "ValueError: no" in logging.Formatter().format(trace)
+    assert "in lent" in logging.Formatter().format(trace)
+
+
+@pytest.mark.parametrize("fate", ["kept", "returned and lent", "closed", "gone"])
+def test_what_a_line_names_is_looked_at_only_while_it_is_as_it_was(
+    fate: str, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+) -> None:
+    """An object without a name is not asked for one when the line is said later, unless it is still in that loan."""
+    asked: list[Thing] = []
+
+    def trace(thing: Thing) -> str:
+        if not ready:
+            raise ConnectionError  # so that there is no name yet
+        asked.append(thing)
+        return "named now"
+
+    ready: list[None] = []
+    pool = Pool(works.make, 1, 1, max_using_delay=10, delay=5, tracer=trace)
+    ready.append(None)
+    thing = pool.get()
+    plain = f"<Thing at {id(thing):#x}>"
+    clock.advance(10)
+    with handled(Handler()) as handler:
+        pool._core._round(clock())
+        if fate == "returned and lent":
+            pool._core.ledger.using[id(thing)].uses += 1
+        elif fate == "closed":
+            pool.discard(thing)
+        elif fate == "gone":
+            pool._core.ledger.using.clear()
+        asked.clear()
+        keeper.run()
+        line = next(line for line in handler.lines if "has been kept" in line)
+    assert ("named now" if fate == "kept" else plain) in line
+    assert (asked == [thing]) == (fate == "kept")
+
+
+def test_errors_that_cannot_be_shown(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """An error whose repr fails is called by its class, and costs its thread nothing."""
+
+    class Unspeakable(Exception):
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    def fail(thing: Thing) -> None:
+        raise Unspeakable
+
+    pool = Pool(works.make, 1, closer=works.close, retter=fail, tracer=lambda _: "it")
+    pool.ret(pool.get())
+    assert said(caplog) == [f"{pool._core.label}: retter failed, discarding it: Unspeakable"]
+    assert pool.get(math.inf).number == 1
