@@ -35,6 +35,7 @@ from ._pool.stats import ObjectStats, PoolStats
 from ._proxy.control import Control
 from ._proxy.parameters import PoolOverrides, PoolParameters
 from ._proxy.proxy import Proxy
+from ._proxy.returning import returning
 from ._proxy.typed import control, proxy
 from ._scope.base import Kept, ScopeStrategy
 from ._scope.select import Scope
@@ -83,4 +84,5 @@ __all__ = [
     "log",
     "observers",
     "proxy",
+    "returning",
 ]

@@ -29,22 +29,22 @@ def refuse_async(name: str, function: object, *, lazy: bool = False) -> None:
     Raises:
         TypeError: It does nothing when it is called, but when what it returns is awaited, or iterated over.
     """
-    flag = _flag(function)
+    flag = flag_of(function)
     if flag and not (lazy and flag == inspect.CO_GENERATOR):
         what, does = _KINDS[flag]
         raise TypeError(f"{name} must be a plain function, not {what}: nobody {does} what that returns")
 
 
-def _flag(function: object) -> int:
-    """Which kind of function it is, 0 for a plain one.
+def flag_of(function: object) -> int:
+    """Which kind of function it is, as a flag of ``inspect``, 0 for a plain one.
 
     Only its class and its own name space are looked at: a proxy that is asked could take an object.
     """
     kind: type[object] = type(function)
     if issubclass(kind, partial):
-        return _flag(cast("partial[object]", function).func)
+        return flag_of(cast("partial[object]", function).func)
     if issubclass(kind, (MethodType, staticmethod, classmethod)):
-        return _flag(cast("MethodType", function).__func__)
+        return flag_of(cast("MethodType", function).__func__)
     if not issubclass(kind, type):  # a class may have them for what it makes
         own = _own(function)
         if any(own.get(mark) for mark in _MARKS):
@@ -53,7 +53,7 @@ def _flag(function: object) -> int:
         flags = cast("FunctionType", function).__code__.co_flags
         return next((flag for flag in _KINDS if flags & flag), 0)
     call = _in_class(function, "__call__")
-    return 0 if type(call) is kind else _flag(call)  # what is written in C is called by more that is
+    return 0 if type(call) is kind else flag_of(call)  # what is written in C is called by more that is
 
 
 def _in_class(obj: object, name: str) -> object:
@@ -83,11 +83,16 @@ def refuse_awaitable(name: str, result: object, remedy: str = "it must be a plai
     what = _what_to_await(result)
     if what is None:
         return
+    forget(result)
+    raise TypeError(f"{name} returned {what}, and nobody awaits it: {remedy}")
+
+
+def forget(result: object) -> None:
+    """Close a coroutine that never began, and that nobody will have; leave alone all else."""
     if type(result) is CoroutineType:
         coroutine = cast("CoroutineType[object, object, object]", result)
         if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
             coroutine.close()
-    raise TypeError(f"{name} returned {what}, and nobody awaits it: {remedy}")
 
 
 def _what_to_await(result: object) -> str | None:

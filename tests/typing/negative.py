@@ -42,6 +42,7 @@ from ProxyPatternPool import (
     control,
     observers,
     proxy,
+    returning,
 )
 
 T = TypeVar("T")
@@ -518,6 +519,51 @@ def controls(db: Connection) -> None:
     with control(db).obj() as connection:
         connection.nothing()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     controls: Control[Other] = control(db)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+
+
+# --- jobs
+
+
+db = proxy(fun=connect)
+
+
+@returning(db)
+def job(number: int, *, host: str = "") -> str:
+    return host * number
+
+
+@returning(db)
+async def job_of_a_task(number: int) -> str:
+    return str(number)
+
+
+@returning
+def no_proxies(number: int) -> str:
+    return str(number)
+
+
+class Service:
+    @returning(db)
+    def method(self, number: int) -> str:
+        return str(number)
+
+
+async def awaits_jobs() -> None:
+    await job_of_a_task("2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    wrong: int = await job_of_a_task(2)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    text: str = job_of_a_task(2)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+def jobs() -> None:
+    job("2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    job(2, "localhost")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    job(2, port=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    job()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    wrong: int = job(2)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    Service().method("2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Service().method()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    returning(db)(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    no_proxies(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 # --- scopes

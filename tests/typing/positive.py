@@ -59,6 +59,7 @@ from ProxyPatternPool import (
     log,
     observers,
     proxy,
+    returning,
 )
 
 T = TypeVar("T")
@@ -718,6 +719,65 @@ def controls_are_typed() -> None:
     single = control(proxy(Connection()))
     single.set_obj(Replica())
     single.set_fun(Replica)
+
+
+# --- jobs in threads that are kept: the decorated function keeps its signature
+
+ldap: Proxy[Connection] = Proxy(fun=connect, scope=Scope.CONTEXT)
+tasks = proxy(fun=connect, scope=Scope.CONTEXT, max_size=2)
+
+
+@returning(maybe_later, ldap)
+def job(number: int, *names: str, host: str = "localhost") -> list[str]:
+    return [host, *names] * number
+
+
+@returning(tasks)
+async def job_of_a_task(number: int) -> list[str]:
+    return tasks.execute("SELECT 1") * number
+
+
+class Service:
+    """Whose methods are jobs."""
+
+    @returning(tasks)
+    def method(self, number: int) -> Service:
+        tasks.execute("SELECT 1")
+        return self
+
+    @classmethod
+    @returning(tasks)
+    def of_class(cls, number: int) -> int:
+        return number
+
+    @staticmethod
+    @returning(tasks)
+    def static(number: int = 0) -> int:
+        return number
+
+
+@returning(tasks)
+def first_of(things: list[T]) -> T:
+    return things[0]
+
+
+async def awaits_jobs() -> None:
+    assert_type(await job_of_a_task(2), list[str])
+    assert_type(await job_of_a_task(number=2), list[str])
+
+
+def decorated_jobs_keep_their_signatures() -> None:
+    assert_type(job(2, "a", host="b"), list[str])
+    assert_type(Service().method(3), Service)
+    assert_type(Service.of_class(number=3), int)
+    assert_type(Service().of_class(3), int)
+    assert_type(Service.static(), int)
+    assert_type(first_of([3]), int)
+    assert_type(first_of(["three"]), str)
+    assert_type(returning(tasks)(len)("three"), int)
+    assert_type(returning(tasks)(lambda: 3)(), int)
+    callback: Callable[[int], list[str]] = job
+    callback(1)
 
 
 # --- a scope of one's own

@@ -29,7 +29,7 @@ from functools import partial
 
 from ProxyPatternPool import (
     Closer, Control, Factory, Getter, HealthCheck, Hooks, Lease, Opener, Pool, Proxy, Retter, Scope, ScopeStrategy,
-    StatsHook, TimeOut, Tracer, control, proxy
+    StatsHook, TimeOut, Tracer, control, proxy, returning
 )
 
 
@@ -43,6 +43,12 @@ db = proxy(fun=connect)
 later: sqlite3.Connection = proxy()
 single = proxy(connect(0))
 reference = Proxy(fun=connect)
+
+
+@returning(db)
+def job(number: int, *, name: str = "") -> str:
+    '''Do it.'''
+    return name * number
 """
 CURSOR = "|"
 
@@ -148,6 +154,7 @@ def _hover(server: LanguageServer, code: str) -> tuple[str, str]:
         "Proxy": "Stand for an object that comes later",
         "proxy": "typed as what it stands for",
         "control": "Find the controls of a proxy",
+        "returning": "what it took through proxies goes back at its end",
         "Control": "The controls of one proxy",
         "Lease": "One loan of one object",
         "Scope": "Who has an object of its own",
@@ -238,6 +245,18 @@ def test_pyright_shows_the_parameters(server: LanguageServer, code: str) -> None
     assert len(signature["documentation"]["value"].split()) >= 5
     if code.startswith("pool.get"):
         assert signature["label"].endswith("-> Connection")
+
+
+def test_pyright_shows_a_decorated_job_as_it_was_written(server: LanguageServer) -> None:
+    """Its signature and its text are those of the function, where it is called and where it is pointed at."""
+    answer = server.ask("signatureHelp", *_place("job(|)"))
+    (signature,) = answer["signatures"]
+    assert signature["label"] == '(number: int, *, name: str = "") -> str'
+    what, text = _hover(server, "j|ob")
+    assert 'job(number: int, *, name: str = "") -> str' in re.sub(r"\s+", " ", what).replace("( ", "(").replace(
+        " )", ")"
+    )
+    assert text == "Do it."
 
 
 # --- jedi

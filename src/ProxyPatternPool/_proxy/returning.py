@@ -1,13 +1,23 @@
 """Giving back what a stretch of work took through proxies, where its thread or greenlet does not end with it."""
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from functools import wraps
+from types import CoroutineType
+from typing import Any, TypeVar, cast
+
+from typing_extensions import ParamSpec
 
 from .._errors import ProxyException
+from .._plain import flag_of, forget
 from .._scope.select import Scope
 from .control import Control, stretch_of
+from .proxy import Proxy
 from .typed import control
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def returning_controls(proxies: Iterable[object]) -> list[Control[Any]]:
@@ -34,3 +44,94 @@ def giving_back(controls: Sequence[Control[Any]]) -> ExitStack:
     for each in controls:
         stack.enter_context(stretch_of(each))
     return stack
+
+
+def returning(*proxies: object) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a job: what it took through proxies goes back at its end, though its thread goes on.
+
+    For threads that do one thing after another, where no middleware knows of it: those of an executor, of a queue's
+    worker, of a scheduler. ::
+
+        @returning(db, ldap)
+        def greet(user: str) -> None: ...
+
+    The end of a job is when its function returns or raises; of a coroutine function, when the coroutine has ended. What
+    its thread had before goes back as well, but for what a block has that was open before, and what the decorated job
+    had within which this one is called. It is as by ``control(proxy).ret()`` for each, whatever another raises: an
+    object without a pool stays its owner's.
+
+    In an event loop all tasks have what their thread keeps: for a coroutine function proxies need ``scope=CONTEXT``.
+
+    Args:
+        proxies: What the job uses, made by ``proxy(…)`` or ``Proxy(…)``; they need not be set yet.
+
+    Raises:
+        ProxyException: None is given, or one of them is no proxy, or its scope is a strategy of your own, which decides
+            itself when an object goes back. A coroutine function raises it when it is called, if not before, where a
+            proxy has the same object for all tasks of a thread.
+        TypeError: What is decorated is no job: a generator function, a class, a ``staticmethod`` or ``classmethod``. A
+            function raises it that is none of these and returns a coroutine, which would begin after its end.
+    """
+    strangers = [type(each).__name__ for each in proxies if not issubclass(type(each), Proxy)]
+    if strangers or not proxies:
+        what = f"this is no proxy, but a {strangers[0]}" if strangers else "no proxy is given"
+        raise ProxyException(f"{what}: write @returning(db), with the proxies whose objects are to go back")
+    controls = returning_controls(proxies)
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        if _is_of_coroutines(function):
+            _check_scopes(controls)
+            return cast("Callable[P, R]", _around_coroutine(controls, function))
+        return _around(controls, function)
+
+    return decorate
+
+
+def _is_of_coroutines(function: object) -> bool:
+    """Whether it is a coroutine function; if it is no job at all that is an error."""
+    kind: type[object] = type(function)
+    if issubclass(kind, (staticmethod, classmethod)):
+        raise TypeError(f"@returning(…) is for functions: write it below @{kind.__name__}")
+    if issubclass(kind, type) or not callable(function):
+        raise TypeError(f"@returning(…) is for functions, such as the methods of a class, not for {function!r}")
+    flag = flag_of(function)
+    if flag in (inspect.CO_GENERATOR, inspect.CO_ASYNC_GENERATOR):
+        raise TypeError(
+            "@returning(…) is not for generator functions, between whose steps others use what was taken: "
+            "use a with block in it, or decorate the function that goes through it"
+        )
+    return bool(flag)
+
+
+def _around(controls: Sequence[Control[Any]], function: Callable[P, R]) -> Callable[P, R]:
+    @wraps(function)
+    def job(*args: P.args, **kwargs: P.kwargs) -> R:
+        with giving_back(controls):
+            result = function(*args, **kwargs)
+            kind: type[object] = type(result)
+            if kind is CoroutineType:
+                forget(result)
+                raise TypeError("a coroutine would begin after the job's end: write @returning(…) right above its def")
+            return result
+
+    return job
+
+
+def _around_coroutine(controls: Sequence[Control[Any]], function: Callable[P, Any]) -> Callable[P, Any]:
+    @wraps(function)
+    async def job(*args: P.args, **kwargs: P.kwargs) -> Any:
+        _check_scopes(controls)  # again: one that was not set has its scope by now
+        with giving_back(controls):
+            return await function(*args, **kwargs)
+
+    return job
+
+
+def _check_scopes(controls: Sequence[Control[Any]]) -> None:
+    for each in controls:
+        scope = each.scope
+        if scope is Scope.THREAD or scope is Scope.GEVENT or scope is Scope.EVENTLET:
+            raise ProxyException(
+                f"with scope {scope.name} all tasks of a thread have the same object, and the first to end would "
+                f"give back what others use: make the proxy with scope=Proxy.Scope.CONTEXT"
+            )
