@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ProxyPatternPool._status.masking import LONGEST
@@ -83,8 +85,11 @@ SLOW = [
 ]
 
 
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("part", ["pass", "://", "a:", "token=", "'", "\\'", "://a:", "password='\\", "{", *SLOW])
 def test_no_text_takes_long(part: str) -> None:
+    """Of a processor's time: how long others keep it from us says nothing."""
+    begun = time.thread_time()
     for _ in range(20):
         masked((part * LONGEST)[:LONGEST])
+    assert time.thread_time() - begun < 5
