@@ -6,7 +6,7 @@ from functools import partial
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any, cast
 
-_MARKS = "_is_coroutine_mark", "_is_coroutine"
+_MARKS = "_is_coroutine_marker", "_is_coroutine"
 """What ``inspect.markcoroutinefunction`` leaves in a function, and what others leave who did the same before 3.12."""
 
 _KINDS = {
