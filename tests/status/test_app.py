@@ -381,7 +381,8 @@ def test_a_text_that_cannot_be_made_fit_is_not_shown() -> None:
     def oops(text: str) -> str:
         raise ValueError(text)
 
-    app = status_app(Pool(fails), error_text=oops)
+    pool = Pool(fails)
+    app = status_app(pool, error_text=oops)
     assert data_of(app)["pools"][0]["errors"][0]["text"] is None
 
 
@@ -604,7 +605,8 @@ def test_what_is_thrown_into_a_function(error: BaseException, passes: bool) -> N
     def throw(_: object) -> str:
         raise error
 
-    app = status_app(Pool(fails), error_text=throw)
+    pool = Pool(fails)
+    app = status_app(pool, error_text=throw)
     if passes:
         with pytest.raises(type(error)):
             page_of(app)
