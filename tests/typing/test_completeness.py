@@ -17,7 +17,7 @@ import pytest
 
 import ProxyPatternPool
 from ProxyPatternPool import Pool, Proxy, control, proxy
-from ProxyPatternPool._proxy.forwarding import Forwarding
+from ProxyPatternPool._proxy.special import Forwarding
 from ProxyPatternPool.opentelemetry import OpenTelemetryObserver
 from ProxyPatternPool.prometheus import PrometheusObserver
 from ProxyPatternPool.wsgi import ReturnMiddleware

@@ -191,7 +191,7 @@ def test_a_block_that_is_interrupted_when_it_has_its_object(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ProxyPatternPool._proxy.control.take_after", interrupted)
+        patch.setattr("ProxyPatternPool._proxy.control.Control._look_for_hidden", interrupted)
         with pytest.raises(KeyboardInterrupt), control(db).obj():
             pytest.fail("it has not begun")
     assert in_use(db) == 0

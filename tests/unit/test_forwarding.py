@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Proxy, ProxyException, TimeOut, control, proxy
-from ProxyPatternPool._proxy.forwarding import Forwarding
+from ProxyPatternPool._proxy.special import SPECIAL
 
 from .clock import HandMovedKeeper
 from .helpers import run_script
 from .probes.compare import Cover, differences, outcome
-from .probes.covers import PerTenant, each, front_of, made_once, shared, through, twice
+from .probes.covers import PerTenant, each, front_of, made_once, shared, through, twice, unknown
 from .probes.operations import OPERATIONS, derived, run
 from .probes.subjects import SUBJECTS, Base, Block, Point, Promise, Thing, finish
 
@@ -73,21 +73,44 @@ HARMLESS = {
     "not": True,
     "any": False,
     "weakref": True,
+    "eq itself": True,
+    "ne itself": False,
+    "eq 7": False,
+    "7 eq": False,
+    "ne 7": True,
+    "7 ne": True,
+    "eq a list": False,
+    "a list eq": False,
 }
+"""A proxy that is not set is false, has a text, and equals itself alone."""
 BY_CLASS = (
     "__class__",
     "isfunction",
     "isclass",
+    "iscoroutinefunction",
     "isinstance of",
     "isinstance of a protocol",
     "match on classes",
     "singledispatch",
 )
 """What asks for the class alone, as debuggers do, and gevent of all objects there are: it gets an answer."""
+LOOKING = ("dir", "__doc__", "getdoc", "__module__", "__hash__")
+"""What every object has, so that tools ask for it."""
+PROBING = ("__dict__", "__annotations__", "__name__", "__self__")
+"""What some objects have, so that tools ask for it, and go on if it is not there."""
+PROBING_IN_C = ("vars", "issubclass of", "signature")
+"""Functions that say in their own way that it is not there."""
+CLAIMED = (
+    *("next", "next with a default", "next to the end"),
+    *("index", "as an index", "in a slice", "hex", "chr", "range", "fspath", "join paths"),
+    *("async with", "async with an error", "async with a stack", "await", "async for", "anext", "aiter"),
+)
+"""What a proxy cannot do before its object is known: tools would take it for an iterator, an awaitable, a path."""
 IN_C = ("'ab' mod", "match on sequences", "match on mappings")
 """What does not ask the proxy at all."""
-OTHER_ERRORS = ("buffer to write", "joined bytes")
-"""Functions in C that raise an error of their own in place of whatever they get."""
+OTHER_ERRORS = ("buffer to write", "joined bytes", "buffer", "buffer, then resize")
+"""Functions in C that raise an error of their own in place of whatever they get, or find no buffer."""
+FOR_LOOKERS = (*BY_CLASS, *LOOKING, *PROBING, *PROBING_IN_C, *CLAIMED, *OTHER_ERRORS)
 
 
 def raised_by(operation: str, x: Any) -> object:
@@ -97,28 +120,53 @@ def raised_by(operation: str, x: Any) -> object:
 
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in IN_C])
 def test_an_unset_proxy_says_so(operation: str) -> None:
-    """It has a text and is false; whatever else is done to it is an error that says what to call."""
+    """It has a text and is false; who looks finds nothing; all else that is done to it is an error that says how."""
     unset: Any = Proxy()
     if operation in HARMLESS:
         assert OPERATIONS[operation](unset) == HARMLESS[operation]
-    elif operation in BY_CLASS:
-        assert raised_by(operation, unset) is None
-    elif operation in OTHER_ERRORS:
-        assert raised_by(operation, unset) is not None
+    elif operation in FOR_LOOKERS:
+        assert_for_lookers(operation, unset)
     else:
-        with pytest.raises(ProxyException, match=r"set"):
+        with pytest.raises(ProxyException, match=r"not set: call "):
             OPERATIONS[operation](unset)
 
 
-@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in (*IN_C, *BY_CLASS, "weakref")])
+def assert_for_lookers(operation: str, front: Any) -> None:
+    error = raised_by(operation, front)
+    if operation in BY_CLASS or operation in LOOKING:
+        assert error is None
+    elif operation in PROBING:
+        assert isinstance(error, type)
+        assert issubclass(error, AttributeError)
+        assert issubclass(error, ProxyException)
+    else:
+        assert error in (TypeError, AttributeError)  # the latter before 3.11, for blocks
+
+
+@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in (*IN_C, "weakref")])
 def test_what_keeps_an_object_away_comes_out(operation: str, keeper: HandMovedKeeper) -> None:
-    """Why there is no object reaches whoever wants it, whatever he does, also where a TypeError would be caught."""
+    """Why there is no object reaches whoever uses it, also where a TypeError would be caught. Who looks needs none."""
+    asked: list[int] = []
 
     def fail(number: int) -> object:
+        asked.append(number)
         raise TimeOut("no object")
 
     failing: Any = Proxy(fun=fail)
-    assert raised_by(operation, failing) is (TypeError if operation in OTHER_ERRORS else TimeOut)
+    if operation in ("repr", "ascii"):
+        assert OPERATIONS[operation](failing) == "<Proxy: no object yet>"
+    elif operation in FOR_LOOKERS:
+        assert_for_lookers(operation, failing)
+    else:
+        assert raised_by(operation, failing) is TimeOut
+        assert asked
+        return
+    assert asked == []
+
+
+def test_the_first_use(keeper: HandMovedKeeper) -> None:
+    """An object is made by whatever is done first, as if it had been there, unless that may be only a look."""
+    assert differences(unknown, (*FOR_LOOKERS, *IN_C, "repr", "ascii")) == []
 
 
 def test_errors_of_a_factory_are_not_about_the_proxy(keeper: HandMovedKeeper) -> None:
@@ -350,7 +398,7 @@ def test_a_weak_reference_is_to_the_proxy() -> None:
 
 def test_a_buffer_is_the_objects() -> None:
     """As the interpreter asks for it, from Python 3.12 on."""
-    assert bytes(Forwarding.__buffer__(front_of(b"abc"), 0)) == b"abc"
+    assert bytes(SPECIAL["__buffer__"](front_of(b"abc"), 0)) == b"abc"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="has no __buffer__")
@@ -482,8 +530,13 @@ def test_a_class_is_told_without_taking_an_object(keeper: HandMovedKeeper) -> No
     failing: Any = Proxy(fun=refuse, max_size=1, min_size=0)
     assert class_of(failing) is type(failing)
 
-    things: Any = Proxy(fun=Thing, max_size=1, timeout=0.0)
-    assert class_of(things) is Thing  # there has been none: the first is made
+    def make(number: int) -> Thing:
+        return Thing()
+
+    things: Any = Proxy(fun=make, max_size=1, min_size=0, timeout=0.0)
+    assert class_of(things) is type(things)  # there has been none
+    things._get_obj()
+    assert class_of(things) is Thing
     things._ret_obj()
     assert class_of(things) is Thing
     assert not things._has_obj()
@@ -494,7 +547,35 @@ def test_a_class_is_told_without_taking_an_object(keeper: HandMovedKeeper) -> No
         return Base()
 
     things.set_fun(make_base)
+    assert class_of(things) is type(things)
+    assert things.common() == "common"
     assert class_of(things) is Base
+
+
+def test_a_class_is_known_early(keeper: HandMovedKeeper) -> None:
+    """Of objects that a pool has already, and where the function is the class itself."""
+
+    def make(number: int) -> Thing:
+        return Thing()
+
+    ready: Any = Proxy(fun=make, max_size=2, min_size=1, timeout=0.0)
+    assert class_of(ready) is Thing
+    late: Any = Proxy(fun=make, max_size=2, min_size=0)
+    with late._pool.obj():
+        pass
+    assert class_of(late) is Thing, "by somebody else, past the proxy"
+    for max_size in (None, 2):
+        certain: Any = Proxy(fun=Thing, max_size=max_size, min_size=0)
+        assert class_of(certain) is Thing
+        assert not certain._has_obj()
+    assert class_of(Proxy(fun=Chooses)) is not Chooses
+
+
+class Chooses:
+    """Makes something else."""
+
+    def __new__(cls, number: int) -> Any:
+        return Thing()
 
 
 def class_of(thing: object) -> object:

@@ -25,10 +25,14 @@ from ProxyPatternPool import (
     Scope,
     TimeOut,
     control,
+    proxy,
 )
 
 from .clock import HandMovedClock, HandMovedKeeper
 from .helpers import Caller, Nuisance, Thing, Works, eventually, said, wait_for
+
+late: Callable[..., Any] = proxy
+"""As checkers do not know what will come."""
 
 
 class Settable:
@@ -68,8 +72,8 @@ def test_who_patches_gets_no_object(module: str, works: Works, monkeypatch: pyte
     db = Proxy(fun=works.make, max_size=1, min_size=0)
     for asker, answer in ((f"{module}.threads", False), ("shop", True)):
         names: dict[str, Any] = {"__name__": asker, "db": db, "Thing": Thing}
-        exec("answers = isinstance(db, Thing), hasattr(db, '__dict__')", names)
-        assert names["answers"] == (answer, answer)
+        exec("answers = hasattr(db, 'number'), isinstance(db, Thing), hasattr(db, '__dict__')", names)
+        assert names["answers"] == (answer, answer, answer)
         assert bool(works.made) is answer
 
 
@@ -131,21 +135,67 @@ def test_unset() -> None:
         lambda: db.anything,
         lambda: str(db),
         lambda: len(db),
-        lambda: db == 1,
+        lambda: db[0],
+        lambda: iter(db),
+        lambda: db < 1,
         lambda: hash(db),
         lambda: hasattr(db, "anything"),
         lambda: setattr(db, "anything", 1),
+        lambda: delattr(db, "anything"),
         lambda: db(),
+        lambda: db.__enter__(),
         lambda: db._obj().__enter__(),
     ]
     for use in uses:
         with pytest.raises(ProxyException, match=r"^this proxy is not set: call set_obj\(…\) or set_fun\(…\) first$"):
             use()
-    with pytest.raises(ProxyException, match=r"call put_obj\(…\) or put_fun\(…\) first"):
-        Proxy(set_name="put")._get_obj()
-    with pytest.raises(ProxyException, match=r"call _set_obj\(…\) or _set_fun\(…\) first"):
-        Proxy(set_name="")._get_obj()
     assert issubclass(ProxyException, PPPException)
+
+
+@pytest.mark.parametrize(
+    ("unset", "message"),
+    [
+        (Proxy(set_name="put"), "this proxy is not set: call put_obj(…) or put_fun(…) first"),
+        (Proxy(name="db"), "proxy 'db' is not set: call db.set_obj(…) or db.set_fun(…) first"),
+        (Proxy(name="my db"), "proxy 'my db' is not set: call set_obj(…) or set_fun(…) first"),
+        (Proxy(set_name=""), "this proxy is not set: call control(…).set_obj(…) or control(…).set_fun(…) first"),
+        (late(), "this proxy is not set: call control(…).set_obj(…) or control(…).set_fun(…) first"),
+        (late(name="db"), "proxy 'db' is not set: call control(db).set_obj(…) or control(db).set_fun(…) first"),
+        (late(name="a-b"), "proxy 'a-b' is not set: call control(…).set_obj(…) or control(…).set_fun(…) first"),
+        (late(set_name="put"), "this proxy is not set: call put_obj(…) or put_fun(…) first"),
+    ],
+)
+def test_an_unset_proxy_says_which_and_how(unset: Any, message: str) -> None:
+    """Many modules have one: its name, and the calls that this one has."""
+    with pytest.raises(ProxyException) as caught:
+        unset.anything()
+    assert str(caught.value) == message
+    with pytest.raises(AttributeError) as missing:
+        _ = unset.__wrapped__
+    assert str(missing.value) == f"__wrapped__: {message}"
+
+
+def test_a_name_that_comes_later() -> None:
+    """A name given with the other parameters of the pool is the proxy's."""
+    db: Any = late()
+    control(db).set_pool(name="db")
+    assert repr(db) == "<Proxy db: not set>"
+    with pytest.raises(ProxyException, match=r"^proxy 'db' is not set: call control\(db\)"):
+        db.anything()
+
+
+def test_a_set_of_ones_own() -> None:
+    """What `proxy` makes has no methods of its own but those with an underscore: all others are the object's."""
+    cache: Any = late(Settable())
+    assert (cache.set(), cache.set_obj(), cache.set_fun()) == ("own set", "own set_obj", "own set_fun")
+    assert cache._set_obj(1) == 1
+    unset: Any = late()
+    with pytest.raises(ProxyException, match=r"^this proxy is not set: call control\(…\)\.set_obj\(…\)"):
+        unset.set_obj(1)
+    control(unset).set_fun(lambda number: Settable())
+    assert unset.set() == "own set"
+    named: Any = late(set_name="put")
+    assert named.put(5) == 5
 
 
 def test_fault_15_special_methods() -> None:
@@ -407,7 +457,11 @@ def test_subclass_before_it_is_made() -> None:
             with pytest.raises(ProxyException, match=r"call super\(\).__init__\(…\) first"):
                 _ = self.x
             with pytest.raises(ProxyException, match=r"call super\(\).__init__\(…\) first"):
-                len(self)
+                del self.x
+            with pytest.raises(ProxyException, match=r"call super\(\).__init__\(…\) first"):
+                _ = self + 1
+            assert repr(self) == "<Early: not made yet>"
+            assert "name" in dir(self)
             assert bool(self) is False
             super().__init__()
 

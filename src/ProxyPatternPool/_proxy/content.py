@@ -12,6 +12,7 @@ from .._pool.pool import Pool, core_of
 from .._pool.working import during
 from .._scope.base import Kept, Loan
 from .._sync.process import in_child
+from .claims import UNKNOWN, Abilities
 from .idle_owners import IdleOwners
 from .parameters import PoolParameters
 
@@ -53,7 +54,11 @@ class Content(ABC, Generic[T]):
         self.retired = False
         self.seen = False
         self.kind: type[object] | None = None
-        """The class of the last object that an owner got."""
+        """The class of the last object that an owner got, or of one to come."""
+        self.kinds: set[type[object]] = set()
+        """Of which classes owners got objects."""
+        self.abilities: Abilities = UNKNOWN
+        """What objects of these have."""
         self._kept: Crowd[Kept[T]] = Crowd()
         _contents.add(self)
 
@@ -86,6 +91,10 @@ class Content(ABC, Generic[T]):
 
     @abstractmethod
     def _take(self, timeout: float | None) -> Kept[T]: ...
+
+    def foreseen(self) -> tuple[type[object] | None, list[T]]:
+        """What can be known before an owner has an object: their class for certain, or some that exist."""
+        return None, []
 
     def _closer_of(self, parameters: PoolParameters[T]) -> Callable[[T], object] | None:
         """The user's closer; if objects may be killed, one that has their owners ask for others from then on."""
@@ -135,12 +144,12 @@ in_child(_after_fork)  # after the house keeper's, which was there before
 class Nothing(Content[T]):
     """No content yet."""
 
-    def __init__(self, names: str) -> None:
+    def __init__(self, message: Callable[[], str]) -> None:
         super().__init__()
-        self._names = names
+        self._message = message
 
     def _take(self, timeout: float | None) -> Kept[T]:
-        raise ProxyException(f"this proxy is not set: call {self._names} first")
+        raise ProxyException(self._message())
 
 
 class Given(Content[T]):
@@ -183,6 +192,9 @@ class Made(Content[T]):
 
     @abstractmethod
     def _new_maker(self) -> Pool[T]: ...
+
+    def foreseen(self) -> tuple[type[object] | None, list[T]]:
+        return _made_by(self._fun), []
 
     def _maker(self) -> Pool[T]:
         """The first that anyone has appended, if several come at once; the others have made nothing yet."""
@@ -287,6 +299,11 @@ class Pooled(Content[T]):
     def warn(self, message: str, *arguments: str) -> None:
         core_of(self._pool).say(logging.WARNING, message, *arguments)
 
+    def foreseen(self) -> tuple[type[object] | None, list[T]]:
+        # Without the lock: only their classes are looked at, and those who take them meanwhile need not know.
+        idle = core_of(self._pool).ledger.shelves()
+        return _made_by(self.fun), [entry.obj for entry in idle]
+
     def _take(self, timeout: float | None) -> Kept[T]:
         if self._auto_return:
             lease = self._pool.lease(timeout, quiet=True)
@@ -297,6 +314,15 @@ class Pooled(Content[T]):
     def retire(self) -> None:
         super().retire()
         self._pool.shutdown()
+
+
+def _made_by(fun: object) -> type[object] | None:
+    """The class of what a function makes, if it is that class itself."""
+    if not isinstance(fun, type):
+        return None
+    kind: type[object] = fun
+    creates: object = type(kind).__call__
+    return kind if creates is type.__call__ and kind.__new__ is object.__new__ else None
 
 
 class _Loan(Generic[T]):

@@ -18,11 +18,12 @@ from .._scope.select import Scope, name_of, slot_of, threads_are_greenlets
 from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
-from .._sync.caller import is_patcher
 from .._sync.process import notice
 from .blocks import Block, Keeping, Stretch, give_back
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
-from .lookups import name_spaces, take_after
+from .forwarding import Links
+from .knowledge import Knowledge
+from .lookups import name_spaces
 from .parameters import NotGiven, PoolOverrides, PoolParameters, bound_of, check, not_given
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class Control(Generic[T]):
 
     def __init__(
         self,
-        bind: Callable[[Slot[T]], None],
+        links: Links,
         proxy_class: type[object],
         names: tuple[str, ...],
         scope: "Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]",
@@ -53,7 +54,6 @@ class Control(Generic[T]):
         auto_return: bool,
     ) -> None:
         """Made by ``Proxy``."""
-        self._bind = bind
         self._proxy_class = proxy_class
         self._names = names
         self._auto_return = auto_return
@@ -75,8 +75,10 @@ class Control(Generic[T]):
             self._slots["owners"] = StrategySlot(strategy)
         # The last is in force. A list, since to append and to remove is atomic: of several callers that set a content
         # at once the last one wins, and each of the others is retired by somebody, without a lock.
-        self._contents: list[Content[T]] = [Nothing(_calls(names))]
+        self._contents: list[Content[T]] = [Nothing(self._unset)]
         self._keeping = Keeping(self._contents, self._slots, self._label, self._scope)
+        self._bind, claims = links
+        self._knowledge = Knowledge(self._contents, self._keeping, claims, self.get, self._name, names)
 
     # What there is. ----------------------------------------------------------------------------------
 
@@ -113,9 +115,10 @@ class Control(Generic[T]):
             )
         if type(obj) is self._proxy_class:
             raise ProxyException("obj must not be the proxy itself")
-        self._replace(Given(obj))
-        take_after(self._proxy_class, obj)
-        self._look_for_hidden(self._contents[-1], obj)
+        content = Given(obj)
+        self._knowledge.learn(content, obj)
+        self._replace(content)
+        self._look_for_hidden(content, obj)
 
     def set_fun(self, fun: Callable[[int], T]) -> None:
         """Forward to what a function makes.
@@ -137,6 +140,7 @@ class Control(Generic[T]):
             content = MadeForEach(fun, self._parameters, self._founder)
         else:
             content = Pooled(fun, bound, self._parameters, self._founder, auto_return=self._auto_return)
+        self._knowledge.foresee(content)
         self._replace(content)
 
     def set_pool(self, **parameters: Unpack[PoolOverrides[T]]) -> None:
@@ -181,6 +185,7 @@ class Control(Generic[T]):
             old.retire()
             with suppress(ValueError):
                 self._contents.remove(old)
+        self._knowledge.claim()
 
     def _look_for_hidden(self, content: Content[T], obj: T) -> None:
         content.seen = True
@@ -237,6 +242,10 @@ class Control(Generic[T]):
                 raise
             if self._scope is Scope.AUTO and isinstance(slot, ThreadSlot) and not content.shared:
                 self._keeping.tell_of_company()
+            # Before it is kept: who is interrupted in this takes another, and is not left with one that is not known.
+            obj = getattr(kept, "obj", kept)
+            if obj is not kept:  # else replaced meanwhile
+                self._knowledge.learn(content, cast(T, obj))
             if block is not None and not content.shared:
                 kept.taken = content.pool is not None  # else it has nowhere to go back to, and stays
                 kept.blocks.append(block)
@@ -247,37 +256,11 @@ class Control(Generic[T]):
                 obj = winner.obj
             except AttributeError:  # replaced meanwhile
                 continue
-            take_after(self._proxy_class, obj)
             if not content.shared:
                 content.kind = obj.__class__
             if not content.seen:
                 self._look_for_hidden(content, obj)
             return slot, None if content.shared else winner, obj
-
-    def find(self) -> T:
-        """Get the object that somebody forwards something to.
-
-        Not for gevent and eventlet, who look for locks in everything alive while they patch: an object made in the
-        middle of that would be of no use to greenlets.
-
-        Raises:
-            AttributeError: it is they who ask.
-        """
-        if is_patcher():
-            raise AttributeError("this proxy has no object for those who patch locks")
-        return self.get()
-
-    def kind(self) -> type[object]:
-        """Say what ``isinstance`` should take the proxy for, for an owner that keeps nothing.
-
-        That is asked by many who do not want to use it, such as debuggers: it raises nothing, and takes an object only
-        if there has been none yet; none for those who patch locks, as in ``find``.
-        """
-        content = self._contents[-1]
-        if content.kind is None and not isinstance(content, Nothing) and not is_patcher():
-            with suppress(Exception):  # logged by the pool, and raised to whoever wants the object
-                return self.get().__class__
-        return content.kind or self._proxy_class
 
     def _slot_for(self, content: Content[T]) -> Slot[T]:
         """Choose the slot of a content, and have the proxy read it.
@@ -337,9 +320,15 @@ class Control(Generic[T]):
         """What the current owner keeps."""
         return self._keeping.kept()
 
+    def _unset(self) -> str:
+        return self._knowledge.unset()
+
+    def _name(self) -> str | None:
+        return self._parameters.get("name")
+
     def _label(self) -> str:
         """Name this in log lines."""
-        name = self._parameters.get("name")
+        name = self._name()
         return "proxy" if name is None else f"proxy {name!r}"
 
     def __repr__(self) -> str:
@@ -354,6 +343,11 @@ class Control(Generic[T]):
 
 
 _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave max_size out, or use another scope"
+
+
+def knowledge_of(control: Control[T]) -> Knowledge[T]:
+    """Find what is known of the objects of a proxy."""
+    return control._knowledge  # pyright: ignore[reportPrivateUsage]  # it is this module's
 
 
 def pool_name_of(control: Control[T]) -> str | None:
@@ -383,8 +377,3 @@ def stretch_of(control: Control[T]) -> Stretch[T]:
 
 def _name(scope: "Scope | ScopeStrategy[Any]") -> str:
     return name_of(scope) if isinstance(scope, Scope) else repr(scope)
-
-
-def _calls(names: tuple[str, ...]) -> str:
-    setters = names[1:] or ("_set_obj", "_set_fun")
-    return " or ".join(f"{name}(…)" for name in setters)

@@ -4,186 +4,50 @@ Each proxy has a class of its own, made when it is made: ``__getattribute__`` an
 are closures over the slot where the object is kept. The other special methods are written once, in ``Forwarding``.
 """
 
-import copy
-import math
-import operator
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from .._scope.base import Slot
 from .._scope.shared import EmptySlot
-from .lookups import IMAGINED, NOT_CALLABLE, aenter, aleave, enter, leave, wait
-from .operators import WAY, Operators, Way, bare, current, way
+from .claims import Abilities, Claims, namespace
+from .lookups import IMAGINED, NOT_CALLABLE, enter, leave
+from .operators import WAY, Way, comparable
+from .probing import found_without, is_probe
+from .special import SPECIAL, Forwarding
 
-P = TypeVar("P", bound="Forwarding")
+P = TypeVar("P", bound=Forwarding)
 
 OWN = frozenset({"__deepcopy__", "__mro_entries__", "__reduce_ex__", *IMAGINED})
 """What is looked up in a proxy rather than in its class, and is nevertheless not its object's."""
 
 
-class Forwarding(Operators):
-    """The special methods of a proxy: each does to the object what it stands for.
+class Host(Protocol):
+    """What knows of the objects of a proxy, beside those that owners keep."""
 
-    A special method of a subclass, such as a ``__len__`` of its own, takes precedence, and reaches the object's with
-    ``super()``. A subclass must not have a ``__getattr__``: it would be asked for what the object lacks.
-    """
+    def find(self) -> Any:
+        """Find or make the object for whoever asks; what it raises reaches whoever used the proxy."""
 
-    __slots__ = ("__weakref__",)
+    def find_hashable(self) -> Any:
+        """The same for whoever wants a hash."""
 
-    # --- attributes
+    def peek(self) -> "tuple[()] | tuple[Any]":
+        """The object, if it is at hand; none is taken."""
+        ...
 
-    def __getattribute__(self, name: str) -> Any:
-        return way(self).get(self, name)
+    def kind(self) -> type[object] | None:
+        """The class of the objects, if it is known."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        way(self).set(self, name, value)
+    def equals_only_itself(self) -> bool:
+        """Whether there is no object that the proxy could be compared by."""
+        ...
 
-    def __delattr__(self, name: str) -> None:
-        delattr(current(self), name)
+    def lacking(self, name: str) -> Exception:
+        """What to raise for an attribute that nobody asks for who needs the object."""
+        ...
 
-    def __dir__(self) -> Iterable[str]:
-        names: list[str] = dir(current(self))
-        return names
-
-    # --- texts
-
-    def __repr__(self) -> str:
-        return repr(current(self)) if way(self).is_set() else f"<{type(self).__name__}: not set>"
-
-    def __str__(self) -> str:
-        return str(current(self))
-
-    def __bytes__(self) -> bytes:
-        return bytes(current(self))
-
-    def __format__(self, specification: str) -> str:
-        return format(current(self), specification)
-
-    def __fspath__(self) -> Any:
-        path: os.PathLike[Any] = current(self)
-        return os.fspath(path)
-
-    # --- containers
-
-    def __bool__(self) -> bool:
-        return way(self).is_set() and bool(current(self))
-
-    def __len__(self) -> int:
-        return len(current(self))
-
-    def __length_hint__(self) -> Any:
-        hint = operator.length_hint(current(self), -1)
-        return NotImplemented if hint < 0 else hint
-
-    def __getitem__(self, key: Any) -> Any:
-        return current(self)[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        current(self)[key] = value
-
-    def __delitem__(self, key: Any) -> None:
-        del current(self)[key]
-
-    def __contains__(self, item: Any) -> bool:
-        return item in current(self)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(current(self))
-
-    def __next__(self) -> Any:
-        return next(current(self))
-
-    def __reversed__(self) -> Iterator[Any]:
-        backwards: Iterator[Any] = reversed(current(self))
-        return backwards
-
-    def __buffer__(self, flags: int, /) -> memoryview:
-        return memoryview(current(self))
-
-    # --- numbers
-
-    def __int__(self) -> int:
-        return int(current(self))
-
-    def __float__(self) -> float:
-        return float(current(self))
-
-    def __complex__(self) -> complex:
-        return complex(current(self))
-
-    def __index__(self) -> int:
-        return operator.index(current(self))
-
-    def __round__(self, *digits: Any) -> Any:
-        return round(current(self), *digits)
-
-    def __trunc__(self) -> Any:
-        return math.trunc(current(self))
-
-    def __floor__(self) -> Any:
-        return math.floor(current(self))
-
-    def __ceil__(self) -> Any:
-        return math.ceil(current(self))
-
-    # --- calls, blocks, coroutines
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return current(self)(*args, **kwargs)
-
-    __call__.__dict__["__signature__"] = NOT_CALLABLE
-
-    def __enter__(self) -> Any:
-        return enter(current(self))
-
-    def __exit__(self, *error: object) -> Any:
-        return leave(current(self), *error)
-
-    def __aenter__(self) -> Any:
-        return aenter(current(self))
-
-    def __aexit__(self, *error: object) -> Any:
-        return aleave(current(self), *error)
-
-    # Hidden from checkers: they would miss an await in front of db.set_obj(…), which returns the proxy.
-    if not TYPE_CHECKING:  # pragma: no branch
-
-        def __await__(self) -> Generator[Any, Any, Any]:
-            return wait(current(self)).__await__()
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        each: AsyncIterator[Any] = aiter(current(self))
-        return each
-
-    def __anext__(self) -> Awaitable[Any]:
-        following: Awaitable[Any] = anext(current(self))
-        return following
-
-    # --- classes
-
-    def __instancecheck__(self, instance: Any) -> bool:
-        return isinstance(instance, current(self))
-
-    def __subclasscheck__(self, subclass: Any) -> bool:
-        return issubclass(subclass, current(self))
-
-    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
-        obj = bare(self)
-        is_class = issubclass(type(obj), type)
-        return (obj,) if is_class or not hasattr(obj, "__mro_entries__") else obj.__mro_entries__(bases)
-
-    # --- copies: of the object
-
-    def __copy__(self) -> Any:
-        return copy.copy(current(self))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return copy.deepcopy(current(self), memo)
-
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        # Nothing of ours is in a pickle: whoever reads it finds the object itself, and needs no proxies.
-        return operator.getitem, ((current(self),), 0)
+    def state(self) -> str:
+        """What to say of the proxy, in place of an object."""
+        ...
 
 
 class Made:
@@ -195,27 +59,57 @@ class Made:
         """Tell nobody: what a user's class does for each subclass of its own is not meant for each of its proxies."""
 
 
+class Above:
+    """What ``super()`` of a subclass finds of the methods that it overrides: behind all that it inherits."""
+
+    __slots__ = ()
+
+
+_above: dict[frozenset[str], type[Above]] = {}
+
+
+def _made_above(names: frozenset[str]) -> type[Above]:
+    found = _above.get(names)
+    if found is None:
+        methods: dict[str, Any] = {name: SPECIAL[name] for name in names}
+        found = _above.setdefault(names, type("Above", (Above,), {"__slots__": (), **methods}))
+    return found
+
+
+class Links(NamedTuple):
+    """What the maker of a class gets, to control it."""
+
+    bind: Callable[[Slot[Any]], None]
+    """Says what the slot is from now on. At first it is an ``EmptySlot``."""
+    claims: Claims
+
+
 def forwarding_class(
-    base: type[P], own: Collection[str], find: Callable[[], Any], kind: Callable[[], type[object]]
-) -> tuple[type[P], Callable[[Slot[Any]], None]]:
+    base: type[P],
+    own: Collection[str],
+    theirs: Collection[str],
+    host: Callable[[], Host],
+    abilities: Abilities,
+    *,
+    begun: bool,
+) -> tuple[type[P], Links]:
     """Make the class of one proxy.
 
-    The object is what ``kept.obj`` of a slot says, and what ``find`` says where one of these attributes is missing.
-    What ``find`` raises reaches whoever used the proxy.
+    The object is what ``kept.obj`` of a slot says, and what the host finds where one of these attributes is missing.
 
     Args:
         base: The class that the user sees, not one that was made here.
         own: The names that are the proxy's own; all others are its object's, ``__class__`` among them.
-        find: Finds or makes the object for whoever asks.
-        kind: Says what the ``__class__`` of a proxy is whose owner keeps nothing.
-
-    Returns:
-        The class, and a function that says what the slot is from now on. At first it is an ``EmptySlot``: then the
-        proxy has a ``repr`` and is false, and for all else it is up to ``find`` to say what is to be done.
+        theirs: All names that subclasses define.
+        host: Finds the host, once the proxy is used.
+        abilities: What the objects have, as far as it is known.
+        begun: Whether an ``__init__`` of a subclass runs, and ``finish`` will be called when it ends.
     """
     slot: Slot[Any] = EmptySlot()
-    own_names = OWN.union(own)
-    get_own, set_own = object.__getattribute__, object.__setattr__
+    # A set that grows by single calls, and that a subclass alone adds to: whose __init__ runs, or that is not set yet.
+    own_names = {*OWN, *own}
+    get_own, set_own, delete_own = object.__getattribute__, object.__setattr__, object.__delattr__
+    has_room = base.__dictoffset__ != 0
 
     def bind(new: Slot[Any]) -> None:
         nonlocal slot
@@ -224,17 +118,43 @@ def forwarding_class(
     def is_set() -> bool:
         return type(slot) is not EmptySlot
 
+    def finish() -> None:
+        nonlocal begun
+        begun = False
+
     def current() -> Any:
         try:
             return slot.kept.obj
         except AttributeError:
             pass  # to look for it in here would give every error of the user's factory this one as its context
-        return find()
+        return host().find()
+
+    def peek() -> "tuple[()] | tuple[Any]":
+        try:
+            return (slot.kept.obj,)
+        except AttributeError:
+            return host().peek()
+
+    def late(name: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(current(), name)(*args, **kwargs)
+
+    def look(self: Any, name: str) -> Any:
+        found = peek()
+        imagine = IMAGINED.get(name)
+        if found:
+            return getattr(found[0], name) if imagine is None else imagine(found[0])
+        kind = host().kind()
+        if name == "__class__":
+            return made if kind is None else kind
+        try:
+            return found_without(self, name, kind, late)
+        except LookupError:
+            pass
+        raise host().lacking(name)
 
     def get(self: Any, name: str) -> Any:
         if name in own_names:
-            imagine = IMAGINED.get(name)
-            return get_own(self, name) if imagine is None else imagine(current())
+            return get_own(self, name) if name not in IMAGINED else look(self, name)
         # What follows is current(), written out: a call less is a fifth of the whole. And an AttributeError of the
         # object's own must not be taken for one of ours.
         try:
@@ -243,50 +163,110 @@ def forwarding_class(
             pass
         else:
             return getattr(obj, name)
-        return kind() if name == "__class__" else getattr(find(), name)
+        return look(self, name) if is_probe(name) else getattr(host().find(), name)
 
     def set_(self: Any, name: str, value: Any) -> None:
         if name in own_names:
             set_own(self, name, value)
-        elif name != "__orig_class__":  # typing's note on what Proxy[T](…) has made
+        elif name == "__orig_class__":  # typing's note on what Proxy[T](…) has made
+            pass
+        elif has_room and (begun or not is_set()):
+            set_own(self, name, value)
+            own_names.add(name)
+        else:
             setattr(current(), name, value)
+
+    def delete(self: Any, name: str) -> None:
+        if name not in own_names:
+            delattr(current(), name)
+            return
+        delete_own(self, name)
+        if not hasattr(made, name):
+            own_names.discard(name)
+
+    def names(_: Any) -> Iterable[str]:
+        found = peek()
+        if found:
+            return dir(found[0])
+        own_now = [name for name in dir(made) if name in own_names or is_probe(name)]
+        return {*own_now, *dir(host().kind() or object)}
+
+    def text(self: Any) -> str:
+        found = peek()
+        return repr(found[0]) if found else f"<{type(self).__name__}{host().state()}>"
+
+    def equal(_: Any, other: Any) -> Any:
+        try:
+            obj = slot.kept.obj
+        except AttributeError:
+            pass
+        else:
+            return obj == comparable(other)
+        return NotImplemented if host().equals_only_itself() else host().find() == comparable(other)
+
+    def unequal(_: Any, other: Any) -> Any:
+        try:
+            obj = slot.kept.obj
+        except AttributeError:
+            pass
+        else:
+            return obj != comparable(other)
+        return NotImplemented if host().equals_only_itself() else host().find() != comparable(other)
+
+    def hashed(_: Any) -> int:
+        try:
+            obj = slot.kept.obj
+        except AttributeError:
+            pass
+        else:
+            return hash(obj)
+        return hash(host().find_hashable())
 
     def call(_: Any, /, *args: Any, **kwargs: Any) -> Any:
         return current()(*args, **kwargs)
 
     call.__dict__["__signature__"] = NOT_CALLABLE
 
+    # The quickest of what SPECIAL has.
     unary: dict[str, Callable[[Any], Any]] = {
-        "__bool__": lambda _: is_set() and bool(current()),
         "__len__": lambda _: len(current()),
-        "__hash__": lambda _: hash(current()),
         "__iter__": lambda _: iter(current()),
         "__next__": lambda _: next(current()),
         "__enter__": lambda _: enter(current()),
+        "__hash__": hashed,
     }
     binary: dict[str, Callable[[Any, Any], Any]] = {
-        "__getattribute__": get,
-        "__eq__": lambda _, other: current() == bare(other),
-        "__ne__": lambda _, other: current() != bare(other),
         "__getitem__": lambda _, key: current()[key],
         "__contains__": lambda _, item: item in current(),
     }
     ending: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
         "__exit__": lambda _, kind, error, trace: leave(current(), kind, error, trace),
     }
-    others: dict[str, Callable[..., Any]] = {"__setattr__": set_, "__call__": call}
-    namespace: dict[str, Any] = {
-        name: method
-        for name, method in {**unary, **binary, **ending, **others}.items()
-        if getattr(base, name) is getattr(Forwarding, name)
+    quick: dict[str, Callable[..., Any]] = {**unary, **binary, **ending, "__call__": call}
+
+    def truth(_: Any) -> bool:
+        return is_set() and bool(current())
+
+    always: dict[str, Callable[..., Any]] = {
+        "__getattribute__": get,
+        "__setattr__": set_,
+        "__bool__": truth,
+        "__eq__": equal,
+        "__ne__": unequal,
     }
-    if "__eq__" in namespace:
-        namespace.setdefault("__hash__", base.__hash__)  # which a class with an __eq__ would lose
-    namespace |= {
+    methods = {name: quick.get(name, method) for name, method in SPECIAL.items() if name not in theirs}
+    attributes: dict[str, Any] = {name: method for name, method in always.items() if name not in theirs}
+    if "__eq__" in attributes and "__hash__" in theirs:
+        attributes["__hash__"] = base.__hash__  # which a class with an __eq__ would lose
+    attributes |= {
+        **namespace(methods, abilities),
         "__slots__": (),
+        "__doc__": base.__doc__,
         "__module__": base.__module__,
         "__qualname__": base.__qualname__,
-        WAY: Way(current, is_set, get, set_),
+        WAY: Way(current, is_set, get, set_, delete, names, text, finish),
     }
-    made = cast("Callable[..., type[P]]", type(base))(base.__name__, (Made, base), namespace)
-    return made, bind
+    overridden = frozenset(SPECIAL.keys() & theirs)
+    bases = (Made, base, _made_above(overridden)) if overridden else (Made, base)
+    made = cast("Callable[..., type[P]]", type(base))(base.__name__, bases, attributes)
+    return made, Links(bind, Claims(made, methods, abilities))

@@ -75,11 +75,11 @@ class LikeMapping(Mapping[Any, Any], metaclass=ABCMeta):
         return False
 
 
-def take_after(proxy_class: type, obj: object) -> None:
+def match_as(proxy_class: type, kind: type[object]) -> None:
     """Let ``match`` see the class of a proxy as it sees the class of the object."""
-    kind = type(obj).__flags__ & (SEQUENCE | MAPPING)
-    if kind & ~proxy_class.__flags__:
-        (LikeSequence if kind == SEQUENCE else LikeMapping).register(proxy_class)
+    flags = kind.__flags__ & (SEQUENCE | MAPPING)
+    if flags & ~proxy_class.__flags__:
+        (LikeSequence if flags == SEQUENCE else LikeMapping).register(proxy_class)
 
 
 # --- attributes of a proxy that are neither its own nor its object's

@@ -4,7 +4,7 @@ The operators themselves do it, not the object's special methods: the interprete
 ``NotImplemented`` leads to, and which error is due in the end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 WAY = "_way"
@@ -20,6 +20,11 @@ class Way(NamedTuple):
     is_set: Callable[[], bool]
     get: Callable[[Any, str], Any]
     set: Callable[[Any, str, Any], None]
+    delete: Callable[[Any, str], None]
+    names: Callable[[Any], Iterable[str]]
+    text: Callable[[Any], str]
+    finish: Callable[[], None]
+    """To be called when all ``__init__`` have run; until then a subclass sets attributes of its own."""
 
 
 def way(proxy: object) -> Way:
@@ -234,5 +239,12 @@ class Operators:
 def bare(operand: Any) -> Any:
     """Take the object of an operand that is a proxy itself: much of what is written in C looks at the exact type."""
     while issubclass(type(operand), Operators):
+        operand = current(operand)
+    return operand
+
+
+def comparable(operand: Any) -> Any:
+    """The same for ``==``: what has no object yet is itself."""
+    while issubclass(type(operand), Operators) and way(operand).is_set():
         operand = current(operand)
     return operand

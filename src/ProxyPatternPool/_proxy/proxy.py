@@ -1,8 +1,11 @@
 """The proxy as its users see it."""
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import weakref
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import Self, TypeVar, Unpack
@@ -13,10 +16,13 @@ from .._pool.config import HookErrors, expect, set_log_level
 from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope
-from .control import Control, nobjs_of
-from .forwarding import Forwarding, Made, forwarding_class
-from .operators import WAY, Way
+from .claims import UNKNOWN, abilities_of
+from .control import Control, knowledge_of, nobjs_of
+from .forwarding import Made, forwarding_class
+from .knowledge import Knowledge
+from .operators import WAY, Way, way
 from .parameters import PoolOverrides, PoolParameters, ignored_for_one_object, note_given
+from .special import Forwarding
 
 T = TypeVar("T", default=Any)
 
@@ -84,8 +90,8 @@ class Proxy(Forwarding, Generic[T]):
             fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
             name: Name in log lines, errors and ``stats()``; ``None``: a number.
             set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``.
-                The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``: only
-                ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
+                The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``, and
+                the default of ``proxy``: only ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
             scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
             log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
             max_size: Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.
@@ -169,26 +175,37 @@ class Proxy(Forwarding, Generic[T]):
         }
         base = _origin(type(self))
         aliases = _aliases(set_name)
+        theirs = _names_of(base)
 
-        def find() -> T:
-            return control.find()
+        def host() -> Knowledge[T]:
+            return knowledge_of(control)
 
-        def kind() -> type[object]:
-            return control.kind()
-
-        made, bind = forwarding_class(base, {*_OWN, *aliases, *_names_of(base)}, find, kind)
-        control: Control[T] = Control(bind, made, tuple(aliases), scope, max_size, pool, auto_return=auto_return)
+        made, links = forwarding_class(
+            base,
+            {*_OWN, *aliases, *_own_names(theirs)},
+            theirs,
+            host,
+            UNKNOWN if obj is None else abilities_of(obj),
+            begun=base.__init__ in _finishing,
+        )
+        control: Control[T] = Control(links, made, tuple(aliases), scope, max_size, pool, auto_return=auto_return)
         for alias, method in aliases.items():
             if not hasattr(base, alias):
                 setattr(made, alias, getattr(base, method))
         _set_control(self, control)
-        object.__setattr__(self, "__class__", made)
+        _set_class(self, made)
         if obj is not None and fun is not None:
             raise ProxyException(_BOTH)
         if obj is not None:
             control.set_obj(obj)
         elif fun is not None:
             control.set_fun(fun)
+
+    def __init_subclass__(cls, **parameters: Any) -> None:
+        super().__init_subclass__(**parameters)
+        init = vars(cls).get("__init__")
+        if isinstance(init, FunctionType):
+            setattr(cls, "__init__", _finished(init))  # noqa: B010  # which checkers would refuse
 
     if TYPE_CHECKING:
 
@@ -246,7 +263,20 @@ class Proxy(Forwarding, Generic[T]):
 
     def _obj(self, timeout: float | None = None) -> AbstractContextManager[T]:
         """Get the current owner's object for a ``with`` block, and give it back whatever happens inside."""
-        return control_of(self).obj(timeout)
+        kind = type(self)
+        if kind._get_obj is Proxy._get_obj and kind._ret_obj is Proxy._ret_obj:
+            return control_of(self).obj(timeout)
+        return Proxy.__block(self, timeout)
+
+    @contextmanager
+    def __block(self, timeout: float | None) -> Generator[T, None, None]:
+        """A block by the methods of a subclass: it gives back only what it took itself."""
+        had = self._has_obj()
+        try:
+            yield self._get_obj(timeout)
+        finally:
+            if not had:
+                self._ret_obj()
 
     @property
     def _pool(self) -> Pool[T] | None:
@@ -263,6 +293,9 @@ _BOTH = "Proxy cannot set both obj and fun"
 
 _SLOT = vars(Proxy)["_Proxy__control"]
 _set_control: Callable[[Proxy[Any], Control[Any]], None] = _SLOT.__set__
+
+_set_class: Callable[[object, type[object]], None] = vars(object)["__class__"].__set__
+"""Past a ``__class__`` that a subclass has."""
 
 _OWN = frozenset(name for name in vars(Proxy) if name.startswith("_") and not name.startswith(("__", "_Proxy__")))
 
@@ -300,12 +333,25 @@ def _too_early() -> ProxyException:
     return ProxyException("this proxy is not made yet: call super().__init__(…) first")
 
 
-def _no_object() -> object:
+def _no_object(*_: object) -> Any:
     raise _too_early()
 
 
+def _nothing() -> None:
+    """Do nothing: there will be another to say it to."""
+
+
+def _early_names(self: object) -> Iterable[str]:
+    return object.__dir__(self)
+
+
+def _early_text(self: object) -> str:
+    return f"<{type(self).__name__}: not made yet>"
+
+
 # Until the proxy has its class it has the user's, in whose __init__ it may be used.
-setattr(Proxy, WAY, Way(_no_object, bool, _get_early, _set_early))
+_EARLY = Way(_no_object, bool, _get_early, _set_early, _no_object, _early_names, _early_text, _nothing)
+setattr(Proxy, WAY, _EARLY)
 
 
 def _origin(kind: type[Proxy[T]]) -> type[Proxy[T]]:
@@ -313,7 +359,39 @@ def _origin(kind: type[Proxy[T]]) -> type[Proxy[T]]:
     return next(base for base in kind.__mro__ if base is not Made and Made not in base.__bases__)
 
 
-def _names_of(base: type[object]) -> set[str]:
-    """What a user's subclass adds: these are a proxy's own."""
+def _names_of(base: type[object]) -> dict[str, object]:
+    """What a user's subclass adds, and what it is."""
     added = [kind for kind in base.__mro__ if kind not in Proxy.__mro__]
-    return {name for kind in added for name in vars(kind) if not (name.startswith("__") and name.endswith("__"))}
+    return {name: value for kind in reversed(added) for name, value in vars(kind).items()}
+
+
+_OF_CLASSES = frozenset({"__class_getitem__", "__dict__", "__init__", "__init_subclass__", "__new__", "__weakref__"})
+
+
+def _own_names(theirs: Mapping[str, object]) -> list[str]:
+    """What of this is a proxy's own; of names with double underscores the methods, and not what describes a class."""
+    return [
+        name
+        for name, value in theirs.items()
+        if not (name.startswith("__") and name.endswith("__"))
+        or (hasattr(type(value), "__get__") and name not in _OF_CLASSES)
+    ]
+
+
+_finishing: "weakref.WeakSet[Callable[..., None]]" = weakref.WeakSet()
+"""The ``__init__`` of subclasses that say when they have ended."""
+
+
+def _finished(init: Callable[..., None]) -> Callable[..., None]:
+    """Have an ``__init__`` say when it has ended, if it is the outermost."""
+
+    @wraps(init)
+    def __init__(self: Proxy[Any], *args: Any, **kwargs: Any) -> None:  # noqa: N807  # it takes the place of one
+        try:
+            init(self, *args, **kwargs)
+        finally:
+            if type(self).__init__ is __init__:
+                way(self).finish()
+
+    _finishing.add(__init__)
+    return __init__

@@ -18,7 +18,7 @@ T = TypeVar("T")
 def proxy(
     obj: Optional[T] = None,  # noqa: UP045  # so that jedi, and IPython with it, finds out what T is
     fun: Optional[Callable[[int], T]] = None,  # noqa: UP045  # likewise
-    set_name: str | None = "set",
+    set_name: str | None = "",
     scope: "Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]" = Scope.AUTO,
     log_level: int | str | None = None,
     max_size: int | None = None,
@@ -61,8 +61,8 @@ def proxy(
         fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
         name: Name in log lines, errors and ``stats()``; ``None``: a number.
         set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``.
-            The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``: only
-            ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
+            The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``, and
+            the default of ``proxy``: only ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
         scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
         log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
         max_size: Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.

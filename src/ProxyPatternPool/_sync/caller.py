@@ -9,6 +9,10 @@ _PACKAGE = __name__.partition(".")[0] + "."
 _PATCHERS = ("gevent.monkey", "eventlet.patcher")
 _LOOPS = ("asyncio.", "trio.")
 _SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_ONLOOKERS = frozenset(
+    {"IPython.core.oinspect", "_pytest.compat", "asyncio.coroutines", "enum", "inspect", "rich.pretty", "typing"}
+)
+"""They look whether attributes are there that have plain names, hash and compare values, and ask for lengths."""
 
 
 def caller() -> FrameType | None:
@@ -72,6 +76,12 @@ def is_patcher() -> bool:
         return False
     frame = caller()
     return frame is not None and _module_of(frame).startswith(_PATCHERS)
+
+
+def is_looking() -> bool:
+    """Whether it is somebody who tries things that objects can do, to find out something else."""
+    frame = caller()
+    return frame is not None and _module_of(frame) in _ONLOOKERS
 
 
 def _module_of(frame: FrameType) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
-from ProxyPatternPool._proxy.forwarding import Forwarding
 from ProxyPatternPool._proxy.operators import Operators
 from ProxyPatternPool._proxy.proxy import Proxy
+from ProxyPatternPool._proxy.special import SPECIAL, Forwarding
 from ProxyPatternPool._scope.base import Kept, ScopeStrategy
 from ProxyPatternPool._scope.select import Scope
 
@@ -52,9 +52,16 @@ def made_once() -> Cover:
 
     def cover(obj: Any) -> Any:
         made._set_fun(lambda number: obj)
+        made._get_obj()
         return made
 
     return ByFunction(cover)
+
+
+def unknown() -> Cover:
+    """An object for each owner, of which there is none yet."""
+    made: Proxy[Any] = Proxy(set_name="")
+    return ByFunction(lambda obj: made._set_fun(lambda number: obj))
 
 
 def each(scope: Scope | type[ScopeStrategy[Any]]) -> Cover:
@@ -67,6 +74,7 @@ def each(scope: Scope | type[ScopeStrategy[Any]]) -> Cover:
     def cover(obj: Any) -> Any:
         made._ret_obj()
         following[:] = [obj]
+        made._get_obj()
         return made
 
     return ByFunction(cover)
@@ -95,9 +103,10 @@ def _through(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in {**vars(Operators), **vars(Forwarding)}:
-    # A subclass that can be called says itself what its signature is.
-    if callable(getattr(Proxy, _name)) and _name != "__call__":
+_forwarded = {**vars(Operators), **vars(Forwarding), **SPECIAL}
+for _name in _forwarded:
+    # A subclass that can be called says itself what its signature is; one that has a hash, that there is one.
+    if callable(_forwarded[_name]) and _name not in ("__call__", "__hash__"):
         setattr(Through, _name, _through(_name))
 
 

@@ -1,0 +1,219 @@
+"""What a subclass of a proxy adds is the proxy's own: methods, slots, attributes that it sets for itself."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from ProxyPatternPool import Proxy, ProxyException
+
+from .clock import HandMovedKeeper
+from .helpers import Thing, Works
+
+
+class Tagged(Proxy[Any]):
+    """Notes something of its own, as those did that were written for the existing module."""
+
+    def __init__(self, *args: Any, tag: str = "tag", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tag = tag
+        self.note(1)
+
+    def note(self, count: int) -> None:
+        self._count = count
+
+    def tagged(self) -> tuple[str, int]:
+        return self._tag, self._count
+
+
+def test_attributes_of_an_init(keeper: HandMovedKeeper) -> None:
+    """What is set while it runs is the proxy's, whatever the proxy stands for; it makes no object."""
+    works = Works()
+    thing = Thing(5)
+    for front in (Tagged(), Tagged(fun=works.make), Tagged(fun=works.make, max_size=2, min_size=0), Tagged(thing)):
+        assert front.tagged() == ("tag", 1)
+        assert front._tag == "tag"
+    assert works.made == []
+    assert vars(thing) == {"number": 5}
+
+
+def test_afterwards_they_stay_the_proxys(keeper: HandMovedKeeper) -> None:
+    """They can be set again, and deleted: then the name is the object's. All other names are the object's."""
+    thing = Thing(5)
+    front = Tagged()
+    assert front.set_obj(thing) is front
+    front.note(2)
+    front._tag = "other"
+    front.number = 6
+    front.fresh = 7
+    assert front.tagged() == ("other", 2)
+    assert vars(thing) == {"number": 6, "fresh": 7}
+    del front._tag
+    front._tag = "the object's"
+    assert vars(thing)["_tag"] == front._tag == "the object's"
+    del front._tag
+    assert "_tag" not in vars(thing)
+
+
+def test_attributes_of_an_unset_proxy() -> None:
+    """Until there is a content a subclass keeps what its methods set."""
+    front = Tagged()
+    front.note(3)
+    front.later = "own"
+    thing = Thing(5)
+    front.set_obj(thing)
+    assert (front.tagged(), front.later) == (("tag", 3), "own")
+    assert vars(thing) == {"number": 5}
+
+
+def test_no_room() -> None:
+    """A proxy that is no subclass, or one with slots alone, has nowhere to keep them: it says that it is not set."""
+
+    class Narrow(Proxy[Any]):
+        __slots__ = ("known",)
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.known = 1
+
+    narrow = Narrow()
+    assert narrow.known == 1
+    for front in (Proxy(), narrow):
+        with pytest.raises(ProxyException, match="not set: call"):
+            front.unknown = 1
+    thing = Thing(5)
+    narrow.set_obj(thing)
+    narrow.unknown = 2
+    assert vars(thing) == {"number": 5, "unknown": 2}
+
+
+def test_slots_can_be_deleted() -> None:
+    """Like all that is its own they are deleted on the proxy, and are still its own."""
+
+    class Counted(Proxy[Any]):
+        __slots__ = ("count",)
+
+    front = Counted(Thing(1))
+    front.count = 5
+    del front.count
+    with pytest.raises(AttributeError, match="count"):
+        _ = front.count
+    front.count = 6
+    assert front.count == 6
+    with pytest.raises(AttributeError):
+        del front._get_obj
+
+
+def test_inits_of_several_classes() -> None:
+    """The outermost is the last to end."""
+
+    class Outer(Tagged):
+        def __init__(self, obj: object) -> None:
+            super().__init__(obj, tag="inner")
+            self.outer = "outer"
+
+    class Beside(Outer):
+        """Has none of its own."""
+
+    thing = Thing(5)
+    for front in (Outer(thing), Beside(thing)):
+        assert (front.outer, front.tagged()) == ("outer", ("inner", 1))
+        front.number = 6
+    assert vars(thing) == {"number": 6}
+    assert list(inspect.signature(Outer).parameters) == ["obj"]
+
+
+def test_an_init_that_fails() -> None:
+    """Its proxy, if somebody has it, is like any other afterwards."""
+    kept: list[Any] = []
+
+    class Failing(Proxy[Any]):
+        def __init__(self, obj: object) -> None:
+            super().__init__(obj)
+            kept.append(self)
+            raise KeyError("no")
+
+    class TooEarly(Proxy[Any]):
+        def __init__(self) -> None:
+            raise KeyError("no")
+
+    thing = Thing(5)
+    with pytest.raises(KeyError):
+        Failing(thing)
+    kept[0].extra = 1
+    assert vars(thing) == {"number": 5, "extra": 1}
+    with pytest.raises(KeyError):
+        TooEarly()
+
+
+def test_an_init_that_is_no_function() -> None:
+    """Somebody who makes classes in ways of his own still has proxies."""
+
+    class Initial:
+        def __get__(self, front: Any, kind: object = None) -> Any:
+            return Proxy.__init__ if front is None else Proxy.__init__.__get__(front)
+
+    class Odd(Proxy[Any]):
+        __init__: Any = Initial()
+
+    assert Odd(Thing(5)).number == 5
+
+
+def test_special_methods_by_name() -> None:
+    """`r.__len__()` is what `len(r)` is; what describes the class is the object's."""
+
+    class Special(Proxy[Any]):
+        """A subclass."""
+
+        def __len__(self) -> int:
+            return super().__len__() + 100
+
+        def __html__(self) -> str:
+            return "its own"
+
+        @property  # type: ignore[misc]  # it cannot be set
+        def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # likewise
+            return dict
+
+    front = Special([1])
+    assert front.__len__() == len(front) == 101
+    assert front.__html__() == "its own"
+    assert isinstance(front, dict)
+    assert front.__doc__ == list.__doc__
+    assert Special().__doc__ == "A subclass."
+
+
+def test_overridden_methods_are_used_in_blocks(keeper: HandMovedKeeper) -> None:
+    """`_obj` gets and gives back by the methods of the subclass, and only what it took itself."""
+    calls: list[str] = []
+
+    class Loud(Proxy[Any]):
+        def _get_obj(self, timeout: float | None = None) -> Any:
+            calls.append(f"get {timeout}")
+            return super()._get_obj(timeout)
+
+        def _ret_obj(self) -> None:
+            calls.append("ret")
+            super()._ret_obj()
+
+    class Quiet(Proxy[Any]):
+        def _ret_obj(self) -> None:
+            calls.append("kept")
+
+    front = Loud(fun=Thing, max_size=1)
+    with front._obj(1.5) as thing:
+        with front._obj() as same:
+            assert same is thing
+        assert front._has_obj()
+    assert not front._has_obj()
+    assert calls == ["get 1.5", "get None", "ret"]
+    with pytest.raises(LookupError), front._obj():
+        raise LookupError
+    assert calls[3:] == ["get None", "ret"]
+    quiet = Quiet(fun=Thing, max_size=1)
+    with quiet._obj():
+        pass
+    assert quiet._has_obj()
+    assert calls[5:] == ["kept"]
