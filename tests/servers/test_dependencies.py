@@ -19,7 +19,7 @@ REQUESTS = 120
 @pytest.mark.parametrize("scope", [Scope.AUTO, Scope.CONTEXT])
 def test_a_dependency_with_a_block(scope: Scope, size: int) -> None:
     """120 requests, 8 at a time: no object is used by two of them, all go back, and at most one line is logged."""
-    order = [scope.value, str(size)]
+    order = [scope.name, str(size)]
     with served(lambda fd: ["-W", "error", "-m", "tests.servers.scripts.dependencies", str(fd), *order]) as server:
 
         def ask_for(number: int) -> Answer:

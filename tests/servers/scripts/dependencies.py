@@ -79,7 +79,7 @@ def application(scope: Scope, size: int | None, stopped: threading.Event) -> Any
 
 def main(fd: str, scope: str, size: str) -> None:
     stopped = threading.Event()
-    app = application(Scope(scope), int(size) or None, stopped)
+    app = application(Scope[scope], int(size) or None, stopped)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
 
     def stop() -> None:
