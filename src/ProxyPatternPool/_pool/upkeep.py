@@ -100,6 +100,9 @@ class Upkeep(Lending[T]):
             if self.ledger.places.unsettled:
                 self._queue_closers(self.locked(self.rounds.prune, now))  # what a drain was interrupted in
             deadlines += [self._round(now), self._see_to_refill(now)]
+        elif self.ledger.places:
+            # Limits on what is lent hold until the last place is free: who came before the close may have his loan yet.
+            deadlines.append(self._round(self.clock()))
         if self.lines:
             self.chores.append(nothing)  # after which they are said
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
@@ -135,7 +138,8 @@ class Upkeep(Lending[T]):
             self.tally.add("hk_rounds")
             self.hk_last = now
             self._next_round = now + (delay or 0.0)
-            if self.lifecycle.checks and self.tally["hk_rounds"] % self.config.health_freq == 0:
+            checks = self.lifecycle.checks and not self.ledger.closed
+            if checks and self.tally["hk_rounds"] % self.config.health_freq == 0:
                 self.home_chores.extend(self._alone_if_first("health", self._check_health))
         self.tally.add("hk_time", self.clock() - now)
         if delay is None or not self.ledger.places:
@@ -168,7 +172,7 @@ class Upkeep(Lending[T]):
         refills = list(self._refills())  # else the house keeper would do some of it, and not be waited for
         try:
             self.sweep()
-            if not self.ledger.closed:
+            if not self.ledger.closed or self.ledger.places:
                 self._round(self.clock(), forced=True)
             self._run_chores()
             if refills and self.ledger.wants_refill():
