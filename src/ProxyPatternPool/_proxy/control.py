@@ -360,10 +360,6 @@ def nobjs_of(control: Control[T]) -> int:
     return _inside(control)[0].nobjs
 
 
-def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T]]:
-    return control._contents[-1], control._parameters  # pyright: ignore[reportPrivateUsage]  # it is this module's
-
-
 def _real(obj: T) -> T:
     if obj is MAKING:
         raise ProxyException("fun uses the proxy whose object it is to make: use that object itself, not the proxy")
@@ -372,7 +368,12 @@ def _real(obj: T) -> T:
 
 def stretch_of(control: Control[T]) -> Stretch[T]:
     """Make a stretch of work at whose end goes back what was taken, for rooms that serve one after another."""
-    return Stretch(control._keeping)  # pyright: ignore[reportPrivateUsage]  # it is this module's
+    return Stretch(_inside(control)[2])
+
+
+def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T], Keeping[T]]:
+    c = control
+    return c._contents[-1], c._parameters, c._keeping  # pyright: ignore[reportPrivateUsage]  # it is this module's
 
 
 def _name(scope: "Scope | ScopeStrategy[Any]") -> str:

@@ -31,9 +31,9 @@ class Kept(Generic[T]):
         self.obj = obj
         self.blocks: list[Origin] = []
         """The ``with`` blocks that are open and use it."""
-        self.taken = False
+        self.taken: bool = False
         """Whether the last of these gives it back."""
-        self.alone = False
+        self.alone: bool = False
         """Whether only these have it: it is no owner's any more."""
         self.code: CodeType | None = None
         """What code took it; noted where that may have returned long before its owner ends."""
