@@ -35,3 +35,16 @@ def test_ends(hub: str, mode: str) -> None:
         "context_handed_on",
         "inherited_by_nobody",
     ]
+
+
+@both_hubs
+@both_modes
+def test_blocks(hub: str, mode: str) -> None:
+    """Blocks and hooks: each greenlet has its own, whoever goes on in the middle, and in whatever context."""
+    assert run_script(hub, mode, "proxy_blocks") == [
+        "nested_in_contexts",
+        "carried_away",
+        "ended_elsewhere",
+        "hooks_that_take_turns",
+        "without_a_scope",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
@@ -381,6 +382,29 @@ def test_stretches_within_one_another(keeper: HandMovedKeeper) -> None:
     with stretch_of(control(db)):
         pass
     assert in_use(db) == 0
+
+
+def test_stretches_of_tasks(keeper: HandMovedKeeper) -> None:
+    """Each is an owner with its scope: what one had before goes back, though another's stretch is open."""
+    db = proxy(fun=Thing, max_size=2, timeout=0, scope=Scope.CONTEXT)
+
+    async def work(begun: asyncio.Event, go_on: asyncio.Event) -> None:
+        assert db.number in (0, 1)
+        with stretch_of(control(db)):
+            begun.set()
+            await go_on.wait()
+        assert not control(db).has()
+
+    async def main() -> None:
+        first, second, now = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        now.set()
+        task = asyncio.create_task(work(first, second))
+        await first.wait()
+        await asyncio.create_task(work(asyncio.Event(), now))
+        second.set()
+        await task
+
+    asyncio.run(main())
 
 
 def test_a_block_within_a_stretch(keeper: HandMovedKeeper) -> None:

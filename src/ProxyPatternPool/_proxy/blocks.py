@@ -38,6 +38,11 @@ class Keeping(Generic[T]):
         slot = self._slots.get("owners")
         return None if slot is None else self.kept_in(slot)
 
+    def owner(self) -> object:
+        """Who the current owner is, as slots say; ``None`` where there is none yet."""
+        slot = self._slots.get("owners")
+        return None if slot is None else slot.owner()
+
     def kept_in(self, slot: Slot[T]) -> Kept[T] | None:
         """What the current owner keeps in a slot; not what it lost to blocks that were carried elsewhere."""
         kept = slot.get()
@@ -192,19 +197,25 @@ class Stretch(Generic[T]):
     block that was open when this began, or of the stretch within which this one is.
     """
 
-    __slots__ = ("__weakref__", "_flow", "_keeping", "_spared")
+    __slots__ = ("__weakref__", "_flow", "_keeping", "_owner", "_spared")
 
     def __init__(self, keeping: Keeping[T]) -> None:
         self._keeping = keeping
         self._flow: tuple[int, int] | None = None
+        self._owner: object = None
         self._spared: Kept[T] | None = None
 
     def __enter__(self) -> None:
-        kept, me = self._keeping.lent(), flow()
-        if kept is not None and (kept.blocks or any(other._flow == me for other in self._keeping.stretches)):
+        kept, me, owner = self._keeping.lent(), flow(), self._keeping.owner()
+        if kept is not None and (kept.blocks or any(other._is_of(me, owner) for other in self._keeping.stretches)):
             self._spared = kept
-        self._flow = me
+        self._flow, self._owner = me, owner
         self._keeping.stretches.add(self)
+
+    def _is_of(self, me: tuple[int, int], owner: object) -> bool:
+        """Whether this is open, and the same owner's: of the tasks of a thread each may be one."""
+        # None is said where nobody had an object yet.
+        return self._flow == me and (self._owner is None or self._owner == owner)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
