@@ -1,7 +1,7 @@
 """Give back what a request used, where the server's threads do not end with it.
 
-An object goes back by itself when its thread or greenlet ends. The threads of an executor never do, nor does the
-greenlet of a connection that the client keeps open: an application on such a server gives back after each request. ::
+An object goes back by itself when its thread or greenlet ends. The threads of most servers never do, be it only one,
+nor does the greenlet of a connection that the client keeps open: an application there gives back after each request. ::
 
     from ProxyPatternPool.wsgi import ReturnMiddleware
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
-from ProxyPatternPool import Scope, TimeOut, control, proxy
+from ProxyPatternPool import Scope, TimeOut, control, proxy, returning
 from ProxyPatternPool.wsgi import ReturnMiddleware
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LIFE = 50.0
 PATIENCE = 20.0
 """Seconds after which something that should have happened counts as never happening."""
 
-Way: TypeAlias = Literal["nothing", "middleware", "with", "ret"]
+Way: TypeAlias = Literal["nothing", "middleware", "with", "ret", "returning"]
 WAYS: tuple[Way, ...] = get_args(Way)
 
 
@@ -78,6 +78,13 @@ def using(db: object, way: Way) -> Generator[None]:
             control(db).ret()
     else:
         yield
+
+
+def wrapped(answer: WSGIApplication, db: object, way: Way) -> WSGIApplication:
+    """What there is to write around the application: nothing, in most ways."""
+    if way == "middleware":
+        return ReturnMiddleware(answer, db)
+    return returning(db)(answer) if way == "returning" else answer
 
 
 class Desk:
@@ -142,7 +149,7 @@ class Application:
         self.pause: Callable[[float], object] = time.sleep
         self.stopped = threading.Event()
         self._meeting = threading.Barrier(meeting)
-        self.wsgi: WSGIApplication = ReturnMiddleware(self.answer, self.db) if way == "middleware" else self.answer
+        self.wsgi: WSGIApplication = wrapped(self.answer, self.db, way)
 
     @classmethod
     def ordered(cls, scope: str, way: str, timeout: str, meeting: str) -> Application:

@@ -91,6 +91,11 @@ def hubs_command(hub: str, mode: str, *order: str) -> Callable[[int], list[str]]
     return lambda fd: ["-W", "error", "-m", "tests.servers.scripts.hubs", hub, mode, str(fd), *order]
 
 
+def asgi_command(kind: str, *order: str) -> Callable[[int], list[str]]:
+    """How to have uvicorn serve an application that is made with FastAPI or Starlette."""
+    return lambda fd: ["-W", "error", "-m", "tests.servers.scripts.asgi", kind, str(fd), *order]
+
+
 @contextmanager
 def served(
     command: Callable[[int], list[str]], environment: Mapping[str, str] | None = None, program: str = sys.executable

@@ -15,7 +15,7 @@ from ProxyPatternPool import Scope, TimeOut, control
 from ..unit.helpers import Thing, eventually
 from .application import PATIENCE, SIZE
 from .shop import Shop
-from .support import Answer, Running, all_answers, right, served
+from .support import Answer, Running, all_answers, asgi_command, right, served
 
 CLIENTS = 8
 REQUESTS = 200
@@ -25,8 +25,7 @@ KINDS = ["fastapi", "starlette"]
 
 @contextmanager
 def uvicorn(kind: str, scope: Scope) -> Generator[Running]:
-    order = [scope.name, "nothing", str(PATIENCE), "1"]
-    with served(lambda fd: ["-W", "error", "-m", "tests.servers.scripts.asgi", kind, str(fd), *order]) as running:
+    with served(asgi_command(kind, "squares", scope.name, "nothing", str(PATIENCE), "1")) as running:
         yield running
 
 

@@ -15,7 +15,7 @@ from ProxyPatternPool import Scope
 
 from ..postgres.support import Server
 from .application import Way
-from .support import Answer, Running, ask, hubs_command, served, threads_command
+from .support import Answer, Running, asgi_command, ask, hubs_command, served, threads_command
 
 PAGE = (Path(__file__).parents[2] / "docs" / "servers.md").read_text(encoding="utf-8")
 
@@ -38,6 +38,10 @@ def hub(name: str, mode: str) -> Callable[..., Command]:
     return lambda *order: hubs_command(name, mode, "transactions", *order)
 
 
+def asgi(kind: str) -> Callable[..., Command]:
+    return lambda *order: asgi_command(kind, "transactions", *order)
+
+
 def gunicorn(kind: str, *options: str) -> Callable[..., Command]:
     here = "tests.servers.scripts.worker"
     start = ["-m", "gunicorn", "--config", f"python:{here}", "--worker-class", kind, *options]
@@ -51,6 +55,8 @@ ROWS = {
     "gunicorn, `gevent`": Row(gunicorn("gevent"), "middleware"),
     "waitress": Row(threads("waitress"), "middleware"),
     "a `ThreadPoolExecutor`": Row(threads("executor"), "middleware"),
+    "FastAPI, plain `def` endpoints": Row(asgi("fastapi"), "nothing", Scope.CONTEXT),
+    "Starlette, plain `def` endpoints": Row(asgi("starlette"), "nothing", Scope.CONTEXT),
     "gevent's pywsgi, patched": Row(hub("gevent", "patched"), "middleware"),
     "gevent's pywsgi, not patched": Row(hub("gevent", "unpatched"), "middleware", Scope.GEVENT),
     "eventlet's wsgi, patched": Row(hub("eventlet", "patched"), "middleware"),
@@ -123,13 +129,13 @@ def test_what_to_write(database: Server, name: str) -> None:
         assert client.backend != dead
 
 
-KEPT = [name for name, row in ROWS.items() if row.way != "nothing"]
-
-
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", sorted(ROWS.keys() - {"werkzeug, `flask run`"}))
 def test_without_it(database: Server, name: str) -> None:
     """All requests are in the transaction of the first, and what failed once fails for all that come."""
-    with client_of(database, ROWS[name], "nothing") as client:
+    row = ROWS[name]
+    if row.way == "nothing":
+        row = row._replace(scope=Scope.AUTO)
+    with client_of(database, row, "nothing") as client:
         assert client.square(7)
         first = client.time
         assert client.square(8)
@@ -153,9 +159,9 @@ def test_a_check_before_each_loan(database: Server) -> None:
         assert client.squares() == [True] * 5
 
 
-@pytest.mark.parametrize("way", ["with", "ret"])
+@pytest.mark.parametrize("way", ["with", "ret", "returning"])
 def test_by_hand(database: Server, way: Way) -> None:
-    """A block, or a return, does what the middleware does."""
+    """A block, a return, or the decorator does what the middleware does."""
     with client_of(database, ROWS["a `ThreadPoolExecutor`"], way) as client:
         assert client.square(7)
         assert client.ask("/fail").status == 500
@@ -164,8 +170,8 @@ def test_by_hand(database: Server, way: Way) -> None:
         assert client.squares()[1:] == [True] * 4
 
 
-ELSEWHERE = {"FastAPI, Starlette, with plain `def` endpoints", "uWSGI", "mod_wsgi"}
-"""Servers that have tests of their own, and one of which the page says that it has none."""
+ELSEWHERE = {"uWSGI", "mod_wsgi"}
+"""A server that has tests of its own, and one of which the page says that it has none."""
 
 
 def test_every_row_is_tested() -> None:

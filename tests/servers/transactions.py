@@ -8,15 +8,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from ProxyPatternPool import Scope, TimeOut, control, proxy
-from ProxyPatternPool.wsgi import ReturnMiddleware
 
-from .application import PATIENCE, Farewell, Way, scope_and_way, using
+from .application import PATIENCE, Farewell, Way, scope_and_way, using, wrapped
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -56,7 +56,7 @@ class Transactions:
         self.way: Way = way
         self.pause: Callable[[float], object] = time.sleep
         self.stopped = threading.Event()
-        self.wsgi: WSGIApplication = ReturnMiddleware(self.answer, self.db) if way == "middleware" else self.answer
+        self.wsgi: WSGIApplication = wrapped(self.answer, self.db, way)
 
     @classmethod
     def ordered(cls, scope: str, way: str, checked: str) -> Transactions:
@@ -64,15 +64,20 @@ class Transactions:
         return cls(*scope_and_way(scope, way), 0.0 if checked == "checked" else None)
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        _, what, *rest = environ["PATH_INFO"].split("/")
-        status = "200 OK"
+        code, text = self.respond(environ["PATH_INFO"])
+        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(text.encode())))]
+        start_response(f"{code} {HTTPStatus(code).phrase}", headers)
+        if environ["PATH_INFO"] == "/stop":
+            return Farewell(text.encode(), self.stopped.set)
+        return [text.encode()]
+
+    def respond(self, path: str) -> tuple[int, str]:
+        """Answer a request: the status and the text."""
+        _, what, *rest = path.split("/")
         try:
-            text = "stopped" if what == "stop" else self._text(what, rest)
+            return 200, "stopped" if what == "stop" else self._text(what, rest)
         except Exception as error:
-            text = "".join(traceback.format_exception_only(error))
-            status = "503 Service Unavailable" if isinstance(error, TimeOut) else "500 Internal Server Error"
-        start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(text.encode())))])
-        return Farewell(text.encode(), self.stopped.set) if what == "stop" else [text.encode()]
+            return 503 if isinstance(error, TimeOut) else 500, "".join(traceback.format_exception_only(error))
 
     def _text(self, what: str, rest: list[str]) -> str:
         with using(self.db, self.way):

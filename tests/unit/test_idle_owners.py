@@ -16,6 +16,7 @@ import pytest
 
 from ProxyPatternPool import PoolClosed, TimeOut, control, proxy
 from ProxyPatternPool._proxy import idle_owners
+from ProxyPatternPool._proxy.control import stretch_of
 
 from .clock import HandMovedClock, HandMovedKeeper
 from .helpers import Caller, Naps, Thing, eventually, said, wait_for
@@ -83,7 +84,7 @@ def test_threads_that_keep_everything(office: Office) -> None:
     view = office.view.__func__.__code__  # type: ignore[attr-defined]
     assert f"who took it in view ({__file__}:{view.co_firstlineno})" in line
     assert "ReturnMiddleware" in line
-    assert "control(…).ret()" in line
+    assert "@returning" in line
     office.wait()
     office.wait()
     assert len(office.said()) == 1
@@ -150,6 +151,13 @@ def streaming(office: Office, begun: threading.Event) -> None:
     wait_for(office.over)
 
 
+def responding(office: Office, begun: threading.Event) -> None:
+    with stretch_of(control(office.db)):  # as the middleware has it
+        office.view()
+        begun.set()  # the response is being sent
+        wait_for(office.over)
+
+
 def looping(office: Office, begun: threading.Event) -> None:
     async def take() -> None:
         office.view()
@@ -159,9 +167,9 @@ def looping(office: Office, begun: threading.Event) -> None:
     asyncio.run(take())
 
 
-@pytest.mark.parametrize("busy", [working, helped, streaming, looping])
+@pytest.mark.parametrize("busy", [working, helped, streaming, responding, looping])
 def test_a_busy_pool(office: Office, busy: Callable[[Office, threading.Event], object]) -> None:
-    """No false alarm: one owner at least is in the code that took its object, or in a block, or it cannot be known."""
+    """No false alarm: one owner at least is in the code that took its object, or in a block or work that gives back."""
     office.request(0)
     office.begin(1, partial(busy, office))
     office.clock.advance(10.0)

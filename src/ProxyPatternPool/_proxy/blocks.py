@@ -197,11 +197,12 @@ class Stretch(Generic[T]):
     block that was open when this began, or of the stretch within which this one is.
     """
 
-    __slots__ = ("__weakref__", "_flow", "_keeping", "_owner", "_spared")
+    __slots__ = ("__weakref__", "_keeping", "_owner", "_spared", "flow")
 
     def __init__(self, keeping: Keeping[T]) -> None:
         self._keeping = keeping
-        self._flow: tuple[int, int] | None = None
+        self.flow: tuple[int, int] | None = None
+        """The thread or greenlet that is at it."""
         self._owner: object = None
         self._spared: Kept[T] | None = None
 
@@ -209,18 +210,18 @@ class Stretch(Generic[T]):
         kept, me, owner = self._keeping.lent(), flow(), self._keeping.owner()
         if kept is not None and (kept.blocks or any(other._is_of(me, owner) for other in self._keeping.stretches)):
             self._spared = kept
-        self._flow, self._owner = me, owner
+        self.flow, self._owner = me, owner
         self._keeping.stretches.add(self)
 
     def _is_of(self, me: tuple[int, int], owner: object) -> bool:
         """Whether this is open, and the same owner's: of the tasks of a thread each may be one."""
         # None is said where nobody had an object yet.
-        return self._flow == me and (self._owner is None or self._owner == owner)
+        return self.flow == me and (self._owner is None or self._owner == owner)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._flow = None
+        self.flow = None
         kept = self._keeping.lent()
         if kept is not None and kept is not self._spared:
             self._keeping.give_back(kept)

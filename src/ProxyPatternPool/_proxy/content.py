@@ -3,7 +3,7 @@
 import logging
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +13,7 @@ from .._pool.working import during
 from .._scope.base import Kept, Loan
 from .._sync.process import in_child
 from .claims import UNKNOWN, Abilities
-from .idle_owners import IdleOwners
+from .idle_owners import IdleOwners, Work
 from .parameters import PoolParameters
 
 T = TypeVar("T")
@@ -275,6 +275,7 @@ class Pooled(Content[T]):
         max_size: int,
         parameters: PoolParameters[T],
         founder: object,
+        working: Iterable[Work],
         *,
         auto_return: bool,
     ) -> None:
@@ -283,7 +284,7 @@ class Pooled(Content[T]):
         own = parameters.copy()
         own["closer"] = self._closer_of(own)
         self.pool = self._pool = during((None, founder, False), lambda: Pool(fun, max_size, **own))
-        core_of(self._pool).on_long_wait = IdleOwners(self._kept).look
+        core_of(self._pool).on_long_wait = IdleOwners(self._kept, working).look
         self._auto_return = auto_return
 
     @property

@@ -139,7 +139,14 @@ class Control(Generic[T]):
         elif bound is None:
             content = MadeForEach(fun, self._parameters, self._founder)
         else:
-            content = Pooled(fun, bound, self._parameters, self._founder, auto_return=self._auto_return)
+            content = Pooled(
+                fun,
+                bound,
+                self._parameters,
+                self._founder,
+                self._keeping.stretches,
+                auto_return=self._auto_return,
+            )
         self._knowledge.foresee(content)
         self._replace(content)
 

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from types import FrameType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from .._pool.core import Core
 from .._pool.racing import snapshot
@@ -13,12 +13,21 @@ from .._pool.rounds import Loan, loan_of
 from .._scope.base import Kept
 from .._sync.caller import runs
 from .._sync.native import GIL
-from .._sync.owner import frame_of, in_words
+from .._sync.owner import frame_of, in_words, is_owner
 
 T = TypeVar("T")
 
 LONG = 1.0
 """Seconds for which an object has to be kept: between two uses others have time for something else."""
+
+
+class Work(Protocol):
+    """A stretch of work, at whose end an owner gives back by itself: what it keeps until then is in use."""
+
+    @property
+    def flow(self) -> tuple[int, int] | None:
+        """Who is at it; ``None`` when it is over."""
+        ...
 
 
 class IdleOwners(Generic[T]):
@@ -28,8 +37,10 @@ class IdleOwners(Generic[T]):
     owners that are tasks: what those run is nowhere to be seen while they wait for something.
     """
 
-    def __init__(self, kept: Iterable[Kept[T]]) -> None:
-        self._kept = kept  # not the content, nor its pool: the pool's core refers to this
+    def __init__(self, kept: Iterable[Kept[T]], working: Iterable[Work]) -> None:
+        # Not the content, nor its pool: the pool's core refers to this.
+        self._kept = kept
+        self._working = working
         self._said = False
         self._next_look = -math.inf
 
@@ -54,7 +65,7 @@ class IdleOwners(Generic[T]):
         try:
             for entry in snapshot(core.ledger.using.values()):
                 loan, kept = loan_of(core.ledger, entry), keepers.get(id(entry.obj))
-                if loan is None or kept is None or now - loan.since < LONG or _uses(loan, kept, running):
+                if loan is None or kept is None or now - loan.since < LONG or self._uses(loan, kept, running):
                     return []
                 found.append((loan, kept))
         finally:
@@ -62,6 +73,15 @@ class IdleOwners(Generic[T]):
         # What is being created, checked or closed is not theirs. Without the lock: who takes a place at this moment is
         # not idle, and was not seen.
         return found if len(found) == len(core.ledger.places) else []
+
+    def _uses(self, loan: Loan[T], kept: Kept[T], running: Mapping[int, FrameType]) -> bool:
+        """Whether an owner may be using what it keeps."""
+        if kept.blocks or kept.code is None:
+            return True
+        if any(each.flow is not None and is_owner(loan.owner, each.flow) for each in self._working):
+            return True
+        frame = frame_of(loan.owner, running)
+        return frame is None or runs(frame, kept.code)
 
     @staticmethod
     def _tell(core: Core[T], idle: "list[tuple[Loan[T], Kept[T]]]", now: float) -> None:
@@ -72,8 +92,8 @@ class IdleOwners(Generic[T]):
             logging.WARNING,
             "%s: callers wait, and all objects (%d) are kept by owners that do not use them: what took them has "
             "returned. The longest is kept for %.3f s by %s, who took it%s. An owner gives back when it ends, and the "
-            "threads of most servers do not: give back after each request, with the ReturnMiddleware of "
-            "ProxyPatternPool.wsgi or control(…).ret(), or take it in a block, with control(…).obj(). See "
+            "threads of most servers do not: give back after each request with the ReturnMiddleware of "
+            "ProxyPatternPool.wsgi, after each job with @returning, or use blocks, with control(…).obj(). See "
             "docs/servers.md. This is said once",
             core.label,
             len(idle),
@@ -81,11 +101,3 @@ class IdleOwners(Generic[T]):
             in_words(loan.owner),
             what,
         )
-
-
-def _uses(loan: Loan[T], kept: Kept[T], running: Mapping[int, FrameType]) -> bool:
-    """Whether an owner may be using what it keeps."""
-    if kept.blocks or kept.code is None:
-        return True
-    frame = frame_of(loan.owner, running)
-    return frame is None or runs(frame, kept.code)

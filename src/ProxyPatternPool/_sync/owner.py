@@ -27,6 +27,14 @@ def in_words(owner: Owner | None) -> str:
         return "?"
 
 
+def is_owner(owner: Owner | None, flow: tuple[int, int]) -> bool:
+    """Whether an owner is a certain thread or greenlet, named as in the module ``flow``."""
+    thread, current = flow
+    if isinstance(owner, GreenletOwner):
+        return owner.ident == current
+    return isinstance(owner, ThreadOwner) and owner.ident == thread and not current
+
+
 def frame_of(owner: Owner | None, running: Mapping[int, FrameType]) -> FrameType | None:
     """Find the innermost frame of an owner, if that can be said; those ``running`` are of ``sys._current_frames``."""
     if isinstance(owner, GreenletOwner):
@@ -53,10 +61,15 @@ class ThreadOwner:
         # Not is_alive(): of a patched thread that switches greenlets, or raises.
         self._alive = sign_of_life()
 
+    @property
+    def ident(self) -> int:
+        """Its number, and nobody's once it is gone."""
+        thread = self._thread()
+        return (thread and thread.ident) or 0
+
     def frame(self, running: Mapping[int, FrameType]) -> FrameType | None:
         """Its innermost frame; ``None`` once it has ended."""
-        thread = self._thread()
-        return None if thread is None or thread.ident is None else running.get(thread.ident)
+        return running.get(self.ident)
 
     def __str__(self) -> str:
         thread = self._thread()
@@ -68,12 +81,12 @@ class ThreadOwner:
 class GreenletOwner:
     """A greenlet other than its thread's main one; of one that is gone only a name that it was given is remembered."""
 
-    __slots__ = ("_greenlet", "_id", "_kind", "_name")
+    __slots__ = ("_greenlet", "_kind", "_name", "ident")
 
     def __init__(self, current: "greenlet") -> None:
         self._greenlet = weakref.ref(current)
         self._kind = type(current)
-        self._id = id(current)
+        self.ident = id(current)
         # Not current.name, for which gevent makes up a name: that takes longer than all else here.
         self._name: str | None = current.__dict__.get("name")
 
@@ -86,7 +99,7 @@ class GreenletOwner:
         current = self._greenlet()
         if current is not None:
             self._name = getattr(current, "name", None)
-        name = self._name or f"{self._kind.__name__}-{self._id:#x}"
+        name = self._name or f"{self._kind.__name__}-{self.ident:#x}"
         return f"greenlet {name!r}" + ("" if current is not None and not current.dead else " (ended)")
 
 

@@ -19,7 +19,7 @@ class Listener(logging.Handler):
 
 
 logging.getLogger("ppp").addHandler(Listener())
-db: Token = proxy(fun=Token, scope=Scope(green.name), max_size=2, name="db")
+db: Token = proxy(fun=Token, scope=Scope[green.name.upper()], max_size=2, name="db")
 over: list[bool] = []
 
 

@@ -1,4 +1,4 @@
-"""ASGI applications, served by uvicorn: ``python -m tests.servers.scripts.asgi KIND FD SCOPE WAY TIMEOUT MEETING``.
+"""ASGI applications, served by uvicorn: ``python -m tests.servers.scripts.asgi KIND FD APPLICATION ORDER…``.
 
 KIND is ``fastapi`` or ``starlette``. ``/square/7`` is answered by a plain function, in a thread of the framework's;
 ``/async/7`` by a coroutine that has such a function called in a thread.
@@ -15,7 +15,8 @@ import sys
 import threading
 from typing import Any
 
-from ..application import LIFE, Application
+from ..application import LIFE, Application, ordered
+from ..transactions import Transactions
 
 uvicorn: Any = importlib.import_module("uvicorn")
 
@@ -66,9 +67,35 @@ def starlette(application: Application) -> Any:
     )
 
 
+def transactions(application: Transactions, kind: str) -> Any:
+    """A plain function for all paths."""
+    text = importlib.import_module("starlette.responses").PlainTextResponse
+
+    def respond(path: str) -> Any:
+        if path == "stop":
+            application.stopped.set()
+        code, answer = application.respond(f"/{path}")
+        return text(answer, code)
+
+    if kind == "fastapi":
+        app = importlib.import_module("fastapi").FastAPI()
+        app.get("/{path:path}")(respond)
+        return app
+    route = importlib.import_module("starlette.routing").Route
+
+    def endpoint(request: Any) -> Any:
+        return respond(request.path_params["path"])
+
+    return importlib.import_module("starlette.applications").Starlette(routes=[route("/{path:path}", endpoint)])
+
+
 def main(kind: str, fd: str, *order: str) -> None:
-    application = Application.ordered(*order)
-    app = fastapi(application) if kind == "fastapi" else starlette(application)
+    application = ordered(*order)
+    if isinstance(application, Transactions):
+        app = transactions(application, kind)
+    else:
+        assert isinstance(application, Application)
+        app = fastapi(application) if kind == "fastapi" else starlette(application)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
 
     def stop() -> None:
