@@ -213,14 +213,22 @@ class Lifecycle(Generic[T]):
         self._complain("%s: bad health, discarding %s: %s", self.describe(entry, logging.ERROR), why)
         return False
 
+    @staticmethod
+    def _end(closer: Callable[[T], object], entry: Entry[T]) -> object:
+        # No call in between at which anything could be thrown in: what is thrown in before has another close it.
+        entry.stage = Stage.CLOSED
+        return closer(entry.obj)
+
     def close(self, entry: Entry[T]) -> None:
         """Call the closer, once in the life of a retired entry."""
         if entry.stage is not Stage.RETIRED:
             return
-        entry.stage = Stage.CLOSED
-        if self._hooks.closer is not None:
+        closer = self._hooks.closer
+        if closer is None:
+            entry.stage = Stage.CLOSED
+        else:
             try:
-                refuse_awaitable("closer", self._hooks.closer(entry.obj))
+                refuse_awaitable("closer", during((self.site, entry.obj, False), self._end, closer, entry))
             except Exception as error:
                 self.tally.add("hook_errors")
                 if not self._lines.silent:

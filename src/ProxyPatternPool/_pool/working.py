@@ -80,7 +80,11 @@ def during(work: Work, step: Callable[[Unpack[Ts]], R], *args: Unpack[Ts]) -> R:
 
 
 def noted(site: Site, hooks: Hooks[T]) -> Hooks[T]:
-    """Make hooks of these whose calls are known; not of the factory, whose object must not be lost on its way."""
+    """Make hooks of these whose calls are known.
+
+    Not of the factory, whose object must not be lost on its way, nor of the closer, of whose call it is to be known for
+    sure whether it has begun: they are called by ``during``.
+    """
 
     def hook(call: Callable[[T], R] | None, *, creates: bool = False) -> Callable[[T], R] | None:
         if call is None:
@@ -104,7 +108,6 @@ def noted(site: Site, hooks: Hooks[T]) -> Hooks[T]:
         opener=hook(hooks.opener),
         getter=hook(hooks.getter),
         retter=hook(hooks.retter),
-        closer=hook(hooks.closer),
         health=hook(hooks.health),
         # What is created in these is not asked about in turn: there is an end.
         stats=hook(hooks.stats, creates=True),
