@@ -31,8 +31,13 @@ class HandMovedKeeper(HouseKeeper):
         self.deadlines: list[float] = []
         """The times at which a real house keeper would wake next, as pools said when last looked at."""
 
-    def watch(self, household: Household) -> None:
+    @property
+    def manned(self) -> bool:
+        return True
+
+    def watch(self, household: Household) -> bool:
         self.asked.append(weakref.ref(household))
+        return self.manned
 
     def knock(self, household: "weakref.ref[Household] | Household") -> None:
         self.asked.append(household)

@@ -298,6 +298,7 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
         def __enter__(self) -> None:
             lock.acquire()
             keeper._running = True
+            keeper._crew = 1
 
         def __exit__(self, *_: object) -> None:
             lock.release()
@@ -314,8 +315,8 @@ def test_without_a_thread(real: HouseKeeper, monkeypatch: pytest.MonkeyPatch, wo
         patch.setattr(daemons, "start_thread", refuse)
         pool = Pool(works.make, min_size=2)
         pool.discard(pool.get())
-    assert pool.stats()["nobjs"] == 1
-    assert not real._running
+        assert pool.stats()["nobjs"] == 1
+        assert not real._running
     pool.get()
     pool.get()
     eventually(lambda: pool.stats()["nobjs"] == 2)

@@ -9,8 +9,10 @@ import logging
 import math
 import random
 import weakref
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Generic, TypeVar
@@ -34,6 +36,7 @@ from .lifecycle import Lifecycle
 from .log_lines import LogLines
 from .racing import remove, snapshot
 from .rounds import Rounds
+from .shelves import NEVER
 from .stats import Faults, Tally
 from .text import keepsake, shown
 
@@ -43,6 +46,8 @@ R = TypeVar("R")
 
 _ids = itertools.count(1)
 
+TURN = 0.1
+"""Seconds that who waits sleeps at a time while there is no house keeper."""
 FAULTS = 16
 """Kinds of errors that are remembered."""
 
@@ -157,7 +162,25 @@ class Core(Household, Generic[T]):
 
     def look_after(self) -> None:
         """Have the house keeper look at what is to be watched now."""
-        self._keeper.watch(self)
+        ledger = self.ledger
+        unkept = not self._keeper.watch(self)
+        if unkept:
+            # Without the lock: if somebody writes another time at this moment, loans are quick until the next look.
+            ledger.unkept = True
+            ledger.quick_gets_until = NEVER
+        elif ledger.unkept:
+            ledger.unkept = False
+            with suppress(Reentered):  # then loans are not quick until the next step
+                self.locked(ledger.nudge, self.clock())
+
+    @abstractmethod
+    def help_out(self, *, lines: bool = False, home: bool = False) -> bool:
+        """Do the house keeper's work, if he is missing and cannot be had; say whether he is still missing.
+
+        For callers who have nothing of the pool in their hands and are in no finalizer: hooks are called. Lines are
+        said, if asked for, by a caller who is not in the queue: a handler that borrows would wait behind him.
+        """
+        ...
 
     def move_in(self) -> None:
         """Make the current thread's hub, if it has one, the home of a pool that has none.
@@ -311,6 +334,8 @@ class Core(Household, Generic[T]):
         self.locked(lambda: self._onlookers.append(bed))
         try:
             while not (so := done()) and (left := deadline - self.clock()) > 0:
+                if self.help_out(home=True):
+                    left = min(left, TURN)
                 bed.sleep(None if left == math.inf else left)
             return so
         finally:

@@ -48,6 +48,8 @@ LONGEST = 3600.0
 """Seconds after which the scheduling thread looks up from an agenda with nothing due."""
 RETRY = 1.0
 """Seconds until a pool whose house keeping failed is looked at again."""
+MOST_UNREAD = 1000
+"""Pools that have asked to be looked at, some of them several times, while no thread can be started."""
 EXIT_TIME = 2.0
 """Seconds that the interpreter's exit waits for closers, all pools together."""
 
@@ -72,6 +74,7 @@ class HouseKeeper:
         if self.ending:  # a child of the exit itself, which comes to no other
             self._daemons.end(0.0)
         self._running = False
+        self._told = False  # that no thread can be started
         self._vigils: weakref.WeakKeyDictionary[Household, Vigil] = weakref.WeakKeyDictionary()
         self._done = 0  # jobs that crew threads have done
         self._done_before = -1  # the same when a thread was last added, or not, for chores that had to wait
@@ -95,16 +98,43 @@ class HouseKeeper:
         """Keep a pool no longer: it has nothing left to close."""
         self._remembered.pop(id(household), None)
 
-    def watch(self, household: Household) -> None:
-        """Look after a pool from now on; starts the thread if need be."""
+    @property
+    def manned(self) -> bool:
+        """Whether there are the threads that it takes, the one that knows when and one that does it."""
+        return self._running and self._crew > 0
+
+    def watch(self, household: Household) -> bool:
+        """Look after a pool from now on; starts threads if need be. Say whether they are there."""
         notice()  # else a thread that is the parent's would be taken for ours
-        if not self._running:
+        if not self.manned:
             with self._lock:
                 if not self._running:
                     self._running = self._daemons.start("ppp-housekeeper", self._run)
-                    # One of the crew, too: at exit, when no more can be had, a closer may hang and not be the last.
+                # One of the crew, too: at exit, when no more can be had, a closer may hang and not be the last.
+                if not self._crew:
                     self._crew += self._start_one_of_the_crew()
         self._inbox.put(weakref.ref(household))
+        manned = self.manned
+        if not manned:
+            self._do_without(household)
+        self._told = not manned
+        return manned
+
+    def _do_without(self, household: Household) -> None:
+        """Note that no thread can be started."""
+        if not self._told and not self.ending:
+            self._told = True  # first: to say it asks for a thread, too
+            line = "%s: no thread can be started: until one can, house keeping is done by those who borrow"
+            household.say(logging.WARNING, line, repr(household))
+        if self._inbox.qsize() >= MOST_UNREAD:
+            # Nobody reads them: all are taken out, and each is put back once.
+            messages: dict[tuple[int, bool], weakref.ref[Household] | Household | None] = {}
+            while (message := _get(self._inbox)) is not None:
+                asking = message() if isinstance(message, weakref.ref) else message
+                if asking is not None:
+                    messages[id(asking), asking is message] = message
+            for message in messages.values():
+                self._inbox.put(message)
 
     def knock(self, household: "weakref.ref[Household] | Household") -> None:
         """Have a pool looked at now; from anywhere, finalizers included. A strong reference keeps it until then."""
@@ -314,6 +344,14 @@ def _pop(items: "deque[Item]") -> "Item | None":
     try:
         return items.popleft()
     except IndexError:
+        return None
+
+
+def _get(messages: "SimpleQueue[Item]") -> "Item | None":
+    """The next message of a queue, if there is one."""
+    try:
+        return messages.get_nowait()
+    except Empty:
         return None
 
 

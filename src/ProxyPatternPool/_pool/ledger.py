@@ -46,6 +46,8 @@ class Ledger(Shelves[T]):
         self.places: Places[T] = Places(config, mailbox, careful=careful)
         self.backoff = Backoff(config.backoff)
         self.closed = False
+        self.unkept = False
+        """Whether there is no house keeper: then no loan is quick, so that borrowers find out when there can be one."""
         self.ntimeouts = self.nrefused = 0
         self.wait_time = self.max_wait = 0.0
         self.nwaits = 0  # that have ended
@@ -206,6 +208,8 @@ class Ledger(Shelves[T]):
     def _weigh(self) -> None:
         end = NEVER if self.places.unsettled and not self.places.settle() else self.places.next_end
         self.be_quick_until(end, returns=not self.closed and not self.waiters.queue)
+        if self.unkept:
+            self.quick_gets_until = NEVER
 
     def begin_life(self, entry: Entry[T], now: float, chance: float) -> None:
         """Draw the lifetime of a new entry, if there is a limit."""

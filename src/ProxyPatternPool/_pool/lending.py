@@ -14,6 +14,7 @@ from .._sync.owner import in_words
 from .._sync.process import notice, refresh, this_process
 from .._sync.sleeper import sleeper
 from .config import seconds
+from .core import TURN
 from .entry import CREATING, Entry, Receipt
 from .ledger import Closed
 from .racing import snapshot
@@ -44,6 +45,8 @@ class Lending(Returning[T]):
         """Lend an entry to the caller."""
         if timeout is not None:
             timeout = seconds("timeout", timeout)
+        if self.ledger.unkept:
+            self.help_out(lines=True)
         start = self.clock()
         try:
             owner = this_process.here.owner
@@ -93,6 +96,8 @@ class Lending(Returning[T]):
             self.look_after()
         own = work_at(self.lifecycle.site)  # a hook of this pool may have what is idle, and could only wait for itself
         vain = own is not None and timeout != 0
+        if own is None:
+            self.help_out(lines=True)
         bed = None if timeout == 0 or own is not None else sleeper(self._knock)
         waiter: Waiter[T] = Waiter(this_process.here.owner, receipt, bed)
         try:
@@ -151,6 +156,8 @@ class Lending(Returning[T]):
                 raise self._timed_out(waiter, deadline - start)
             # The end of a back-off wakes nobody: whoever has looked before it, at `now`, comes again by himself.
             left = min(left, self.ledger.backoff.left_to_sleep(now), next_look - now)
+            if self.help_out():
+                left = min(left, TURN)
             if waiter.hub is None and not self._told_of_loop and loop_is_running():
                 self._tell_of_loop(deadline - start)
             waiter.sleeper.sleep(None if left == math.inf else left)

@@ -100,7 +100,7 @@ def _read(core: Upkeep[T]) -> _Books[T]:
 
 def report(core: Upkeep[T]) -> PoolStats:
     """Take a snapshot of a pool."""
-    if core.sweep():
+    if core.sweep() or core.ledger.unkept:
         core.look_after()
     config, tally = core.config, core.tally
     books = core.locked(_read, core)

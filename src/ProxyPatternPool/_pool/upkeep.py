@@ -205,6 +205,19 @@ class Upkeep(Lending[T]):
             return
         self.finish(entry)
 
+    def help_out(self, *, lines: bool = False, home: bool = False) -> bool:
+        if not self.kept or self._keeper.manned or self.lines.silent:
+            return False
+        self.look_after()
+        if self._keeper.manned:
+            return False
+        self.attend()
+        # What is thrown into this thread meanwhile is meant for its caller.
+        self._run_chores(home=home and (self.home is None or self.home.here()))
+        if lines:
+            self.say_lines()
+        return True
+
     # Chores: outside the lock, in a crew thread, in a greenlet of the pool's hub, or in the caller of housekeep(). ----
 
     def run_chores(self, *, common: bool = True, home: bool = True) -> None:
@@ -335,7 +348,7 @@ class Upkeep(Lending[T]):
 
     def finish_elsewhere(self, entry: Entry[T]) -> None:
         # Not where nobody would come, or perhaps not for long: a hub does not turn while others wait for it.
-        if self.kept and (self.home is None or self.home.here()):
+        if self.kept and self._keeper.manned and (self.home is None or self.home.here()):
             super().finish_elsewhere(entry)
         else:
             self.finish(entry)

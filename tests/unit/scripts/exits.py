@@ -269,6 +269,7 @@ def no_more_threads() -> None:
         return False
 
     setattr(daemons, "start_thread", refuse)  # noqa: B010  # checkers refuse a plain assignment
+    logging.getLogger("ppp").setLevel(logging.ERROR)  # that there is none is a warning
     kept.append(Pool(Thing, min_size=2, closer=close))
 
 
