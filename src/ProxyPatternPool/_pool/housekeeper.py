@@ -9,7 +9,6 @@ Chores of a hub are of two kinds. What can be done anywhere is done by the crew 
 creations are not: a connection of a hub fails in a native thread, and one made there fails in the hub. They wait.
 """
 
-import atexit
 import itertools
 import logging
 import weakref
@@ -20,7 +19,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from .._sync.agenda import Agenda
-from .._sync.daemons import Daemons
+from .._sync.daemons import Daemons, at_exit
 from .._sync.jobs import Jobs
 from .._sync.native import Empty, SimpleQueue, monotonic, new_rlock
 from .._sync.process import in_child, notice
@@ -173,7 +172,7 @@ class HouseKeeper:
         """Wait for pools that ask to be looked at: each once, however often it asked."""
         asked: dict[int, Household] = {}
         try:
-            message = self._inbox.get(timeout=wait)
+            message = self._inbox.get(True, wait)  # see Daemons.end
             while not self.ending:
                 household = message() if isinstance(message, weakref.ref) else message
                 if household is not None:
@@ -258,7 +257,7 @@ class HouseKeeper:
             with self._lock:
                 self._free += 1
             try:
-                job: Job | Jobs | None = jobs.get(timeout=IDLE)
+                job: Job | Jobs | None = jobs.get(True, IDLE)
             except Empty:
                 job = None
             with self._lock:
@@ -269,7 +268,8 @@ class HouseKeeper:
                     return
             if isinstance(job, Jobs):
                 job.run()
-            elif job is not None:
+                return  # nothing comes after the exit's, and it may be that the interpreter waits for this thread
+            if job is not None:
                 job.run()
                 with self._lock:
                     self._helping.setdefault(job.household, Counter())[job.home] -= 1
@@ -357,4 +357,4 @@ def _get(messages: "SimpleQueue[Item]") -> "Item | None":
 
 KEEPER = HouseKeeper()
 in_child(KEEPER.after_fork)
-atexit.register(KEEPER.exit)
+at_exit(KEEPER.exit)

@@ -1,9 +1,11 @@
 """Daemon threads that the interpreter may leave behind at its exit."""
 
+import atexit
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from . import native
 from .native import Empty, SimpleQueue, ThreadLocal, monotonic, start_thread
 
 
@@ -67,4 +69,15 @@ class Daemons:
         self._ended = True
         for born in list(self._unborn):
             with suppress(Empty):
-                born.get(timeout=max(0.0, until - monotonic()))
+                # By position: in 3.12, by name in an interpreter of its own, it would be the end of the process later.
+                born.get(True, max(0.0, until - monotonic()))
+
+
+def at_exit(end: Callable[[], None]) -> None:
+    """Have something called at the interpreter's end, which sees to it that all threads end."""
+    if native.MAIN_INTERPRETER:
+        atexit.register(end)
+    else:
+        # There is no public way to be called before the interpreter waits for its threads, which comes before what is
+        # registered with atexit; concurrent.futures has this one, too.
+        vars(threading)["_register_atexit"](end)

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import threading
 import time
 import weakref
 from _queue import Empty, SimpleQueue  # in C, never patched; its put() may be called from finalizers
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 __all__ = [
     "GIL",
+    "MAIN_INTERPRETER",
     "Empty",
     "Lock",
     "SimpleQueue",
@@ -72,6 +74,21 @@ GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether one bytecode of one thread runs at a time, which the lock-free steps of the ledger rely on."""
 
 
+def _is_main_interpreter() -> bool:
+    known: Callable[[], bool] | None = getattr(importlib.import_module("_thread"), "_is_main_interpreter", None)
+    if known is not None:  # 3.13+
+        return known()
+    try:
+        interpreters: Any = importlib.import_module("_xxsubinterpreters")
+    except ImportError:  # an interpreter built without it
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())
+
+
+MAIN_INTERPRETER: bool = _is_main_interpreter()
+"""Whether threads may be left behind at the interpreter's end. With another's the whole process ends."""
+
+
 class _Sign:
     """Lives as long as its thread."""
 
@@ -95,9 +112,15 @@ def sign_of_life(ended: Callable[[], object] | None = None) -> "weakref.ref[_Sig
 
 
 def start_thread(run: Callable[[], None]) -> bool:
-    """Start a native daemon thread, without a ``Thread`` object; say whether it could be."""
+    """Start a native daemon thread, without a ``Thread`` object; say whether it could be.
+
+    Not a daemon where this is not the main interpreter, whose end then waits for it: see ``at_exit``.
+    """
     try:
-        _start_new_thread(run, ())
+        if MAIN_INTERPRETER:
+            _start_new_thread(run, ())
+        else:
+            threading.Thread(target=run).start()
     except RuntimeError:  # the interpreter is ending (3.12+), or the system has no more threads
         return False
     return True
