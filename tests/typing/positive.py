@@ -682,6 +682,20 @@ def a_content_comes_later() -> None:
     db.number = 5
 
 
+class Cache:
+    """Has a method of the name that sets a ``Proxy``."""
+
+    def set(self, key: str, value: int = 0) -> bool:
+        return len(key) > value
+
+
+def a_set_of_its_own_is_the_objects() -> None:
+    assert_type(proxy(Cache()).set("key"), bool)
+    later: Cache = proxy()
+    control(later).set_obj(Cache())
+    assert_type(later.set("key", value=5), bool)
+
+
 def a_proxy_goes_where_its_object_goes(connection: Connection = db) -> None:
     connections: list[Connection] = [db, connection]
     assert all(isinstance(each, Connection) for each in connections)

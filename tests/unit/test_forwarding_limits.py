@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass, replace
 from decimal import Decimal
 from types import new_class
 from typing import Any
@@ -60,6 +60,12 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[A
     "a method of the class": (lambda: [1], lambda p: append(p, 1), lambda p: p.append(1)),
     "a heap": (lambda: [1], lambda p: heapq.heappush(p, 1), lambda p: heapq.heappush(control(p).get(), 1)),
     "a data class": (Point, asdict, lambda p: asdict(control(p).get())),
+    "a data class, replaced": (Point, lambda p: replace(p, x=3), lambda p: replace(control(p).get(), x=3)),
+    "json, with a default": (
+        lambda: {"a": [1]},
+        json.dumps,
+        lambda p: json.dumps(p, default=lambda each: control(each).get()),
+    ),
     "an abstract class": (lambda: list, lambda p: issubclass(p, Sized), lambda p: issubclass(control(p).get(), Sized)),
     "made dynamically": (lambda: Thing, lambda p: new_class("X", (p,)).__bases__, lambda p: derived(p).__bases__),
 }
@@ -74,6 +80,15 @@ def test_what_cannot_work(case: str) -> None:
     with pytest.raises((TypeError, LookupError, sqlite3.Error, DeprecationWarning)):
         use(front)
     assert instead(front) == expected
+
+
+def test_data_classes() -> None:
+    """What looks at the class sees the proxy's; the fields are found."""
+    front = front_of(Point(4))
+    assert fields(front) == fields(Point)
+    assert not is_dataclass(front)
+    assert is_dataclass(control(front).get())
+    assert front.x == 4
 
 
 def test_a_connection_where_c_wants_one() -> None:

@@ -264,6 +264,24 @@ def test_what_is_known_is_forwarded() -> None:
         assert front.__array_interface__ == {"version": 3}
 
 
+def test_objects_that_are_there_are_looked_at() -> None:
+    """By those, too, who would get none made for them, and as the first who come."""
+
+    class Member(Enum):
+        FIVE = late(5)
+        ALSO = late(5)  # noqa: PIE796
+
+    assert list(Member) == [Member.FIVE]
+    assert len(inspect.getmembers(late(Document()), inspect.ismethod)) > 1
+    assert inspect.signature(late(make)) == inspect.signature(make)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="looks at the class alone, and past what is forwarded")
+def test_protocols_of_data_of_objects_that_are_there() -> None:
+    assert isinstance(late(Document()), Titled)
+    assert not isinstance(late(5), Titled)
+
+
 def test_each_owner_is_asked_apart(keeper: HandMovedKeeper) -> None:
     """Others have objects; an owner that has none shows none, and none is taken from the pool for it."""
     before = Document.made

@@ -144,6 +144,8 @@ class Claims:
         self.proxy_class = proxy_class
         self._methods = methods
         self.now = now
+        self.first = None if now is UNKNOWN else now
+        """What the object has that the class was made for, until that is noted: it is not looked at twice."""
 
     def become(self, wanted: Abilities) -> None:
         """Have the class claim this; with the lock held. It may be done again if it was interrupted."""
@@ -164,5 +166,6 @@ class Claims:
 
 def namespace(methods: Mapping[str, Callable[..., Any]], wanted: Abilities) -> dict[str, Any]:
     """What a class has of these methods."""
-    denied = dict.fromkeys(name for name in methods if name in wanted.denied or name == "__hash__")  # else inherited
-    return {**denied, **{name: method for name, method in methods.items() if name in wanted.has}}
+    made: dict[str, Any] = {name: None for name in (*wanted.denied, "__hash__") if name in methods}  # else inherited
+    made.update([(name, methods[name]) for name in wanted.has if name in methods])
+    return made

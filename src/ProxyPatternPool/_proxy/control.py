@@ -116,7 +116,7 @@ class Control(Generic[T]):
         if type(obj) is self._proxy_class:
             raise ProxyException("obj must not be the proxy itself")
         content = Given(obj)
-        self._knowledge.learn(content, obj)
+        self._knowledge.note(content, obj)
         self._replace(content)
         self._look_for_hidden(content, obj)
 

@@ -109,7 +109,6 @@ def forwarding_class(
     # A set that grows by single calls, and that a subclass alone adds to: whose __init__ runs, or that is not set yet.
     own_names = {*OWN, *own}
     get_own, set_own, delete_own = object.__getattribute__, object.__setattr__, object.__delattr__
-    has_room = base.__dictoffset__ != 0
 
     def bind(new: Slot[Any]) -> None:
         nonlocal slot
@@ -168,13 +167,15 @@ def forwarding_class(
     def set_(self: Any, name: str, value: Any) -> None:
         if name in own_names:
             set_own(self, name, value)
-        elif name == "__orig_class__":  # typing's note on what Proxy[T](…) has made
-            pass
-        elif has_room and (begun or not is_set()):
+        elif name != "__orig_class__":  # typing's note on what Proxy[T](…) has made
+            setattr(current(), name, value)
+
+    def set_of_subclass(self: Any, name: str, value: Any) -> None:
+        if (begun or not is_set()) and name not in own_names and name != "__orig_class__":
             set_own(self, name, value)
             own_names.add(name)
         else:
-            setattr(current(), name, value)
+            set_(self, name, value)
 
     def delete(self: Any, name: str) -> None:
         if name not in own_names:
@@ -247,15 +248,19 @@ def forwarding_class(
     def truth(_: Any) -> bool:
         return is_set() and bool(current())
 
-    always: dict[str, Callable[..., Any]] = {
+    # A subclass has room for attributes of its own, unless it has slots.
+    setter = set_of_subclass if base.__dictoffset__ else set_
+    always: dict[str, Any] = {
         "__getattribute__": get,
-        "__setattr__": set_,
+        "__setattr__": setter,
         "__bool__": truth,
         "__eq__": equal,
         "__ne__": unequal,
     }
-    methods = {name: quick.get(name, method) for name, method in SPECIAL.items() if name not in theirs}
-    attributes: dict[str, Any] = {name: method for name, method in always.items() if name not in theirs}
+    methods, attributes = {**SPECIAL, **quick}, {**always}
+    for name in theirs:
+        methods.pop(name, None)
+        attributes.pop(name, None)
     if "__eq__" in attributes and "__hash__" in theirs:
         attributes["__hash__"] = base.__hash__  # which a class with an __eq__ would lose
     attributes |= {
@@ -264,7 +269,7 @@ def forwarding_class(
         "__doc__": base.__doc__,
         "__module__": base.__module__,
         "__qualname__": base.__qualname__,
-        WAY: Way(current, is_set, get, set_, delete, names, text, finish),
+        WAY: Way(current, is_set, get, setter, delete, names, text, finish),
     }
     overridden = frozenset(SPECIAL.keys() & theirs)
     bases = (Made, base, _made_above(overridden)) if overridden else (Made, base)

@@ -37,27 +37,32 @@ class Knowledge(Generic[T]):
     # What objects have. ------------------------------------------------------------------------------
 
     def learn(self, content: Content[T], obj: T) -> None:
-        """Have the proxy's class claim what an object has."""
+        """Have the proxy's class claim what an object has that an owner gets."""
+        self.note(content, obj)
+        if content.abilities is not self._claims.now:
+            self.claim()
+
+    def note(self, content: Content[T], obj: T) -> None:
+        """Note what an object has, for a content that is perhaps not in force yet."""
         kind = type(obj)
         if kind not in content.kinds:
-            self._note(content, abilities_of(obj))
+            first, self._claims.first = self._claims.first, None
+            self._add(content, first or abilities_of(obj))
             match_as(self._claims.proxy_class, kind)
             if kind is not GeneratorType:  # some can be awaited
                 content.kinds.add(kind)
-        if content.abilities is not self._claims.now:
-            self.claim()
 
     def foresee(self, content: Content[T]) -> None:
         """The same before there is an owner, if the objects exist already, or their class is known."""
         kind, objects = content.foreseen()
         if kind is not None:
             content.kind = kind
-            self._note(content, abilities_of_class(kind))
+            self._add(content, abilities_of_class(kind))
         for obj in objects:
             content.kind = type(obj)
-            self._note(content, abilities_of(obj))
+            self._add(content, abilities_of(obj))
 
-    def _note(self, content: Content[T], abilities: Abilities) -> None:
+    def _add(self, content: Content[T], abilities: Abilities) -> None:
         with changing():
             known = content.abilities
             content.abilities = abilities if known is UNKNOWN else known.united(abilities)
@@ -82,7 +87,7 @@ class Knowledge(Generic[T]):
         """
         if is_patcher():
             raise AttributeError("this proxy has no object for those who patch locks")
-        if is_looking():
+        if self._is_looked_at():
             raise Lacking(self._no_object())
         return self._get()
 
@@ -93,7 +98,11 @@ class Knowledge(Generic[T]):
 
     def equals_only_itself(self) -> bool:
         """Whether the proxy is not set, or asked by who only looks: to compare things is not to use them."""
-        return isinstance(self._contents[-1], Nothing) or is_looking()
+        return isinstance(self._contents[-1], Nothing) or self._is_looked_at()
+
+    def _is_looked_at(self) -> bool:
+        """Whether somebody only looks, and there is nothing to be seen."""
+        return is_looking() and not self.peek()
 
     def peek(self) -> tuple[()] | tuple[T]:
         """Get the object if it is at hand: none is taken, or made."""
