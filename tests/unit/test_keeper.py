@@ -510,7 +510,7 @@ def test_a_job_that_comes_as_its_thread_goes(real: HouseKeeper) -> None:
         def __init__(self) -> None:
             self.waits = 0
 
-        def get(self, timeout: float) -> housekeeper.Job:
+        def get(self, block: bool, timeout: float) -> housekeeper.Job:
             self.waits += 1
             if self.waits in (1, 3):
                 raise Empty

@@ -268,7 +268,10 @@ class HouseKeeper:
                     return
             if isinstance(job, Jobs):
                 job.run()
-                return  # nothing comes after the exit's, and it may be that the interpreter waits for this thread
+                # Nothing comes after the exit's, and it may be that the interpreter waits for this thread.
+                with self._lock:
+                    self._crew -= 1
+                return
             if job is not None:
                 job.run()
                 with self._lock:
