@@ -174,12 +174,13 @@ class Block(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         origin, slot, kept = self._origin, self._slot, self._kept
-        self._origin = self._slot = self._kept = None
         if origin is None or slot is None:
             return
-        home = (kept is not None and slot.get() is kept) or slot.owner() == origin.owner
         if kept is not None:
             kept.blocks.remove(origin)
+        self._origin = self._slot = self._kept = None
+        home = (kept is not None and slot.get() is kept) or slot.owner() == origin.owner
+        if kept is not None:
             if not home and not kept.alone:
                 self._keeping.tell_of_another_end(origin)
             end_of_block(slot, kept)
@@ -188,6 +189,12 @@ class Block(Generic[T]):
         if last is not None:  # another: inside the block this one was given back, or became unusable
             last.taken = True
             self._keeping.end(last)
+
+    def __del__(self) -> None:
+        # Dropped while it is open, or interrupted when it had hardly begun to end: others give back what it used.
+        kept, origin = getattr(self, "_kept", None), getattr(self, "_origin", None)
+        if kept is not None and origin in kept.blocks:
+            kept.blocks.remove(origin)
 
 
 class Stretch(Generic[T]):
