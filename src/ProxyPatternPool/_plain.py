@@ -105,6 +105,6 @@ def _what_to_await(result: object) -> str | None:
         return "a coroutine"
     if kind is AsyncGeneratorType:
         return "an async generator"
-    if not hasattr(kind, "__await__") or hasattr(kind, "_way"):  # a proxy's class has it whatever its object is
+    if not hasattr(kind, "__await__"):
         return None
     return None if _in_class(result, "__await__") is None else f"an awaitable {kind.__name__}"

@@ -234,6 +234,7 @@ RESULTS: dict[str, tuple[Callable[[object], object], str]] = {
     "async generator": (lambda thing: one_by_one(thing), "an async generator"),
     "future": (future, "an awaitable _?Future"),
     "own class": (lambda thing: Later(), "an awaitable Later"),
+    "proxy of one": (lambda thing: proxy(Later()), "an awaitable Proxy"),
 }
 
 
