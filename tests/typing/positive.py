@@ -789,7 +789,7 @@ def decorated_jobs_keep_their_signatures() -> None:
     assert_type(first_of([3]), int)
     assert_type(first_of(["three"]), str)
     assert_type(returning(tasks)(len)("three"), int)
-    assert_type(returning(tasks)(lambda: 3)(), int)
+    assert_type(returning(tasks)(lambda: str(3))(), str)
     callback: Callable[[int], list[str]] = job
     callback(1)
 

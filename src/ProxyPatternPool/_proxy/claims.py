@@ -143,8 +143,8 @@ class Claims:
     def __init__(self, proxy_class: type[object], methods: Mapping[str, Callable[..., Any]], now: Abilities) -> None:
         self.proxy_class = proxy_class
         self._methods = methods
-        self.now = now
-        self.first = None if now is UNKNOWN else now
+        self.now: Abilities = now
+        self.first: Abilities | None = None if now is UNKNOWN else now
         """What the object has that the class was made for, until that is noted: it is not looked at twice."""
 
     def become(self, wanted: Abilities) -> None:

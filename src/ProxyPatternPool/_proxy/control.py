@@ -354,7 +354,7 @@ _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave 
 
 def knowledge_of(control: Control[T]) -> Knowledge[T]:
     """Find what is known of the objects of a proxy."""
-    return control._knowledge  # pyright: ignore[reportPrivateUsage]  # it is this module's
+    return _inside(control)[3]
 
 
 def pool_name_of(control: Control[T]) -> str | None:
@@ -378,9 +378,9 @@ def stretch_of(control: Control[T]) -> Stretch[T]:
     return Stretch(_inside(control)[2])
 
 
-def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T], Keeping[T]]:
+def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T], Keeping[T], Knowledge[T]]:
     c = control
-    return c._contents[-1], c._parameters, c._keeping  # pyright: ignore[reportPrivateUsage]  # it is this module's
+    return c._contents[-1], c._parameters, c._keeping, c._knowledge  # pyright: ignore[reportPrivateUsage]  # this module's
 
 
 def _name(scope: "Scope | ScopeStrategy[Any]") -> str:

@@ -3,7 +3,7 @@
 import logging
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
@@ -16,6 +16,9 @@ from .._sync.native import GIL
 from .._sync.owner import frame_of, in_words, is_owner
 
 T = TypeVar("T")
+
+_frames: Callable[[], dict[int, FrameType]] = vars(sys)["_current_frames"]
+"""Documented, in spite of its name."""
 
 LONG = 1.0
 """Seconds for which an object has to be kept: between two uses others have time for something else."""
@@ -61,7 +64,7 @@ class IdleOwners(Generic[T]):
         found: list[tuple[Loan[T], Kept[T]]] = []
         objects = ((getattr(kept, "obj", kept), kept) for kept in self._kept)
         keepers = {id(obj): kept for obj, kept in objects if obj is not kept}
-        running = sys._current_frames()  # pyright: ignore[reportPrivateUsage]  # documented, in spite of its name
+        running = _frames()
         try:
             for entry in snapshot(core.ledger.using.values()):
                 loan, kept = loan_of(core.ledger, entry), keepers.get(id(entry.obj))
