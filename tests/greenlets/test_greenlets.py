@@ -87,6 +87,13 @@ def test_hooks_run_in_the_hub(hub: str, mode: str) -> None:
 
 @both_hubs
 @both_modes
+def test_a_finalizer_that_switches(hub: str, mode: str) -> None:
+    """Who comes to the pool while a finalizer within another greenlet's step has switched waits for the step."""
+    assert run_script(hub, mode, "switching_finalizer") == ["others wait, and only the finalizer is refused"]
+
+
+@both_hubs
+@both_modes
 def test_house_keeping_moves_into_the_hub(hub: str, mode: str) -> None:
     """A pool made at import, before there is a hub, is looked after in the hub whose greenlets use it later."""
     assert run_script(hub, mode, "lazy_hub") == ["at home in the hub that uses it"]

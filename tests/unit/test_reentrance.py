@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed, PoolException
+from ProxyPatternPool._pool import core
+from ProxyPatternPool._sync.native import get_ident
 
 from .clock import HandMovedKeeper
-from .helpers import Thing, Works, said
+from .helpers import Caller, Thing, Works, said
 
 
 def in_the_middle(pool: Pool[Thing], run: Callable[[], object]) -> None:
@@ -98,3 +100,43 @@ def test_what_is_not_lent_here(keeper: HandMovedKeeper, works: Works, caplog: py
     in_the_middle(pool, lambda: pool.ret(Thing(7)))
     (line,) = said(caplog)
     assert line.startswith("pool 'db': not lent here")
+
+
+def test_another_greenlet_is_waited_for(keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes while another greenlet of his thread is within a step lets it go on, and is served then."""
+    pool = Pool(works.make, 1, closer=works.close)
+    looks: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        looks.append(seconds)
+        if len(looks) == 3:
+            pool._core._holder = 0  # the other comes to the end of its step
+        return True
+
+    monkeypatch.setattr(core, "pause", pause)
+    pool._core._holder = get_ident()  # of the thread, in which this is another greenlet
+    assert not pool._core.within_step()
+    assert pool.stats()["nobjs"] == 1
+    assert looks == [core.BREATH] * 3
+
+
+def test_a_thread_without_greenlets_waits_for_none(keeper: HandMovedKeeper, works: Works) -> None:
+    """Where nobody else of the thread could go on there is an error instead of silence for ever."""
+    pool = Pool(works.make, 1, closer=works.close)
+    pool._core._holder = 1
+
+    def come() -> None:
+        pool._core._holder = get_ident()
+        pool.stats()
+
+    with pytest.raises(PoolException, match="in the middle of its own work"):
+        Caller(come).result()
+    pool._core._holder = 0
+
+
+def test_only_the_own_step_counts(keeper: HandMovedKeeper, works: Works) -> None:
+    """A step of another pool is no reason to refuse anything."""
+    pool, other = Pool(works.make, 1), Pool(works.make, 1)
+    found: list[bool] = []
+    in_the_middle(pool, lambda: found.extend([pool._core.within_step(), other._core.within_step()]))
+    assert found == [True, False]

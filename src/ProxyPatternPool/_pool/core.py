@@ -8,6 +8,7 @@ import itertools
 import logging
 import math
 import random
+import sys
 import weakref
 from abc import abstractmethod
 from collections import deque
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from types import CodeType
 from typing import Generic, TypeVar
 
 from typing_extensions import TypeVarTuple, Unpack
@@ -24,7 +26,7 @@ from .._hooks import Hooks
 from .._observe import PoolObserverOrNone
 from .._sync.native import allocate_lock, get_ident
 from .._sync.process import notice, watch_for_forks
-from .._sync.sleeper import Home, Sleeper, home, nothing, sleeper
+from .._sync.sleeper import Home, Sleeper, home, nothing, pause, sleeper
 from .._sync.uwsgi_hook import hook_into_uwsgi
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
@@ -46,6 +48,8 @@ R = TypeVar("R")
 
 _ids = itertools.count(1)
 
+BREATH = 0.001
+"""Seconds between two looks whether another greenlet of the same thread has finished its step."""
 TURN = 0.1
 """Seconds that who waits sleeps at a time while there is no house keeper."""
 FAULTS = 16
@@ -144,12 +148,12 @@ class Core(Household, Generic[T]):
         thread in the middle of the step, nobody sleeps on for it: everyone looks.
 
         Raises:
-            Reentered: this thread is within a step already. The step allocates, so the collector may run in it, and
-                signal handlers: a user's finalizer or handler that comes here would wait for itself for ever.
+            Reentered: this thread or greenlet is within a step already. The step allocates, so the collector may run in
+                it, and signal handlers: a user's finalizer or handler that comes here would wait for itself for ever.
         """
         me = get_ident()
         if self._holder == me:
-            raise Reentered(f"{self.label} is called by a finalizer or signal handler in the middle of its own work")
+            self._let_others_finish(me)
         with self.lock:
             self._holder = me
             try:
@@ -159,6 +163,32 @@ class Core(Household, Generic[T]):
                 raise
             finally:
                 self._holder = 0
+
+    def _let_others_finish(self, me: int) -> None:
+        """Wait for another greenlet of this thread in the middle of a step: a finalizer that ran in it has switched.
+
+        The lock is a native one, for which a greenlet would wait with its whole thread, and so with that other.
+        """
+        if not self.within_step(here=2):
+            while self._holder == me and pause(BREATH):
+                pass
+        if self._holder == me:
+            raise Reentered(f"{self.label} is called by a finalizer or signal handler in the middle of its own work")
+
+    def within_step(self, here: int = 1) -> bool:
+        """Whether whoever asks was called within a step, by a finalizer or signal handler.
+
+        The holder is noted by its thread, which costs least. If it is this thread it may be another greenlet: one is in
+        a step if its own frames say so, and those of another are not among them.
+        """
+        if self._holder != get_ident():
+            return False
+        frame = sys._getframe(here)  # pyright: ignore[reportPrivateUsage]  # a public way knows no depth
+        while (outer := frame.f_back) is not None:
+            if outer.f_code is _LOCKED and outer.f_locals.get("self") is self:
+                return True
+            frame = outer
+        return False
 
     def look_after(self) -> None:
         """Have the house keeper look at what is to be watched now."""
@@ -358,3 +388,6 @@ class Core(Household, Generic[T]):
                 self.lifecycle.describe(entry),
                 self.clock() - entry.last_get,
             )
+
+
+_LOCKED: CodeType = vars(Core)["locked"].__code__

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from .._observe import DiscardReason
 from .._sync.fork import keep_for_ever
-from .._sync.native import get_ident
 from .._sync.process import notice
 from .core import Core, Reentered
 from .entry import GONE, Entry
@@ -129,7 +128,7 @@ class Returning(Core[T]):
         """
         if entry.told is None or not self.herald.owes(entry):
             return False
-        return self.herald.busy or self._holder == get_ident()
+        return self.herald.busy or self.within_step()
 
     def _is_parents(self, entry: Entry[T]) -> bool:
         """Whether an entry was taken out of a ledger of a parent's just now; then nothing is done with it.

@@ -131,6 +131,14 @@ def running() -> BaseHub | None:
     return hub
 
 
+def pause(hub: BaseHub, seconds: float) -> bool:
+    """Let the other greenlets of this hub go on for some seconds; say whether they can: not if this is the hub."""
+    if getcurrent() is hub.greenlet:
+        return False
+    eventlet.sleep(seconds)
+    return True
+
+
 def bell_of(hub: BaseHub) -> Bell:
     """The bell of the current thread's hub."""
     bell = _bells.get(hub)

@@ -26,6 +26,14 @@ def _exists(hub: Loop) -> bool:
     return getattr(hub, "loop", None) is not None
 
 
+def pause(hub: Loop, seconds: float) -> bool:
+    """Let the other greenlets of this hub go on for some seconds; say whether they can: not if this is the hub."""
+    if gevent.getcurrent() is hub:
+        return False
+    gevent.sleep(seconds)
+    return True
+
+
 class GeventSleeper:
     """A greenlet sleeps in its hub, kept awake by an async watcher that any thread may ring.
 

@@ -120,3 +120,20 @@ def home() -> Home | None:
     """The current thread's hub, if it runs one."""
     hub = _hub()
     return None if hub is None else hub[1]()
+
+
+def pause(seconds: float) -> bool:
+    """Let the other greenlets of this thread go on for some seconds; say whether there are any that can."""
+    if "gevent.hub" in sys.modules:
+        from . import gevent_hub
+
+        gevent = gevent_hub.running()
+        if gevent is not None:
+            return gevent_hub.pause(gevent, seconds)
+    if "eventlet.hubs" in sys.modules:
+        from . import eventlet_hub
+
+        eventlet = eventlet_hub.running()
+        if eventlet is not None:
+            return eventlet_hub.pause(eventlet, seconds)
+    return False

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ProxyPatternPool import Pool
 
-from ..green_env import Task, Token, at_rest, green
+from ..green_env import PATIENCE, Task, Token, at_rest, green
 
 
 class Boom(BaseException):
@@ -103,7 +103,7 @@ def killed_creators() -> None:
 
     def slow(number: int) -> Token:
         entered.append(number)
-        green.sleep(0.02)
+        green.sleep(0.02 if len(entered) == 3 else PATIENCE)  # the others are killed, however late
         return Token(number)
 
     with Pool(slow, max_size=1, min_size=0) as pool:
@@ -125,7 +125,7 @@ def killed_in_hook(hook: str) -> None:
 
     def slow(token: Token) -> None:
         inside.append(token)
-        green.sleep(0.02)
+        green.sleep(PATIENCE if len(inside) == 1 else 0.02)  # the first is killed, however late
 
     with Pool(
         Token,
