@@ -198,8 +198,9 @@ def test_a_block_that_is_interrupted_when_it_has_its_object(
     assert in_use(db) == 0
     assert db.number == 0
     with monkeypatch.context() as patch:
+        block = control(db).obj()
         patch.setattr("ProxyPatternPool._proxy.blocks.getattr", interrupted, raising=False)
-        with pytest.raises(KeyboardInterrupt), control(db).obj():
+        with pytest.raises(KeyboardInterrupt), block:
             pytest.fail("it has not begun")
     assert in_use(db) == 1
     with control(db).obj():
