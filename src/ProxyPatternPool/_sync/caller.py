@@ -43,12 +43,9 @@ def calling_code() -> CodeType | None:
     By the names of files, and all in one function: this is done whenever an owner takes an object.
     """
     frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
-    while frame is not None:
-        code = frame.f_code
-        if not code.co_filename.startswith(_FOLDER):
-            return code
+    while frame is not None and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back
-    return None
+    return None if frame is None else frame.f_code
 
 
 _FOLDER = calling_code.__code__.co_filename.removesuffix(os.path.join("_sync", "caller.py"))

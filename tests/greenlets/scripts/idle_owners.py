@@ -6,6 +6,7 @@ import logging
 
 from ProxyPatternPool import Scope, TimeOut, control, proxy
 from ProxyPatternPool._proxy import idle_owners
+from ProxyPatternPool._proxy.control import stretch_of
 
 from ..green_env import Token, green, raised
 
@@ -39,21 +40,29 @@ def use() -> None:
     green.eventually(lambda: bool(over))
 
 
+def respond() -> None:
+    """Answer one request, whose response takes long to be sent."""
+    with stretch_of(control(db)):
+        view()
+        green.eventually(lambda: bool(over))
+
+
 def wait_in_vain() -> None:
     raised(TimeOut, control(db).get, 0.05)
     green.sleep(0.05)
 
 
 def run() -> None:
-    first = green.spawn(keep)
-    second = green.spawn(use)
-    green.sleep(0.01)
-    wait_in_vain()
-    assert lines == [], lines
-    over.append(True)
-    second.join()
-    first.join()
-    over.clear()
+    for busy in (use, respond):
+        first = green.spawn(keep)
+        second = green.spawn(busy)
+        green.sleep(0.01)
+        wait_in_vain()
+        assert lines == [], lines
+        over.append(True)
+        second.join()
+        first.join()
+        over.clear()
 
     kept = [green.spawn(keep) for _ in range(2)]
     green.sleep(0.01)
