@@ -68,6 +68,35 @@ def test_attributes_of_an_unset_proxy() -> None:
     assert vars(thing) == {"number": 5}
 
 
+def test_attributes_before_there_is_a_proxy() -> None:
+    """What an ``__init__`` sets before it calls the proxy's is the proxy's as well, slots too; also if called again."""
+
+    class First(Proxy[Any]):
+        def __init__(self, obj: object) -> None:
+            self._gone = self._tag = "first"
+            del self._gone
+            assert self._tag == "first"
+            super().__init__(obj)
+
+    class Slotted(Proxy[Any]):
+        __slots__ = ("count",)
+
+        def __init__(self, obj: object) -> None:
+            self.count = 1
+            with pytest.raises(ProxyException, match=r"call super\(\).__init__\(…\) first"):
+                self.unknown = 2
+            super().__init__(obj)
+
+    thing = Thing(5)
+    front, slotted = First(thing), Slotted(thing)
+    assert (front._tag, slotted.count, front.number) == ("first", 1, 5)
+    front._tag, slotted.count, front.extra = "other", 2, 3
+    assert (front._tag, slotted.count) == ("other", 2)
+    assert vars(thing) == {"number": 5, "extra": 3}
+    First.__init__(front, Thing(6))
+    assert (front._tag, front.number) == ("first", 6)
+
+
 def test_no_room() -> None:
     """A proxy that is no subclass, or one with slots alone, has nowhere to keep them: it says that it is not set."""
 

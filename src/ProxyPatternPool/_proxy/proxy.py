@@ -182,7 +182,7 @@ class Proxy(Forwarding, Generic[T]):
 
         made, links = forwarding_class(
             base,
-            {*_OWN, *aliases, *_own_names(theirs)},
+            {*_OWN, *aliases, *_own_names(theirs), *_set_so_far(self, base)},
             theirs,
             host,
             UNKNOWN if obj is None else abilities_of(obj),
@@ -326,7 +326,22 @@ def _get_early(self: object, name: str) -> Any:
 
 
 def _set_early(self: object, name: str, value: object) -> None:
-    raise _too_early()
+    try:
+        object.__setattr__(self, name, value)
+    except AttributeError:  # there is no room for it
+        raise _too_early() from None
+
+
+def _delete_early(self: object, name: str) -> None:
+    try:
+        object.__delattr__(self, name)
+    except AttributeError:
+        raise _too_early() from None
+
+
+def _set_so_far(self: object, base: type[object]) -> Iterable[str]:
+    """The attributes of a subclass's own that are there before it has its class."""
+    return object.__getattribute__(self, "__dict__") if base.__dictoffset__ else ()
 
 
 def _too_early() -> ProxyException:
@@ -350,7 +365,7 @@ def _early_text(self: object) -> str:
 
 
 # Until the proxy has its class it has the user's, in whose __init__ it may be used.
-_EARLY = Way(_no_object, bool, _get_early, _set_early, _no_object, _early_names, _early_text, _nothing)
+_EARLY = Way(_no_object, bool, _get_early, _set_early, _delete_early, _early_names, _early_text, _nothing)
 setattr(Proxy, WAY, _EARLY)
 
 
