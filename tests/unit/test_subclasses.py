@@ -83,8 +83,9 @@ def test_attributes_before_there_is_a_proxy() -> None:
 
         def __init__(self, obj: object) -> None:
             self.count = 1
+            other: Any = self
             with pytest.raises(ProxyException, match=r"call super\(\).__init__\(…\) first"):
-                self.unknown = 2
+                other.unknown = 2
             super().__init__(obj)
 
     thing = Thing(5)
