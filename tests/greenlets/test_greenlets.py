@@ -198,3 +198,10 @@ def test_a_dump(hub: str, mode: str) -> None:
 def test_owners_that_do_nothing(hub: str, mode: str) -> None:
     """Greenlets keep everything, and are not in the code that took it: the log says so to who waits, and only then."""
     assert run_script(hub, mode, "idle_owners") == ["said once"]
+
+
+@both_hubs
+@both_modes
+def test_the_hub_itself(hub: str, mode: str) -> None:
+    """In the hub a shutdown waits for nothing, and raises nothing; native threads that wait leave no hub behind."""
+    assert run_script(hub, mode, "hub_itself") == ["no hubs left", "shut down in the hub"]

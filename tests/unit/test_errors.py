@@ -21,7 +21,7 @@ from ProxyPatternPool import (
 )
 
 from .clock import HandMovedKeeper
-from .helpers import Naps, Thing, Works
+from .helpers import Caller, Naps, Thing, Works
 
 
 def test_the_public_names() -> None:
@@ -61,7 +61,7 @@ def test_timeout_says_what_the_pool_looks_like(keeper: HandMovedKeeper, works: W
         pool.get()
     assert str(raised.value) == (
         "timeout after 2.5 seconds in pool 'books': 3 objects exist (0 idle, 3 lent), 0 being created, 1 waiting; "
-        "the longest has been lent for 2.500 s to thread 'MainThread'"
+        "the longest has been lent for 2.500 s to thread 'MainThread'; this caller itself holds 3 of them"
     )
     assert raised.value.__cause__ is None
 
@@ -197,3 +197,18 @@ def test_hook_error_names_hook_and_pool(keeper: HandMovedKeeper, works: Works) -
     with pytest.raises(HookError, match=r"getter failed in pool 'books': ConnectionError\('gone'\)") as raised:
         pool.get()
     assert isinstance(raised.value.__cause__, ConnectionError)
+
+
+def test_timeout_says_what_the_caller_itself_holds(keeper: HandMovedKeeper, works: Works) -> None:
+    """Who waits for what he holds himself is told so, and nobody else is."""
+    pool = Pool(works.make, 2, 0, timeout=0)
+    others = Caller(pool.get).result()
+    mine = pool.get()
+    with pytest.raises(TimeOut, match=r"; this caller itself holds 1 of them$"):
+        pool.get()
+    pool.ret(mine)
+    assert Caller(pool.get).result() is mine
+    with pytest.raises(TimeOut) as raised:
+        pool.get()
+    assert "this caller" not in str(raised.value)
+    pool.ret(others)

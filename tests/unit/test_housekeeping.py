@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -472,6 +472,19 @@ def test_the_sick_are_discarded(
     assert (stats["nhealth"], stats["bad_health"], stats["hc_errors"]) == (3, 1, error is not None)
     assert stats["hook_errors"] == 0
     assert stats["hk_errors"] == 0
+
+
+def test_a_check_that_says_nothing(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """A check that forgets to return anything means bad health, and the log says what it did."""
+    asked: list[Thing] = []
+    pool = Pool(
+        works.make, 1, 1, name="books", health=cast("Callable[[Thing], bool]", asked.append), closer=works.close
+    )
+    thing = works.made[0]
+    pool.housekeep()
+    assert works.closed == [thing]
+    why = "it returned None: return True or False"
+    assert said(caplog) == [f"pool 'books': bad health, discarding thing 0: {why}"]
 
 
 def test_a_sick_object_is_lent_to_nobody(keeper: HandMovedKeeper, works: Works) -> None:

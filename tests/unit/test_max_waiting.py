@@ -22,7 +22,7 @@ def test_nobody_may_wait(keeper: HandMovedKeeper, naps: Naps, works: Works) -> N
         pool.get(5)
     assert str(caught.value) == (
         "max_waiting=0 is reached in pool 'db': 2 objects exist (0 idle, 2 lent), 0 being created, 0 waiting; "
-        "the longest has been lent for 0.000 s to thread 'MainThread'"
+        "the longest has been lent for 0.000 s to thread 'MainThread'; this caller itself holds 2 of them"
     )
     assert isinstance(caught.value, PoolException)
     assert not isinstance(caught.value, TimeOut)

@@ -269,7 +269,7 @@ def refused(pool: Pool[Any]) -> str:
     """What a time-out says after the number of those who wait."""
     with pytest.raises(TimeOut) as raised:
         pool.get(0)
-    return str(raised.value).partition(" waiting")[2]
+    return str(raised.value).partition(" waiting")[2].partition("; this caller")[0]
 
 
 def test_the_longest_holder(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:

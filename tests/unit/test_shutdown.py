@@ -9,6 +9,7 @@ from collections import deque
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed
+from ProxyPatternPool._pool import core
 from ProxyPatternPool._pool.entry import Entry
 from ProxyPatternPool._pool.shelves import NEVER, Put
 
@@ -317,3 +318,18 @@ def test_an_interrupted_shutdown(keeper: HandMovedKeeper, works: Works, monkeypa
     assert works.alive == []
     with pytest.raises(PoolClosed):
         pool.get(0)
+
+
+def test_shutdown_in_a_hub(
+    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hub itself cannot wait, as in a signal handler that finds all greenlets asleep: the house keeper closes."""
+    monkeypatch.setattr(core, "in_hub", lambda: True)
+    pool = Pool(works.make, 2, 2, closer=works.close)
+    lent = pool.get()
+    pool.shutdown(timeout=2)
+    assert works.closed == []
+    keeper.run()
+    assert works.alive == [lent]
+    pool.ret(lent)
+    assert works.alive == []

@@ -26,7 +26,7 @@ from .._hooks import Hooks
 from .._observe import PoolObserverOrNone
 from .._sync.native import allocate_lock, get_ident
 from .._sync.process import notice, watch_for_forks
-from .._sync.sleeper import Home, Sleeper, home, nothing, pause, sleeper
+from .._sync.sleeper import Home, Sleeper, home, in_hub, nothing, pause, sleeper
 from .._sync.uwsgi_hook import hook_into_uwsgi
 from .config import PoolConfig, seconds
 from .entry import CREATING, LIVE, RETIRED, Entry, Mailbox
@@ -341,9 +341,13 @@ class Core(Household, Generic[T]):
             self.ledger.mailbox.abandoned = True
             self._keeper.knock(self)  # who does the rest
             raise
-        for entry in doomed:
-            self.finish(entry)
-        self.await_rest(timeout)
+        if in_hub():  # a signal handler, or a callback: whoever waits there, as closers may, stops all greenlets
+            for entry in doomed:
+                self.leave(partial(self.finish, entry))
+        else:
+            for entry in doomed:
+                self.finish(entry)
+            self.await_rest(timeout)
         if opened:
             self.tell_who_stays()
 

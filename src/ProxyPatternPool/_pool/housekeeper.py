@@ -11,6 +11,7 @@ creations are not: a connection of a hub fails in a native thread, and one made 
 
 import itertools
 import logging
+import math
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable
@@ -45,6 +46,10 @@ BREATH = 0.001
 """Seconds between two looks at the same pool that it asked for in advance: no pool keeps the others waiting."""
 LONGEST = 3600.0
 """Seconds after which the scheduling thread looks up from an agenda with nothing due."""
+LATE = 1.0
+"""Seconds after a deadline at which a look at it means that the whole process has stood still, asleep or stopped."""
+LATE_AGAIN = 60.0
+"""Seconds until the next such pause is taken for one: a process that is always late has limits, too."""
 RETRY = 1.0
 """Seconds until a pool whose house keeping failed is looked at again."""
 MOST_UNREAD = 1000
@@ -61,6 +66,8 @@ class HouseKeeper:
         self._households: dict[int, weakref.ref[Household]] = {}
         self._remembered: dict[int, Household] = {}
         self.ending = False
+        self.late_at = -math.inf
+        """When it was last noticed that the process had stood still: who was to give back had no time either."""
         self._reset()
 
     def _reset(self) -> None:
@@ -155,7 +162,9 @@ class HouseKeeper:
 
         def look_at_asking() -> None:
             left = agenda.time_left(self.clock())
-            for household in self._asked(None if left is None else min(left, LONGEST)):
+            asked = self._asked(None if left is None else min(left, LONGEST))
+            self.notice_pause(agenda.late(self.clock()))
+            for household in asked:
                 look(household)
 
         def look_at_due() -> None:
@@ -167,6 +176,12 @@ class HouseKeeper:
             look_at_asking()
             look_at_due()
         self._last_jobs.run()
+
+    def notice_pause(self, late: float) -> None:
+        """Note that the process has stood still, if a look is late by so many seconds that nothing else explains it."""
+        now = self.clock()
+        if late > LATE and now > self.late_at + LATE_AGAIN:
+            self.late_at = now
 
     def _asked(self, wait: float | None) -> list[Household]:
         """Wait for pools that ask to be looked at: each once, however often it asked."""

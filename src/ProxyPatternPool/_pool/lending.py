@@ -146,7 +146,7 @@ class Lending(Returning[T]):
             entry = self.locked(self.ledger.answer, waiter, now)
         while entry is None:
             if waiter.refused is not None:
-                raise self._refused()
+                raise self._refused(waiter)
             left = deadline - self.clock()
             late = waiter.sleeper is None or left <= 0
             if wonder is not None and (late or now >= next_look):
@@ -248,15 +248,22 @@ class Lending(Returning[T]):
 
     def _timed_out(self, waiter: Waiter[T], timeout: float) -> TimeOut:
         waiter.in_vain = True
-        error = TimeOut(f"timeout after {timeout:g} seconds in {self.label}: {self.situation()}{self._longest()}")
+        error = TimeOut(f"timeout after {timeout:g} seconds in {self.label}: {self._situation_of(waiter)}")
         error.__cause__ = self.last_error and keepsake(self.last_error)
         return error
 
-    def _refused(self) -> TooManyWaiting:
+    def _refused(self, waiter: Waiter[T]) -> TooManyWaiting:
         bound = f"max_waiting={self.config.max_waiting} is reached"
-        error = TooManyWaiting(f"{bound} in {self.label}: {self.situation()}{self._longest()}")
+        error = TooManyWaiting(f"{bound} in {self.label}: {self._situation_of(waiter)}")
         error.__cause__ = self.last_error and keepsake(self.last_error)
         return error
+
+    def _situation_of(self, waiter: Waiter[T]) -> str:
+        """Say what keeps a caller waiting; perhaps he does so himself."""
+        loans = (loan_of(self.ledger, entry) for entry in snapshot(self.ledger.using.values()))
+        own = sum(1 for loan in loans if loan is not None and loan.owner is waiter.owner)
+        itself = f"; this caller itself holds {own} of them" if own else ""
+        return f"{self.situation()}{self._longest()}{itself}"
 
     def situation(self) -> str:
         """Say how many objects there are, and what becomes of them."""

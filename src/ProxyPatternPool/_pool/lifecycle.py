@@ -4,7 +4,7 @@ import logging
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from .._errors import HookError
 from .._hooks import Hooks
@@ -199,11 +199,13 @@ class Lifecycle(Generic[T]):
         """Call the health check; say whether the object may be lent again."""
         why = "it said no"
         try:
-            fine = self._hooks.health is None or self._hooks.health(entry.obj)
+            fine = cast("object", self._hooks.health is None or self._hooks.health(entry.obj))
             if fine is not True:
                 refuse_awaitable("health", fine)
             if fine:
                 return True
+            if fine is None:  # a check that only asks its object something, and forgets to say what came of it
+                why = "it returned None: return True or False"
             self._herald.remember("health", None)
         except Exception as error:
             self.tally.add("hc_errors")

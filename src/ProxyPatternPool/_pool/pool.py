@@ -250,6 +250,9 @@ class Pool(Generic[T]):
         Whoever waits gets ``PoolClosed`` at once. Idle objects are closed here; lent ones when they come
         back, which is waited for, and those still out afterwards are logged with their owners.
 
+        In the hub of gevent or eventlet itself, as in a signal handler that comes while all greenlets sleep, nothing
+        can be waited for: the house keeper closes what is idle, and the handler goes on.
+
         Args:
             timeout: Longest wait for lent objects, in seconds.
             delay: The same as ``timeout``, by its older name.

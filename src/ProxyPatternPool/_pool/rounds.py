@@ -72,12 +72,15 @@ class Rounds(Generic[T]):
         self._in_check: weakref.WeakSet[Entry[T]] = weakref.WeakSet()  # weak: one may be lost to an interruption
         self.nhealth = 0
 
-    def due(self, now: float) -> Due[T]:
-        """Expire, warn and kill what is due, and say when to look again; None where nothing is to be watched."""
+    def due(self, now: float, spared_until: float = NEVER) -> Due[T]:
+        """Expire, warn and kill what is due, and say when to look again; None where nothing is to be watched.
+
+        Nothing is killed before a certain time.
+        """
         due: Due[T] = Due()
         self._end_lives(now, due)
         self._expire(now, due)
-        self._watch_loans(now, due)
+        self._watch_loans(now, due, spared_until)
         return due
 
     def _end_lives(self, now: float, due: Due[T]) -> None:
@@ -127,13 +130,16 @@ class Rounds(Generic[T]):
                 due.expired.append(entry)
         due.look_by(deadline)
 
-    def _watch_loans(self, now: float, due: Due[T]) -> None:
+    def _watch_loans(self, now: float, due: Due[T], spared_until: float) -> None:
         warn, kill = self._config.warn_delay, self._config.kill_delay
         delays = [delay for delay in (warn, kill) if delay is not None]
         if not delays:
             return
         ledger = self._ledger
         deadline = now + min(delays)
+        spared = kill is not None and now < spared_until
+        if spared:
+            deadline = min(deadline, spared_until)
         for key, entry in snapshot(ledger.using.items()):
             loan = loan_of(ledger, entry)
             if loan is None:
@@ -143,14 +149,14 @@ class Rounds(Generic[T]):
                 # that follow are younger, or older by so little that the next look is soon enough.
                 deadline = min(deadline, loan.since + min(delays))
                 break
-            match policy.on_long_use(now - loan.since, warn, kill, warned=entry.warned == loan.use):
+            match policy.on_long_use(now - loan.since, warn, None if spared else kill, warned=entry.warned == loan.use):
                 case Verdict.KEEP:
                     deadline = min([deadline, *(loan.since + delay for delay in delays if loan.since + delay > now)])
                 case Verdict.WARN:
                     entry.warned = loan.use
                     entry.close_look = 0  # its return is looked at closely
                     due.warned.append(loan)
-                    deadline = deadline if kill is None else min(deadline, loan.since + kill)
+                    deadline = deadline if kill is None or spared else min(deadline, loan.since + kill)
                 case Verdict.RETIRE:  # pragma: no branch  # the last there is
                     if ledger.using.pop(key, None) is None:
                         continue  # it came back just now

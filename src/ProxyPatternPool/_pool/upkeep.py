@@ -125,7 +125,8 @@ class Upkeep(Lending[T]):
         full = forced or (delay is not None and now >= self._next_round)
         due: Due[T] = Due()
         if full or self.config.exact:
-            due = self.locked(self.rounds.due, now)
+            # After a pause of the whole process borrowers get the time of a round to give back.
+            due = self.locked(self.rounds.due, now, self._keeper.late_at + (delay or 0.0))
             self._queue_closers(due.expired)
             self.chores.extend(partial(self._kill, loan) for loan in due.killed)
             for loan in due.warned:

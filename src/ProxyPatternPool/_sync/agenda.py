@@ -43,6 +43,10 @@ class Agenda(Generic[T]):
         """The seconds until the next deadline; ``None`` if there is none."""
         return max(0.0, self._heap[0][0] - now) if self._heap else None
 
+    def late(self, now: float) -> float:
+        """The seconds since the earliest deadline; 0 if it has not come."""
+        return max(0.0, now - self._heap[0][0]) if self._heap else 0.0
+
     def due(self, now: float) -> list[T]:
         """Take out what has its deadline now or before."""
         due: list[T] = []

@@ -139,6 +139,12 @@ def pause(hub: BaseHub, seconds: float) -> bool:
     return True
 
 
+def in_hub() -> bool:
+    """Whether the current greenlet is the hub, which cannot wait."""
+    hub = running()
+    return hub is not None and getcurrent() is hub.greenlet
+
+
 def bell_of(hub: BaseHub) -> Bell:
     """The bell of the current thread's hub."""
     bell = _bells.get(hub)

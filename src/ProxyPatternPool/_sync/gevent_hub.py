@@ -4,21 +4,34 @@ import weakref
 from collections.abc import Callable
 
 import gevent
+import gevent.hub
 from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Hub as Loop
 from gevent.hub import Waiter, get_hub
 from gevent.monkey import is_module_patched
+from greenlet import getcurrent
 
 from .native import get_ident, sign_of_life
 from .sleeper import awake, nothing
 
+_main_thread: int = vars(gevent.hub)["MAIN_THREAD_IDENT"]
+
 
 def running() -> Loop | None:
-    """The hub of the current thread, if it has one; in a patched process it has one by intention."""
+    """The hub of the current thread, if it has one; the main thread of a patched process has one by intention.
+
+    Any other that has none has no greenlets either, and waits natively: a hub for it would stay, with two descriptors.
+    """
     hub: Loop | None = get_hub_if_exists()
-    if hub is None and is_module_patched("socket"):
+    if hub is None and is_module_patched("socket") and get_ident() == _main_thread:
         hub = get_hub()
     return hub
+
+
+def in_hub() -> bool:
+    """Whether the current greenlet is the hub, which cannot wait."""
+    hub = get_hub_if_exists()
+    return hub is not None and getcurrent() is hub
 
 
 def _exists(hub: Loop) -> bool:

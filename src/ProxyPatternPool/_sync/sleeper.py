@@ -106,6 +106,20 @@ def _hub() -> tuple[Callable[[Callable[[], None]], Sleeper], Callable[[], Home]]
     return None
 
 
+def in_hub() -> bool:
+    """Whether the caller is the hub itself: a callback, or a signal handler that came while all greenlets slept."""
+    if "gevent.hub" in sys.modules:
+        from . import gevent_hub
+
+        if gevent_hub.in_hub():
+            return True
+    if "eventlet.hubs" in sys.modules:
+        from . import eventlet_hub
+
+        return eventlet_hub.in_hub()
+    return False
+
+
 def sleeper(lost: Callable[[], None] = nothing) -> Sleeper:
     """Make the sleeper that fits what the current thread runs at this moment.
 
