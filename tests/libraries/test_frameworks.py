@@ -64,7 +64,8 @@ def test_flask_with_a_provider_that_knows_proxies() -> None:
     default = provider.default
 
     def known(obj: Any) -> Any:
-        return control(obj).get() if isinstance(obj, Proxy) else default(obj)
+        found: Any = obj
+        return control(found).get() if isinstance(obj, Proxy) else default(obj)
 
     provider.default = known
     app.add_url_rule("/", "view", lambda: late({"a": late([1])}))
