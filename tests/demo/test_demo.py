@@ -336,6 +336,6 @@ def test_the_database_comes_last(demo: Demo) -> None:
     assert run.code == 0, run.errors
     assert run.errors == ""
     unset, counted, then = run.output.splitlines()
-    assert unset.startswith("this proxy is not set: ")
+    assert " is not set: call control(" in unset
     assert counted == "[0, 0] (0, 0)"
     assert then == "[503, 200, 200] <Pool website: 0 idle, 1 in use, 0 waiting, max 1>"
