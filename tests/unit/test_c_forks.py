@@ -60,6 +60,27 @@ def test_house_keeping(who: str) -> None:
     assert lines == ["parent: closed parent's thing 0", "child: closed child's thing 0"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no slot to empty")
+def test_another_has_just_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds that another has begun anew between his look and his turn does not do it a second time."""
+    here = process.this_process.here
+    done: list[None] = []
+
+    class Late(dict[int, object]):
+        def setdefault(self, key: int, default: object = None) -> object:
+            process.this_process.here = here
+            return default
+
+    monkeypatch.setattr(process, "_beginnings", Late())
+    monkeypatch.setattr(process, "_steps", [lambda: done.append(None)])
+    del process.this_process.here
+    try:
+        assert process.notice()
+    finally:
+        process.this_process.here = here
+    assert not done
+
+
 # What the kernel is asked for. -------------------------------------------------------------------------
 
 

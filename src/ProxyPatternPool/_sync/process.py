@@ -194,5 +194,4 @@ def _before_fork() -> None:
     _due = True
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_told)
+os.register_at_fork(before=_before_fork, after_in_child=_told)
