@@ -290,7 +290,7 @@ def test_jedi_shows_the_parameters(environment: Any, code: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("code", ["db.", "single.", "lease.obj.", "control(db).get().", "reference."])
 def test_jedi_offers_in_a_session(code: str) -> None:
-    """In IPython jedi has the live objects; a proxy that has an object is then as good as that. Who looks makes none."""
+    """In IPython jedi has the live objects; a proxy that has an object is then as good as that. It makes none."""
     names: dict[str, Any] = {}
     exec(f"{FILE}\nfor each in (db, reference): each.total_changes", names)
     offered = {each.name for each in jedi.Interpreter(code, [names]).complete()}

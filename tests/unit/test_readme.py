@@ -63,3 +63,23 @@ def test_extras_exist() -> None:
     assert len(named) >= 8
     for name in [*named, *re.findall(r"\w+", README.split("pip install '.[")[1].split("]")[0])]:
         assert f"\n{name} = [" in f"\n{optional}"
+
+
+def anchors(page: str) -> set[str]:
+    """What links can lead to in a page: its headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_lead_somewhere() -> None:
+    """Each link between pages leads to a file that is there, and to a heading in it."""
+    links = 0
+    for page in (each for each in PAGES if each.suffix == ".md"):
+        text = re.sub(r"```.*?```|`[^`\n]*`(?!\])", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+            links += 1
+            path, _, heading = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.name}: {link}"
+            assert not heading or heading in anchors(target.read_text(encoding="utf-8")), f"{page.name}: {link}"
+    assert links > 30
