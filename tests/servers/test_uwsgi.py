@@ -177,7 +177,7 @@ class Separate(Client):
 def test_transactions(database: Server, tmp_path: Path, way: Way) -> None:
     """With the middleware a failed statement, and a killed backend, fail once; without it all that follow fail."""
     environment = {"CONNINFO": database.conninfo, "ORDER": f"AUTO {way} unchecked"}
-    with running(tmp_path / "log", "worker", environment, "--processes", "1") as server:
+    with running(tmp_path / "log", "worker", environment, "--processes", "1", "--lazy-apps") as server:
         client = Separate(server, database)
         assert client.square(7)
         assert client.ask("/fail").status == 500
