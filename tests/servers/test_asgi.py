@@ -180,3 +180,18 @@ def test_coroutines_that_wait_stop_the_loop() -> None:
         return list(await asyncio.gather(ask(app, "/"), ask(app, "/")))
 
     assert sorted(asyncio.run(two())) == [(200, "-1"), (200, "0")]
+
+
+def test_what_a_coroutine_names_it_takes() -> None:
+    """What the page warns of: an attribute of the proxy's, given to a thread, is the coroutine's; a function is not."""
+    shop = Shop(Scope.CONTEXT)
+
+    async def named() -> list[object]:
+        return [await asyncio.to_thread(str, shop.db.number), control(shop.db).has()]
+
+    async def used() -> list[object]:
+        return [await asyncio.to_thread(lambda: str(shop.db.number)), control(shop.db).has()]
+
+    assert asyncio.run(ask(app_of(named), "/")) == (200, '["0",true]')
+    assert asyncio.run(ask(app_of(used), "/")) == (200, '["0",false]')
+    eventually(lambda: shop.lent == 0)

@@ -172,7 +172,8 @@ class Lending(Returning[T]):
         self.say(
             logging.WARNING,
             "%s: get waits (%s, at most %s) in a thread whose event loop is running, which stands still meanwhile. "
-            "It does not with `await asyncio.to_thread(pool.lease)`. This is said once",
+            "It does not with `await asyncio.to_thread(pool.lease)`; where a proxy is used, call what uses it in a "
+            "thread. This is said once",
             self.label,
             str(place),
             longest,
