@@ -10,8 +10,8 @@ import ProxyPatternPool
 from ProxyPatternPool import Pool, Proxy
 from ProxyPatternPool._proxy.parameters import PoolOverrides, not_given
 
-from .clock import HandMovedKeeper
-from .helpers import ROOT, Naps
+from .clock import HandMovedClock, HandMovedKeeper
+from .helpers import ROOT, Naps, Thing, said
 
 PAGE = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
 
@@ -62,3 +62,33 @@ def test_statistics_are_keys() -> None:
     named = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
     assert len(named) > 5
     assert named <= set(stats)
+
+
+def test_the_log_says_so(keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+    """Every line of the table is one that is logged when that happens."""
+
+    def fail(*_: object) -> bool:
+        raise ConnectionError("refused")
+
+    with Pool(Thing, name="db", opener=fail, max_using_delay=30.0, max_using_delay_kill=60.0) as pool:
+        thing = pool.get()
+        for _ in range(2):
+            clock.advance(30.0)
+            pool.housekeep()
+        pool.ret(thing)
+    with Pool(Thing, name="db", health=fail, min_size=2, retter=fail) as pool:
+        pool.ret(pool.get())
+        pool.housekeep()
+        lent = pool.get()
+    down = Pool(fail, name="db")
+    keeper.run()
+    assert lent is not None
+    assert down.stats()["nerrors"] == 1
+    lines = [line for line in said(caplog) if line.startswith("pool 'db': ")]
+    for row in re.findall(r"^\| `[^|]* \| ([^|]*) \|$", section("The log"), re.MULTILINE):
+        for text in re.findall(r"`([^`]*)`", row):
+            if text.replace("…", "").strip() in {"opener", "retter"}:
+                continue
+            pattern = ".*".join(re.escape(part) for part in re.split(r" ?… ?|30\.001", text))
+            assert any(re.search(pattern, line) for line in lines), text
+    assert len(lines) >= 8
