@@ -61,7 +61,13 @@ class ReturnMiddleware:
             ProxyException: One of them is no proxy, or its scope is a strategy of your own. There several requests may
                 be one owner, and the first to end would give back what the others use: its strategy is to drop it.
         """
-        refuse_async("app", app, lazy=True)
+        try:
+            refuse_async("app", app, lazy=True)
+        except TypeError as error:
+            raise TypeError(
+                f"{error}. It must be a WSGI application; where FastAPI, Starlette and other ASGI applications use a "
+                f"proxy, make it with scope=Proxy.Scope.CONTEXT, with which each request gives back by itself"
+            ) from None
         self._app = app
         self._controls = returning_controls(proxies)
 

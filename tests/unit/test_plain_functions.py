@@ -434,7 +434,9 @@ async def asgi(scope: object, receive: object, send: object) -> None: ...
 def test_the_middleware_serves_wsgi_applications() -> None:
     """An asynchronous application is refused: when it is given, or, if that cannot be seen, by its first answer."""
     wrong: Any = asgi
-    with pytest.raises(TypeError, match=r"^app must be a plain function, not a coroutine function"):
+    with pytest.raises(
+        TypeError, match=r"^app must be a plain function, not a coroutine function.*scope=Proxy\.Scope\.CON"
+    ):
         ReturnMiddleware(wrong)
     app = ReturnMiddleware(lambda environ, start_response: wrong(environ, start_response, None))
     with pytest.raises(
