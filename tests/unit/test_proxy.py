@@ -644,8 +644,8 @@ def test_log_level() -> None:
         ({"hook_errors": "raise"}, PoolValueError, "hook_errors"),
         ({"auto_return": 1}, TypeError, "^auto_return must be True or False, not 1$"),
         ({"log_level": "LOUD"}, PoolValueError, "log_level"),
-        ({"scope": 5}, TypeError, "^scope must be a Scope or a ScopeStrategy, not 5$"),
-        ({"scope": dict}, TypeError, "^scope must be a Scope or a ScopeStrategy, not {}$"),
+        ({"scope": 5}, TypeError, "^scope must be a Scope, such as .*, or a ScopeStrategy, not 5$"),
+        ({"scope": dict}, TypeError, "^scope must be a Scope, such as .*, or a ScopeStrategy, not {}$"),
     ],
 )
 def test_bad_parameters(parameters: dict[str, Any], error: type[Exception], message: str) -> None:

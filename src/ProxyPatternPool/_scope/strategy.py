@@ -86,13 +86,13 @@ def strategy_of(scope: "ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]") -> S
     strategy: object = scope
     if isinstance(scope, type) or not isinstance(scope, ScopeStrategy):
         if not callable(scope):
-            raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
+            raise TypeError(f"scope must be a Scope, such as Proxy.Scope.THREAD, or a ScopeStrategy, not {strategy!r}")
         refuse_async("scope", scope)
         new: object = scope()
         refuse_awaitable("scope", new)
         strategy = new
     if not isinstance(strategy, ScopeStrategy):
-        raise TypeError(f"scope must be a Scope or a ScopeStrategy, not {strategy!r}")
+        raise TypeError(f"scope must be a Scope, such as Proxy.Scope.THREAD, or a ScopeStrategy, not {strategy!r}")
     made = cast("ScopeStrategy[T]", strategy)
     refuse_async("scope: its get()", made.get)
     refuse_async("scope: its set()", made.set)
