@@ -64,7 +64,8 @@ def test_what_numpy_wants_itself() -> None:
             zeros(2, dtype=wrong)
         assert zeros(2, dtype=control(wrong).get()).dtype.kind == "i"
     assert np.array([number, number]).dtype == object
-    assert np.full(2, number).dtype == object
+    full: Callable[..., Any] = vars(np)["full"]  # its types are partly unknown before Python 3.11
+    assert full(2, number).dtype == object
     assert np.array([int(number)] * 2).dtype.kind == "i"
     assert np.array([number, number], dtype=int).tolist() == [5, 5]
 

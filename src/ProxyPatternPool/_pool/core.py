@@ -4,11 +4,11 @@ Leases and the house keeper hold the whole, ``Upkeep``; the public ``Pool`` hold
 so that dropping the pool is noticed.
 """
 
+import inspect
 import itertools
 import logging
 import math
 import random
-import sys
 import weakref
 from abc import abstractmethod
 from collections import deque
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from types import CodeType
 from typing import Generic, TypeVar
 
@@ -24,6 +25,7 @@ from typing_extensions import TypeVarTuple, Unpack
 from .._errors import PoolException
 from .._hooks import Hooks
 from .._observe import PoolObserverOrNone
+from .._sync.caller import outwards
 from .._sync.native import allocate_lock, get_ident
 from .._sync.process import notice, watch_for_forks
 from .._sync.sleeper import Home, Sleeper, home, in_hub, nothing, pause, sleeper
@@ -183,12 +185,11 @@ class Core(Household, Generic[T]):
         """
         if self._holder != get_ident():
             return False
-        frame = sys._getframe(here)  # pyright: ignore[reportPrivateUsage]  # a public way knows no depth
-        while (outer := frame.f_back) is not None:
-            if outer.f_code is _LOCKED and outer.f_locals.get("self") is self:
-                return True
-            frame = outer
-        return False
+        # In no variable: a frame that refers to itself would keep all others alive until the collector comes.
+        return any(
+            frame.f_code is _LOCKED and frame.f_locals.get("self") is self
+            for frame in islice(outwards(inspect.currentframe()), here + 1, None)
+        )
 
     def look_after(self) -> None:
         """Have the house keeper look at what is to be watched now."""

@@ -3,6 +3,7 @@
 import inspect
 import os.path
 import sys
+from collections.abc import Iterator
 from types import CodeType, FrameType
 
 _PACKAGE = __name__.partition(".")[0] + "."
@@ -13,6 +14,13 @@ _ONLOOKERS = frozenset(
     {"IPython.core.oinspect", "_pytest.compat", "asyncio.coroutines", "enum", "inspect", "rich.pretty", "typing"}
 )
 """They look whether attributes are there that have plain names, hash and compare values, and ask for lengths."""
+
+
+def outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """Go from a frame to those that have called it."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def caller() -> FrameType | None:
@@ -59,12 +67,7 @@ def runs(innermost: FrameType, code: CodeType) -> bool:
     """
     if code.co_flags & _SUSPENDABLE:
         return True
-    frame: FrameType | None = innermost
-    while frame is not None:
-        if frame.f_code is code or _module_of(frame).startswith(_LOOPS):
-            return True
-        frame = frame.f_back
-    return False
+    return any(frame.f_code is code or _module_of(frame).startswith(_LOOPS) for frame in outwards(innermost))
 
 
 def is_patcher() -> bool:
