@@ -66,6 +66,11 @@ def test_what_numpy_wants_itself() -> None:
     assert np.array([number, number]).dtype == object
     full: Callable[..., Any] = vars(np)["full"]  # its types are partly unknown before Python 3.11
     assert full(2, number).dtype == object
+    assert (np.ones(3) * number).dtype == object
+    assert (number * np.ones(3)).dtype == float
+    with pytest.raises(TypeError, match="has no callable sin method"):
+        np.sin(number)
+    assert np.sin(float(number)) < 0
     assert np.array([int(number)] * 2).dtype.kind == "i"
     assert np.array([number, number], dtype=int).tolist() == [5, 5]
 
