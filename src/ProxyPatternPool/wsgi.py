@@ -57,7 +57,7 @@ class ReturnMiddleware:
             proxies: What the application uses, made by ``proxy(…)`` or ``Proxy(…)``; they need not be set yet.
 
         Raises:
-            TypeError: The application is an asynchronous one.
+            TypeError: The application is an asynchronous one, or none.
             ProxyException: One of them is no proxy, or its scope is a strategy of your own. There several requests may
                 be one owner, and the first to end would give back what the others use: its strategy is to drop it.
         """
@@ -68,6 +68,8 @@ class ReturnMiddleware:
                 f"{error}. It must be a WSGI application; where FastAPI, Starlette and other ASGI applications use a "
                 f"proxy, make it with scope=Proxy.Scope.CONTEXT, with which each request gives back by itself"
             ) from None
+        if not callable(app):
+            raise TypeError(f"app must be a WSGI application, not {app!r}")
         self._app = app
         self._controls = returning_controls(proxies)
 

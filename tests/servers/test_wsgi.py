@@ -55,6 +55,12 @@ def get(app: WSGIApplication) -> str:
         return response.get_data(as_text=True)
 
 
+def test_no_application() -> None:
+    """What cannot be called is refused when it is given, not at the first request."""
+    with pytest.raises(TypeError, match=r"^app must be a WSGI application, not None$"):
+        ReturnMiddleware(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused, as it is here
+
+
 def test_a_response_that_was_sent(shop: Shop) -> None:
     """The object is the request's until the response is closed, and then goes back through the `retter`."""
     wrapped = ReturnMiddleware(application(lambda: [shop.text(), b"!"]), shop.db)
@@ -255,7 +261,7 @@ def test_without_a_pool_the_object_stays() -> None:
 
 def test_only_proxies() -> None:
     """Anything else is refused at once."""
-    with pytest.raises(ProxyException, match="no proxy, but a Thing"):
+    with pytest.raises(ProxyException, match="no proxy, but an object of type 'Thing'"):
         ReturnMiddleware(application(lambda: [b""]), Thing(0))
 
 

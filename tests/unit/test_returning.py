@@ -421,12 +421,12 @@ def test_without_proxies_the_error_names_the_remedy() -> None:
     db: Any = proxy(fun=Thing)
     with pytest.raises(ProxyException, match=rf"^no proxy is given: {REMEDY}"):
         returning()
-    with pytest.raises(ProxyException, match=rf"^this is no proxy, but a function: {REMEDY}"):
+    with pytest.raises(ProxyException, match=rf"^this is no proxy, but an object of type 'function': {REMEDY}"):
 
         @returning
         def job() -> None: ...
 
-    with pytest.raises(ProxyException, match=rf"^this is no proxy, but a Pool: {REMEDY}"):
+    with pytest.raises(ProxyException, match=rf"^this is no proxy, but an object of type 'Pool': {REMEDY}"):
         returning(db, Pool(Thing, 0, 0))
 
 

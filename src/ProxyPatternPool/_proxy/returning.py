@@ -74,7 +74,7 @@ def returning(*proxies: object) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """
     strangers = [type(each).__name__ for each in proxies if not issubclass(type(each), Proxy)]
     if strangers or not proxies:
-        what = f"this is no proxy, but a {strangers[0]}" if strangers else "no proxy is given"
+        what = f"this is no proxy, but an object of type {strangers[0]!r}" if strangers else "no proxy is given"
         raise ProxyException(f"{what}: write @returning(db), with the proxies whose objects are to go back")
     controls = returning_controls(proxies)
 

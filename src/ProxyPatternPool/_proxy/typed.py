@@ -157,5 +157,5 @@ def control(proxy: Any) -> Control[Any]:
         ProxyException: It is no proxy.
     """
     if not issubclass(type(proxy), Proxy):
-        raise ProxyException(f"this is no proxy, but a {type(proxy).__name__}")
+        raise ProxyException(f"this is no proxy, but an object of type {type(proxy).__name__!r}")
     return control_of(proxy)
