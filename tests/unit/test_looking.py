@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import functools
 import inspect
+import rlcompleter
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -13,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
-from unittest.mock import AsyncMock, MagicMock, patch
+from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 
 import pytest
 
@@ -131,6 +132,22 @@ def test_mock(front: Any) -> None:
         with patch(f"{module.__name__}.db", new=5) as five:
             assert five == 5
     assert vars(module)["db"] is front
+
+
+def test_mock_by_what_there_is() -> None:
+    """A mock can take a proxy for its specification that stands for nothing yet, and be called."""
+    front = late()
+    for mock in (Mock(spec=front), create_autospec(front)):
+        mock(1, two=2)
+        mock.assert_called_once_with(1, two=2)
+        with pytest.raises(AttributeError):
+            mock.title()
+
+
+def test_completion(front: Any) -> None:
+    """Who asks for completion in a session gets names, and no object made."""
+    completer = rlcompleter.Completer({"db": front})
+    assert completer.complete("db.", 0)
 
 
 def test_a_class_attribute(front: Any) -> None:

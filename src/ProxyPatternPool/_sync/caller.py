@@ -11,7 +11,10 @@ _PATCHERS = ("gevent.monkey", "eventlet.patcher")
 _LOOPS = ("asyncio.", "trio.")
 _SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _ONLOOKERS = frozenset(
-    {"IPython.core.oinspect", "_pytest.compat", "asyncio.coroutines", "enum", "inspect", "rich.pretty", "typing"}
+    {
+        *("IPython.core.oinspect", "_pytest.compat", "asyncio.coroutines", "enum"),
+        *("inspect", "rich.pretty", "rlcompleter", "typing"),
+    }
 )
 """They look whether attributes are there that have plain names, hash and compare values, and ask for lengths."""
 
