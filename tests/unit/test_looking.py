@@ -144,6 +144,11 @@ def test_mock_by_what_there_is() -> None:
             mock.title()
 
 
+def test_call(front: Any) -> None:
+    """It can be called until it is known that its object cannot."""
+    assert hasattr(front, "__call__") is callable(front) is (class_of(front) is not Document)  # noqa: B004
+
+
 def test_completion(front: Any) -> None:
     """Who asks for completion in a session gets names, and no object made."""
     completer = rlcompleter.Completer({"db": front})

@@ -41,9 +41,9 @@ def found_without(proxy: object, name: str, kind: type[object] | None, late: Cal
     """
     if not name.startswith("__") or name in _OF_CLASSES:
         raise LookupError(name)
-    if name == "__call__":
-        return partial(late, name)  # of any signature: a mock asks for it, and can do without none
     if callable(_raw(type(proxy), name, before=object)):
+        if name == "__call__":
+            return partial(late, name)  # of any signature: a mock asks for it, and cannot do without
         return object.__getattribute__(proxy, name)  # takes the object when it is called
     if "repr" in name or name.startswith("__rich"):
         raise LookupError(name)
