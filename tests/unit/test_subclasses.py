@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -247,3 +248,60 @@ def test_overridden_methods_are_used_in_blocks(keeper: HandMovedKeeper) -> None:
         pass
     assert quiet._has_obj()
     assert calls[5:] == ["kept"]
+
+
+def test_overridden_methods_give_back_what_the_block_took(keeper: HandMovedKeeper) -> None:
+    """That is of nobody else: where the block ends in another thread, what that thread has stays with it."""
+    calls: list[str] = []
+
+    class Loud(Proxy[Any]):
+        def _ret_obj(self) -> None:
+            calls.append("ret")
+            super()._ret_obj()
+
+    def end() -> bool:
+        other = front._get_obj()
+        block.__exit__(None, None, None)
+        assert front._get_obj() is other is not thing
+        return thing in returned and other not in returned
+
+    returned: list[object] = []
+    front = Loud(fun=Thing, max_size=2, retter=returned.append)
+    block = front._obj()
+    thing = block.__enter__()
+    with ThreadPoolExecutor(1) as executor:
+        assert executor.submit(end).result()
+    assert not front._has_obj()
+    assert not calls
+    # What the owner had stays with him, wherever the block ends.
+    mine = front._get_obj()
+    block = front._obj()
+    assert block.__enter__() is mine
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(block.__exit__, None, None, None).result()
+    assert front._get_obj() is mine
+
+
+def test_overridden_methods_give_back_what_nobody_uses(keeper: HandMovedKeeper) -> None:
+    """Of blocks that generators have, the last to end gives back what they all use; each is open once at a time."""
+
+    class Quiet(Proxy[Any]):
+        def _ret_obj(self) -> None:
+            super()._ret_obj()
+
+    for front in (Quiet(fun=Thing, max_size=1), Quiet(fun=Thing)):
+        first, second = front._obj(), front._obj()
+        first.__exit__(None, None, None)  # it did not begin
+        assert first.__enter__() is second.__enter__()
+        with pytest.raises(ProxyException, match="open already"):
+            first.__enter__()
+        first.__exit__(None, None, None)
+        assert front._has_obj()
+        second.__exit__(None, None, None)
+        assert front._has_obj() is (front._pool is None)  # else it has nowhere to go back to
+    shared = Quiet(Thing(0))
+    with shared._obj() as thing:
+        assert thing is shared._get_obj()
+    once = Quiet(fun=Thing, scope=Proxy.Scope.SHARED)
+    with once._obj() as thing:
+        assert thing is once._get_obj()

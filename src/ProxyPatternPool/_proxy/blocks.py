@@ -1,6 +1,7 @@
 """Who gives an owner's object back, and when: blocks what they took, stretches of work what was taken in them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -195,6 +196,53 @@ class Block(Generic[T]):
         kept, origin = getattr(self, "_kept", None), getattr(self, "_origin", None)
         if kept is not None and origin in kept.blocks:
             kept.blocks.remove(origin)
+
+
+class BlockByMethods(Generic[T]):
+    """The same by the methods of a subclass, which take the object, and give it back.
+
+    Where that is not the current owner's to do, or others still use it, whoever ends the last block on it does it.
+    """
+
+    __slots__ = ("_block", "_get", "_had", "_has", "_keeping", "_kept", "_pooled", "_ret")
+
+    def __init__(
+        self,
+        block: AbstractContextManager[T],
+        keeping: Keeping[T],
+        has: Callable[[], bool],
+        get: Callable[[], T],
+        ret: Callable[[], None],
+    ) -> None:
+        self._block = block
+        self._keeping = keeping
+        self._has = has
+        self._get = get
+        self._ret = ret
+        self._had, self._pooled = True, False
+        self._kept: Kept[T] | None = None
+
+    def __enter__(self) -> T:
+        had, obj = self._has(), self._get()
+        kept = self._keeping.kept()
+        if kept is not None:
+            self._block.__enter__()  # finds what is kept, and notes that it is used
+        self._had, self._kept, self._pooled = had, kept, self._keeping.lent() is not None
+        return obj
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        kept = self._kept
+        try:
+            if self._had:
+                pass
+            elif kept is None or (self._keeping.kept() is kept and len(kept.blocks) == 1):
+                self._ret()
+            elif self._pooled:
+                kept.taken = True
+        finally:
+            self._block.__exit__(kind, error, trace)
 
 
 class Stretch(Generic[T]):

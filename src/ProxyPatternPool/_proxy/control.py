@@ -19,7 +19,7 @@ from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
 from .._sync.process import notice
-from .blocks import Block, Keeping, Stretch, give_back
+from .blocks import Block, BlockByMethods, Keeping, Stretch, give_back
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .forwarding import Links
 from .knowledge import Knowledge
@@ -371,6 +371,12 @@ def _real(obj: T) -> T:
     if obj is MAKING:
         raise ProxyException("fun uses the proxy whose object it is to make: use that object itself, not the proxy")
     return obj
+
+
+def block_by_methods(control: Control[T], get: Callable[[], T], ret: Callable[[], None]) -> BlockByMethods[T]:
+    """Make a block whose object is taken and given back by these, for rooms that have others than those here."""
+    keeping = _inside(control)[2]
+    return BlockByMethods(control.obj(), keeping, control.has, get, ret)
 
 
 def stretch_of(control: Control[T]) -> Stretch[T]:

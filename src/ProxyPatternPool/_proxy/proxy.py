@@ -2,9 +2,9 @@
 
 import logging
 import weakref
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from functools import wraps
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -17,7 +17,7 @@ from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope
 from .claims import UNKNOWN, abilities_of
-from .control import Control, knowledge_of, nobjs_of
+from .control import Control, block_by_methods, knowledge_of, nobjs_of
 from .forwarding import Made, forwarding_class
 from .knowledge import Knowledge
 from .operators import WAY, Way, way
@@ -266,17 +266,7 @@ class Proxy(Forwarding, Generic[T]):
         kind = type(self)
         if kind._get_obj is Proxy._get_obj and kind._ret_obj is Proxy._ret_obj:
             return control_of(self).obj(timeout)
-        return Proxy.__block(self, timeout)
-
-    @contextmanager
-    def __block(self, timeout: float | None) -> Generator[T, None, None]:
-        """A block by the methods of a subclass: it gives back only what it took itself."""
-        had = self._has_obj()
-        try:
-            yield self._get_obj(timeout)
-        finally:
-            if not had:
-                self._ret_obj()
+        return block_by_methods(control_of(self), partial(self._get_obj, timeout), self._ret_obj)
 
     @property
     def _pool(self) -> Pool[T] | None:
