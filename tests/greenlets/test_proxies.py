@@ -16,8 +16,12 @@ def test_two_thousand_through_two(hub: str, mode: str) -> None:
 
 @both_hubs
 def test_patched_after_it_was_loaded(hub: str) -> None:
-    """Those who patch ask everything alive whether it is a lock: for them no object is taken."""
-    assert run_script(hub, "late", "preloaded") == ["0 taken by whoever patched, 2 idle", "True 1"]
+    """Those who patch ask everything alive whether it is a lock: for them no object is taken, as for all who ask."""
+    assert run_script(hub, "late", "preloaded") == [
+        "0 taken by whoever patched, 2 idle",
+        "True, 0 taken by whoever asked what it is",
+        "1 taken by whoever used it",
+    ]
 
 
 @both_hubs

@@ -12,4 +12,7 @@ def run() -> None:
     assert pool is not None
     stats = pool.stats()
     print(f"{stats['nborrows']} taken by whoever patched, {stats['navail']} idle")
-    print(green.spawn(lambda: isinstance(db, Token)).join(), pool.stats()["nborrows"])
+    is_token = green.spawn(lambda: isinstance(db, Token)).join()
+    print(f"{is_token}, {pool.stats()['nborrows']} taken by whoever asked what it is")
+    green.spawn(lambda: str(db)).join()
+    print(f"{pool.stats()['nborrows']} taken by whoever used it")
