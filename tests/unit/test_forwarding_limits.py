@@ -11,6 +11,7 @@ import re
 import sqlite3
 import sys
 import time
+import typing
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import closing
 from dataclasses import asdict, fields, is_dataclass, replace
@@ -138,6 +139,16 @@ def test_what_a_proxy_seems_to_be() -> None:
         percent("text", front)
     assert percent("text", front_of("more")) == "text"  # as any object with items: it is taken for a mapping
     assert not isinstance(front, Sequence)
+
+
+def test_names_of_typing() -> None:
+    """Those go by the exact class, and those of `collections.abc` by what the proxy says it is."""
+    names: list[Any] = [Sequence, typing.Sequence]
+    name, old_name = names
+    front = front_of([1])
+    assert isinstance(front, name)
+    assert not isinstance(front, old_name)
+    assert isinstance(control(front).get(), old_name)
 
 
 def test_an_awaited_coroutine() -> None:
