@@ -42,6 +42,23 @@ class Household(Protocol):
         ...
 
 
+_steps: list[Callable[[], None]] = []
+
+
+def at_end_of_job(step: Callable[[], None]) -> None:
+    """Have something done in a thread of the crew after each job: an owner gives back when it ends, and it does not.
+
+    The step must raise nothing.
+    """
+    _steps.append(step)
+
+
+def end_job() -> None:
+    """Do what is to be done after a job."""
+    for step in _steps:
+        step()
+
+
 class Errand:
     """A greenlet on its way to do the chores of a pool in its hub."""
 

@@ -25,7 +25,7 @@ from .._sync.jobs import Jobs
 from .._sync.native import Empty, SimpleQueue, monotonic, new_rlock
 from .._sync.process import in_child, notice
 from .._sync.sleeper import Home
-from .household import Household, Vigil
+from .household import Household, Vigil, end_job
 from .racing import first
 
 Item = TypeVar("Item")
@@ -289,6 +289,7 @@ class HouseKeeper:
                 return
             if job is not None:
                 job.run()
+                end_job()
                 with self._lock:
                     self._helping.setdefault(job.household, Counter())[job.home] -= 1
                     self._done += 1

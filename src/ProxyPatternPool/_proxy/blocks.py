@@ -1,11 +1,12 @@
 """Who gives an owner's object back, and when: blocks what they took, stretches of work what was taken in them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .._errors import ProxyException
+from .._pool.household import at_end_of_job
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
 from .._scope.select import Scope
@@ -31,6 +32,8 @@ class Keeping(Generic[T]):
         self._label = label
         # Where nobody else comes to a block's context, to take the block elsewhere does no harm.
         self._tells = scope not in (Scope.CONTEXT, Scope.WERKZEUG)
+        if isinstance(scope, Scope):  # a strategy of the user's decides itself when an object goes back
+            _keepings.add(self)
         self._told = self._told_of_company = False
         self.stretches: Crowd[Stretch[T]] = Crowd()
 
@@ -104,6 +107,21 @@ class Keeping(Generic[T]):
             what,
             str(Origin()),
         )
+
+
+_keepings: Crowd[Keeping[Any]] = Crowd()
+
+
+def _give_back_all() -> None:
+    """Give back what the current thread, one of the house keeper's, has taken in a hook or a handler of the log."""
+    for keeping in _keepings:
+        kept = keeping.lent()
+        if kept is not None and not kept.blocks:  # a generator may have a block open, which gives back by itself
+            with suppress(BaseException):  # a SystemExit in a retter: the others go back, and the thread goes on
+                keeping.give_back(kept)
+
+
+at_end_of_job(_give_back_all)
 
 
 def give_back(slot: Slot[T], kept: Kept[T]) -> None:
