@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
@@ -206,6 +207,19 @@ def test_a_block_that_is_interrupted_when_it_has_its_object(
     with control(db).obj():
         pass
     assert in_use(db) == 1
+
+
+def test_a_block_that_is_dropped(keeper: HandMovedKeeper) -> None:
+    """It keeps nobody from giving back what it used: the next block does."""
+    db = proxy(fun=Thing, max_size=1)
+    dropped = control(db).obj()
+    thing = dropped.__enter__()
+    del dropped
+    gc.collect()
+    with control(db).obj() as same:
+        assert same is thing
+    assert not control(db).has()
+    assert in_use(db) == 0
 
 
 # --- several threads that are one owner
