@@ -101,11 +101,11 @@ endif
 
 # Run without measuring: they try as much as they can in their time, and all that they reach is reached by others.
 proofs := tests/unit/test_machine.py tests/unit/test_interruptions.py tests/stress
-.PHONY: test test-greenlets test-others
+.PHONY: test test-greenlets test-unit test-others
 test: check typing $(VENV)/.wheel $(VENV)/.browser  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-	  test-others prove-machine prove-interruptions prove-stress test-greenlets
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target \
+	  test-others test-unit test-greenlets prove-machine prove-interruptions prove-stress
 	@$(coverage) combine --quiet
 	$(coverage) report
 
@@ -116,8 +116,12 @@ prove-%:
 test-greenlets:
 	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets
 
+test-unit:
+	$(coverage) run -m pytest tests/unit $(addprefix --ignore=,$(proofs))
+
+# Servers and databases: much of it waits for them.
 test-others:
-	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/greenlets tests/typing $(proofs))
+	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/greenlets tests/typing tests/unit $(proofs))
 
 .PHONY: check lint imports
 check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law

@@ -321,9 +321,9 @@ def test_a_name_that_cannot_be_encoded(
     observer: OpenTelemetryObserver, meters: Meters, clock: HandMovedClock, naps: Naps, keeper: object
 ) -> None:
     """It is written out, in all metrics; an exporter would drop the attribute, and take all such pools for one."""
-    one_of_each(observer, clock, naps, name="f \udc80")
+    pool = one_of_each(observer, clock, naps, name="f \udc80")
     metrics = meters.metrics()
-    assert len(metrics) == 9
+    assert len(metrics) == 9, pool
     points = [point for metric in metrics.values() for point in metric.data.data_points]
     names = [(point.attributes or {})["db.client.connection.pool.name"] for point in points]
     assert names == ["f \\udc80"] * len(points)

@@ -329,6 +329,30 @@ def test_where_a_block_may_end_elsewhere(scope: Any, keeper: HandMovedKeeper, ca
     assert said(caplog) == []
 
 
+def test_a_block_that_is_dropped_holds_nothing_up(keeper: HandMovedKeeper) -> None:
+    """What an open block took that nobody refers to any more goes back at the end of the next."""
+    db = proxy(fun=Thing, max_size=1, timeout=0)
+    block = control(db).obj()
+    thing = block.__enter__()
+    del block
+    assert in_use(db) == 1
+    with control(db).obj() as same:
+        assert same is thing
+    assert in_use(db) == 0
+
+
+def test_a_block_ends_elsewhere_when_another_content_is_set(
+    keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told as well where there is no pool any more that would say it."""
+    db = proxy(fun=Thing, max_size=1, timeout=0)
+    block = control(db).obj()
+    Caller(block.__enter__).result()
+    control(db).set_obj(Thing(7))
+    block.__exit__(None, None, None)
+    assert [line for line in said(caplog) if "it ended elsewhere" in line]
+
+
 def test_a_context_that_has_gone_is_not_mistaken_for_another(keeper: HandMovedKeeper) -> None:
     """At the same address another may be by now: what that one keeps is its own."""
     db = proxy(fun=Thing, max_size=0, scope=Scope.CONTEXT)

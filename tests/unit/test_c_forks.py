@@ -46,7 +46,7 @@ def test_proxies(who: str) -> None:
 
 @forking
 @everyone
-@pytest.mark.parametrize("case", ["dropped_unused", "returned_by_ret"])
+@pytest.mark.parametrize("case", ["dropped_unused", "returned_as_broken", "returned_by_ret"])
 def test_nothing_is_freed(case: str, who: str) -> None:
     """What a child does with a parent's objects before anybody has noticed does not free them, and runs no hook."""
     assert run_script("c_forks", case, who) == []
@@ -78,6 +78,14 @@ def test_another_has_just_finished(monkeypatch: pytest.MonkeyPatch) -> None:
         assert process.notice()
     finally:
         process.this_process.here = here
+    assert not done
+
+
+def test_told_of_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is told that this is a child, where that was seen to before, does it no second time."""
+    done: list[None] = []
+    monkeypatch.setattr(process, "_steps", [lambda: done.append(None)])
+    process._told()
     assert not done
 
 

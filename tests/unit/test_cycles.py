@@ -17,6 +17,7 @@ import pytest
 from ProxyPatternPool import Pool, PoolObserver
 from ProxyPatternPool._pool import returning
 from ProxyPatternPool._pool.entry import Entry
+from ProxyPatternPool._pool.household import Household
 from ProxyPatternPool._pool.upkeep import Upkeep
 
 from .clock import HandMovedClock, HandMovedKeeper
@@ -297,4 +298,36 @@ def test_two_who_look_for_what_is_lost(keeper: HandMovedKeeper, works: Works) ->
     pool._core.sweep()
     keeper.run()
     assert len(works.closed) == 1
+    assert not orphans
+
+
+def test_the_last_comes_back_while_its_pool_does(
+    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool that is remembered for what it has lent, and has it back at that very moment, is forgotten again."""
+    lent = in_its_object(works).get()
+    gc.collect()
+    remember = keeper.remember
+
+    def remember_too_late(household: Household) -> None:
+        cast("Upkeep[Thing]", household).give_back(lent)
+        remember(household)
+
+    monkeypatch.setattr(keeper, "remember", remember_too_late)
+    keeper.run()
+    assert works.alive == []
+    assert not keeper._remembered
+
+
+def test_what_was_finalized_is_out_of_sight_when_it_is_closed(keeper: HandMovedKeeper, works: Works) -> None:
+    """An entry whose finalizer has run is looked at as long as it has a place, and no longer."""
+    lent = in_its_object(works).get()
+    gc.collect()
+    keeper.run()
+    core = remembered(keeper)
+    orphans = core.ledger.mailbox.orphans
+    assert [entry.obj for entry in orphans] == [lent]
+    core.give_back(lent)
+    assert works.alive == []
+    core.sweep()
     assert not orphans

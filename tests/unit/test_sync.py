@@ -327,6 +327,7 @@ class Hubs:
                 GeventHome=partial(self.made, "gevent home"),
                 EventletSleeper=partial(self.made, "eventlet bed"),
                 EventletHome=partial(self.made, "eventlet home"),
+                pause=partial(self.made, f"{name} pause"),
             )
             monkeypatch.setitem(sys.modules, loaded, ModuleType(loaded))
             monkeypatch.setitem(sys.modules, f"ProxyPatternPool._sync.{name}_hub", fake)
@@ -341,7 +342,7 @@ def lost() -> None:
 
 
 def chosen() -> list[object]:
-    found: list[object] = [sleeper.sleeper(lost), sleeper.sleeper(), sleeper.home()]
+    found: list[object] = [sleeper.sleeper(lost), sleeper.sleeper(), sleeper.home(), sleeper.pause(0.5)]
     return found
 
 
@@ -350,17 +351,20 @@ def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     hubs = Hubs(monkeypatch)
     assert isinstance(sleeper.sleeper(), NativeSleeper)
     assert sleeper.home() is None
+    assert not sleeper.pause(0.5)
     hubs.running["eventlet"] = "hub"
     assert chosen() == [
         ("eventlet bed", "hub", lost),
         ("eventlet bed", "hub", sleeper.nothing),
         ("eventlet home", "hub"),
+        ("eventlet pause", "hub", 0.5),
     ]
     hubs.running["gevent"] = "loop"
     assert chosen() == [
         ("gevent bed", "loop", lost),
         ("gevent bed", "loop", sleeper.nothing),
         ("gevent home", "loop"),
+        ("gevent pause", "loop", 0.5),
     ]
 
 

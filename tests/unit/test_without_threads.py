@@ -245,11 +245,11 @@ def test_who_asks_for_the_house_keeper_is_remembered_once(moment: Moment, clock:
     keeper = HouseKeeper(clock)
     house, dropped = House(), House()
     gone = House()
+    keeper.knock(weakref.ref(gone))
+    del gone
     for _ in range(2 * housekeeper.MOST_UNREAD):
         keeper.watch(house)
         keeper.knock(dropped)
-    keeper.knock(weakref.ref(gone))
-    del gone
     keeper.watch(house)
     assert keeper._inbox.qsize() <= housekeeper.MOST_UNREAD + 3
     looked = dropped.looked

@@ -89,20 +89,28 @@ class Home(Protocol):
         ...
 
 
-def _hub() -> tuple[Callable[[Callable[[], None]], Sleeper], Callable[[], Home]] | None:
-    """The hub that the current thread runs at this moment: what makes a sleeper in it, and a home."""
+def _hub() -> tuple[Callable[[Callable[[], None]], Sleeper], Callable[[], Home], Callable[[float], bool]] | None:
+    """The hub that the current thread runs at this moment: what makes a sleeper in it, and a home, and pauses."""
     if "gevent.hub" in sys.modules:
         from . import gevent_hub
 
         gevent = gevent_hub.running()
         if gevent is not None:
-            return partial(gevent_hub.GeventSleeper, gevent), partial(gevent_hub.GeventHome, gevent)
+            return (
+                partial(gevent_hub.GeventSleeper, gevent),
+                partial(gevent_hub.GeventHome, gevent),
+                partial(gevent_hub.pause, gevent),
+            )
     if "eventlet.hubs" in sys.modules:
         from . import eventlet_hub
 
         eventlet = eventlet_hub.running()
         if eventlet is not None:
-            return partial(eventlet_hub.EventletSleeper, eventlet), partial(eventlet_hub.EventletHome, eventlet)
+            return (
+                partial(eventlet_hub.EventletSleeper, eventlet),
+                partial(eventlet_hub.EventletHome, eventlet),
+                partial(eventlet_hub.pause, eventlet),
+            )
     return None
 
 
@@ -138,16 +146,5 @@ def home() -> Home | None:
 
 def pause(seconds: float) -> bool:
     """Let the other greenlets of this thread go on for some seconds; say whether there are any that can."""
-    if "gevent.hub" in sys.modules:
-        from . import gevent_hub
-
-        gevent = gevent_hub.running()
-        if gevent is not None:
-            return gevent_hub.pause(gevent, seconds)
-    if "eventlet.hubs" in sys.modules:
-        from . import eventlet_hub
-
-        eventlet = eventlet_hub.running()
-        if eventlet is not None:
-            return eventlet_hub.pause(eventlet, seconds)
-    return False
+    hub = _hub()
+    return hub is not None and hub[2](seconds)

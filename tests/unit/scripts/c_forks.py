@@ -197,6 +197,19 @@ def returned_by_ret() -> None:
     os._exit(0)
 
 
+def returned_as_broken() -> None:
+    """What the parent had borrowed, and a child discards, is not closed there, and not freed."""
+    pool: Pool[Finalized] = Pool(Finalized, 2, 0, closer=lambda thing: say("closed"))
+    thing = pool.get()
+    if fork_and_exit():
+        pool.discard(thing)
+        del thing
+        assert pool.stats()["nobjs"] == 0
+        gc.collect()
+        os._exit(0)
+    os._exit(0)
+
+
 def threads_in_the_child() -> None:
     """The child's house keeper is a thread of the child's."""
     expired = threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,6 +31,8 @@ db.setdefault("number", 1)
 
 def another(kind: str) -> None:
     """Run it in another interpreter, and end that."""
+    for variable in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        os.environ.pop(variable, None)  # what measures coverage cannot be imported twice, and says so
     text = SILENT.format(path=sys.path) + USE
     interpreters: Any
     if sys.version_info >= (3, 13):
