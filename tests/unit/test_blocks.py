@@ -329,18 +329,6 @@ def test_where_a_block_may_end_elsewhere(scope: Any, keeper: HandMovedKeeper, ca
     assert said(caplog) == []
 
 
-def test_a_block_that_is_dropped_holds_nothing_up(keeper: HandMovedKeeper) -> None:
-    """What an open block took that nobody refers to any more goes back at the end of the next."""
-    db = proxy(fun=Thing, max_size=1, timeout=0)
-    block = control(db).obj()
-    thing = block.__enter__()
-    del block
-    assert in_use(db) == 1
-    with control(db).obj() as same:
-        assert same is thing
-    assert in_use(db) == 0
-
-
 def test_a_block_ends_elsewhere_when_another_content_is_set(
     keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
 ) -> None:

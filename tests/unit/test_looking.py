@@ -327,7 +327,6 @@ def test_a_name_like_any_other_needs_the_object() -> None:
         hasattr(unset, "title")
     assert type(caught.value) is ProxyException
     assert hasattr(late(fun=make), "title")
-    assert late(fun=make) != None  # noqa: E711
     with pytest.raises(TimeOut):
         hasattr(exhausted(), "title")
 
@@ -344,6 +343,28 @@ def test_an_unset_proxy_equals_itself_alone() -> None:
     assert [other, 5, unset].index(unset) == 2
     with pytest.raises(TypeError, match=r"^this proxy is not set: call control"):
         hash(unset)
+
+
+def test_compared_with_none() -> None:
+    """Whoever asks whether there is anything has nothing made for the answer; with an object it is the object's."""
+    made: list[Equal] = []
+
+    class Equal:
+        def __init__(self, number: int) -> None:
+            made.append(self)
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    for later in (late(fun=Equal), late(fun=Equal, max_size=1, min_size=0), late(fun=Equal, scope=Scope.SHARED)):
+        made.clear()
+        assert later != None  # noqa: E711
+        assert not later == None  # noqa: E711, SIM201
+        assert made == []
+        assert control(later).get() is made[0]
+        assert later == None  # noqa: E711
+        assert later == 5
+    assert late(Equal(0)) == None  # noqa: E711
 
 
 # --- pytest itself

@@ -37,7 +37,7 @@ class Host(Protocol):
     def kind(self) -> type[object] | None:
         """The class of the objects, if it is known."""
 
-    def equals_only_itself(self) -> bool:
+    def equals_only_itself(self, other: object) -> bool:
         """Whether there is no object that the proxy could be compared by."""
         ...
 
@@ -203,7 +203,7 @@ def forwarding_class(
             pass
         else:
             return obj == comparable(other)
-        return NotImplemented if host().equals_only_itself() else host().find() == comparable(other)
+        return NotImplemented if host().equals_only_itself(other) else host().find() == comparable(other)
 
     def unequal(_: Any, other: Any) -> Any:
         try:
@@ -212,7 +212,7 @@ def forwarding_class(
             pass
         else:
             return obj != comparable(other)
-        return NotImplemented if host().equals_only_itself() else host().find() != comparable(other)
+        return NotImplemented if host().equals_only_itself(other) else host().find() != comparable(other)
 
     def hashed(_: Any) -> int:
         try:

@@ -92,13 +92,19 @@ class Knowledge(Generic[T]):
         return self._get()
 
     def find_hashable(self) -> T:
-        if self.equals_only_itself():
+        if self._is_unset() or self._is_looked_at():
             raise Unhashable(self._no_object())
         return self.find()
 
-    def equals_only_itself(self) -> bool:
-        """Whether the proxy is not set, or asked by who only looks: to compare things is not to use them."""
-        return isinstance(self._contents[-1], Nothing) or self._is_looked_at()
+    def equals_only_itself(self, other: object) -> bool:
+        """Whether the proxy is not set, or asked by who only looks: to compare things is not to use them.
+
+        Who compares it with ``None`` wants to know whether there is anything: no object is made to answer that.
+        """
+        return self._is_unset() or (other is None and not self.peek()) or self._is_looked_at()
+
+    def _is_unset(self) -> bool:
+        return isinstance(self._contents[-1], Nothing)
 
     def _is_looked_at(self) -> bool:
         """Whether somebody only looks, and there is nothing to be seen."""
@@ -132,11 +138,11 @@ class Knowledge(Generic[T]):
     def state(self) -> str:
         """What a proxy says of itself where it has no object to show."""
         name = self._name()
-        state = "not set" if isinstance(self._contents[-1], Nothing) else "no object yet"
+        state = "not set" if self._is_unset() else "no object yet"
         return f": {state}" if name is None else f" {name}: {state}"
 
     def _no_object(self) -> str:
-        return self.unset() if isinstance(self._contents[-1], Nothing) else "there is no object yet"
+        return self.unset() if self._is_unset() else "there is no object yet"
 
     def unset(self) -> str:
         """Say how to set the proxy."""
