@@ -51,7 +51,8 @@ _mine = _Mine()
 
 def _stack() -> list[Work]:
     """What the current thread or greenlet is in the middle of; a main greenlet is its thread."""
-    getcurrent: Callable[[], Any] | None = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    module = sys.modules.get("greenlet")
+    getcurrent: Callable[[], Any] | None = None if module is None else getattr(module, "getcurrent", None)
     if getcurrent is None:
         return _mine.stack
     current = getcurrent()
