@@ -10,7 +10,7 @@ import faulthandler
 import importlib
 import sys
 
-faulthandler.dump_traceback_later(25, exit=True)  # a script that hangs says where, and fails
+faulthandler.dump_traceback_later(60, exit=True)  # a script that hangs says where, and fails
 
 # Before the script, and with it the pool, is imported: this patches, as applications do first of all.
 from . import green_env  # noqa: E402  # see above

@@ -19,7 +19,7 @@ both_modes = pytest.mark.parametrize("mode", ["patched", "unpatched"])
 def run_script(hub: str, mode: str, *args: str) -> list[str]:
     """Run one of the scripts; it must end well and in silence, and what it prints comes back as lines."""
     command = [sys.executable, "-m", "tests.greenlets.run", hub, mode, *args]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=80, check=False, cwd=ROOT)
     assert done.returncode == 0, f"{command} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.stderr == "", done.stderr
     return done.stdout.splitlines()
