@@ -38,9 +38,9 @@ def collector() -> Iterator[None]:
 class Service:
     """A pool in its own object, whose hooks are the object's methods."""
 
-    def __init__(self, works: Works) -> None:
+    def __init__(self, works: Works, size: int = 3) -> None:
         self._works = works
-        self.pool = Pool(self.connect, 3, 3, closer=self.close)
+        self.pool = Pool(self.connect, size, size, closer=self.close)
 
     def connect(self, number: int) -> Thing:
         return self._works.make(number)
@@ -305,7 +305,7 @@ def test_the_last_comes_back_while_its_pool_does(
     keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pool that is remembered for what it has lent, and has it back at that very moment, is forgotten again."""
-    lent = in_its_object(works).get()
+    lent = Service(works, 1).pool.get()
     gc.collect()
     remember = keeper.remember
 
@@ -326,8 +326,10 @@ def test_what_was_finalized_is_out_of_sight_when_it_is_closed(keeper: HandMovedK
     keeper.run()
     core = remembered(keeper)
     orphans = core.ledger.mailbox.orphans
-    assert [entry.obj for entry in orphans] == [lent]
+    (entry,) = orphans
     core.give_back(lent)
     assert works.alive == []
+    assert not orphans
+    orphans.append(entry)  # as if it had not been taken out, for an exception thrown in
     core.sweep()
     assert not orphans

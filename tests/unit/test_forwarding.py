@@ -49,7 +49,7 @@ def test_a_proxy_makes_no_difference_in_werkzeugs_scope(keeper: HandMovedKeeper)
 def test_a_proxy_makes_no_difference_among_greenlets(library: str) -> None:
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
-    assert run_script("probe_greenlets", library) == ["compared"]
+    assert run_script("probe_greenlets", library, seconds=90.0) == ["compared"]
 
 
 def test_the_table_is_not_hollow() -> None:
