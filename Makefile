@@ -156,7 +156,7 @@ stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with
 	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/unit -k machine --timeout=0
 
 .PHONY: matrix
-matrix: $(VENV)/.wheel  ## Unit tests, a short stress, greenlets and servers on every CPython found
+matrix: $(VENV)/.wheel  ## Unit tests, a short stress and greenlets on every CPython found, servers on two
 	tools/matrix $(bin)/python $(VENV)/wheel/*.whl
 
 .PHONY: clean
