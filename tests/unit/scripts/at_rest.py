@@ -7,7 +7,8 @@ import threading
 import time
 from pathlib import Path
 
-ROUNDS = 10
+ROUNDS = 75
+"""Of two milliseconds: longer than the house keeper's ``PATIENCE``, after which it looks again at what it gave away."""
 
 
 def _others_sleep() -> bool:
