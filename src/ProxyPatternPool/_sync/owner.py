@@ -23,7 +23,7 @@ def in_words(owner: Owner | None) -> str:
     """Put an owner into words where nothing else may go wrong: the name of a thread can be the user's code."""
     try:
         return str(owner)
-    except Exception:
+    except Exception:  # from a thread whose name is the user's code
         return "?"
 
 
