@@ -29,10 +29,7 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
 def caller() -> FrameType | None:
     """Find the innermost frame that is not of this package, if there is one."""
     frame = inspect.currentframe()
-    while frame is not None:
-        name: object = frame.f_globals.get("__name__")  # as in _module_of: this is done whenever an object is taken
-        if not isinstance(name, str) or not name.startswith(_PACKAGE):
-            break
+    while frame is not None and _module_of(frame).startswith(_PACKAGE):
         frame = frame.f_back
     return frame
 
