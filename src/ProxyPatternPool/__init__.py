@@ -1,5 +1,6 @@
 """A pool that lends expensive objects safely to threads, greenlets and contexts, and a proxy that stands for them."""
 
+from ._config import HookErrors
 from ._errors import (
     HookError,
     PoolClosed,
@@ -25,13 +26,12 @@ from ._hooks import (
     TraceHook,
     Tracer,
 )
-from ._observe import DiscardReason, HookName, PoolObserver, observers
+from ._inspect.owners import Holding
+from ._inspect.types import ObjectStats, PoolStats
+from ._observer import DiscardReason, HookName, PoolObserver, observers
 from ._pool import log
-from ._pool.config import HookErrors
 from ._pool.lease import Lease
-from ._pool.owners import Holding
 from ._pool.pool import Pool
-from ._pool.stats import ObjectStats, PoolStats
 from ._proxy.control import Control
 from ._proxy.parameters import PoolOverrides, PoolParameters
 from ._proxy.proxy import Proxy

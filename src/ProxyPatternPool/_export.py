@@ -6,13 +6,13 @@ from itertools import chain, pairwise
 from typing import NamedTuple, cast
 from weakref import WeakValueDictionary
 
+from ._config import seconds
 from ._errors import PoolValueError
-from ._pool.config import seconds
-from ._pool.glance import standing
+from ._inspect.status import standing
 from ._pool.pool import Pool, core_of
-from ._pool.stats import exact
 from ._proxy.proxy import Proxy
 from ._proxy.typed import control
+from ._text import plain_text
 
 BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 """Upper bounds in seconds: those that OpenTelemetry's conventions recommend for ``db.client.operation.duration``.
@@ -96,7 +96,7 @@ def read(*several: Watched) -> dict[str, Gauges]:
         now = standing(core_of(pool))
         if now.closed:
             continue
-        name = exact(pool.name)
+        name = plain_text(pool.name)
         so_far = found.get(name, Gauges())
         found[name] = Gauges(
             idle=so_far.idle + now.idle,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from ._plain import refuse_async
+from ._awaitables import refuse_async
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

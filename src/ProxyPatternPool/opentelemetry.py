@@ -30,8 +30,8 @@ from importlib.metadata import PackageNotFoundError, version
 from weakref import WeakKeyDictionary, ref
 
 from ._export import BUCKETS, Gauges, Watched, bounds, read
-from ._observe import PoolObserver
-from ._pool.stats import exact
+from ._observer import PoolObserver
+from ._text import plain_text
 
 try:
     from opentelemetry.metrics import (
@@ -107,19 +107,19 @@ class OpenTelemetryObserver(PoolObserver[object]):
 
     def created(self, pool: str, obj: object, took: float, /) -> None:
         """Record how long the creation of an object took."""
-        self._creations.record(took, {_POOL: exact(pool)})
+        self._creations.record(took, {_POOL: plain_text(pool)})
 
     def lent(self, pool: str, obj: object, waited: float, /) -> None:
         """Record how long a caller waited for the object it got."""
-        self._waits.record(waited, {_POOL: exact(pool)})
+        self._waits.record(waited, {_POOL: plain_text(pool)})
 
     def returned(self, pool: str, obj: object, used: float, /) -> None:
         """Record how long an object was used."""
-        self._uses.record(used, {_POOL: exact(pool)})
+        self._uses.record(used, {_POOL: plain_text(pool)})
 
     def timed_out(self, pool: str, waited: float, /) -> None:
         """Count a caller who got nothing."""
-        self._timeouts.add(1, {_POOL: exact(pool)})
+        self._timeouts.add(1, {_POOL: plain_text(pool)})
 
 
 def _version() -> str:

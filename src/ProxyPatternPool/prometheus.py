@@ -29,8 +29,8 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar, get_args
 
 from ._export import BUCKETS, Watched, bounds, read
-from ._observe import DiscardReason, HookName, PoolObserver
-from ._pool.stats import exact
+from ._observer import DiscardReason, HookName, PoolObserver
+from ._text import plain_text
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
@@ -120,7 +120,7 @@ class PrometheusObserver(PoolObserver[object]):
 
     def discarded(self, pool: str, obj: object, reason: DiscardReason, /) -> None:
         """Count an object that left its pool, by the reason."""
-        self._discards.labels(exact(pool), reason).inc()
+        self._discards.labels(plain_text(pool), reason).inc()
 
     def timed_out(self, pool: str, waited: float, /) -> None:
         """Count a caller who got nothing."""
@@ -132,7 +132,7 @@ class PrometheusObserver(PoolObserver[object]):
 
     def hook_failed(self, pool: str, hook: HookName, error: BaseException, /) -> None:
         """Count a hook that raised, by its name."""
-        self._hook_errors.labels(exact(pool), hook).inc()
+        self._hook_errors.labels(plain_text(pool), hook).inc()
 
     # What the registry asks. -----------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class _Series(dict[str, M]):
 
     def begin(self, pool: str) -> M:
         """Show a pool, at zero."""
-        series: M = self._metric.labels(exact(pool))
+        series: M = self._metric.labels(plain_text(pool))
         self[pool] = series
         return series
 

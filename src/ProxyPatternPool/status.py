@@ -15,7 +15,7 @@ Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/status
 import json
 from collections.abc import Callable, Iterable
 
-from ._plain import refuse_async, refuse_awaitable
+from ._awaitables import refuse_async, refuse_awaitable
 from ._status.access import is_local
 from ._status.data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData, collect
 from ._status.masking import masked

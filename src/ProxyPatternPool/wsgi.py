@@ -23,7 +23,7 @@ Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/server
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from ._plain import refuse_async, refuse_awaitable
+from ._awaitables import refuse_async, refuse_awaitable
 from ._proxy.returning import giving_back, returning_controls
 from ._wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 

@@ -12,7 +12,7 @@ from ProxyPatternPool._export import BUCKETS
 from ProxyPatternPool.opentelemetry import OpenTelemetryObserver
 from ProxyPatternPool.prometheus import PrometheusObserver
 
-from ..unit.clock import HandMovedClock, HandMovedKeeper
+from ..unit.clock import FakeScheduler, HandMovedClock
 from ..unit.helpers import ROOT, Naps, Thing
 from .events import one_of_each
 from .readings import Meters
@@ -51,7 +51,7 @@ def test_all_metrics_of_prometheus_are_in_the_table() -> None:
     assert rows("Prometheus") == {f"{each.name}_total" if each.type == "counter" else each.name for each in metrics}
 
 
-def test_all_metrics_of_opentelemetry_are_in_the_table(clock: HandMovedClock, naps: Naps, keeper: object) -> None:
+def test_all_metrics_of_opentelemetry_are_in_the_table(clock: HandMovedClock, naps: Naps, scheduler: object) -> None:
     meters = Meters()
     pool = one_of_each(OpenTelemetryObserver(meters.provider), clock, naps)
     assert rows("OpenTelemetry") == set(meters.metrics())
@@ -68,7 +68,7 @@ def told(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
     return registry.get_sample_value(name, {"pool": "db", **labels})
 
 
-def test_where_totals_differ_from_stats(keeper: object) -> None:
+def test_where_totals_differ_from_stats(scheduler: object) -> None:
     """An opener that fails under "discard" ends an object that nobody was told of; a check may end a loan likewise."""
     registry = CollectorRegistry()
     well = {0: True, 1: False, 2: True}
@@ -103,7 +103,7 @@ def test_where_totals_differ_from_stats(keeper: object) -> None:
     pool.close()
 
 
-def test_a_proxy_without_a_pool(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_a_proxy_without_a_pool(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """Its objects are in the histograms, never in the gauges; lifetimes and checks before loans mean nothing to it."""
     registry = CollectorRegistry()
     observer = PrometheusObserver(registry)
@@ -119,7 +119,7 @@ def test_a_proxy_without_a_pool(clock: HandMovedClock, keeper: HandMovedKeeper) 
     observer.watch(thing)
     first = control(thing).get()
     clock.advance(2.0)
-    keeper.run()
+    scheduler.run()
     assert control(thing).get() is first
     control(thing).discard()
     assert control(thing).get() is not first

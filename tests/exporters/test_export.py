@@ -7,9 +7,9 @@ import gc
 import pytest
 
 from ProxyPatternPool import Pool, _export, control, proxy
+from ProxyPatternPool._engine.upkeep import Upkeep
 from ProxyPatternPool._export import Gauges, Watched, read
-from ProxyPatternPool._pool import glance
-from ProxyPatternPool._pool.upkeep import Upkeep
+from ProxyPatternPool._inspect import status as glance
 
 from ..unit.helpers import Thing
 

@@ -37,7 +37,7 @@ def observer(meters: Meters) -> OpenTelemetryObserver:
 
 
 def test_all_that_happens(
-    observer: OpenTelemetryObserver, meters: Meters, clock: HandMovedClock, naps: Naps, keeper: object
+    observer: OpenTelemetryObserver, meters: Meters, clock: HandMovedClock, naps: Naps, scheduler: object
 ) -> None:
     """Each event counts once, under the pool's name, and each time in its bucket."""
     pool = one_of_each(observer, clock, naps)
@@ -76,7 +76,7 @@ def official_instrument(name: str, meter: Meter) -> Counter | Histogram | UpDown
 
 
 def test_the_conventions(
-    observer: OpenTelemetryObserver, meters: Meters, clock: HandMovedClock, naps: Naps, keeper: object
+    observer: OpenTelemetryObserver, meters: Meters, clock: HandMovedClock, naps: Naps, scheduler: object
 ) -> None:
     """Names, units, descriptions, kinds and attributes are those that OpenTelemetry generates from its conventions."""
     others = Meters()
@@ -318,7 +318,7 @@ def test_beside_other_observers(observer: OpenTelemetryObserver, meters: Meters)
 
 
 def test_a_name_that_cannot_be_encoded(
-    observer: OpenTelemetryObserver, meters: Meters, clock: HandMovedClock, naps: Naps, keeper: object
+    observer: OpenTelemetryObserver, meters: Meters, clock: HandMovedClock, naps: Naps, scheduler: object
 ) -> None:
     """It is written out, in all metrics; an exporter would drop the attribute, and take all such pools for one."""
     pool = one_of_each(observer, clock, naps, name="f \udc80")

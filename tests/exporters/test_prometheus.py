@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter
 from ProxyPatternPool import DiscardReason, HookName, Pool, PoolValueError, observers, proxy
 from ProxyPatternPool.prometheus import PrometheusObserver
 
-from ..unit.clock import HandMovedClock, HandMovedKeeper
+from ..unit.clock import FakeScheduler, HandMovedClock
 from ..unit.helpers import Naps, Thing
 from .contrary import Contrary
 from .endpoint import Endpoint, serving
@@ -46,7 +46,7 @@ def endpoint(served: Endpoint, registry: CollectorRegistry) -> Endpoint:
 
 
 def test_all_that_happens(
-    observer: PrometheusObserver, endpoint: Endpoint, clock: HandMovedClock, naps: Naps, keeper: object
+    observer: PrometheusObserver, endpoint: Endpoint, clock: HandMovedClock, naps: Naps, scheduler: object
 ) -> None:
     """Each event counts once, under the pool's name, and each time in its bucket."""
     pool = one_of_each(observer, clock, naps)
@@ -109,7 +109,7 @@ def test_before_anything_happened(observer: PrometheusObserver, endpoint: Endpoi
         assert scraped[f'ppp_hook_errors_total{{hook="{hook}",pool="db"}}'] == 0
 
 
-def test_objects_on_their_way(observer: PrometheusObserver, endpoint: Endpoint, keeper: HandMovedKeeper) -> None:
+def test_objects_on_their_way(observer: PrometheusObserver, endpoint: Endpoint, scheduler: FakeScheduler) -> None:
     """What is being created, checked or closed takes a place, and is shown."""
     seen: dict[str, float] = {}
 
@@ -290,7 +290,7 @@ def test_what_is_told_and_not_watched(observer: PrometheusObserver, endpoint: En
 
 
 def test_a_name_that_cannot_be_encoded(
-    observer: PrometheusObserver, endpoint: Endpoint, clock: HandMovedClock, naps: Naps, keeper: object
+    observer: PrometheusObserver, endpoint: Endpoint, clock: HandMovedClock, naps: Naps, scheduler: object
 ) -> None:
     """It is written out, in all metrics; else nothing at all would be exposed, of no pool."""
     pool = one_of_each(observer, clock, naps, name="f \udc80")

@@ -6,10 +6,10 @@ from collections.abc import Generator
 
 import pytest
 
-from ..unit.conftest import clock, keeper, naps, works
+from ..unit.conftest import clock, naps, scheduler, works
 from .browser import Browser, browser
 
-__all__ = ["clock", "keeper", "naps", "real_browser", "works"]
+__all__ = ["clock", "naps", "real_browser", "scheduler", "works"]
 
 
 @pytest.fixture(scope="module")

@@ -24,13 +24,13 @@ from ProxyPatternPool import DiscardReason, HookError, Pool, PoolException, Prox
 from ProxyPatternPool._status.sampler import Sampler
 from ProxyPatternPool.status import StatusData, is_local, masked, status_app
 
-from ..unit.clock import HandMovedClock, HandMovedKeeper
+from ..unit.clock import FakeScheduler, HandMovedClock
 from ..unit.helpers import DEADLINE, Caller, Naps, Thing, Works, eventually
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-pytestmark = pytest.mark.usefixtures("keeper")
+pytestmark = pytest.mark.usefixtures("scheduler")
 
 LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost"}
 SECRET = "hunter2"
@@ -115,20 +115,20 @@ def test_what_comes_first() -> None:
         waiting.result()
 
 
-def test_a_drain_in_progress(keeper: HandMovedKeeper) -> None:
+def test_a_drain_in_progress(scheduler: FakeScheduler) -> None:
     """The page says how many are left, until the last of them is closed."""
     pool = Pool(Shy, 4, 4, max_waiting=7)
     app = status_app(pool)
     held = [pool.get() for _ in range(2)]
     assert "draining" not in page_of(app)
     pool.drain()
-    keeper.run()
+    scheduler.run()
     for left in ("2 objects left", "1 object left"):
         assert data_of(app)["pools"][0]["stale"] == pool.stats()["nstale"] == len(held)
         about = f'<strong class="alarm">draining, {left}</strong>; 4 objects; callers wait for ever</p>'
         assert about in page_of(app)
         pool.ret(held.pop())
-        keeper.run()
+        scheduler.run()
     assert data_of(app)["pools"][0]["stale"] == 0
     assert "draining" not in page_of(app)
 
@@ -215,7 +215,7 @@ def fragment_of(app: object) -> str:
     return re.sub('<p class="when">.*?</p>', "", text)
 
 
-def test_links_to_pools(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_links_to_pools(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """From two on, each with what one looks for among many."""
     db, unlimited, closed = Pool(Shy, 2000, 2, name="<db>"), Pool(Shy, name="unlimited"), Pool(Shy, 1, name="closed")
     down, dropped = Pool(fails, 1, 0, name="down", backoff=(8.0, 16.0)), Pool(Shy, 1, name="dropped")
@@ -228,7 +228,7 @@ def test_links_to_pools(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
     with pytest.raises(Broken):
         down.get()
     db.drain()
-    keeper.run()
+    scheduler.run()
     assert links_of(app) == [
         "#pool-0 &lt;db&gt; 1 / 2,000 draining",
         "#pool-1 unlimited 1 in use",
@@ -252,7 +252,7 @@ def test_links_say_who_waits() -> None:
         waiting.result()
 
 
-def test_what_operators_do(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_what_operators_do(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Bounds are what they are now, and what was closed is counted by its reason, in words."""
     pool = Pool(Shy, 4, 4, max_lifetime=100.0, health=lambda _: True, health_before_get=0.0)
     app = status_app(pool)
@@ -260,9 +260,9 @@ def test_what_operators_do(keeper: HandMovedKeeper, clock: HandMovedClock) -> No
     [shown] = data_of(app)["pools"]
     assert (shown["min_size"], shown["max_size"], shown["idle"]) == (1, 3, 3)
     pool.clear()
-    keeper.run()
+    scheduler.run()
     pool.drain()
-    keeper.run()
+    scheduler.run()
     with pool.obj():
         clock.advance(100.0)
     [shown] = data_of(app)["pools"]
@@ -295,10 +295,10 @@ def test_why_objects_went(clock: HandMovedClock) -> None:
         assert page.count(f"<dt>{words}</dt><dd>0</dd>") == 2
 
 
-def test_the_samples(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_the_samples(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     pool = Pool(Shy, 4)
     app = status_app(pool)
-    keeper.run()
+    scheduler.run()
     held = pool.get()
     clock.advance(2.0)
     samples = data_of(app)["pools"][0]["samples"]
@@ -421,7 +421,7 @@ def places_of(app: object) -> tuple[int, int, int, int]:
     return shown["in_use"], shown["idle"], shown["creating"], shown["in_upkeep"]
 
 
-def test_objects_on_their_way(keeper: HandMovedKeeper) -> None:
+def test_objects_on_their_way(scheduler: FakeScheduler) -> None:
     """Being created, opened, reset, checked or closed: there they are seen, too."""
     seen: dict[str, tuple[int, int, int, int]] = {}
 
@@ -446,7 +446,7 @@ def test_objects_on_their_way(keeper: HandMovedKeeper) -> None:
     pool = Pool(make, 3, 0, opener=opener, getter=getter, retter=retter, health=health, closer=closer, hk_delay=9.0)
     app = status_app(pool)
     with pool.obj():
-        keeper.run()
+        scheduler.run()
     pool.housekeep()
     assert seen == {
         "fun": (0, 0, 1, 0),
@@ -458,9 +458,9 @@ def test_objects_on_their_way(keeper: HandMovedKeeper) -> None:
     }
 
 
-def test_they_are_drawn(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_they_are_drawn(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     def make(number: int) -> Shy:
-        keeper.look_at(sampler_of(app))
+        scheduler.look_at(sampler_of(app))
         pages.append(page_of(app))
         return Shy(number)
 
@@ -800,14 +800,14 @@ def test_a_pause_without_scripts(pool: Pool[Thing]) -> None:
     assert '<details id="counters-0">' in ask(status_app(pool), "/?format=fragment").get_data(as_text=True)
 
 
-def test_many_pools(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_many_pools(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """Are looked at less often, and have fewer points; what was worst is among them."""
     pools = [Pool(Shy, 40) for _ in range(41)]
     app, alone = status_app(*pools), status_app(pools[0])
     for second in range(300):
         held = [pools[0].get() for _ in range(30)] if second == 100 else []
         for shown in (app, alone):
-            keeper.look_at(sampler_of(shown))
+            scheduler.look_at(sampler_of(shown))
         for each in held:
             pools[0].ret(each)
         clock.advance(1.0)
@@ -827,18 +827,18 @@ def test_many_pools(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
     assert len(data_of(app)["pools"][0]["samples"]["seconds"]) == 300
 
 
-def test_in_words(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_in_words(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """What the charts show is said, and not what they do not show."""
     pool = Pool(Shy, 4)
     app = status_app(pool)
-    keeper.look_at(sampler_of(app))
+    scheduler.look_at(sampler_of(app))
     assert '<desc id="wait-0-d">No caller was seen within five minutes.</desc>' in page_of(app)
     clock.advance(1.0)
     with pool.obj():
-        keeper.look_at(sampler_of(app))
+        scheduler.look_at(sampler_of(app))
     assert "In the last second half of the callers stood in the queue for 0 ms at most, and 99 in 100" in page_of(app)
     clock.advance(1.0)
-    keeper.look_at(sampler_of(app))
+    scheduler.look_at(sampler_of(app))
     assert "In the last second nobody came. Within five minutes the 99th percentile was at most 0 ms." in page_of(app)
     page = page_of(app)
     assert page.count("<table") == page.count("<caption>")

@@ -11,7 +11,7 @@ from ProxyPatternPool import control
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.usefixtures("keeper")
+@pytest.mark.usefixtures("scheduler")
 def test_its_python_runs() -> None:
     """Every block, in order."""
     text = (ROOT / "docs" / "status.md").read_text(encoding="utf-8")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._pool import stats
-from ProxyPatternPool._pool.core import FAULTS
+from ProxyPatternPool._engine.core import FAULTS
+from ProxyPatternPool._inspect import types as stats
+from ProxyPatternPool._ledger.counters import Fault, Faults
 from ProxyPatternPool._pool.pool import core_of
-from ProxyPatternPool._pool.stats import Fault, Faults
 
 from ..unit.clock import HandMovedClock
 from ..unit.helpers import Caller, Thing, Works
@@ -25,7 +25,7 @@ from ..unit.helpers import Caller, Thing, Works
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
-pytestmark = pytest.mark.usefixtures("keeper")
+pytestmark = pytest.mark.usefixtures("scheduler")
 
 
 class Broken(Exception):

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Pool, Proxy, TimeOut, control
-from ProxyPatternPool._pool.glance import WAITS, Numbers
+from ProxyPatternPool._inspect.status import WAITS, Numbers
 from ProxyPatternPool._status.sampler import KEPT, Sample, Sampler, waited
 from ProxyPatternPool._status.sources import source
 
-from ..unit.clock import HandMovedClock, HandMovedKeeper
+from ..unit.clock import FakeScheduler, HandMovedClock
 from ..unit.helpers import Naps, Thing, Works
 
 Moment = tuple[int, int, int, float | None, float | None]
@@ -31,55 +31,55 @@ def last(sampler: Sampler) -> Moment:
 
 
 @pytest.fixture
-def pool(works: Works, keeper: HandMovedKeeper) -> Pool[Thing]:
+def pool(works: Works, scheduler: FakeScheduler) -> Pool[Thing]:
     return Pool(works.make, max_size=2)
 
 
-def second(clock: HandMovedClock, keeper: HandMovedKeeper, sampler: Sampler, seconds: float = 1.0) -> None:
+def second(clock: HandMovedClock, scheduler: FakeScheduler, sampler: Sampler, seconds: float = 1.0) -> None:
     """Let a second pass, and the house keeper look."""
     clock.advance(seconds)
-    keeper.look_at(sampler)
+    scheduler.look_at(sampler)
 
 
-def test_it_looks_once_a_second(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_it_looks_once_a_second(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """From the moment when there is a house keeper, whom it has asked to."""
     sampler = sampler_of(pool)
     assert sampler.tracks[0].samples() == []
-    keeper.run()
+    scheduler.run()
     assert sampler.tracks[0].samples() == [Sample(clock.now, 0, 1, 0, 0, 0, None, None)]
     held = pool.get()
     clock.advance(0.9)
-    assert keeper.look_at(sampler) == pytest.approx(clock.now + 0.1)  # too early, and comes back
+    assert scheduler.look_at(sampler) == pytest.approx(clock.now + 0.1)  # too early, and comes back
     assert len(sampler.tracks[0].samples()) == 1
-    second(clock, keeper, sampler, 0.1)
+    second(clock, scheduler, sampler, 0.1)
     assert last(sampler) == (1, 0, 0, 0.0, 0.0)
     pool.ret(held)
-    second(clock, keeper, sampler)
+    second(clock, scheduler, sampler)
     assert last(sampler) == (0, 1, 0, None, None)  # nobody has come
 
 
-def test_after_a_pause_it_goes_on(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_after_a_pause_it_goes_on(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """A machine that slept is not to be made up for."""
     sampler = sampler_of(pool)
-    keeper.run()
-    second(clock, keeper, sampler, 1000.0)
-    assert keeper.look_at(sampler) == clock.now + 0.5
+    scheduler.run()
+    second(clock, scheduler, sampler, 1000.0)
+    assert scheduler.look_at(sampler) == clock.now + 0.5
     assert len(sampler.tracks[0].samples()) == 2
 
 
-def test_five_minutes_are_kept(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_five_minutes_are_kept(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     sampler = sampler_of(pool)
     for _ in range(KEPT + 10):
-        second(clock, keeper, sampler)
+        second(clock, scheduler, sampler)
     samples = sampler.tracks[0].samples()
     assert len(samples) == KEPT
     assert samples[-1].at - samples[0].at == KEPT - 1
 
 
-def test_waits(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_waits(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler, naps: Naps) -> None:
     """Of those whose wait has ended, well or not, and of those who found something idle."""
     sampler = sampler_of(pool)
-    keeper.run()
+    scheduler.run()
     held = [pool.get(), pool.get()]
 
     def ret() -> None:
@@ -88,26 +88,26 @@ def test_waits(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper
 
     naps.meanwhile.append(ret)
     held.append(pool.get())
-    second(clock, keeper, sampler)
+    second(clock, scheduler, sampler)
     assert last(sampler) == (2, 0, 0, 0.0, 0.25)  # two did not wait
     with pytest.raises(TimeOut):
         pool.get(timeout=3.0)
-    keeper.look_at(sampler)
+    scheduler.look_at(sampler)
     assert last(sampler) == (2, 0, 0, 3.0, 3.0)
 
 
 def test_waits_that_have_not_ended(
-    pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper, naps: Naps
+    pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler, naps: Naps
 ) -> None:
     """When all is stuck the chart says so, not that nobody came."""
     sampler = sampler_of(pool)
-    keeper.run()
+    scheduler.run()
     held = [pool.get(), pool.get()]
-    second(clock, keeper, sampler)
+    second(clock, scheduler, sampler)
     seen: list[Moment] = []
 
     def look() -> None:
-        second(clock, keeper, sampler)
+        second(clock, scheduler, sampler)
         seen.append(last(sampler))
 
     naps.meanwhile.extend([look, look, lambda: pool.ret(held.pop())])
@@ -115,15 +115,15 @@ def test_waits_that_have_not_ended(
     assert seen == [(2, 0, 1, 1.0, 1.0), (2, 0, 1, 2.0, 2.0)]
 
 
-def test_several_readers(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_several_readers(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler, naps: Naps) -> None:
     """Each sees all waits, whoever looks first."""
     readers = [sampler_of(pool), sampler_of(pool)]
-    keeper.run()
+    scheduler.run()
     held = [pool.get(), pool.get()]
     with pytest.raises(TimeOut):
         pool.get(timeout=3.0)
     for reader in readers:
-        keeper.look_at(reader)
+        scheduler.look_at(reader)
         assert last(reader)[4] == 3.0
     assert len(held) == 2
 
@@ -166,74 +166,74 @@ def test_percentiles(seen: Numbers, p50: float | None, p99: float | None) -> Non
     assert waited(numbers(), seen) == (p50, p99)
 
 
-def test_a_pool_that_is_dropped(works: Works, clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_a_pool_that_is_dropped(works: Works, clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """To be shown keeps it alive no longer, and it is forgotten."""
     pool = Pool(works.make, closer=works.close)
     sampler = sampler_of(pool)
-    keeper.run()
+    scheduler.run()
     assert len(sampler.tracks[0].samples()) == 1
     del pool
     gc.collect()
-    second(clock, keeper, sampler)
+    second(clock, scheduler, sampler)
     assert works.alive == []
     assert sampler.tracks[0].samples() == []
     assert sampler.tracks[0].source.core() is None
 
 
-def test_a_proxy(works: Works, clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_a_proxy(works: Works, clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """It gets its pool later, and may get another, which begins anew."""
     db: Proxy[Thing] = Proxy(max_size=3, min_size=2)
     sampler = sampler_of(db)
     [track] = sampler.tracks
-    keeper.run()
+    scheduler.run()
     assert (track.samples(), track.source.name) == ([], "proxy 1")
     control(db).set_pool(name="db")
     assert track.source.name == "db"
     db.set_fun(works.make)
-    second(clock, keeper, sampler)
-    second(clock, keeper, sampler)
+    second(clock, scheduler, sampler)
+    second(clock, scheduler, sampler)
     assert [sample.idle for sample in track.samples()] == [2, 2]
     assert track.source.name == "db"
     db.set_fun(works.make)
-    second(clock, keeper, sampler)
+    second(clock, scheduler, sampler)
     assert [sample.idle for sample in track.samples()] == [2]
 
 
-def test_in_the_child_of_a_fork(pool: Pool[Thing], clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_in_the_child_of_a_fork(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """It begins anew, when the child has a house keeper."""
     sampler = sampler_of(pool)
-    keeper.run()
-    keeper.after_fork()
+    scheduler.run()
+    scheduler.after_fork()
     assert sampler.tracks[0].samples() == []
     clock.advance(1.0)
-    keeper.run()
+    scheduler.run()
     assert last(sampler) == (0, 0, 0, None, None)
 
 
-def test_it_holds_up_no_exit(pool: Pool[Thing], keeper: HandMovedKeeper) -> None:
+def test_it_holds_up_no_exit(pool: Pool[Thing], scheduler: FakeScheduler) -> None:
     sampler = sampler_of(pool)
-    assert sampler.last_rites() == []
-    sampler.await_rest(9.0)
+    assert sampler.close_at_exit() == []
+    sampler.wait_until_empty(9.0)
     assert repr(sampler) == "the status page's samples"
 
 
-def test_it_says_what_goes_wrong(pool: Pool[Thing], keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_says_what_goes_wrong(pool: Pool[Thing], scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """As a pool does: a chore says it."""
     sampler = sampler_of(pool)
-    keeper.run()
-    sampler.say(logging.ERROR, "a bug in %s", repr(sampler))
+    scheduler.run()
+    sampler.log_later(logging.ERROR, "a bug in %s", repr(sampler))
     assert caplog.messages == []
-    keeper.look_at(sampler)
+    scheduler.look_at(sampler)
     assert caplog.messages == ["a bug in the status page's samples"]
 
 
-def test_nobody_keeps_it(pool: Pool[Thing], keeper: HandMovedKeeper) -> None:
+def test_nobody_keeps_it(pool: Pool[Thing], scheduler: FakeScheduler) -> None:
     """With the application the samples end."""
     sampler = sampler_of(pool)
-    keeper.run()
+    scheduler.run()
     [track] = sampler.tracks
     del sampler
     gc.collect()
-    keeper.run()
-    keeper.after_fork()
+    scheduler.run()
+    scheduler.after_fork()
     assert len(track.samples()) == 1

@@ -15,9 +15,9 @@ from typing import ClassVar
 from unittest.mock import patch
 
 from ProxyPatternPool import HookError, Pool, TimeOut
-from ProxyPatternPool._pool import lending
-from ProxyPatternPool._pool.stats import ENDS
-from ProxyPatternPool._sync.sleeper import NativeSleeper
+from ProxyPatternPool._engine import lending
+from ProxyPatternPool._inspect.types import ENDS
+from ProxyPatternPool._runtime.waiting import NativeSleeper
 
 from ..unit.diary import Auditor
 from .oracle import CreationFailed, Oracle, Thing
@@ -219,7 +219,7 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
     operated: Counter[str] = Counter()
     faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
     try:
-        with hostile_interpreter(), patch.object(lending, "sleeper", _interruptible):
+        with hostile_interpreter(), patch.object(lending, "new_sleeper", _interruptible):
             for worker in workers:
                 worker.start()
             operator = threading.Thread(target=lambda: operated.update(_operate(pool, seed, end)), daemon=True)

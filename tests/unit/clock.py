@@ -4,8 +4,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-from ProxyPatternPool._pool.household import Household
-from ProxyPatternPool._pool.housekeeper import HouseKeeper, Job
+from ProxyPatternPool._scheduler.maintained import Maintained
+from ProxyPatternPool._scheduler.scheduler import Job, Scheduler
 
 
 class HandMovedClock:
@@ -21,13 +21,13 @@ class HandMovedClock:
         self.now += seconds
 
 
-class HandMovedKeeper(HouseKeeper):
+class FakeScheduler(Scheduler):
     """Keeps house when told to, in the caller's thread: what is asked of it is only noted."""
 
     def __init__(self, clock: HandMovedClock) -> None:
         super().__init__(clock)
         self.asides: deque[Callable[[], None]] = deque()
-        self.asked: deque[weakref.ref[Household] | Household] = deque()
+        self.asked: deque[weakref.ref[Maintained] | Maintained] = deque()
         self.deadlines: list[float] = []
         """The times at which a real house keeper would wake next, as pools said when last looked at."""
 
@@ -35,17 +35,17 @@ class HandMovedKeeper(HouseKeeper):
     def manned(self) -> bool:
         return True
 
-    def watch(self, household: Household) -> bool:
-        self.asked.append(weakref.ref(household))
+    def watch(self, maintained: Maintained) -> bool:
+        self.asked.append(weakref.ref(maintained))
         return self.manned
 
-    def knock(self, household: "weakref.ref[Household] | Household") -> None:
-        self.asked.append(household)
+    def request_look(self, maintained: "weakref.ref[Maintained] | Maintained") -> None:
+        self.asked.append(maintained)
 
     def _employ(self, job: Job, *, more: bool) -> None:
         """Employ nobody."""
 
-    def do_aside(self, job: Callable[[], None]) -> None:
+    def run_aside(self, job: Callable[[], None]) -> None:
         self.asides.append(job)
 
     def run(self) -> None:
@@ -54,16 +54,16 @@ class HandMovedKeeper(HouseKeeper):
             self.asides.popleft()()
         while self.asked:
             asked = self.asked.popleft()
-            household = asked() if isinstance(asked, weakref.ref) else asked
-            if household is not None:
-                deadline = household.attend()
-                household.run_chores()
+            maintained = asked() if isinstance(asked, weakref.ref) else asked
+            if maintained is not None:
+                deadline = maintained.run_due()
+                maintained.run_chores()
                 if deadline is not None:
                     self.deadlines.append(deadline)
 
-    def look_at(self, household: Household) -> float | None:
+    def look_at(self, maintained: Maintained) -> float | None:
         """Look at one pool, as at its deadline, and do its chores; give its next deadline."""
-        self.asked.append(weakref.ref(household))
+        self.asked.append(weakref.ref(maintained))
         self.deadlines.clear()
         self.run()
         return min(self.deadlines, default=None)

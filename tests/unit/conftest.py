@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ProxyPatternPool._pool import housekeeper
+from ProxyPatternPool._scheduler import scheduler as housekeeper
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Naps, Works, sleep_in
 
 
@@ -17,12 +17,12 @@ def clock() -> HandMovedClock:
 
 
 @pytest.fixture
-def keeper(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[HandMovedKeeper]:
+def scheduler(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeScheduler]:
     """Pools made in this test are kept by this one."""
-    keeper = HandMovedKeeper(clock)
-    monkeypatch.setattr(housekeeper, "KEEPER", keeper)
-    yield keeper
-    keeper.run()
+    scheduler = FakeScheduler(clock)
+    monkeypatch.setattr(housekeeper, "SCHEDULER", scheduler)
+    yield scheduler
+    scheduler.run()
 
 
 @pytest.fixture

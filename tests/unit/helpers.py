@@ -14,10 +14,11 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from ProxyPatternPool._pool import core, housekeeper, lending, upkeep
-from ProxyPatternPool._sync.sleeper import NativeSleeper, Sleeper
+from ProxyPatternPool._engine import core, lending, upkeep
+from ProxyPatternPool._runtime.waiting import NativeSleeper, Sleeper
+from ProxyPatternPool._scheduler import scheduler as housekeeper
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 
 R = TypeVar("R")
 
@@ -131,8 +132,8 @@ class Bed:
         if not self._woken and (seconds is None or seconds > 0):
             if self._naps.meanwhile:
                 self._naps.meanwhile.popleft()()
-            elif self._naps.keeper is not None and self._naps.keeper.asked:
-                self._naps.keeper.run()
+            elif self._naps.scheduler is not None and self._naps.scheduler.asked:
+                self._naps.scheduler.run()
             else:
                 assert seconds is not None, "this would sleep for ever"
                 self._naps.clock.advance(seconds)
@@ -160,7 +161,7 @@ class Naps:
         self.asked: list[float | None] = []
         self.beds: list[Bed] = []
         self.made_up = 0
-        self.keeper: HandMovedKeeper | None = None
+        self.scheduler: FakeScheduler | None = None
         """Who keeps house while somebody sleeps and nothing else is to be done, if it is anyone."""
 
     def bed(self, lost: Callable[[], None] = lambda: None) -> Sleeper:
@@ -173,14 +174,14 @@ class Naps:
 def sleep_in(patch: pytest.MonkeyPatch, bed: Callable[..., Sleeper]) -> None:
     """Have all who wait for a pool sleep in such a bed."""
     for floor in (core, lending):
-        patch.setattr(floor, "sleeper", bed)
+        patch.setattr(floor, "new_sleeper", bed)
 
 
 def have_all_said() -> None:
     """Have all lines said that pools of this test have queued; nothing else is done."""
-    for household in housekeeper.KEEPER._alive():
-        if isinstance(household, upkeep.Upkeep):
-            household.say_lines()
+    for maintained in housekeeper.SCHEDULER._alive():
+        if isinstance(maintained, upkeep.Upkeep):
+            maintained.flush_log()
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -17,7 +17,7 @@ import pytest
 from ProxyPatternPool import Control, Proxy, Scope, TimeOut, control, proxy
 from ProxyPatternPool._pool.pool import core_of
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, eventually, run_script, said, wait_for
 
 MANY = 2000
@@ -108,7 +108,7 @@ def test_an_ended_thread_serves_who_waits() -> None:
     eventually(lambda: len(reset) == 4)
 
 
-def test_at_once(keeper: HandMovedKeeper) -> None:
+def test_at_once(scheduler: FakeScheduler) -> None:
     """When a thread has been joined its object is on its way: the next who wants one gets it without waiting."""
     db = Proxy(fun=Thing, max_size=1, timeout=0)
     for _ in range(3):
@@ -140,7 +140,7 @@ def test_without_a_pool_it_is_closed() -> None:
         calls.clear()
 
 
-def test_auto_return_false(keeper: HandMovedKeeper) -> None:
+def test_auto_return_false(scheduler: FakeScheduler) -> None:
     """As in the module that this one replaces: what is not given back is lost to the pool."""
     works = Works()
     db = Proxy(fun=works.make, max_size=1, timeout=0, auto_return=False, closer=works.close)
@@ -156,7 +156,7 @@ def test_auto_return_false(keeper: HandMovedKeeper) -> None:
     Caller(use_well).result()
     assert Caller(lambda: db.number).result() == 0
     gc.collect()
-    keeper.run()
+    scheduler.run()
     with pytest.raises(TimeOut):
         _ = db.number
     assert db._pool.stats()["nusing"] == 1

@@ -10,9 +10,9 @@ from functools import partial
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolClosed, Proxy, TimeOut
-from ProxyPatternPool._pool.backoff import Backoff
+from ProxyPatternPool._ledger.backoff import Backoff
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
 
@@ -126,7 +126,7 @@ def test_the_house_keepers_alone() -> None:
 
 
 def test_the_first_failure_reaches_its_caller_at_once(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, server: Server
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, server: Server
 ) -> None:
     """Each time after a success, whatever the timeout; nobody sleeps for it."""
     pool = Pool(server, 3, 0)
@@ -141,7 +141,7 @@ def test_the_first_failure_reaches_its_caller_at_once(
 
 
 def test_who_has_a_timeout_waits_it_out(
-    keeper: HandMovedKeeper, naps: Naps, server: Server, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, naps: Naps, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Later failures are logged, and the caller goes on waiting: he times out with the last error as cause."""
     pool = Pool(server, 3, 0, name="books")
@@ -158,7 +158,7 @@ def test_who_has_a_timeout_waits_it_out(
     assert stats["retry_in"] == pytest.approx(0.1625)
 
 
-def test_who_waits_for_ever_hears_of_his_own_attempt(keeper: HandMovedKeeper, naps: Naps, server: Server) -> None:
+def test_who_waits_for_ever_hears_of_his_own_attempt(scheduler: FakeScheduler, naps: Naps, server: Server) -> None:
     """Without a timeout nothing else would tell him."""
     pool = Pool(server, 3, 0)
     for _ in range(4):
@@ -166,7 +166,7 @@ def test_who_waits_for_ever_hears_of_his_own_attempt(keeper: HandMovedKeeper, na
     assert server.asked == pytest.approx([0.0, 0.0375, 0.1125, 0.2625])
 
 
-def test_recovery_within_the_timeout(keeper: HandMovedKeeper, naps: Naps, server: Server) -> None:
+def test_recovery_within_the_timeout(scheduler: FakeScheduler, naps: Naps, server: Server) -> None:
     """A caller outlives an outage that is shorter than his timeout."""
     pool = Pool(server, 3, 0)
     fail_once(pool)
@@ -178,7 +178,7 @@ def test_recovery_within_the_timeout(keeper: HandMovedKeeper, naps: Naps, server
     assert stats["max_wait"] == pytest.approx(server.asked[-1]), "of a caller who queues again and again, the whole"
 
 
-def test_not_to_wait_at_all(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, server: Server) -> None:
+def test_not_to_wait_at_all(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, server: Server) -> None:
     """get(0) says at once why there is nothing; when an attempt is due it makes it, and hears of it."""
     pool = Pool(server, 3, 0)
     fail_once(pool)
@@ -192,7 +192,7 @@ def test_not_to_wait_at_all(keeper: HandMovedKeeper, clock: HandMovedClock, naps
     assert naps.asked == []
 
 
-def test_an_idle_object_is_there_for_all(keeper: HandMovedKeeper, naps: Naps, server: Server) -> None:
+def test_an_idle_object_is_there_for_all(scheduler: FakeScheduler, naps: Naps, server: Server) -> None:
     """The back-off forbids to create, not to borrow."""
     server.up = True
     pool = Pool(server, 2, 1)
@@ -206,7 +206,7 @@ def test_an_idle_object_is_there_for_all(keeper: HandMovedKeeper, naps: Naps, se
     assert len(server.asked) == 2
 
 
-def test_in_order(keeper: HandMovedKeeper, clock: HandMovedClock, server: Server) -> None:
+def test_in_order(scheduler: FakeScheduler, clock: HandMovedClock, server: Server) -> None:
     """Who waits for the next attempt waits in the queue: the first come makes it, nobody else."""
     pool = Pool(server, 5, 0)
     fail_once(pool)
@@ -223,7 +223,7 @@ def test_in_order(keeper: HandMovedKeeper, clock: HandMovedClock, server: Server
     assert len(server.asked) == 4
 
 
-def test_a_newcomer_does_not_overtake(keeper: HandMovedKeeper, clock: HandMovedClock, server: Server) -> None:
+def test_a_newcomer_does_not_overtake(scheduler: FakeScheduler, clock: HandMovedClock, server: Server) -> None:
     """Whoever comes when an attempt is due leaves it to the oldest."""
     pool = Pool(server, 5, 0)
     fail_once(pool)
@@ -250,7 +250,7 @@ def test_a_newcomer_does_not_overtake(keeper: HandMovedKeeper, clock: HandMovedC
     assert old.result().number + 1 == young.result().number, "a success lets all create who wait"
 
 
-def test_a_success_lets_all_create(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, server: Server) -> None:
+def test_a_success_lets_all_create(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, server: Server) -> None:
     """As soon as one has succeeded, nobody waits for the next attempt any more."""
     pool = Pool(server, 5, 0, backoff=(100, 100))
     fail_once(pool)
@@ -268,7 +268,7 @@ def test_a_success_lets_all_create(keeper: HandMovedKeeper, clock: HandMovedCloc
 
 
 def test_who_fell_asleep_before_the_failure_wakes_for_the_next_attempt(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, server: Server
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, server: Server
 ) -> None:
     """A waiter that slept for an object is told that there is a place, and when it may be used."""
     server.up = True
@@ -287,7 +287,7 @@ def test_who_fell_asleep_before_the_failure_wakes_for_the_next_attempt(
 
 
 def test_who_gives_up_leaves_the_next_attempt_to_the_next(
-    keeper: HandMovedKeeper, clock: HandMovedClock, server: Server
+    scheduler: FakeScheduler, clock: HandMovedClock, server: Server
 ) -> None:
     """Of those who wait one is told of the place; where he goes another is."""
     server.up = True
@@ -310,7 +310,7 @@ def test_who_gives_up_leaves_the_next_attempt_to_the_next(
     assert len(server.asked) == 2
 
 
-def test_off(keeper: HandMovedKeeper, naps: Naps, server: Server) -> None:
+def test_off(scheduler: FakeScheduler, naps: Naps, server: Server) -> None:
     """With None every caller tries at once."""
     pool = Pool(server, 3, 0, backoff=None)
     for timeout in (None, 0, 10):
@@ -321,7 +321,7 @@ def test_off(keeper: HandMovedKeeper, naps: Naps, server: Server) -> None:
     assert Pool(Thing, backoff=(1, 2)).stats()["backoff"] == [1.0, 2.0]
 
 
-def test_without_a_pool_nobody_waits(keeper: HandMovedKeeper, naps: Naps, server: Server) -> None:
+def test_without_a_pool_nobody_waits(scheduler: FakeScheduler, naps: Naps, server: Server) -> None:
     """Proxies without a pool create at once for each owner."""
     for scope in (Proxy.Scope.THREAD, Proxy.Scope.SHARED):
         proxy = Proxy(fun=server, scope=scope)
@@ -331,7 +331,7 @@ def test_without_a_pool_nobody_waits(keeper: HandMovedKeeper, naps: Naps, server
     assert naps.asked == []
 
 
-def test_a_failed_opener_is_a_failed_creation(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_failed_opener_is_a_failed_creation(scheduler: FakeScheduler, naps: Naps) -> None:
     """Under "discard" a failed opener backs off too."""
 
     def fail(thing: Thing) -> None:
@@ -347,7 +347,7 @@ def test_a_failed_opener_is_a_failed_creation(keeper: HandMovedKeeper, naps: Nap
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit()])
 def test_what_is_no_exception_reaches_everyone(
-    error: BaseException, keeper: HandMovedKeeper, naps: Naps, works: Works
+    error: BaseException, scheduler: FakeScheduler, naps: Naps, works: Works
 ) -> None:
     """An interruption of an attempt is an interruption of its caller."""
     pool = Pool(works.make, 3, 0)
@@ -359,7 +359,7 @@ def test_what_is_no_exception_reaches_everyone(
         pool.get(10)
 
 
-def test_a_close_ends_the_wait(keeper: HandMovedKeeper, naps: Naps, server: Server) -> None:
+def test_a_close_ends_the_wait(scheduler: FakeScheduler, naps: Naps, server: Server) -> None:
     """Who waits for an attempt, or makes one, is told of the close."""
     pool = Pool(server, 3, 0)
     fail_once(pool)
@@ -379,7 +379,7 @@ def test_a_close_ends_the_wait(keeper: HandMovedKeeper, naps: Naps, server: Serv
 
 
 def test_callers_and_the_house_keeper_share_it(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, server: Server
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, server: Server
 ) -> None:
     """The failed refill is the first failure; the next attempt is a caller's, and its success the refill's too."""
     pool = Pool(server, 5, 3)
@@ -387,12 +387,12 @@ def test_callers_and_the_house_keeper_share_it(
     server.up = True
     assert pool.get(1).number == 1
     assert server.asked == pytest.approx([0.0, 0.0375])
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nobjs"] == 3
 
 
 def test_a_due_attempt_is_a_callers_before_the_house_keepers(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, server: Server
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, server: Server
 ) -> None:
     """A refill that comes at the moment an attempt is due leaves it to who waits."""
     pool = Pool(server, 5, 3)
@@ -407,7 +407,7 @@ def test_a_due_attempt_is_a_callers_before_the_house_keepers(
     assert pool.get(1).number == 1
 
 
-def test_many_at_a_dead_server(keeper: HandMovedKeeper, clock: HandMovedClock, server: Server) -> None:
+def test_many_at_a_dead_server(scheduler: FakeScheduler, clock: HandMovedClock, server: Server) -> None:
     """However many wait, attempts are as few as for one; and when it is back all are served."""
     pool = Pool(server, 20, 0)
     fail_once(pool)
@@ -425,7 +425,7 @@ def test_many_at_a_dead_server(keeper: HandMovedKeeper, clock: HandMovedClock, s
 
 
 def test_a_success_meanwhile_makes_a_failure_the_first(
-    keeper: HandMovedKeeper, clock: HandMovedClock, server: Server
+    scheduler: FakeScheduler, clock: HandMovedClock, server: Server
 ) -> None:
     """An attempt that was begun while the server was down, and fails after others have succeeded, is told at once."""
     begun, go_on = threading.Event(), threading.Event()
@@ -450,7 +450,7 @@ def test_a_success_meanwhile_makes_a_failure_the_first(
         late.result()
 
 
-def test_an_interrupted_caller_says_nothing_about_the_server(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_interrupted_caller_says_nothing_about_the_server(scheduler: FakeScheduler, works: Works) -> None:
     """The next may try at once."""
     pool = Pool(works.make, 1, 0, backoff=(1, 5))
     works.failing = KeyboardInterrupt()
@@ -461,7 +461,7 @@ def test_an_interrupted_caller_says_nothing_about_the_server(keeper: HandMovedKe
     assert pool.get(0).number == 1
 
 
-def test_causes_are_not_shared(keeper: HandMovedKeeper, naps: Naps, server: Server) -> None:
+def test_causes_are_not_shared(scheduler: FakeScheduler, naps: Naps, server: Server) -> None:
     """Whoever raises the cause of his TimeOut writes into his own, not into everyone's."""
     pool = Pool(server, 1, 0)
     fail_once(pool)

@@ -14,7 +14,7 @@ import pytest
 from ProxyPatternPool import Pool, Proxy, ProxyException, Scope, TimeOut, control, proxy
 from ProxyPatternPool._proxy.control import stretch_of
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, said
 from .probes.covers import PerTenant, tenant
 
@@ -62,7 +62,7 @@ def for_tenant(name: str, job: Callable[[], R]) -> R:
 
 
 @pytest.mark.parametrize("scope", [Scope.AUTO, Scope.THREAD, Scope.CONTEXT, PerTenant])
-def test_a_block_leaves_what_the_owner_had(scope: Any, keeper: HandMovedKeeper) -> None:
+def test_a_block_leaves_what_the_owner_had(scope: Any, scheduler: FakeScheduler) -> None:
     """A function with a block of its own, called in the middle of a transaction, rolls nothing back."""
     db = proxy(fun=Ledger, max_size=1, timeout=0, scope=scope, retter=lambda c: c.rollback())
 
@@ -83,7 +83,7 @@ def test_a_block_leaves_what_the_owner_had(scope: Any, keeper: HandMovedKeeper) 
     assert in_use(db) == 0
 
 
-def test_a_block_of_the_class_leaves_it(keeper: HandMovedKeeper) -> None:
+def test_a_block_of_the_class_leaves_it(scheduler: FakeScheduler) -> None:
     """`_obj` is the same, and what is raised inside changes nothing."""
     db = Proxy(fun=Thing, max_size=1, timeout=0)
     mine = db._get_obj()
@@ -93,7 +93,7 @@ def test_a_block_of_the_class_leaves_it(keeper: HandMovedKeeper) -> None:
     assert in_use(db) == 1
 
 
-def test_who_had_nothing_has_nothing(keeper: HandMovedKeeper) -> None:
+def test_who_had_nothing_has_nothing(scheduler: FakeScheduler) -> None:
     """By whatever way something was taken inside the outermost block, it goes back with it."""
     works = Works()
     db = proxy(fun=works.make, max_size=2, timeout=0)
@@ -111,7 +111,7 @@ def test_who_had_nothing_has_nothing(keeper: HandMovedKeeper) -> None:
     assert not control(db).has()
 
 
-def test_what_the_owner_had_is_exchanged_inside(keeper: HandMovedKeeper) -> None:
+def test_what_the_owner_had_is_exchanged_inside(scheduler: FakeScheduler) -> None:
     """He had something before, and has something afterwards: the block does not ask whether it is the same."""
     db = proxy(fun=Thing, max_size=2, timeout=0)
     assert db.number == 0
@@ -123,13 +123,13 @@ def test_what_the_owner_had_is_exchanged_inside(keeper: HandMovedKeeper) -> None
     assert in_use(db) == 0
 
 
-def test_what_is_no_good_is_not_had(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_what_is_no_good_is_not_had(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """An object that was killed, or replaced, under its owner: the block takes another, and gives it back."""
     works = Works()
     db = proxy(fun=works.make, max_size=2, timeout=0, max_using_delay_kill=10.0)
     assert db.number == 0
     clock.advance(11.0)
-    keeper.run()
+    scheduler.run()
     with control(db).obj() as other:
         assert other.number != 0
     assert in_use(db) == 0
@@ -140,7 +140,7 @@ def test_what_is_no_good_is_not_had(clock: HandMovedClock, keeper: HandMovedKeep
     assert in_use(db) == 0
 
 
-def test_without_a_pool_a_block_leaves_the_object(keeper: HandMovedKeeper) -> None:
+def test_without_a_pool_a_block_leaves_the_object(scheduler: FakeScheduler) -> None:
     """There is nowhere to give it back to; what comes from a pool that is set inside goes back with the block."""
     works = Works()
     db: Thing = proxy(fun=works.make, closer=works.close)
@@ -156,7 +156,7 @@ def test_without_a_pool_a_block_leaves_the_object(keeper: HandMovedKeeper) -> No
     assert in_use(other) == 0
 
 
-def test_a_block_is_open_once(keeper: HandMovedKeeper) -> None:
+def test_a_block_is_open_once(scheduler: FakeScheduler) -> None:
     """One after another it may be used again; an end without a beginning is none."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
     block = control(db).obj()
@@ -170,7 +170,7 @@ def test_a_block_is_open_once(keeper: HandMovedKeeper) -> None:
     assert in_use(db) == 0
 
 
-def test_a_block_that_does_not_begin(keeper: HandMovedKeeper) -> None:
+def test_a_block_that_does_not_begin(scheduler: FakeScheduler) -> None:
     """It leaves nothing behind: the next one begins, and gives back."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
     lease = pool_of(db).lease()
@@ -184,7 +184,7 @@ def test_a_block_that_does_not_begin(keeper: HandMovedKeeper) -> None:
 
 
 def test_a_block_that_is_interrupted_when_it_has_its_object(
-    keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was taken for it goes back; what the owner had before stays."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
@@ -209,7 +209,7 @@ def test_a_block_that_is_interrupted_when_it_has_its_object(
     assert in_use(db) == 1
 
 
-def test_a_block_that_is_dropped(keeper: HandMovedKeeper) -> None:
+def test_a_block_that_is_dropped(scheduler: FakeScheduler) -> None:
     """It keeps nobody from giving back what it used: the next block does."""
     db = proxy(fun=Thing, max_size=1)
     dropped = control(db).obj()
@@ -225,7 +225,7 @@ def test_a_block_that_is_dropped(keeper: HandMovedKeeper) -> None:
 # --- several threads that are one owner
 
 
-def test_the_last_block_gives_back_what_the_first_took(keeper: HandMovedKeeper) -> None:
+def test_the_last_block_gives_back_what_the_first_took(scheduler: FakeScheduler) -> None:
     """In whatever thread that is; what somebody of the same tenant had before any block stays."""
     db = proxy(fun=Thing, scope=PerTenant[Thing](), max_size=1, timeout=0)
 
@@ -245,7 +245,7 @@ def test_the_last_block_gives_back_what_the_first_took(keeper: HandMovedKeeper) 
     assert in_use(db) == 1
 
 
-def test_what_another_uses_when_the_outermost_block_ends(keeper: HandMovedKeeper) -> None:
+def test_what_another_uses_when_the_outermost_block_ends(scheduler: FakeScheduler) -> None:
     """It was taken inside by hand, and another thread's block is on it: that one gives it back."""
     db = proxy(fun=Thing, scope=PerTenant[Thing](), max_size=1, timeout=0)
 
@@ -265,7 +265,7 @@ def test_what_another_uses_when_the_outermost_block_ends(keeper: HandMovedKeeper
 # --- blocks that end elsewhere
 
 
-def test_a_block_that_ends_in_another_thread(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_block_that_ends_in_another_thread(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Its object goes back, nobody uses it any more, and what the other thread has stays there; it is logged once."""
     db = proxy(fun=Thing, max_size=2, timeout=0, name="db")
     for _ in range(2):
@@ -280,7 +280,7 @@ def test_a_block_that_ends_in_another_thread(keeper: HandMovedKeeper, caplog: py
             return other
 
         assert Caller(end, "another").result() != mine.number
-        keeper.run()
+        scheduler.run()
         assert in_use(db) == 0
         assert not control(db).has()
         lease = pool_of(db).lease()
@@ -295,7 +295,7 @@ def test_a_block_that_ends_in_another_thread(keeper: HandMovedKeeper, caplog: py
 
 
 def test_a_block_on_what_its_owner_had_ends_in_another_thread(
-    keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It leaves it where it is."""
     db = proxy(fun=Thing, max_size=2, timeout=0)
@@ -305,12 +305,14 @@ def test_a_block_on_what_its_owner_had_ends_in_another_thread(
     Caller(lambda: block.__exit__(None, None, None)).result()
     assert in_use(db) == 1
     assert db.number == 0
-    keeper.run()
+    scheduler.run()
     assert [line.partition(":")[0] for line in said(caplog)] == ["proxy"]
 
 
 @pytest.mark.parametrize("scope", [Scope.CONTEXT, PerTenant])
-def test_where_a_block_may_end_elsewhere(scope: Any, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_where_a_block_may_end_elsewhere(
+    scope: Any, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
     """In a context of its own it shares nothing; who is an owner of a strategy only that can say."""
     db = proxy(fun=Thing, max_size=2, timeout=0, scope=scope)
     block = control(db).obj()
@@ -324,13 +326,13 @@ def test_where_a_block_may_end_elsewhere(scope: Any, keeper: HandMovedKeeper, ca
         assert in_use(db) == (scope is Scope.CONTEXT)
 
     copy_context().run(end)
-    keeper.run()
+    scheduler.run()
     assert in_use(db) == 0
     assert said(caplog) == []
 
 
 def test_a_block_ends_elsewhere_when_another_content_is_set(
-    keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is told as well where there is no pool any more that would say it."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
@@ -341,7 +343,7 @@ def test_a_block_ends_elsewhere_when_another_content_is_set(
     assert [line for line in said(caplog) if "it ended elsewhere" in line]
 
 
-def test_a_context_that_has_gone_is_not_mistaken_for_another(keeper: HandMovedKeeper) -> None:
+def test_a_context_that_has_gone_is_not_mistaken_for_another(scheduler: FakeScheduler) -> None:
     """At the same address another may be by now: what that one keeps is its own."""
     db = proxy(fun=Thing, max_size=0, scope=Scope.CONTEXT)
     for _ in range(50):
@@ -360,7 +362,7 @@ def test_a_context_that_has_gone_is_not_mistaken_for_another(keeper: HandMovedKe
 # --- stretches of work
 
 
-def test_a_stretch_gives_back_what_was_kept_before(keeper: HandMovedKeeper) -> None:
+def test_a_stretch_gives_back_what_was_kept_before(scheduler: FakeScheduler) -> None:
     """A thread that has used the proxy when it started does not keep that for ever."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
     assert db.number == 0
@@ -376,7 +378,7 @@ def test_a_stretch_gives_back_what_was_kept_before(keeper: HandMovedKeeper) -> N
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_a_stretch_within_a_block(before: bool, keeper: HandMovedKeeper) -> None:
+def test_a_stretch_within_a_block(before: bool, scheduler: FakeScheduler) -> None:
     """What the block uses stays; what the stretch took instead of it goes back."""
     db = proxy(fun=Thing, max_size=2, timeout=0)
     if before:
@@ -392,7 +394,7 @@ def test_a_stretch_within_a_block(before: bool, keeper: HandMovedKeeper) -> None
     assert in_use(db) == 0
 
 
-def test_stretches_within_one_another(keeper: HandMovedKeeper) -> None:
+def test_stretches_within_one_another(scheduler: FakeScheduler) -> None:
     """The inner leaves what the outer had, and gives back what the outer had not."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
     with stretch_of(control(db)):
@@ -411,7 +413,7 @@ def test_stretches_within_one_another(keeper: HandMovedKeeper) -> None:
     assert in_use(db) == 0
 
 
-def test_stretches_of_tasks(keeper: HandMovedKeeper) -> None:
+def test_stretches_of_tasks(scheduler: FakeScheduler) -> None:
     """Each is an owner with its scope: what one had before goes back, though another's stretch is open."""
     db = proxy(fun=Thing, max_size=2, timeout=0, scope=Scope.CONTEXT)
 
@@ -434,7 +436,7 @@ def test_stretches_of_tasks(keeper: HandMovedKeeper) -> None:
     asyncio.run(main())
 
 
-def test_a_block_within_a_stretch(keeper: HandMovedKeeper) -> None:
+def test_a_block_within_a_stretch(scheduler: FakeScheduler) -> None:
     """One that is still open at the end was forgotten: what it has goes back, and its end changes nothing."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
     block = control(db).obj()
@@ -445,7 +447,7 @@ def test_a_block_within_a_stretch(keeper: HandMovedKeeper) -> None:
     assert in_use(db) == 0
 
 
-def test_a_stretch_of_what_is_not_set(keeper: HandMovedKeeper) -> None:
+def test_a_stretch_of_what_is_not_set(scheduler: FakeScheduler) -> None:
     """It may be set inside."""
     db: Thing = proxy(max_size=1)
     with stretch_of(control(db)):

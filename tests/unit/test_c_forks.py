@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._sync import process, uwsgi_hook
+from ProxyPatternPool._runtime import process, uwsgi_hook
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Thing, run_script
 
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
@@ -190,14 +190,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     return Server(monkeypatch)
 
 
-def test_uwsgi(server: Server, keeper: HandMovedKeeper) -> None:
+def test_uwsgi(server: Server, scheduler: FakeScheduler) -> None:
     """A pool that is made in uWSGI has each worker begin anew."""
     Pool(Thing, min_size=0)
     assert server.forks() == ["ours"]
     assert not hasattr(server.module, "post_fork_hook"), "nobody has set one"
 
 
-def test_uwsgi_hook_set_before(server: Server, keeper: HandMovedKeeper) -> None:
+def test_uwsgi_hook_set_before(server: Server, scheduler: FakeScheduler) -> None:
     """A hook that there was is called as well, after ours, and is what everyone sees; ours comes once."""
     server.module.post_fork_hook = server.theirs
     for _ in range(2):
@@ -206,7 +206,7 @@ def test_uwsgi_hook_set_before(server: Server, keeper: HandMovedKeeper) -> None:
     assert server.module.post_fork_hook == server.theirs
 
 
-def test_uwsgi_hook_set_later(server: Server, keeper: HandMovedKeeper) -> None:
+def test_uwsgi_hook_set_later(server: Server, scheduler: FakeScheduler) -> None:
     """A hook that is set later, as by uwsgidecorators, does not replace ours, nor does its end."""
     Pool(Thing, min_size=0)
     server.module.post_fork_hook = server.theirs
@@ -220,7 +220,7 @@ def test_uwsgi_hook_set_later(server: Server, keeper: HandMovedKeeper) -> None:
     assert server.module.mine == 1
 
 
-def test_another_uwsgi(monkeypatch: pytest.MonkeyPatch, keeper: HandMovedKeeper) -> None:
+def test_another_uwsgi(monkeypatch: pytest.MonkeyPatch, scheduler: FakeScheduler) -> None:
     """Another module of that name is left alone."""
     module = ModuleType("uwsgi")
     monkeypatch.setitem(sys.modules, "uwsgi", module)

@@ -17,7 +17,7 @@ from ProxyPatternPool import Kept, Pool, Scope, TimeOut, control, proxy
 from ProxyPatternPool._proxy.control import stretch_of
 from ProxyPatternPool._scope.thread import ThreadSlot
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, said
 from .probes.covers import PerTenant
 
@@ -52,7 +52,7 @@ def request(db: Thing) -> Generator[Thing, None, None]:
 
 @pytest.mark.parametrize("max_size", [2, None])
 def test_a_block_that_was_carried_away_keeps_its_object(
-    max_size: int | None, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+    max_size: int | None, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The next one in the same thread gets another; each gives back its own, and it is logged once."""
     works = Works()
@@ -67,7 +67,7 @@ def test_a_block_that_was_carried_away_keeps_its_object(
         assert step(lambda: control(db).get()) is not theirs
         control(db).ret()
         elsewhere(other.close)
-        keeper.run()
+        scheduler.run()
         assert works.closed == ([] if max_size else [mine, theirs])
         control(db).set_fun(works.make)
         works.made.clear()
@@ -78,7 +78,7 @@ def test_a_block_that_was_carried_away_keeps_its_object(
     assert "With scope=CONTEXT each has its own" in line
 
 
-def test_whoever_looks_finds_nothing_of_it(keeper: HandMovedKeeper) -> None:
+def test_whoever_looks_finds_nothing_of_it(scheduler: FakeScheduler) -> None:
     """It is not this thread's any more: neither to be used, nor to be given back, nor to be discarded."""
     db = proxy(fun=Thing, max_size=3, timeout=0)
     looks: list[Callable[[], object]] = [control(db).ret, control(db).discard, control(db).has, control(db).get]
@@ -94,7 +94,7 @@ def test_whoever_looks_finds_nothing_of_it(keeper: HandMovedKeeper) -> None:
         assert in_use(db) == 0
 
 
-def test_it_ends_where_it_began(keeper: HandMovedKeeper) -> None:
+def test_it_ends_where_it_began(scheduler: FakeScheduler) -> None:
     """By chance it comes back to its thread: what that one has by then is left there."""
     db = proxy(fun=Thing, max_size=2, timeout=0)
     block = request(db)
@@ -105,7 +105,7 @@ def test_it_ends_where_it_began(keeper: HandMovedKeeper) -> None:
     assert control(db).get() is not mine
 
 
-def test_what_the_thread_had_before_goes_with_the_block(keeper: HandMovedKeeper) -> None:
+def test_what_the_thread_had_before_goes_with_the_block(scheduler: FakeScheduler) -> None:
     """Its object is in use elsewhere, so the thread takes another; the block gives back the first."""
     db = proxy(fun=Thing, max_size=2, timeout=0)
     first = step(lambda: control(db).get())
@@ -119,7 +119,7 @@ def test_what_the_thread_had_before_goes_with_the_block(keeper: HandMovedKeeper)
 
 
 @pytest.mark.parametrize("had_before", [True, False])
-def test_it_ends_while_it_is_found(had_before: bool, keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ends_while_it_is_found(had_before: bool, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its end comes between two steps of who takes it for carried away: the object goes back once, by one of them."""
     resets: list[Thing] = []
     db = proxy(fun=Thing, max_size=2, timeout=0, retter=resets.append)
@@ -148,7 +148,7 @@ def transaction(db: Thing) -> Generator[None, None, None]:
         yield
 
 
-def test_a_block_around_the_caller_is_not_carried_away(keeper: HandMovedKeeper) -> None:
+def test_a_block_around_the_caller_is_not_carried_away(scheduler: FakeScheduler) -> None:
     """What is called within it uses its object, be it in a context of its own or by a helper that has the block."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
 
@@ -178,7 +178,7 @@ def test_a_block_around_the_caller_is_not_carried_away(keeper: HandMovedKeeper) 
     elsewhere(outermost)
 
 
-def test_tasks_share_it(keeper: HandMovedKeeper) -> None:
+def test_tasks_share_it(scheduler: FakeScheduler) -> None:
     """Of these it is not to be known: another object might have to be waited for, by the whole loop."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
 
@@ -197,7 +197,7 @@ def test_tasks_share_it(keeper: HandMovedKeeper) -> None:
     asyncio.run(main())
 
 
-def test_tasks_of_trio_share_it(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_of_trio_share_it(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, as far as it says that it runs in this thread."""
     db = proxy(fun=Thing, max_size=2, timeout=0)
     running = True
@@ -216,7 +216,7 @@ def test_tasks_of_trio_share_it(keeper: HandMovedKeeper, monkeypatch: pytest.Mon
     elsewhere(block.close)
 
 
-def test_greenlets_share_it(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_greenlets_share_it(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """A greenlet that is part of a whole has a context of its own, and goes on with what the others have."""
     db = proxy(fun=Thing, max_size=2, timeout=0)
     main, part = SimpleNamespace(parent=None), SimpleNamespace(parent=object())
@@ -232,7 +232,7 @@ def test_greenlets_share_it(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("scope", [Scope.CONTEXT, PerTenant])
-def test_where_nothing_is_carried_away(scope: Any, keeper: HandMovedKeeper) -> None:
+def test_where_nothing_is_carried_away(scope: Any, scheduler: FakeScheduler) -> None:
     """A context's object is nobody else's anyway; a strategy says itself who is an owner."""
     db = proxy(fun=Thing, max_size=1, timeout=0, scope=scope)
     block = request(db)

@@ -15,7 +15,7 @@ import pytest
 from ProxyPatternPool import Proxy, Scope, control
 from ProxyPatternPool._proxy.claims import CLAIMS, FOR_USE
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Thing, wait_for
 from .probes.covers import Through, front_of
 from .probes.operations import OPERATIONS, run
@@ -80,7 +80,7 @@ def test_before_the_object_is_known() -> None:
             assert not hasattr(front, name)
 
 
-def test_the_first_use_may_be_a_call(keeper: HandMovedKeeper) -> None:
+def test_the_first_use_may_be_a_call(scheduler: FakeScheduler) -> None:
     """Afterwards the class is the object's."""
     model: Any = Proxy(fun=lambda number: str.upper)
     assert model("text") == "TEXT"
@@ -90,7 +90,7 @@ def test_the_first_use_may_be_a_call(keeper: HandMovedKeeper) -> None:
 
 
 @pytest.mark.parametrize("max_size", [None, 2])
-def test_claims_of_objects_that_exist_already(max_size: int | None, keeper: HandMovedKeeper) -> None:
+def test_claims_of_objects_that_exist_already(max_size: int | None, scheduler: FakeScheduler) -> None:
     """A pool has some as soon as it is made, and nobody needs to take one to be told what they are."""
 
     class Index(Numeric):
@@ -145,7 +145,7 @@ def test_claims_follow_the_content() -> None:
     assert not callable(front)
 
 
-def test_objects_of_several_classes(keeper: HandMovedKeeper) -> None:
+def test_objects_of_several_classes(scheduler: FakeScheduler) -> None:
     """Each owner can do what its object can, whatever the others have got: the class has what any of them has.
 
     An owner whose object is the first that can do something takes it before it does that.
@@ -166,7 +166,7 @@ def test_objects_of_several_classes(keeper: HandMovedKeeper) -> None:
     assert {"__len__", "__index__", "__next__"} <= claims(front)
 
 
-def test_several_classes_at_once(keeper: HandMovedKeeper) -> None:
+def test_several_classes_at_once(scheduler: FakeScheduler) -> None:
     """Whoever gets an object can use it at once, though others change the class for theirs at the same moment."""
     together = threading.Barrier(4)
     made: list[Callable[[], Any]] = [lambda: [1], Block, lambda: 3, lambda: iter([1])]
@@ -189,7 +189,7 @@ def test_several_classes_at_once(keeper: HandMovedKeeper) -> None:
             user.result()
 
 
-def test_an_owner_of_what_was_before(keeper: HandMovedKeeper) -> None:
+def test_an_owner_of_what_was_before(scheduler: FakeScheduler) -> None:
     """An object that comes late, of a content that was replaced meanwhile, changes nothing."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -285,7 +285,7 @@ def test_a_proxy_of_a_proxy() -> None:
 # --- subclasses
 
 
-def test_a_subclass_keeps_its_own(keeper: HandMovedKeeper) -> None:
+def test_a_subclass_keeps_its_own(scheduler: FakeScheduler) -> None:
     """Whatever its object lacks; `super()` is the object's, of which it may be that it has nothing of the kind."""
 
     class Waiting(Proxy[Any]):

@@ -12,7 +12,7 @@ import pytest
 
 from ProxyPatternPool import Pool, Scope, TimeOut, control, proxy
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Naps, Thing, Works, said
 
 SHARED = "of that thread use it at the same time"
@@ -20,7 +20,7 @@ SHARED = "of that thread use it at the same time"
 
 @pytest.mark.parametrize("max_size", [4, None])
 def test_tasks_that_share_an_object(
-    max_size: int | None, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+    max_size: int | None, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the default scope they do, and the log says so once, with the place and what helps."""
     db = proxy(fun=Thing, max_size=max_size, name="db")
@@ -33,19 +33,19 @@ def test_tasks_that_share_an_object(
     async def main() -> None:
         first, *others = await asyncio.gather(*(use() for _ in range(3)))
         assert all(other is first for other in others)
-        keeper.run()
+        scheduler.run()
         control(db).set_fun(Thing)
         await use()
 
     asyncio.run(main())
-    keeper.run()
+    scheduler.run()
     (line,) = said(caplog)
     assert line.startswith("proxy 'db': an object is taken for a thread whose event loop is running")
     assert f"({__file__}:" in line
     assert f"all tasks {SHARED}. With scope=CONTEXT each has its own; scope=THREAD is for who wants it so" in line
 
 
-def test_of_a_subclass_s_own_name(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_of_a_subclass_s_own_name(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A proxy without a name has none in the log; one of one object for all has nothing to tell."""
 
     async def main() -> None:
@@ -55,13 +55,13 @@ def test_of_a_subclass_s_own_name(keeper: HandMovedKeeper, caplog: pytest.LogCap
         assert shared.number == 5
 
     asyncio.run(main())
-    keeper.run()
+    scheduler.run()
     (line,) = said(caplog)
     assert line.startswith("proxy: an object is taken")
 
 
 @pytest.mark.parametrize("scope", [Scope.THREAD, Scope.CONTEXT, Scope.SHARED])
-def test_a_scope_that_was_chosen(scope: Scope, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_scope_that_was_chosen(scope: Scope, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """By hand, so it is meant; and where no loop runs there is nobody to share with."""
     db, default = proxy(fun=Thing, scope=scope), proxy(fun=Thing)
     assert default.number == 0
@@ -70,20 +70,20 @@ def test_a_scope_that_was_chosen(scope: Scope, keeper: HandMovedKeeper, caplog: 
         assert db.number == 0
 
     asyncio.run(main())
-    keeper.run()
+    scheduler.run()
     assert said(caplog) == []
 
 
 @pytest.mark.parametrize("link", [True, False])
 def test_greenlets_that_share_an_object(
-    link: bool, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    link: bool, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So do those of gevent and eventlet in a process without patches; parts of one whole may."""
     current = SimpleNamespace(parent=object(), **({"link": print} if link else {}))
     monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: current))
     db = proxy(fun=Thing, max_size=1)
     assert db.number == 0
-    keeper.run()
+    scheduler.run()
     lines = said(caplog)
     assert len(lines) == link
     for line in lines:
@@ -93,7 +93,7 @@ def test_greenlets_that_share_an_object(
 
 @pytest.mark.parametrize(("timeout", "longest"), [(1.5, "1.5 s"), (math.inf, "for ever")])
 def test_a_wait_that_stops_a_loop(
-    timeout: float, longest: str, keeper: HandMovedKeeper, naps: Naps, caplog: pytest.LogCaptureFixture
+    timeout: float, longest: str, scheduler: FakeScheduler, naps: Naps, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says so once for each pool, with the place; who does not wait stops nobody."""
     pool = Pool(Thing, 1)
@@ -109,14 +109,14 @@ def test_a_wait_that_stops_a_loop(
     naps.meanwhile.append(lambda: pool.ret(mine))
     assert pool.get(timeout) is mine
     asyncio.run(main())
-    keeper.run()
+    scheduler.run()
     (line,) = said(caplog)
     assert line.startswith(f"{pool.name and 'pool '}{pool.name}: get waits ({__file__}:")
     assert f", at most {longest}) in a thread whose event loop is running, which stands still meanwhile" in line
     assert "`await asyncio.to_thread(pool.lease)`; where a proxy is used, call what uses it in a thread" in line
 
 
-def test_a_module_that_is_only_being_imported(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_is_only_being_imported(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has no loop yet."""
     empty: Any = SimpleNamespace()
     for name in ("asyncio", "trio.lowlevel", "greenlet"):

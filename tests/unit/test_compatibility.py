@@ -34,7 +34,7 @@ from ProxyPatternPool._pool.pool import core_of
 from ProxyPatternPool._proxy.content import MadeForEach
 from ProxyPatternPool._proxy.parameters import PoolOverrides
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import ROOT, Caller, Naps, Thing, Works, said
 
 # --- when there is a pool
@@ -97,7 +97,7 @@ def test_every_parameter_was_sorted() -> None:
 
 @SECOND_WAYS
 @pytest.mark.parametrize("name", OF_A_POOL)
-def test_what_only_a_pool_can_honour_makes_one(given: str, name: str, keeper: HandMovedKeeper) -> None:
+def test_what_only_a_pool_can_honour_makes_one(given: str, name: str, scheduler: FakeScheduler) -> None:
     """Whatever its value, were it the default: there is a pool, and it is unlimited."""
     db = _proxy_with(given, {name: OF_A_POOL[name]})
     assert db._pool is not None
@@ -106,19 +106,19 @@ def test_what_only_a_pool_can_honour_makes_one(given: str, name: str, keeper: Ha
 
 @SECOND_WAYS
 @pytest.mark.parametrize("name", OF_ANY_PROXY)
-def test_what_any_proxy_honours_makes_none(given: str, name: str, keeper: HandMovedKeeper) -> None:
+def test_what_any_proxy_honours_makes_none(given: str, name: str, scheduler: FakeScheduler) -> None:
     """Names and the hooks that are called without a pool, too, leave a proxy without one."""
     assert _proxy_with(given, {name: OF_ANY_PROXY[name]})._pool is None
 
 
-def test_nothing_given_makes_no_pool(keeper: HandMovedKeeper) -> None:
+def test_nothing_given_makes_no_pool(scheduler: FakeScheduler) -> None:
     """With none of these parameters there is no pool."""
     assert Proxy(fun=Thing)._pool is None
     assert control(proxy(fun=Thing)).pool is None
 
 
 @pytest.mark.parametrize("make", [Proxy, proxy])
-def test_no_pool_in_so_many_words(make: Any, keeper: HandMovedKeeper) -> None:
+def test_no_pool_in_so_many_words(make: Any, scheduler: FakeScheduler) -> None:
     """An explicit ``max_size=None`` stays no pool, given by name or by place, whatever else is given then or later."""
     made = make(fun=Thing, max_size=None, min_size=5), make(None, Thing, "set", Scope.AUTO, None, None, min_size=5)
     for each in map(control, made):
@@ -130,7 +130,7 @@ def test_no_pool_in_so_many_words(make: Any, keeper: HandMovedKeeper) -> None:
 
 
 @pytest.mark.parametrize("make", [Proxy, proxy])
-def test_settings_are_those_of_the_pool(make: Any, keeper: HandMovedKeeper) -> None:
+def test_settings_are_those_of_the_pool(make: Any, scheduler: FakeScheduler) -> None:
     """Nothing is ignored: objects are made at once, and the statistics show what was set."""
     db: Any = make(min_size=5, timeout=1.0)
     control(db).set_fun(Thing)
@@ -140,7 +140,7 @@ def test_settings_are_those_of_the_pool(make: Any, keeper: HandMovedKeeper) -> N
     assert (stats["min_size"], stats["timeout"], stats["navail"]) == (5, 1.0, 5)
 
 
-def test_subclasses_pass_on_what_was_given(keeper: HandMovedKeeper) -> None:
+def test_subclasses_pass_on_what_was_given(scheduler: FakeScheduler) -> None:
     """Through ``super().__init__(*args, **kwargs)`` it is known as well what was given."""
 
     class Reference(Proxy[Thing]):
@@ -153,7 +153,7 @@ def test_subclasses_pass_on_what_was_given(keeper: HandMovedKeeper) -> None:
     assert Reference(fun=Thing, max_size=None, min_size=1)._pool is None
 
 
-def test_a_pool_comes_later(keeper: HandMovedKeeper) -> None:
+def test_a_pool_comes_later(scheduler: FakeScheduler) -> None:
     """A function that was set without a pool gets one by ``_set_pool``, if nobody has ever said that there is none."""
     works = Works()
     db = Proxy(fun=works.make, closer=works.close)
@@ -167,7 +167,7 @@ def test_a_pool_comes_later(keeper: HandMovedKeeper) -> None:
     assert first in works.closed
 
 
-def test_an_object_for_all_has_no_pool(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_object_for_all_has_no_pool(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Parameters of a pool beside it are ignored, as ever, and the log says which."""
     thing = Thing(5)
     db = Proxy(thing, min_size=5, closer=lambda _: None, timeout=1.0)
@@ -180,7 +180,7 @@ def test_an_object_for_all_has_no_pool(keeper: HandMovedKeeper, caplog: pytest.L
     ]
 
 
-def test_an_object_for_all_in_silence(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_object_for_all_in_silence(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Where nothing is ignored nothing is said; nor of an object that takes the place of a pool, as in tests."""
     Proxy(Thing(5), closer=lambda _: None)
     control(proxy(fun=Thing, scope=Scope.SHARED, timeout=1.0)).get()
@@ -236,7 +236,7 @@ def test_names_of_hooks() -> None:
     assert typing.get_origin(ProxyPatternPool.TraceHook) is Tracer
 
 
-def test_delete_is_an_old_name_of_shutdown(keeper: HandMovedKeeper, works: Works) -> None:
+def test_delete_is_an_old_name_of_shutdown(scheduler: FakeScheduler, works: Works) -> None:
     """It closes what there is and serves nobody any more; who calls it is warned, in the line that does."""
     pool: Any = Pool(works.make, 2, closer=works.close)
     with pytest.warns(DeprecationWarning, match="shutdown") as warned:
@@ -247,7 +247,7 @@ def test_delete_is_an_old_name_of_shutdown(keeper: HandMovedKeeper, works: Works
         pool.get()
 
 
-def test_delete_makes_no_descriptors(keeper: HandMovedKeeper, works: Works) -> None:
+def test_delete_makes_no_descriptors(scheduler: FakeScheduler, works: Works) -> None:
     """A pool is an attribute of a class like any other: an instance may have its own, and take it away again."""
 
     class Service:
@@ -262,15 +262,15 @@ def test_delete_makes_no_descriptors(keeper: HandMovedKeeper, works: Works) -> N
     assert service.pool.get() in works.alive
 
 
-def test_delete_keeps_no_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_delete_keeps_no_pool(scheduler: FakeScheduler, works: Works) -> None:
     """A pool that is dropped closes its objects at once, as if it had no such name."""
     pool = Pool(works.make, closer=works.close)
     del pool
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
 
 
-def test_number_of_objects(keeper: HandMovedKeeper, works: Works) -> None:
+def test_number_of_objects(scheduler: FakeScheduler, works: Works) -> None:
     """``_nobjs`` is how many objects there are in the pool, whoever has them."""
     db = Proxy(max_size=3, min_size=2, closer=works.close)
     assert db._nobjs == 0
@@ -282,7 +282,7 @@ def test_number_of_objects(keeper: HandMovedKeeper, works: Works) -> None:
     assert db._nobjs == 2
 
 
-def test_number_of_objects_without_a_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_number_of_objects_without_a_pool(scheduler: FakeScheduler, works: Works) -> None:
     """There ``_nobjs`` is how many were made so far, or given."""
     assert Proxy()._nobjs == 0
     assert Proxy(Thing(5))._nobjs == 1
@@ -296,7 +296,7 @@ def test_number_of_objects_without_a_pool(keeper: HandMovedKeeper, works: Works)
 # --- signatures
 
 
-def test_the_order_of_parameters(keeper: HandMovedKeeper, works: Works) -> None:
+def test_the_order_of_parameters(scheduler: FakeScheduler, works: Works) -> None:
     """Up to ``log_level`` they may be given by position, in the existing module's order; ours by name alone."""
     names = list(inspect.signature(Pool).parameters)
     order = ["fun", "max_size", "min_size", "timeout", "max_use", "max_avail_delay", "max_using_delay"]
@@ -335,7 +335,7 @@ LIMITS = ["max_use", "max_lifetime", "max_avail_delay", "max_using_delay", "max_
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_none_is_no_limit(name: str, keeper: HandMovedKeeper) -> None:
+def test_none_is_no_limit(name: str, scheduler: FakeScheduler) -> None:
     """``None`` switches a limit off, in a pool and in a proxy."""
     off: dict[str, Any] = {name: None}
     shown = {"max_using_delay": "max_using_delay_warn"}.get(name, name)
@@ -344,10 +344,10 @@ def test_none_is_no_limit(name: str, keeper: HandMovedKeeper) -> None:
     for pool in (Pool(Thing, **off), in_a_proxy):
         stats: Any = pool.stats()
         assert stats[shown] == 0
-        assert keeper.look_at(pool._core) is None
+        assert scheduler.look_at(pool._core) is None
 
 
-def test_delay_of_a_shutdown(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_delay_of_a_shutdown(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """``shutdown(delay=…)`` waits as long as ``shutdown(timeout=…)``, and to give both is an error."""
     pool = Pool(works.make, 1, closer=works.close)
     thing = pool.get()
@@ -384,7 +384,7 @@ def test_scopes_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- statistics
 
 
-def test_free_places(keeper: HandMovedKeeper, works: Works) -> None:
+def test_free_places(scheduler: FakeScheduler, works: Works) -> None:
     """``stats()["sem"]["value"]`` is how many callers could be served now, of an idle pool as many as may be."""
     pool = Pool(works.make, 3, 2, closer=works.close)
     places = [pool.stats()["sem"]]
@@ -396,7 +396,7 @@ def test_free_places(keeper: HandMovedKeeper, works: Works) -> None:
     assert places == [{"value": value, "init": 3} for value in (3, 0, 3)]
 
 
-def test_free_places_while_something_is_done(keeper: HandMovedKeeper) -> None:
+def test_free_places_while_something_is_done(scheduler: FakeScheduler) -> None:
     """What is being created, checked or closed serves nobody meanwhile."""
     seen: list[object] = []
 
@@ -417,7 +417,7 @@ def test_free_places_while_something_is_done(keeper: HandMovedKeeper) -> None:
     assert seen == [{"value": value, "init": 2} for value in (0, 0, 1)]
 
 
-def test_a_trace_without_a_tracer(keeper: HandMovedKeeper) -> None:
+def test_a_trace_without_a_tracer(scheduler: FakeScheduler) -> None:
     """An object shows under ``trace`` even if there is no tracer: by its own text."""
     pool = Pool(Thing)
     pool.get()
@@ -429,7 +429,7 @@ def test_a_trace_without_a_tracer(keeper: HandMovedKeeper) -> None:
 
 @pytest.mark.parametrize("scope", [Scope.THREAD, Scope.CONTEXT])
 @pytest.mark.parametrize("thing", [Mock(), 5, "interned", None], ids=["a double", "a number", "a string", "nothing"])
-def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, keeper: HandMovedKeeper) -> None:
+def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, scheduler: FakeScheduler) -> None:
     """Without a pool a function may return the same object for several owners; it is closed for each of them."""
     closed: list[object] = []
     db: Proxy[object] = Proxy(fun=lambda _: thing, scope=scope, closer=closed.append)
@@ -440,14 +440,14 @@ def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, kee
 
     assert db._get_obj() is thing
     assert Caller(use).result()
-    keeper.run()
+    scheduler.run()
     assert closed == [thing, thing]
     control(db).discard()
     assert closed == [thing, thing, thing]
     assert db._get_obj() is thing
 
 
-def test_sharing_survives_a_fork(keeper: HandMovedKeeper) -> None:
+def test_sharing_survives_a_fork(scheduler: FakeScheduler) -> None:
     """In a child as well, where there are no objects yet."""
     thing = Thing(5)
     content = MadeForEach(lambda _: thing, {}, None)
@@ -459,7 +459,7 @@ def test_sharing_survives_a_fork(keeper: HandMovedKeeper) -> None:
     assert not hasattr(first, "obj")
 
 
-def test_a_pool_has_each_object_once(keeper: HandMovedKeeper) -> None:
+def test_a_pool_has_each_object_once(scheduler: FakeScheduler) -> None:
     """With a pool the same object again is refused, by a sentence that says why."""
     thing = Thing(5)
     db = Proxy(fun=lambda _: thing, max_size=2)

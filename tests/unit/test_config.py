@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Factory, Getter, Hooks, Opener, Pool, PoolException, PoolValueError
-from ProxyPatternPool._pool.config import HEALTH_DELAY, PoolConfig
+from ProxyPatternPool._config import HEALTH_DELAY, PoolConfig
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Thing, Works, said
 
 
@@ -130,7 +130,7 @@ class Numbered(SetUp):
 
 
 @pytest.mark.parametrize("name", ["opener", "getter", "retter", "closer", "health", "stats", "tracer"])
-def test_a_class_of_hooks_is_no_hook(name: str, keeper: HandMovedKeeper) -> None:
+def test_a_class_of_hooks_is_no_hook(name: str, scheduler: FakeScheduler) -> None:
     """A class that derives from a protocol of ours can be called, but it is an instance that is meant."""
     with pytest.raises(TypeError, match=rf"^{name} must be an instance: SetUp\(…\), not the class$"):
         pool_with(**{name: SetUp})
@@ -140,7 +140,7 @@ def test_a_class_of_hooks_is_no_hook(name: str, keeper: HandMovedKeeper) -> None
         assert pool.get().number == 0
 
 
-def test_a_class_of_factories_is_no_factory(keeper: HandMovedKeeper) -> None:
+def test_a_class_of_factories_is_no_factory(scheduler: FakeScheduler) -> None:
     """Likewise. Other classes make what is pooled, which may be hooks, and can be hooks themselves."""
     with pytest.raises(TypeError, match=r"^fun must be an instance: Make\(…\), not the class$"):
         Pool(Make)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -149,7 +149,7 @@ def test_a_class_of_factories_is_no_factory(keeper: HandMovedKeeper) -> None:
     assert Pool(Thing, opener=type, tracer=str).get().number == 0
 
 
-def test_min_over_max(keeper: HandMovedKeeper) -> None:
+def test_min_over_max(scheduler: FakeScheduler) -> None:
     """A pool cannot keep more objects than it may have."""
     with pytest.raises(PoolValueError, match=r"min_size \(3\) must not exceed max_size \(2\)"):
         Pool(Thing, 2, 3)
@@ -166,13 +166,13 @@ def test_nothing_is_created_for_a_refused_pool(works: Works) -> None:
     assert works.numbers == []
 
 
-def test_the_order_of_the_first_parameters(keeper: HandMovedKeeper) -> None:
+def test_the_order_of_the_first_parameters(scheduler: FakeScheduler) -> None:
     """fun, max_size, min_size and timeout may be given by position, in this order; see test_compatibility.py, too."""
     stats = Pool(Thing, 4, 2, 1.5).stats()
     assert (stats["max_size"], stats["min_size"], stats["timeout"]) == (4, 2, 1.5)
 
 
-def test_defaults(keeper: HandMovedKeeper) -> None:
+def test_defaults(scheduler: FakeScheduler) -> None:
     """Without parameters: unlimited, one object kept, no timeout, nothing to watch."""
     stats = Pool(Thing).stats()
     assert stats["max_size"] == 0
@@ -188,28 +188,28 @@ def test_defaults(keeper: HandMovedKeeper) -> None:
 
 
 @pytest.mark.parametrize("unlimited", [0, None])
-def test_unlimited(unlimited: int | None, keeper: HandMovedKeeper) -> None:
+def test_unlimited(unlimited: int | None, scheduler: FakeScheduler) -> None:
     """A bound of 0 or None is no bound."""
     pool = Pool(Thing, unlimited)
     assert len({id(pool.get(0)) for _ in range(50)}) == 50
 
 
 @pytest.mark.parametrize("name", DELAYS)
-def test_never(name: str, keeper: HandMovedKeeper) -> None:
+def test_never(name: str, scheduler: FakeScheduler) -> None:
     """A delay of 0, of infinity, or none at all, is never."""
     for value in (0, 0.0, math.inf, None):
         pool = pool_with(**{name: value})
         assert pool.stats()["delay"] == 0.0
-        assert keeper.look_at(pool._core) is None
+        assert scheduler.look_at(pool._core) is None
 
 
 @pytest.mark.parametrize("value", [math.inf, None])
-def test_timeout_for_ever(value: float | None, keeper: HandMovedKeeper) -> None:
+def test_timeout_for_ever(value: float | None, scheduler: FakeScheduler) -> None:
     """A timeout of infinity is the same as none."""
     assert Pool(Thing, timeout=value).stats()["timeout"] is None
 
 
-def test_timeout_zero_is_a_value(keeper: HandMovedKeeper) -> None:
+def test_timeout_zero_is_a_value(scheduler: FakeScheduler) -> None:
     """A default timeout of 0 never waits; it is not "no timeout"."""
     assert Pool(Thing, timeout=0).stats()["timeout"] == 0.0
 
@@ -280,7 +280,7 @@ def test_health_before_get_for_ever() -> None:
 
 
 @pytest.mark.parametrize("name", ["hk_delay", "delay"])
-def test_forced_delay(name: str, keeper: HandMovedKeeper) -> None:
+def test_forced_delay(name: str, scheduler: FakeScheduler) -> None:
     """The house keeper's delay can be forced, under its name in the documentation and the one in the module's code."""
     pool = pool_with(max_avail_delay=10, **{name: 3})
     assert pool.stats()["delay"] == 3.0
@@ -293,7 +293,7 @@ def test_forced_twice(values: tuple[float, float]) -> None:
         Pool(Thing, hk_delay=values[0], delay=values[1])
 
 
-def test_a_warning_later_than_the_kill(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_later_than_the_kill(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A warn delay over the kill delay is a logged warning that names both."""
     Pool(Thing, max_using_delay=5, max_using_delay_kill=1, name="books")
     (line,) = said(caplog)
@@ -303,20 +303,22 @@ def test_a_warning_later_than_the_kill(keeper: HandMovedKeeper, caplog: pytest.L
 
 
 @pytest.mark.parametrize(("warn", "kill"), [(1, 1), (1, 5), (5, 0), (0, 5), (5, math.inf)])
-def test_a_warning_in_time(warn: float, kill: float, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_in_time(
+    warn: float, kill: float, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
     """A warning that comes in time, or where nothing is killed, is worth no word."""
     Pool(Thing, max_using_delay=warn, max_using_delay_kill=kill)
     assert said(caplog) == []
 
 
-def test_kill_without_a_warning(keeper: HandMovedKeeper) -> None:
+def test_kill_without_a_warning(scheduler: FakeScheduler) -> None:
     """Where only the kill delay is given it is the warn delay too."""
     assert Pool(Thing, max_using_delay_kill=5).stats()["max_using_delay_warn"] == 5.0
 
 
 @pytest.mark.parametrize(("given", "number"), [("ERROR", logging.ERROR), (logging.INFO, logging.INFO), (0, 0)])
 @pytest.mark.usefixtures("level")
-def test_log_level(given: int | str, number: int, keeper: HandMovedKeeper) -> None:
+def test_log_level(given: int | str, number: int, scheduler: FakeScheduler) -> None:
     """The level of the package's logger can be given, by name or by number; 0 is a value."""
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
     Pool(Thing, log_level=given)
@@ -324,14 +326,14 @@ def test_log_level(given: int | str, number: int, keeper: HandMovedKeeper) -> No
 
 
 @pytest.mark.usefixtures("level")
-def test_log_level_absent(keeper: HandMovedKeeper) -> None:
+def test_log_level_absent(scheduler: FakeScheduler) -> None:
     """A pool that was told no level leaves the logger alone."""
     logging.getLogger("ppp").setLevel(logging.ERROR)
     Pool(Thing)
     assert logging.getLogger("ppp").level == logging.ERROR
 
 
-def test_names(keeper: HandMovedKeeper) -> None:
+def test_names(scheduler: FakeScheduler) -> None:
     """A pool is called as it was told, the empty name too, or by its number, which no other has."""
     assert Pool(Thing, name="books").name == "books"
     assert Pool(Thing, name="").name == ""
@@ -358,7 +360,7 @@ class Reloader:
 @pytest.mark.parametrize("main", [None, "false", ""])
 def test_parent_of_a_reloader(
     main: str | None,
-    keeper: HandMovedKeeper,
+    scheduler: FakeScheduler,
     works: Works,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -367,14 +369,14 @@ def test_parent_of_a_reloader(
     Reloader(monkeypatch).set("1", main)
     pool = Pool(works.make, min_size=2, max_avail_delay=1, name="books")
     assert works.numbers == []
-    assert not keeper.asked
+    assert not scheduler.asked
     assert said(caplog) == ["pool 'books': no house keeping in the parent of a reloading server"]
     pool.ret(pool.get())
-    assert not keeper.asked, "on demand it still creates, and nobody watches it"
+    assert not scheduler.asked, "on demand it still creates, and nobody watches it"
 
 
 def test_what_is_dropped_in_the_parent_of_a_reloader(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a house keeper dropped leases come back as soon as anybody looks."""
     Reloader(monkeypatch).set("1", None)
@@ -386,15 +388,19 @@ def test_what_is_dropped_in_the_parent_of_a_reloader(
     pool.discard(thing)
     pool.lease()
     assert pool.stats()["navail"] == 1
-    assert not keeper.deadlines
+    assert not scheduler.deadlines
 
 
 @pytest.mark.parametrize(("workaround", "main"), [(None, None), (None, "false"), ("1", "true")])
 def test_child_of_a_reloader(
-    workaround: str | None, main: str | None, keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+    workaround: str | None,
+    main: str | None,
+    scheduler: FakeScheduler,
+    works: Works,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In its child, and without a word about it, a pool is as always."""
     Reloader(monkeypatch).set(workaround, main)
     Pool(works.make, min_size=2)
     assert works.numbers == [0, 1]
-    assert keeper.asked
+    assert scheduler.asked

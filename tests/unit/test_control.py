@@ -22,7 +22,7 @@ from ProxyPatternPool import (
     proxy,
 )
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works
 
 
@@ -137,7 +137,7 @@ def test_refused_by_checkers() -> None:
 # --- what the controls do
 
 
-def test_controls(keeper: HandMovedKeeper) -> None:
+def test_controls(scheduler: FakeScheduler) -> None:
     """`get`, `has`, `ret`, `obj`, `pool` and `scope`, by their names."""
     works = Works()
     thing = proxy(fun=works.make, max_size=1, timeout=0)
@@ -162,7 +162,7 @@ def test_controls(keeper: HandMovedKeeper) -> None:
 
 
 @pytest.mark.parametrize(("timeout", "error"), [("x", TypeError), (-1, PoolValueError), (math.nan, PoolValueError)])
-def test_a_senseless_timeout(timeout: Any, error: type[Exception], keeper: HandMovedKeeper) -> None:
+def test_a_senseless_timeout(timeout: Any, error: type[Exception], scheduler: FakeScheduler) -> None:
     """It is refused even if there is nothing to wait for: the owner has an object, or it is everyone's."""
     for thing in (proxy(fun=Thing, max_size=1), proxy(fun=Thing), proxy(Thing(0))):
         assert thing.number == 0
@@ -175,7 +175,7 @@ def test_a_senseless_timeout(timeout: Any, error: type[Exception], keeper: HandM
 
 @pytest.mark.parametrize("auto_return", [True, False])
 @pytest.mark.parametrize("max_size", [1, None])
-def test_discard(max_size: int | None, auto_return: bool, keeper: HandMovedKeeper) -> None:
+def test_discard(max_size: int | None, auto_return: bool, scheduler: FakeScheduler) -> None:
     """`discard` closes the owner's object, with a pool or without, and there is another at the next access."""
     works = Works()
     thing = proxy(fun=works.make, closer=works.close, max_size=max_size, min_size=0, timeout=0, auto_return=auto_return)
@@ -199,7 +199,7 @@ class Dial(Factory[Thing]):
 
 
 @pytest.mark.parametrize("max_size", [1, None])
-def test_a_class_of_factories_is_refused_when_it_is_set(max_size: int | None, keeper: HandMovedKeeper) -> None:
+def test_a_class_of_factories_is_refused_when_it_is_set(max_size: int | None, scheduler: FakeScheduler) -> None:
     """It would make factories; and what was set before stays."""
     thing: Thing = proxy(max_size=max_size)
     with pytest.raises(TypeError, match=r"^fun must be an instance: Dial\(…\), not the class$"):
@@ -210,7 +210,7 @@ def test_a_class_of_factories_is_refused_when_it_is_set(max_size: int | None, ke
     assert thing.number == 0
 
 
-def test_what_is_everyones_is_not_discarded(keeper: HandMovedKeeper) -> None:
+def test_what_is_everyones_is_not_discarded(scheduler: FakeScheduler) -> None:
     """An object for all is not one caller's to close."""
     for thing in (proxy(Thing(1)), proxy(fun=Thing, scope=Scope.SHARED)):
         with pytest.raises(ProxyException, match=r"everyone's, and not one owner's to discard: set another"):
@@ -225,7 +225,7 @@ def test_a_proxy_does_not_stand_for_itself() -> None:
     assert thing.number == 1
 
 
-def test_setting_by_the_controls(keeper: HandMovedKeeper) -> None:
+def test_setting_by_the_controls(scheduler: FakeScheduler) -> None:
     """`set_obj`, `set_fun` and `set_pool`."""
     thing: Thing = proxy()
     controls = control(thing)
@@ -250,7 +250,7 @@ def test_nothing_is_forwarded() -> None:
     assert not isinstance(controls, str)
 
 
-def test_repr(keeper: HandMovedKeeper) -> None:
+def test_repr(scheduler: FakeScheduler) -> None:
     """The controls say in one line what they control."""
     db: Thing = proxy()
     assert repr(control(db)) == "<Control of a proxy, scope AUTO: not set>"

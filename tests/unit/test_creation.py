@@ -9,11 +9,11 @@ import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolException
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
 
-def test_min_size_is_there_from_the_start(keeper: HandMovedKeeper, works: Works) -> None:
+def test_min_size_is_there_from_the_start(scheduler: FakeScheduler, works: Works) -> None:
     """A new pool has its min_size of objects, numbered from 0."""
     pool = Pool(works.make, 10, 3)
     assert works.numbers == [0, 1, 2]
@@ -21,7 +21,7 @@ def test_min_size_is_there_from_the_start(keeper: HandMovedKeeper, works: Works)
 
 
 @pytest.mark.usefixtures("naps")
-def test_numbers_count_attempts(keeper: HandMovedKeeper, works: Works) -> None:
+def test_numbers_count_attempts(scheduler: FakeScheduler, works: Works) -> None:
     """The factory gets 0, 1, 2…; a creation that failed uses its number up."""
     pool = Pool(works.make, min_size=0)
     pool.get()
@@ -36,7 +36,9 @@ def test_numbers_count_attempts(keeper: HandMovedKeeper, works: Works) -> None:
 
 
 @pytest.mark.parametrize("error", [ConnectionError("no server"), KeyboardInterrupt(), SystemExit(3)])
-def test_a_failure_reaches_who_creates(error: BaseException, keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_a_failure_reaches_who_creates(
+    error: BaseException, scheduler: FakeScheduler, naps: Naps, works: Works
+) -> None:
     """What the factory raises reaches the caller as it is, whatever it is, and no place is lost."""
     pool = Pool(works.make, 1, min_size=0)
     works.failing = error
@@ -55,7 +57,7 @@ def test_a_failure_reaches_who_creates(error: BaseException, keeper: HandMovedKe
 
 
 @pytest.mark.usefixtures("naps")
-def test_a_factory_that_stops(keeper: HandMovedKeeper) -> None:
+def test_a_factory_that_stops(scheduler: FakeScheduler) -> None:
     """A StopIteration that escapes from a factory ends no loop of its caller's: it is an error."""
     pool = Pool(lambda number: next(iter(())), 1, min_size=0)
     for _ in range(2):
@@ -64,7 +66,7 @@ def test_a_factory_that_stops(keeper: HandMovedKeeper) -> None:
     assert pool.stats()["nobjs"] == 0
 
 
-def test_a_failure_gives_its_place_to_the_next_waiter(keeper: HandMovedKeeper) -> None:
+def test_a_failure_gives_its_place_to_the_next_waiter(scheduler: FakeScheduler) -> None:
     """Without a back-off the place of a failed creation goes at once to the next waiter, as a permit to create."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -86,7 +88,7 @@ def test_a_failure_gives_its_place_to_the_next_waiter(keeper: HandMovedKeeper) -
     assert lucky.result().number == 1
 
 
-def test_every_waiter_meets_the_failure_itself(keeper: HandMovedKeeper) -> None:
+def test_every_waiter_meets_the_failure_itself(scheduler: FakeScheduler) -> None:
     """Without a back-off each waiter tries in turn while nothing can be created, and hears of it; nobody sleeps on."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -108,7 +110,7 @@ def test_every_waiter_meets_the_failure_itself(keeper: HandMovedKeeper) -> None:
     assert (stats["nerrors"], stats["nobjs"], stats["nwaiting"]) == (5, 0, 0)
 
 
-def test_a_slow_creation_holds_up_nobody(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_slow_creation_holds_up_nobody(scheduler: FakeScheduler, works: Works) -> None:
     """While an object is being created others are lent and given back: no lock is held."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -130,7 +132,7 @@ def test_a_slow_creation_holds_up_nobody(keeper: HandMovedKeeper, works: Works) 
     assert caller.result().number == 1
 
 
-def test_creations_go_on_in_parallel(keeper: HandMovedKeeper) -> None:
+def test_creations_go_on_in_parallel(scheduler: FakeScheduler) -> None:
     """Callers who find an empty pool create side by side: all of them are in the factory at once."""
     together = threading.Barrier(8)
 
@@ -143,7 +145,7 @@ def test_creations_go_on_in_parallel(keeper: HandMovedKeeper) -> None:
     assert sorted(caller.result().number for caller in callers) == list(range(8))
 
 
-def test_never_more_than_max_size(keeper: HandMovedKeeper) -> None:
+def test_never_more_than_max_size(scheduler: FakeScheduler) -> None:
     """However many create at once, there are never more objects than max_size, and no number is given twice."""
     works = Works(bound=3)
     pool = Pool(works.make, 3, closer=works.close, max_use=2)
@@ -165,7 +167,7 @@ def test_never_more_than_max_size(keeper: HandMovedKeeper) -> None:
     assert stats["ncreated"] - stats["ndestroys"] == len(works.alive)
 
 
-def test_a_place_is_taken_until_the_closer_returns(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_place_is_taken_until_the_closer_returns(scheduler: FakeScheduler, works: Works) -> None:
     """An object that is being closed still counts: its successor is created when its closer has returned."""
     closing, go_on = threading.Event(), threading.Event()
 
@@ -190,7 +192,7 @@ def test_a_place_is_taken_until_the_closer_returns(keeper: HandMovedKeeper, work
 
 @pytest.mark.usefixtures("naps")
 @pytest.mark.parametrize("min_size", [0, 1])
-def test_duplicates_are_refused(min_size: int, keeper: HandMovedKeeper, works: Works) -> None:
+def test_duplicates_are_refused(min_size: int, scheduler: FakeScheduler, works: Works) -> None:
     """A factory that gives an object which the pool has already is told so; the object stays as it was."""
     shared = Thing(0)
     pool = Pool(lambda number: shared, 2, min_size, name="books", closer=works.close)
@@ -213,7 +215,7 @@ def test_duplicates_are_refused(min_size: int, keeper: HandMovedKeeper, works: W
 
 
 def test_failures_at_construction_are_logged(
-    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A pool can be made before its server is up: the failure is logged, with the time of the next attempt."""
     works.failing = ConnectionError("no server")
@@ -225,7 +227,7 @@ def test_failures_at_construction_are_logged(
     assert pool.stats()["last_error"] == "ConnectionError: no server"
 
 
-def test_an_interruption_at_construction(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_interruption_at_construction(scheduler: FakeScheduler, works: Works) -> None:
     """What is no Exception reaches who makes the pool, and what was created before is closed."""
 
     def make(number: int) -> Thing:
@@ -246,7 +248,7 @@ def fail(thing: Thing) -> None:
     raise ConnectionError(f"{thing} is not so")
 
 
-def test_the_opener_comes_first_and_once(keeper: HandMovedKeeper) -> None:
+def test_the_opener_comes_first_and_once(scheduler: FakeScheduler) -> None:
     """The opener sees each object once, before the getter and before anyone has it."""
     seen: list[tuple[str, int]] = []
     pool = Pool(
@@ -260,7 +262,7 @@ def test_the_opener_comes_first_and_once(keeper: HandMovedKeeper) -> None:
     assert seen == [("open", 0), ("get", 0), ("get", 0)]
 
 
-def test_a_failed_opener_is_logged(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_opener_is_logged(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """By default a failing opener is logged with the object's name and counted, and the object goes on."""
     pool = Pool(works.make, 1, min_size=0, opener=fail, name="books", closer=works.close)
     thing = pool.get()
@@ -271,7 +273,7 @@ def test_a_failed_opener_is_logged(keeper: HandMovedKeeper, works: Works, caplog
     pool.ret(thing)
 
 
-def test_a_failed_opener_discards(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_opener_discards(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """Under "discard" an object whose opener failed is closed, and the caller gets the error, as a cause."""
     pool = Pool(works.make, 1, min_size=0, opener=fail, hook_errors="discard", closer=works.close)
     with pytest.raises(HookError, match="opener failed") as raised:
@@ -286,7 +288,7 @@ def test_a_failed_opener_discards(keeper: HandMovedKeeper, works: Works, caplog:
 
 
 @pytest.mark.parametrize("policy", ["log", "discard"])
-def test_an_interrupted_opener(policy: str, keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_interrupted_opener(policy: str, scheduler: FakeScheduler, works: Works) -> None:
     """An object whose opener was interrupted is closed under either policy: nobody knows its state."""
 
     def interrupted(thing: Thing) -> None:
@@ -307,7 +309,7 @@ def test_an_interrupted_opener(policy: str, keeper: HandMovedKeeper, works: Work
 
 
 def test_a_failed_opener_at_construction(
-    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Under "discard" a failing opener is a failed creation at construction too."""
     Pool(works.make, opener=fail, hook_errors="discard", closer=works.close)
@@ -329,7 +331,7 @@ def creating_while(works: Works, what: Callable[[], object]) -> Pool[Thing]:
     return Pool(make, 5, closer=works.close)
 
 
-def test_a_close_during_a_creation(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_close_during_a_creation(scheduler: FakeScheduler, works: Works) -> None:
     """An object whose creation outlasts the pool is closed, and its caller hears that the pool is."""
     pool = creating_while(works, lambda: pool.shutdown())
     lent = pool.get()
@@ -340,17 +342,17 @@ def test_a_close_during_a_creation(keeper: HandMovedKeeper, works: Works) -> Non
     assert works.alive == []
 
 
-def test_a_close_during_a_refill(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_close_during_a_refill(scheduler: FakeScheduler, works: Works) -> None:
     """The same for what the house keeper creates."""
     pool = creating_while(works, lambda: pool.shutdown())
     pool.discard(pool.get())
-    keeper.run()
+    scheduler.run()
     assert len(works.made) == 2
     assert works.alive == []
 
 
 def test_an_interruption_right_after_the_factory(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An object that was created and not yet entered when its caller was interrupted is closed."""
     pool = Pool(works.make, 1, min_size=0, closer=works.close)

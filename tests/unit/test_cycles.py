@@ -15,12 +15,12 @@ from typing import cast
 import pytest
 
 from ProxyPatternPool import Pool, PoolObserver
-from ProxyPatternPool._pool import returning
-from ProxyPatternPool._pool.entry import Entry
-from ProxyPatternPool._pool.household import Household
-from ProxyPatternPool._pool.upkeep import Upkeep
+from ProxyPatternPool._engine import returning
+from ProxyPatternPool._engine.upkeep import Upkeep
+from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._scheduler.maintained import Maintained
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Thing, Works, said
 
 Shape = Callable[[Works], Pool[Thing]]
@@ -89,39 +89,39 @@ shapes = pytest.mark.parametrize("shape", SHAPES)
 
 @shapes
 def test_a_plain_loan_is_not_closed(
-    shape: Shape, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    shape: Shape, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was borrowed with `get` stays open until the process ends, and what is idle is closed once."""
     lent = shape(works).get()
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert works.alive == [lent]
     assert len(works.closed) == 2
     (line,) = said(caplog)
     assert "closed while thread 'MainThread' has thing" in line
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert works.alive == [lent]
-    keeper.exit()
+    scheduler.exit()
     assert works.alive == []
 
 
 @shapes
-def test_a_lease_outside_of_the_cycle(shape: Shape, keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_lease_outside_of_the_cycle(shape: Shape, scheduler: FakeScheduler, works: Works) -> None:
     """A lease that somebody has keeps its object open; when it is over nobody keeps the pool."""
     lease = shape(works).lease()
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert lease.obj in works.alive
     lease.release()
     del lease
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
-    assert not keeper._remembered
+    assert not scheduler._remembered
 
 
-def test_objects_that_refer_to_their_pool(keeper: HandMovedKeeper) -> None:
+def test_objects_that_refer_to_their_pool(scheduler: FakeScheduler) -> None:
     """Whoever has an object that refers to its pool keeps the pool; when he drops it the idle ones are closed."""
     closed: list[int] = []
 
@@ -142,19 +142,19 @@ def test_objects_that_refer_to_their_pool(keeper: HandMovedKeeper) -> None:
 
     lent = Client().pool.get()
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert closed == []
     del lent
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert closed == [0]
-    keeper.exit()
+    scheduler.exit()
     assert sorted(closed) == [0, 1]
 
 
 @shapes
 def test_a_lease_in_the_cycle(
-    shape: Shape, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    shape: Shape, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A lease that is garbage with its pool has its object closed; a loan beside it has not."""
 
@@ -166,21 +166,21 @@ def test_a_lease_in_the_cycle(
 
     lent = borrow()
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert works.alive == [lent]
     assert len(works.closed) == 2
     assert ["was dropped by" in line for line in said(caplog)].count(True) == 1
 
 
 def test_the_house_keeper_comes_in_the_middle(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However far the finalizers have come when the house keeper looks, nothing is closed twice, or while lent."""
-    knock = keeper.knock
+    request_look = scheduler.request_look
 
-    def look_at_once(household: object) -> None:
-        knock(household)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # whatever is knocked for
-        keeper.run()
+    def look_at_once(maintained: object) -> None:
+        request_look(maintained)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # whatever is knocked for
+        scheduler.run()
 
     def borrow() -> Thing:
         pool = in_a_lambda_with_retter(works)
@@ -189,17 +189,17 @@ def test_the_house_keeper_comes_in_the_middle(
         return pool.get()
 
     lent = borrow()
-    monkeypatch.setattr(keeper, "knock", look_at_once)
+    monkeypatch.setattr(scheduler, "request_look", look_at_once)
     gc.collect()
     monkeypatch.undo()
-    keeper.run()
+    scheduler.run()
     assert works.alive == [lent]
 
 
-def remembered(keeper: HandMovedKeeper) -> Upkeep[Thing]:
+def remembered(scheduler: FakeScheduler) -> Upkeep[Thing]:
     """The one pool that the house keeper keeps."""
-    (household,) = keeper._remembered.values()
-    return cast("Upkeep[Thing]", household)
+    (maintained,) = scheduler._remembered.values()
+    return cast("Upkeep[Thing]", maintained)
 
 
 def lose(pool: Pool[Thing]) -> object:
@@ -216,7 +216,7 @@ def lose(pool: Pool[Thing]) -> object:
     raise AssertionError
 
 
-def test_a_lost_entry_in_the_same_cycle(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_lost_entry_in_the_same_cycle(scheduler: FakeScheduler, works: Works) -> None:
     """An entry that is lost, and lost with its pool, is closed as well."""
 
     def borrow() -> Thing:
@@ -227,67 +227,67 @@ def test_a_lost_entry_in_the_same_cycle(keeper: HandMovedKeeper, works: Works) -
 
     lent = borrow()
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert works.alive == [lent]
 
 
 def test_a_lost_entry_is_found_before_its_cycle_is_taken_apart(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """The house keeper may look while the collector still runs finalizers: he looks again a little later."""
     pool = Pool(works.make, 2, 1, closer=works.close)
     held = [pool._core.ledger.idle.pop()]  # by something that the collector is about to free
     pool._core.ledger.mailbox.orphans.append(held[0])
-    at = keeper.look_at(pool._core)
+    at = scheduler.look_at(pool._core)
     assert works.closed == []
     assert at == clock() + returning.ORPHANS
     held.clear()
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.closed == [works.made[0]]
 
 
-def test_what_was_finalized_can_be_lost_later(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_what_was_finalized_can_be_lost_later(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """An entry has one finalizer, which has run: lost on its way back, it is found all the same."""
     in_its_object(works).get()
     gc.collect()
-    keeper.run()
-    core = remembered(keeper)
+    scheduler.run()
+    core = remembered(scheduler)
     assert len(works.alive) == 1
-    assert keeper.look_at(core) == clock() + returning.LENT_ORPHANS
+    assert scheduler.look_at(core) == clock() + returning.LENT_ORPHANS
     core.ledger.using.clear()  # by a thread that was killed right then
-    keeper.look_at(core)
+    scheduler.look_at(core)
     assert works.alive == []
-    assert not keeper._remembered
+    assert not scheduler._remembered
 
 
-def test_a_pool_that_came_back_is_known_again(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_pool_that_came_back_is_known_again(scheduler: FakeScheduler, works: Works) -> None:
     """A pool that was garbage, and is kept for what it has lent, still hears finalizers, forks, and the exit."""
     in_its_object(works).get()
     gc.collect()
-    keeper.run()
-    core = remembered(keeper)
-    assert keeper._alive() == [core]
+    scheduler.run()
+    core = remembered(scheduler)
+    assert scheduler._alive() == [core]
     assert len(core.ledger.places.entries()) == 1
-    core.ledger.mailbox.knock()
-    asked = keeper.asked.pop()
+    core.ledger.mailbox.request_look()
+    asked = scheduler.asked.pop()
     assert isinstance(asked, weakref.ref)
     assert asked() is core
 
 
-def test_a_pool_that_was_shut_down_is_kept_while_it_has_lent(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_pool_that_was_shut_down_is_kept_while_it_has_lent(scheduler: FakeScheduler, works: Works) -> None:
     """What is lent when a pool is shut down and dropped is closed at the end of the process, as any other."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     lent = pool.get()
     pool.shutdown()
     del pool
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert works.alive == [lent]
-    keeper.exit()
+    scheduler.exit()
     assert works.alive == []
 
 
-def test_two_who_look_for_what_is_lost(keeper: HandMovedKeeper, works: Works) -> None:
+def test_two_who_look_for_what_is_lost(scheduler: FakeScheduler, works: Works) -> None:
     """An entry is finished once, whoever else looks, and whatever is put where lost ones stand meanwhile."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     ledger = pool._core.ledger
@@ -296,35 +296,35 @@ def test_two_who_look_for_what_is_lost(keeper: HandMovedKeeper, works: Works) ->
     assert len(orphans) == 1
     pool._core.sweep()
     pool._core.sweep()
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 1
     assert not orphans
 
 
 def test_the_last_comes_back_while_its_pool_does(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pool that is remembered for what it has lent, and has it back at that very moment, is forgotten again."""
     lent = Service(works, 1).pool.get()
     gc.collect()
-    remember = keeper.remember
+    remember = scheduler.remember
 
-    def remember_too_late(household: Household) -> None:
-        cast("Upkeep[Thing]", household).give_back(lent)
-        remember(household)
+    def remember_too_late(maintained: Maintained) -> None:
+        cast("Upkeep[Thing]", maintained).give_back(lent)
+        remember(maintained)
 
-    monkeypatch.setattr(keeper, "remember", remember_too_late)
-    keeper.run()
+    monkeypatch.setattr(scheduler, "remember", remember_too_late)
+    scheduler.run()
     assert works.alive == []
-    assert not keeper._remembered
+    assert not scheduler._remembered
 
 
-def test_what_was_finalized_is_out_of_sight_when_it_is_closed(keeper: HandMovedKeeper, works: Works) -> None:
+def test_what_was_finalized_is_out_of_sight_when_it_is_closed(scheduler: FakeScheduler, works: Works) -> None:
     """An entry whose finalizer has run is looked at as long as it has a place, and no longer."""
     lent = in_its_object(works).get()
     gc.collect()
-    keeper.run()
-    core = remembered(keeper)
+    scheduler.run()
+    core = remembered(scheduler)
     orphans = core.ledger.mailbox.orphans
     (entry,) = orphans
     core.give_back(lent)

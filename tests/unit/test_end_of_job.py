@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import Pool, control, proxy
-from ProxyPatternPool._pool import housekeeper
-from ProxyPatternPool._pool.housekeeper import HouseKeeper
+from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scope.select import Scope
 
 from .helpers import Thing, eventually
@@ -20,7 +20,7 @@ log = logging.getLogger("ppp")
 @pytest.fixture(autouse=True)
 def working(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a house keeper with threads."""
-    monkeypatch.setattr(housekeeper, "KEEPER", HouseKeeper())
+    monkeypatch.setattr(housekeeper, "SCHEDULER", Scheduler())
 
 
 class Writer(logging.Handler):

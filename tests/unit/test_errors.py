@@ -20,7 +20,7 @@ from ProxyPatternPool import (
     TimeOut,
 )
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Naps, Thing, Works
 
 
@@ -52,7 +52,7 @@ def test_errors_are_plain(kind: type[PPPException]) -> None:
     assert kind().args == ()
 
 
-def test_timeout_says_what_the_pool_looks_like(keeper: HandMovedKeeper, works: Works, naps: Naps) -> None:
+def test_timeout_says_what_the_pool_looks_like(scheduler: FakeScheduler, works: Works, naps: Naps) -> None:
     """A timeout says how long, in which pool, and what everybody is doing there."""
     pool = Pool(works.make, 3, min_size=0, name="books", timeout=2.5)
     for _ in range(3):
@@ -66,7 +66,7 @@ def test_timeout_says_what_the_pool_looks_like(keeper: HandMovedKeeper, works: W
     assert raised.value.__cause__ is None
 
 
-def test_timeout_counts_what_is_being_created(keeper: HandMovedKeeper) -> None:
+def test_timeout_counts_what_is_being_created(scheduler: FakeScheduler) -> None:
     """An object that is only being created counts as such."""
     messages: list[str] = []
 
@@ -82,7 +82,7 @@ def test_timeout_counts_what_is_being_created(keeper: HandMovedKeeper) -> None:
     assert messages[0].endswith(": 0 objects exist (0 idle, 0 lent), 1 being created, 0 waiting")
 
 
-def test_timeout_counts_what_is_elsewhere(keeper: HandMovedKeeper) -> None:
+def test_timeout_counts_what_is_elsewhere(scheduler: FakeScheduler) -> None:
     """An object that is being checked, or closed, is accounted for too."""
     messages: list[str] = []
 
@@ -122,7 +122,7 @@ def cause_of_a_timeout(error: BaseException) -> BaseException | None:
     return causes[0]
 
 
-def test_timeout_has_the_last_creation_error_as_its_cause(keeper: HandMovedKeeper) -> None:
+def test_timeout_has_the_last_creation_error_as_its_cause(scheduler: FakeScheduler) -> None:
     """Who waits in vain because nothing can be created learns why, as long as that is so."""
     error = ConnectionError("no server")
     cause = cause_of_a_timeout(error)
@@ -147,7 +147,7 @@ class Unspeakable(Exception):
         raise ValueError("unspeakable")
 
 
-def test_an_error_without_words(keeper: HandMovedKeeper) -> None:
+def test_an_error_without_words(scheduler: FakeScheduler) -> None:
     """An error that cannot put itself into words is told by its name, and hides nothing else."""
 
     def make(number: int) -> Thing:
@@ -161,14 +161,14 @@ def test_an_error_without_words(keeper: HandMovedKeeper) -> None:
 
 
 @pytest.mark.parametrize("error", [Refusing(reason="no server"), Changing("no server")])
-def test_an_error_that_cannot_be_copied_is_still_told(error: Exception, keeper: HandMovedKeeper) -> None:
+def test_an_error_that_cannot_be_copied_is_still_told(error: Exception, scheduler: FakeScheduler) -> None:
     """An error class that cannot be copied shows as text."""
     cause = cause_of_a_timeout(error)
     assert type(cause) is PoolException
     assert str(cause) == f"{type(error).__name__}: no server"
 
 
-def test_closed_names_the_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_closed_names_the_pool(scheduler: FakeScheduler, works: Works) -> None:
     """A closed pool says which it is."""
     pool = Pool(works.make, name="books")
     pool.shutdown()
@@ -176,7 +176,7 @@ def test_closed_names_the_pool(keeper: HandMovedKeeper, works: Works) -> None:
         pool.get()
 
 
-def test_closed_names_the_pool_that_is(keeper: HandMovedKeeper, works: Works) -> None:
+def test_closed_names_the_pool_that_is(scheduler: FakeScheduler, works: Works) -> None:
     """A factory that borrows from another pool, which is closed, does not make its own look closed."""
     inner = Pool(works.make, name="inner")
     outer = Pool(lambda number: inner.get(), min_size=0, name="outer")
@@ -187,7 +187,7 @@ def test_closed_names_the_pool_that_is(keeper: HandMovedKeeper, works: Works) ->
     assert outer.stats()["nerrors"] == 1
 
 
-def test_hook_error_names_hook_and_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_hook_error_names_hook_and_pool(scheduler: FakeScheduler, works: Works) -> None:
     """A hook's failure says which hook of which pool, and has the hook's own error as its cause."""
 
     def getter(thing: Thing) -> None:
@@ -199,7 +199,7 @@ def test_hook_error_names_hook_and_pool(keeper: HandMovedKeeper, works: Works) -
     assert isinstance(raised.value.__cause__, ConnectionError)
 
 
-def test_timeout_says_what_the_caller_itself_holds(keeper: HandMovedKeeper, works: Works) -> None:
+def test_timeout_says_what_the_caller_itself_holds(scheduler: FakeScheduler, works: Works) -> None:
     """Who waits for what he holds himself is told so, and nobody else is."""
     pool = Pool(works.make, 2, 0, timeout=0)
     others = Caller(pool.get).result()

@@ -16,7 +16,7 @@ import pytest
 from ProxyPatternPool import Proxy, ProxyException, TimeOut, control, proxy
 from ProxyPatternPool._proxy.special import SPECIAL
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import run_script
 from .probes.compare import Cover, differences, outcome
 from .probes.covers import PerTenant, each, front_of, made_once, shared, through, twice, unknown
@@ -35,12 +35,12 @@ COVERS: dict[str, Callable[[], Cover]] = {
 
 
 @pytest.mark.parametrize("scope", COVERS)
-def test_a_proxy_makes_no_difference(scope: str, keeper: HandMovedKeeper) -> None:
+def test_a_proxy_makes_no_difference(scope: str, scheduler: FakeScheduler) -> None:
     """All that can be done to objects, to objects of all kinds, and to proxies of them, comes to the same."""
     assert differences(COVERS[scope]) == []
 
 
-def test_a_proxy_makes_no_difference_in_werkzeugs_scope(keeper: HandMovedKeeper) -> None:
+def test_a_proxy_makes_no_difference_in_werkzeugs_scope(scheduler: FakeScheduler) -> None:
     pytest.importorskip("werkzeug")
     assert differences(lambda: each(Proxy.Scope.WERKZEUG)) == []
 
@@ -144,7 +144,7 @@ def assert_for_lookers(operation: str, front: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in (*IN_C, "weakref")])
-def test_what_keeps_an_object_away_comes_out(operation: str, keeper: HandMovedKeeper) -> None:
+def test_what_keeps_an_object_away_comes_out(operation: str, scheduler: FakeScheduler) -> None:
     """Why there is no object reaches whoever uses it, also where a TypeError would be caught. Who looks needs none."""
     asked: list[int] = []
 
@@ -164,12 +164,12 @@ def test_what_keeps_an_object_away_comes_out(operation: str, keeper: HandMovedKe
     assert asked == []
 
 
-def test_the_first_use(keeper: HandMovedKeeper) -> None:
+def test_the_first_use(scheduler: FakeScheduler) -> None:
     """An object is made by whatever is done first, as if it had been there, unless that may be only a look."""
     assert differences(unknown, (*FOR_LOOKERS, *IN_C, "repr", "ascii")) == []
 
 
-def test_errors_of_a_factory_are_not_about_the_proxy(keeper: HandMovedKeeper) -> None:
+def test_errors_of_a_factory_are_not_about_the_proxy(scheduler: FakeScheduler) -> None:
     """They come without our own searching as their context, also in a factory that looks at what is being handled."""
     handled: list[object] = []
 
@@ -345,7 +345,7 @@ def test_a_proxy_as_a_base_class() -> None:
 
 
 @pytest.mark.parametrize("scope", ["shared", "thread"])
-def test_match_knows_the_kind_of_the_object(scope: str, keeper: HandMovedKeeper) -> None:
+def test_match_knows_the_kind_of_the_object(scope: str, scheduler: FakeScheduler) -> None:
     """A proxy is a sequence or a mapping for ``match`` as soon as there is an object, and as long as it is one."""
     cover = COVERS[scope]()
     kind = OPERATIONS["match on sequences"], OPERATIONS["match on mappings"]
@@ -514,12 +514,16 @@ def test_classes_of_single_proxies_are_nobodys_business() -> None:
     assert told == [Told]
     made = type(front)
     assert made is not Told
-    assert (made.__name__, made.__module__, made.__qualname__) == (Told.__name__, Told.__module__, Told.__qualname__)
+    assert (made.__name__, made.__module__, made.__qualname__) == (
+        Told.__name__,
+        Told.__module__,
+        Told.__qualname__,
+    )
     assert repr(Told()) == "<Told: not set>"
     assert type(Told(Thing())) is not made
 
 
-def test_a_class_is_told_without_taking_an_object(keeper: HandMovedKeeper) -> None:
+def test_a_class_is_told_without_taking_an_object(scheduler: FakeScheduler) -> None:
     """Who asks for the class of a proxy, as gevent does of all objects there are, takes no object and gets no error."""
     unset: Any = Proxy()
     assert class_of(unset) is type(unset)
@@ -552,7 +556,7 @@ def test_a_class_is_told_without_taking_an_object(keeper: HandMovedKeeper) -> No
     assert class_of(things) is Base
 
 
-def test_a_class_is_known_early(keeper: HandMovedKeeper) -> None:
+def test_a_class_is_known_early(scheduler: FakeScheduler) -> None:
     """Of objects that a pool has already, and where the function is the class itself."""
 
     def make(number: int) -> Thing:

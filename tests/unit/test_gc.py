@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._pool.entry import Entry, Mailbox
+from ProxyPatternPool._ledger.entry import Entry, Mailbox
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, said
 
 
@@ -24,39 +24,39 @@ def collector() -> Iterator[None]:
     gc.enable()
 
 
-def test_a_dropped_pool_closes_its_objects(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_dropped_pool_closes_its_objects(scheduler: FakeScheduler, works: Works) -> None:
     """Dropping a pool closes what is idle, not in the finalizer but in the house keeper's hands, and ends its watch."""
     pool = Pool(works.make, min_size=3, max_avail_delay=60, closer=works.close)
     core = weakref.ref(pool._core)
-    keeper.run()
+    scheduler.run()
     del pool
     assert works.closed == [], "no hook runs in a finalizer"
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 3
     assert core() is None, "nobody keeps what is left of it"
 
 
-def test_a_dropped_pool_without_objects(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_dropped_pool_without_objects(scheduler: FakeScheduler, works: Works) -> None:
     """A pool with nothing in it leaves nothing to do."""
     pool = Pool(works.make, min_size=0)
-    keeper.run()
+    scheduler.run()
     del pool
-    assert not keeper.asked
+    assert not scheduler.asked
 
 
 def test_a_closed_pool_is_dropped_in_silence(
-    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A pool that was closed properly is dropped without a word."""
     pool = Pool(works.make, closer=works.close)
     pool.shutdown()
     del pool
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 1
     assert said(caplog) == []
 
 
-def test_a_pool_in_a_cycle(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_pool_in_a_cycle(scheduler: FakeScheduler, works: Works) -> None:
     """A pool that is part of a garbage cycle is closed when the collector runs."""
 
     class Application:
@@ -66,14 +66,14 @@ def test_a_pool_in_a_cycle(keeper: HandMovedKeeper, works: Works) -> None:
 
     application = Application()
     del application
-    keeper.run()
+    scheduler.run()
     assert works.closed == []
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 2
 
 
-def test_objects_that_refer_to_their_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_objects_that_refer_to_their_pool(scheduler: FakeScheduler, works: Works) -> None:
     """Objects, factory and closer may refer to the pool: none of them keeps it alive."""
 
     class Client:
@@ -92,13 +92,13 @@ def test_objects_that_refer_to_their_pool(keeper: HandMovedKeeper, works: Works)
     client.pool.ret(client.pool.get())
     del client
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 2
     gc.collect()
     assert gone() is None
 
 
-def test_everything_in_one_cycle(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_everything_in_one_cycle(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A pool, its lease and its objects that become garbage together: every object is closed, once."""
 
     def borrow() -> None:
@@ -108,56 +108,56 @@ def test_everything_in_one_cycle(keeper: HandMovedKeeper, works: Works, caplog: 
 
     borrow()
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 3
     assert len(said(caplog)) == 1
 
 
-def test_a_lease_outlives_its_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_lease_outlives_its_pool(scheduler: FakeScheduler, works: Works) -> None:
     """A lease whose pool was dropped is good until it is released; then its object is closed."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     lease = pool.lease()
     del pool
-    keeper.run()
+    scheduler.run()
     assert works.alive == [lease.obj]
     lease.release()
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
 
 
-def test_a_lease_dropped_after_its_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_lease_dropped_after_its_pool(scheduler: FakeScheduler, works: Works) -> None:
     """A lease that is dropped when its pool is already gone has its object closed all the same."""
     pool = Pool(works.make, closer=works.close)
     leases = [pool.lease()]
     del pool
-    keeper.run()
+    scheduler.run()
     leases.clear()
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
 
 
-def test_what_a_dropped_pool_has_lent(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_dropped_pool_has_lent(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A pool dropped while objects are lent says so, and is remembered until the last of them has come back."""
     pool = Pool(works.make, 2, 0, name="books", closer=works.close)
     leases = [pool.lease(), pool.lease()]
     core = weakref.ref(pool._core)
     del pool
-    keeper.run()
+    scheduler.run()
     assert [line.startswith("pool 'books': closed while thread 'MainThread' has thing") for line in said(caplog)] == [
         True,
         True,
     ]
     leases.pop().release()
-    assert keeper._remembered
+    assert scheduler._remembered
     leases.pop().release()
     assert works.alive == []
-    keeper.run()
-    assert not keeper._remembered
+    scheduler.run()
+    assert not scheduler._remembered
     assert core() is None
 
 
-def test_the_pool_is_not_kept_by_its_objects_owners(keeper: HandMovedKeeper) -> None:
+def test_the_pool_is_not_kept_by_its_objects_owners(scheduler: FakeScheduler) -> None:
     """Neither loans nor leases keep the public pool alive."""
     pool = Pool(Thing)
     gone = weakref.ref(pool)
@@ -167,55 +167,55 @@ def test_the_pool_is_not_kept_by_its_objects_owners(keeper: HandMovedKeeper) -> 
     assert lease.obj.number == 0
 
 
-def test_a_lost_idle_entry(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lost_idle_entry(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """An object lost on its way from the shelf to its borrower is closed, and its place is free again."""
     works.bound = 1
     pool = Pool(works.make, 1, closer=works.close)
     pool._core.ledger.idle.pop()  # by a thread that was killed right then
-    keeper.run()
+    scheduler.run()
     assert works.closed == [works.made[0]]
     assert pool.stats()["nobjs"] == 1, "replaced, since min_size is 1"
     assert pool.get(0).number == 1
     assert said(caplog) == []
 
 
-def test_a_lost_permit(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_lost_permit(scheduler: FakeScheduler, works: Works) -> None:
     """A place that was to be filled by a thread that was killed is free again."""
     pool = Pool(works.make, 1, min_size=0)
     with pool._core.lock:
         pool._core.ledger.places.reserve()
-    keeper.run()
+    scheduler.run()
     assert pool.get(0).number == 1
     assert pool.stats()["nobjs"] == 1
 
 
-def test_lost_uses_are_not_forgotten(keeper: HandMovedKeeper, works: Works) -> None:
+def test_lost_uses_are_not_forgotten(scheduler: FakeScheduler, works: Works) -> None:
     """The counters stay exact when an entry is lost."""
     pool = Pool(works.make, 2, 0, closer=works.close)
     for _ in range(3):
         pool.ret(pool.get())
     pool._core.ledger.idle.pop()
-    keeper.run()
+    scheduler.run()
     stats = pool.stats()
     assert (stats["nuses"], stats["ncreated"], stats["ndestroys"], stats["nobjs"]) == (3, 1, 1, 0)
     assert stats["nborrows"] == stats["nreturns"] == 3
 
 
-def test_a_false_alarm(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_false_alarm(scheduler: FakeScheduler, works: Works) -> None:
     """An entry that was thought lost and is not is left where it is."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     thing = pool.get()
     ledger = pool._core.ledger
     ledger.mailbox.orphans.extend([ledger.idle[0], ledger.using[id(thing)]])
     pool.stats()
-    keeper.run()
+    scheduler.run()
     assert works.closed == []
     pool.ret(thing)
     assert pool.stats()["navail"] == 2
 
 
 def test_interrupted_just_before_the_closer(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An object whose thread was interrupted on its way to the closer is closed by the house keeper."""
     pool = Pool(works.make, 1, 0, closer=works.close)
@@ -230,7 +230,7 @@ def test_interrupted_just_before_the_closer(
     monkeypatch.undo()
     assert works.closed == []
     assert pool.stats()["nobjs"] == 1, "its place is taken until then"
-    keeper.run()
+    scheduler.run()
     assert works.closed == [thing]
     assert pool.stats()["nobjs"] == 0
 
@@ -246,7 +246,7 @@ def test_an_unborn_entry() -> None:
     assert not mailbox
 
 
-def test_finalizers_in_a_hundred_threads(keeper: HandMovedKeeper, works: Works) -> None:
+def test_finalizers_in_a_hundred_threads(scheduler: FakeScheduler, works: Works) -> None:
     """Whatever threads leave behind when they end comes back."""
     pool = Pool(works.make, 4, 0, closer=works.close)
 
@@ -257,14 +257,14 @@ def test_finalizers_in_a_hundred_threads(keeper: HandMovedKeeper, works: Works) 
     gc.enable()
     for caller in [Caller(borrow_and_forget) for _ in range(10)]:
         caller.result()
-    keeper.run()
+    scheduler.run()
     stats = pool.stats()
     assert stats["nusing"] == 0
     assert stats["navail"] == stats["nobjs"] == len(works.made) <= 4
     assert stats["nborrows"] == stats["nreturns"] == 100
 
 
-def test_errors_keep_nothing_alive(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_errors_keep_nothing_alive(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """The creation error that a pool remembers keeps none of its caller's objects alive."""
 
     def make(number: int) -> Thing:

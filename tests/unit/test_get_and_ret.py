@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool, PoolValueError, TimeOut
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Nuisance, Thing, Works, said
 
 
-def test_an_object_is_used_again(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_object_is_used_again(scheduler: FakeScheduler, works: Works) -> None:
     """What was given back is lent again, and nothing else is created."""
     pool = Pool(works.make)
     thing = pool.get()
@@ -25,7 +25,7 @@ def test_an_object_is_used_again(keeper: HandMovedKeeper, works: Works) -> None:
 
 
 @pytest.mark.parametrize("way", ["get", "get with a timeout", "lease", "obj"])
-def test_hot_objects_first(way: str, keeper: HandMovedKeeper) -> None:
+def test_hot_objects_first(way: str, scheduler: FakeScheduler) -> None:
     """The object given back last is lent first, however it is borrowed."""
     pool = Pool(Thing, min_size=0)
     leases: list[object] = []
@@ -47,13 +47,13 @@ def test_hot_objects_first(way: str, keeper: HandMovedKeeper) -> None:
     assert [borrow() for _ in range(4)] == things[::-1]
 
 
-def test_nobody_shares(keeper: HandMovedKeeper) -> None:
+def test_nobody_shares(scheduler: FakeScheduler) -> None:
     """Whatever is lent is lent once."""
     pool = Pool(Thing, min_size=3)
     assert len({id(pool.get()) for _ in range(10)}) == 10
 
 
-def test_get_with_a_timeout_needs_no_wait(keeper: HandMovedKeeper, works: Works) -> None:
+def test_get_with_a_timeout_needs_no_wait(scheduler: FakeScheduler, works: Works) -> None:
     """Whatever the timeout, what is idle is lent and what there is room for is created."""
     pool = Pool(works.make, 2)
     for timeout in (0, 0.0, 1, math.inf):
@@ -64,7 +64,7 @@ def test_get_with_a_timeout_needs_no_wait(keeper: HandMovedKeeper, works: Works)
 
 
 @pytest.mark.parametrize("timeout", [-1, -0.5, math.nan, True, 10**400])
-def test_senseless_timeouts(timeout: float, keeper: HandMovedKeeper) -> None:
+def test_senseless_timeouts(timeout: float, scheduler: FakeScheduler) -> None:
     """A timeout that makes no sense is refused at each call, and nothing is lent."""
     pool = Pool(Thing)
     for borrow in (pool.get, pool.lease):
@@ -78,7 +78,7 @@ def test_senseless_timeouts(timeout: float, keeper: HandMovedKeeper) -> None:
     assert not pool.stats()["shutdown"]
 
 
-def test_timeouts_of_wrong_types(keeper: HandMovedKeeper) -> None:
+def test_timeouts_of_wrong_types(scheduler: FakeScheduler) -> None:
     """A timeout that is no number is a TypeError."""
     pool = Pool(Thing)
     with pytest.raises(TypeError, match="timeout must be a number of seconds, not '1'"):
@@ -86,7 +86,7 @@ def test_timeouts_of_wrong_types(keeper: HandMovedKeeper) -> None:
 
 
 @pytest.mark.parametrize("kind", [list, dict, set, bytearray, Nuisance])
-def test_objects_need_not_be_hashable_or_different(kind: type[object], keeper: HandMovedKeeper) -> None:
+def test_objects_need_not_be_hashable_or_different(kind: type[object], scheduler: FakeScheduler) -> None:
     """Objects are told apart by identity: equal, unhashable and falsy ones are objects like any other."""
     pool = Pool(lambda number: kind(), 3, min_size=0)
     things = [pool.get(0) for _ in range(3)]
@@ -99,7 +99,7 @@ def test_objects_need_not_be_hashable_or_different(kind: type[object], keeper: H
 
 
 @pytest.mark.parametrize("thing", [0, "", [], None, False, 0.0, ()])
-def test_falsy_objects(thing: object, keeper: HandMovedKeeper) -> None:
+def test_falsy_objects(thing: object, scheduler: FakeScheduler) -> None:
     """Falsy objects are lent, taken back and closed like any other."""
     closed: list[object] = []
     pool = Pool(lambda number: thing, 1, closer=closed.append, health=lambda thing: True)
@@ -115,7 +115,7 @@ def test_falsy_objects(thing: object, keeper: HandMovedKeeper) -> None:
     assert closed[0] is thing
 
 
-def test_a_second_return(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_second_return(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A second return of the same object gets a warning in the log, and nothing else."""
     returned: list[Thing] = []
     pool = Pool(works.make, name="books", retter=returned.append)
@@ -131,7 +131,7 @@ def test_a_second_return(keeper: HandMovedKeeper, works: Works, caplog: pytest.L
     assert (pool.get(), pool.get()) == (thing, works.made[1])
 
 
-def test_a_second_discard(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_second_discard(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """Neither is what was given back discarded, nor what was discarded given back."""
     pool = Pool(works.make, min_size=0, closer=works.close)
     thing = pool.get()
@@ -146,7 +146,7 @@ def test_a_second_discard(keeper: HandMovedKeeper, works: Works, caplog: pytest.
     assert len(said(caplog)) == 3
 
 
-def test_objects_of_others(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_objects_of_others(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """On an object that is not the pool's no hook ever runs, the tracer included; it gets a warning in the log."""
     touched: list[object] = []
 
@@ -170,7 +170,7 @@ def test_objects_of_others(keeper: HandMovedKeeper, works: Works, caplog: pytest
     assert pool.stats()["nobjs"] == 1
 
 
-def test_objects_of_another_pool(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_objects_of_another_pool(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """An object goes back to the pool it came from, not to its neighbour."""
     pool, neighbour = Pool(Thing), Pool(Thing)
     thing = pool.get()
@@ -181,7 +181,7 @@ def test_objects_of_another_pool(keeper: HandMovedKeeper, caplog: pytest.LogCapt
     assert pool.stats()["nusing"] == 0
 
 
-def test_equal_is_not_the_same(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_equal_is_not_the_same(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """An object that only equals a lent one is not taken back in its stead."""
     pool = Pool(lambda number: [number])
     thing = pool.get()
@@ -192,7 +192,7 @@ def test_equal_is_not_the_same(keeper: HandMovedKeeper, caplog: pytest.LogCaptur
     assert len(said(caplog)) == 1
 
 
-def test_discard(keeper: HandMovedKeeper, works: Works) -> None:
+def test_discard(scheduler: FakeScheduler, works: Works) -> None:
     """A broken object is closed, without its retter, and its place is free at once."""
     returned: list[Thing] = []
     pool = Pool(works.make, 1, closer=works.close, retter=returned.append)
@@ -208,7 +208,7 @@ def reset(thing: Thing) -> None:
 
 
 @pytest.mark.parametrize("retter", [None, reset])
-def test_max_use(retter: Callable[[Thing], None] | None, keeper: HandMovedKeeper, works: Works) -> None:
+def test_max_use(retter: Callable[[Thing], None] | None, scheduler: FakeScheduler, works: Works) -> None:
     """An object is closed when it comes back from its last use, and counted as worn out."""
     pool = Pool(works.make, 1, max_use=3, closer=works.close, retter=retter)
     for use in range(7):
@@ -220,7 +220,7 @@ def test_max_use(retter: Callable[[Thing], None] | None, keeper: HandMovedKeeper
     assert pool.stats()["nwornout"] == 2
 
 
-def test_max_use_of_one(keeper: HandMovedKeeper, works: Works) -> None:
+def test_max_use_of_one(scheduler: FakeScheduler, works: Works) -> None:
     """Objects that may be used once are never lent twice."""
     pool = Pool(works.make, max_use=1, closer=works.close)
     for use in range(3):
@@ -229,7 +229,7 @@ def test_max_use_of_one(keeper: HandMovedKeeper, works: Works) -> None:
     assert len(works.closed) == 3
 
 
-def test_ret_from_another_thread(keeper: HandMovedKeeper) -> None:
+def test_ret_from_another_thread(scheduler: FakeScheduler) -> None:
     """Who borrows need not be who gives back."""
     pool = Pool(Thing, 1)
     thing = Caller(pool.get).result()
@@ -241,9 +241,9 @@ def test_ret_from_another_thread(keeper: HandMovedKeeper) -> None:
 def test_any_order(steps: list[int]) -> None:
     """Whatever is borrowed and given back in whatever order, nobody shares and the books balance."""
     clock = HandMovedClock()
-    keeper = HandMovedKeeper(clock)
+    scheduler = FakeScheduler(clock)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ProxyPatternPool._pool.housekeeper.KEEPER", keeper)
+        patch.setattr("ProxyPatternPool._scheduler.scheduler.SCHEDULER", scheduler)
         pool = Pool(Thing, 8, 0)
     lent: list[Thing] = []
     for step in steps:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import DiscardReason, Pool, PoolClosed, TimeOut
-from ProxyPatternPool._pool.entry import Entry
-from ProxyPatternPool._pool.waiters import Waiter, WaitQueue
-from ProxyPatternPool._sync.owner import here
+from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
+from ProxyPatternPool._runtime.owner import here
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
 
@@ -41,7 +41,7 @@ def warm(pool: Pool[Thing], count: int) -> list[Thing]:
     ("limit", "idle", "checked"), [(None, 1e6, 0), (0.0, 0.0, 1), (0, 0.0, 1), (5.0, 4.9, 0), (5.0, 5.0, 1)]
 )
 def test_when(
-    limit: float | None, idle: float, checked: int, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    limit: float | None, idle: float, checked: int, scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """Checked is what was not used for so many seconds: never, always, or after a while."""
     doctor = Doctor()
@@ -54,7 +54,7 @@ def test_when(
     assert pool.stats()["health_before_get"] == limit
 
 
-def test_a_check_in_a_round_counts(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_a_check_in_a_round_counts(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """What the house keeper checked meanwhile is not checked again before its time, nor is what was just created."""
     doctor = Doctor()
     pool = Pool(works.make, 1, health=doctor, health_before_get=5)
@@ -75,20 +75,20 @@ def test_a_check_in_a_round_counts(keeper: HandMovedKeeper, clock: HandMovedCloc
 @pytest.mark.parametrize("timeout", [None, 0, 5])
 def test_the_next_is_tried(
     timeout: float | None,
-    keeper: HandMovedKeeper,
+    scheduler: FakeScheduler,
     naps: Naps,
     clock: HandMovedClock,
     works: Works,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What fails is closed, counted and spoken of, and the next idle object is tried: the hottest first."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     doctor = Doctor()
     pool = Pool(works.make, 3, 3, name="books", health=doctor, health_before_get=0, closer=works.close)
     doctor.ill = {2, 1}
     assert pool.get(timeout).number == 0
     assert doctor.seen == [2, 1, 0]
-    keeper.run()
+    scheduler.run()
     assert [thing.number for thing in works.closed] == [2, 1]
     stats = pool.stats()
     assert (stats["nhealth"], stats["bad_health"], stats["nusing"], stats["nobjs"]) == (3, 2, 1, 3)
@@ -98,25 +98,25 @@ def test_the_next_is_tried(
 
 @pytest.mark.parametrize("timeout", [None, 0, 5])
 def test_never_more_than_objects_and_a_creation(
-    timeout: float | None, keeper: HandMovedKeeper, naps: Naps, works: Works
+    timeout: float | None, scheduler: FakeScheduler, naps: Naps, works: Works
 ) -> None:
     """Where all are ill each is tried once; then one is created, which is lent unchecked."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     doctor = Doctor()
     works.bound = 3
     pool = Pool(works.make, 3, 3, health=doctor, health_before_get=0, closer=works.close)
     doctor.ill = set(range(100))
     assert pool.get(timeout).number == 3
     assert doctor.seen == [2, 1, 0]
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nobjs"] == 3
 
 
 def test_a_check_that_raises(
-    keeper: HandMovedKeeper, naps: Naps, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, naps: Naps, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An exception means ill, and says why; what is more than that reaches the borrower, and the object is closed."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     errors: list[BaseException] = [ConnectionError("gone"), KeyboardInterrupt()]
 
     def check(thing: Thing) -> bool:
@@ -126,7 +126,7 @@ def test_a_check_that_raises(
     with pytest.raises(KeyboardInterrupt):
         pool.get()
     assert [thing.number for thing in works.closed] == [0]
-    keeper.run()
+    scheduler.run()
     assert [thing.number for thing in works.closed] == [0, 1]
     assert said(caplog) == ["pool 'books': bad health, discarding thing 1: ConnectionError('gone')"]
     stats = pool.stats()
@@ -135,10 +135,10 @@ def test_a_check_that_raises(
 
 @pytest.mark.parametrize("after", [0, 1])
 def test_interrupted_before_an_object_is_turned_down(
-    after: int, keeper: HandMovedKeeper, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+    after: int, scheduler: FakeScheduler, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is interrupted with an ill object in hand, the first or another, leaves no loan behind."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     doctor = Doctor()
     pool = Pool(works.make, 2, 2, health=doctor, health_before_get=0, closer=works.close)
     doctor.ill = {0, 1}
@@ -155,14 +155,14 @@ def test_interrupted_before_an_object_is_turned_down(
     monkeypatch.setattr(ledger, "reject", reject_or_interrupt)
     with pytest.raises(KeyboardInterrupt):
         pool.get()
-    keeper.run()
+    scheduler.run()
     stats = pool.stats()
     assert (stats["nusing"], stats["nobjs"], len(works.closed)) == (0, 2, after + 1)
 
 
-def test_creation_fails_in_its_place(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_creation_fails_in_its_place(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """Where all were ill and nothing can be created, the caller gets the error; no place is lost."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     doctor = Doctor()
     pool = Pool(works.make, 1, health=doctor, health_before_get=0, closer=works.close)
     doctor.ill = {0}
@@ -175,7 +175,7 @@ def test_creation_fails_in_its_place(keeper: HandMovedKeeper, naps: Naps, works:
     assert isinstance(raised.value.__cause__, ConnectionError)
 
 
-def test_the_check_holds_up_nobody(keeper: HandMovedKeeper) -> None:
+def test_the_check_holds_up_nobody(scheduler: FakeScheduler) -> None:
     """While an object is being checked others are lent: no lock is held, and it is the borrower's."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -194,7 +194,7 @@ def test_the_check_holds_up_nobody(keeper: HandMovedKeeper) -> None:
     assert caller.result().number == 1
 
 
-def test_the_place_stays_the_borrowers(keeper: HandMovedKeeper, works: Works) -> None:
+def test_the_place_stays_the_borrowers(scheduler: FakeScheduler, works: Works) -> None:
     """Who finds his object ill is not sent to the end of the queue: the place is his."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -210,7 +210,7 @@ def test_the_place_stays_the_borrowers(keeper: HandMovedKeeper, works: Works) ->
     eventually(lambda: pool.stats()["nwaiting"] == 1)
     go_on.set()
     eventually(lambda: pool.stats()["nwaiting"] == 2)
-    keeper.run()
+    scheduler.run()
     thing = first.result()
     assert thing.number == 1
     assert second.busy
@@ -218,9 +218,9 @@ def test_the_place_stays_the_borrowers(keeper: HandMovedKeeper, works: Works) ->
     assert second.result().number == 2
 
 
-def test_a_handed_object_is_checked(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works) -> None:
+def test_a_handed_object_is_checked(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works) -> None:
     """Who waited, and is handed an object, checks it too."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     doctor = Doctor()
     pool = Pool(works.make, 1, health=doctor, health_before_get=0, closer=works.close)
     thing = pool.get()
@@ -236,9 +236,9 @@ def test_a_handed_object_is_checked(keeper: HandMovedKeeper, clock: HandMovedClo
     assert pool.stats()["nwaiting"] == 0
 
 
-def test_within_the_timeout(keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock, works: Works) -> None:
+def test_within_the_timeout(scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock, works: Works) -> None:
     """Slow checks take of the caller's time; when it is over he is told, and what was ill is closed."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
 
     def check(thing: Thing) -> bool:
         clock.advance(3)
@@ -249,11 +249,11 @@ def test_within_the_timeout(keeper: HandMovedKeeper, naps: Naps, clock: HandMove
         pool.get(5)
     stats = pool.stats()
     assert (stats["ntimeouts"], stats["nusing"], stats["nwaiting"], stats["navail"]) == (1, 0, 0, 2)
-    keeper.run()
+    scheduler.run()
     assert [thing.number for thing in works.closed] == [3, 2]
 
 
-def test_killed_during_the_check(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_killed_during_the_check(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """An object that was killed while its check took too long is not lent, however well it was."""
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
 
@@ -272,7 +272,7 @@ def test_killed_during_the_check(keeper: HandMovedKeeper, clock: HandMovedClock,
 
 
 @pytest.mark.parametrize("timeout", [0, 5])
-def test_closed_during_the_check(timeout: float, keeper: HandMovedKeeper, works: Works) -> None:
+def test_closed_during_the_check(timeout: float, scheduler: FakeScheduler, works: Works) -> None:
     """A pool that is closed meanwhile says so, and all is closed."""
 
     def check(thing: Thing) -> bool:
@@ -282,11 +282,11 @@ def test_closed_during_the_check(timeout: float, keeper: HandMovedKeeper, works:
     pool = Pool(works.make, 2, 2, health=check, health_before_get=0, closer=works.close)
     with pytest.raises(PoolClosed):
         pool.get(timeout)
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
 
 
-def test_a_lease_notes_what_it_got(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_lease_notes_what_it_got(scheduler: FakeScheduler, works: Works) -> None:
     """A lease has the object that was found well, and gives that one back."""
     doctor = Doctor()
     pool = Pool(works.make, 2, 2, health=doctor, health_before_get=0, closer=works.close)
@@ -298,10 +298,10 @@ def test_a_lease_notes_what_it_got(keeper: HandMovedKeeper, works: Works) -> Non
 
 @pytest.mark.parametrize("what", ["drain", "lifetime"])
 def test_outdated_during_the_check(
-    what: str, keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock, works: Works
+    what: str, scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock, works: Works
 ) -> None:
     """What a drain or the end of a lifetime finds in its check is not lent any more."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
 
     def check(thing: Thing) -> bool:
         if thing.number == 0:
@@ -316,7 +316,7 @@ def test_outdated_during_the_check(
 
 @pytest.mark.parametrize("why", ["health", "max_lifetime"])
 def test_a_closer_that_hangs_is_not_the_borrowers(
-    why: str, keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works
+    why: str, scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works
 ) -> None:
     """The house keeper closes what a borrower turns down: who has a timeout gets the next, or hears in time."""
     hung: list[Thing] = []
@@ -336,7 +336,7 @@ def test_a_closer_that_hangs_is_not_the_borrowers(
         with pytest.raises(TimeOut):
             pool.get(5)
     assert hung == []
-    keeper.run()
+    scheduler.run()
     assert hung
 
 
@@ -364,17 +364,17 @@ class ElsewhereHome:
         return True
 
 
-def test_a_borrower_outside_the_pools_hub_closes_himself(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_borrower_outside_the_pools_hub_closes_himself(scheduler: FakeScheduler, works: Works) -> None:
     """What he turns down: the hub may not turn while he waits for it."""
     doctor = Doctor()
     pool = Pool(works.make, 1, health=doctor, health_before_get=0, closer=works.close)
     doctor.ill = {0}
-    pool._core.home = ElsewhereHome()
+    pool._core.hub = ElsewhereHome()
     assert pool.get(5).number == 1
     assert [thing.number for thing in works.closed] == [0]
 
 
-def test_where_nobody_keeps_house(keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nobody_keeps_house(scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the parent of a reloading server whoever turns something down, or drains, closes it."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
     monkeypatch.delenv("WERKZEUG_RUN_MAIN", raising=False)

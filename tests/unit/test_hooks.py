@@ -22,7 +22,7 @@ from ProxyPatternPool import (
     Tracer,
 )
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
 HookErrors = Literal["log", "discard"]
@@ -33,7 +33,7 @@ def fail(thing: Thing) -> None:
     raise ConnectionError(f"{thing} is not so")
 
 
-def test_every_hook_in_its_turn(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_every_hook_in_its_turn(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """The life of an object: opener once, getter and retter with each loan, health between, closer once."""
     seen: list[str] = []
 
@@ -59,7 +59,7 @@ def test_every_hook_in_its_turn(keeper: HandMovedKeeper, clock: HandMovedClock) 
     assert seen == ["open 0", "get 0", "ret 0", "get 0", "ret 0", "health 0", "close 0"]
 
 
-def test_hooks_may_be_objects_of_classes(keeper: HandMovedKeeper) -> None:
+def test_hooks_may_be_objects_of_classes(scheduler: FakeScheduler) -> None:
     """A class that conforms to a protocol is as good as a function."""
 
     class Remembering:
@@ -109,7 +109,7 @@ def test_hooks_may_be_objects_of_classes(keeper: HandMovedKeeper) -> None:
     assert Hooks(fun, opener).opener is opener
 
 
-def test_no_hook_runs_with_a_lock_held(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_no_hook_runs_with_a_lock_held(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Whatever hook is running, the pool answers everyone else meanwhile."""
     answered: set[str] = set()
 
@@ -160,7 +160,7 @@ def test_no_hook_runs_with_a_lock_held(keeper: HandMovedKeeper, clock: HandMoved
 # --- the getter --------------------------------------------------------------------------------------
 
 
-def test_a_failed_getter_is_logged(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_getter_is_logged(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """By default a failing getter is logged and counted, and the object is lent."""
     pool = Pool(Thing, name="books", getter=fail)
     assert pool.get().number == 0
@@ -168,7 +168,7 @@ def test_a_failed_getter_is_logged(keeper: HandMovedKeeper, caplog: pytest.LogCa
     assert pool.stats()["hook_errors"] == 1
 
 
-def test_a_failed_getter_discards(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_failed_getter_discards(scheduler: FakeScheduler, works: Works) -> None:
     """Under "discard" an object whose getter failed is closed, its place freed, and the caller told."""
     pool = Pool(works.make, 1, getter=fail, hook_errors="discard", closer=works.close)
     for borrow in (pool.get, pool.lease, pool.obj().__enter__):
@@ -182,7 +182,7 @@ def test_a_failed_getter_discards(keeper: HandMovedKeeper, works: Works) -> None
 
 
 @both_policies
-def test_an_interrupted_getter(policy: HookErrors, keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_interrupted_getter(policy: HookErrors, scheduler: FakeScheduler, works: Works) -> None:
     """An object whose getter was interrupted is closed under either policy."""
 
     def interrupted(thing: Thing) -> None:
@@ -195,7 +195,7 @@ def test_an_interrupted_getter(policy: HookErrors, keeper: HandMovedKeeper, work
     assert pool.stats()["nusing"] == 0
 
 
-def test_the_getter_runs_in_the_borrowers_thread(keeper: HandMovedKeeper) -> None:
+def test_the_getter_runs_in_the_borrowers_thread(scheduler: FakeScheduler) -> None:
     """The getter may prepare an object for the thread that is to have it."""
     seen: list[str] = []
     pool = Pool(Thing, getter=lambda thing: seen.append(threading.current_thread().name))
@@ -208,7 +208,7 @@ def test_the_getter_runs_in_the_borrowers_thread(keeper: HandMovedKeeper) -> Non
 
 @both_policies
 def test_a_failed_retter_always_discards(
-    policy: HookErrors, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    policy: HookErrors, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An object whose reset failed is never used again, whatever the policy; who gives it back hears nothing."""
     pool = Pool(works.make, 1, name="books", retter=fail, hook_errors=policy, closer=works.close)
@@ -219,7 +219,7 @@ def test_a_failed_retter_always_discards(
     assert pool.get(0).number == 1
 
 
-def test_an_interrupted_retter(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_interrupted_retter(scheduler: FakeScheduler, works: Works) -> None:
     """An object whose reset was interrupted is never used again, and the interruption goes on."""
 
     def interrupted(thing: Thing) -> None:
@@ -233,7 +233,7 @@ def test_an_interrupted_retter(keeper: HandMovedKeeper, works: Works) -> None:
     assert pool.get(0).number == 1
 
 
-def test_nobody_gets_an_object_before_its_reset(keeper: HandMovedKeeper) -> None:
+def test_nobody_gets_an_object_before_its_reset(scheduler: FakeScheduler) -> None:
     """While the retter works on an object it is neither idle nor lent."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -254,7 +254,7 @@ def test_nobody_gets_an_object_before_its_reset(keeper: HandMovedKeeper) -> None
     assert pool.get(0) is thing
 
 
-def test_a_failed_reset_serves_the_next_waiter(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_failed_reset_serves_the_next_waiter(scheduler: FakeScheduler, naps: Naps) -> None:
     """A waiter creates in the place of an object that was discarded on its return."""
     pool = Pool(Thing, 1, retter=fail)
     thing = pool.get()
@@ -266,7 +266,7 @@ def test_a_failed_reset_serves_the_next_waiter(keeper: HandMovedKeeper, naps: Na
 
 
 @both_policies
-def test_a_failed_closer(policy: HookErrors, keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_closer(policy: HookErrors, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A closer's failure is logged and counted, and the place is free all the same."""
     pool = Pool(Thing, 1, name="books", closer=fail, hook_errors=policy)
     pool.discard(pool.get())
@@ -276,7 +276,7 @@ def test_a_failed_closer(policy: HookErrors, keeper: HandMovedKeeper, caplog: py
     assert pool.get(0).number == 1
 
 
-def test_an_interrupted_closer(keeper: HandMovedKeeper) -> None:
+def test_an_interrupted_closer(scheduler: FakeScheduler) -> None:
     """A closer that is interrupted frees its place, and the interruption goes on."""
 
     def interrupted(thing: Thing) -> None:
@@ -290,7 +290,7 @@ def test_an_interrupted_closer(keeper: HandMovedKeeper) -> None:
     assert pool.get(0).number == 1
 
 
-def test_a_closer_is_called_once(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_closer_is_called_once(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """However many want an object closed at once, its closer is called once."""
 
     def close(thing: Thing) -> None:
@@ -308,7 +308,7 @@ def test_a_closer_is_called_once(keeper: HandMovedKeeper, works: Works, caplog: 
 # --- the tracer --------------------------------------------------------------------------------------
 
 
-def test_a_failed_tracer_breaks_nothing(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_tracer_breaks_nothing(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Where the tracer fails the log line says so, and nothing else goes wrong."""
 
     def trace(thing: Thing) -> str:
@@ -320,7 +320,7 @@ def test_a_failed_tracer_breaks_nothing(keeper: HandMovedKeeper, caplog: pytest.
     assert line.startswith("pool 'books': closer failed on <Thing: tracer failed: ValueError: nameless>: Connection")
 
 
-def test_a_failed_text_breaks_nothing(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_text_breaks_nothing(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """The same where the object's own text fails."""
 
     class Nameless:
@@ -335,7 +335,7 @@ def test_a_failed_text_breaks_nothing(keeper: HandMovedKeeper, caplog: pytest.Lo
     assert "<Nameless: tracer failed: ValueError: nameless>" in said(caplog)[0]
 
 
-def test_hooks_are_needed_by_nobody(keeper: HandMovedKeeper) -> None:
+def test_hooks_are_needed_by_nobody(scheduler: FakeScheduler) -> None:
     """A pool without hooks needs none, its house keeping included."""
     pool = Pool(Thing)
     pool.ret(pool.get())

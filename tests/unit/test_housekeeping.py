@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Lease, Pool, TimeOut
-from ProxyPatternPool._pool import housekeeper, policy, rounds
-from ProxyPatternPool._pool.entry import Entry
+from ProxyPatternPool._ledger import policy
+from ProxyPatternPool._ledger import sweeps as rounds
+from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._scheduler import scheduler as housekeeper
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, have_all_said, said, wait_for
 
 
@@ -32,7 +34,7 @@ def give_back_all(pool: Pool[Thing], things: list[Thing]) -> None:
 # --- expiry ------------------------------------------------------------------------------------------
 
 
-def test_unused_objects_expire(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_unused_objects_expire(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """An object unused for max_avail_delay is closed then, not before, and counted as recycled."""
     pool = Pool(works.make, min_size=0, max_avail_delay=60, closer=works.close)
     give_back_all(pool, borrow_all(pool, 1))
@@ -46,7 +48,7 @@ def test_unused_objects_expire(keeper: HandMovedKeeper, clock: HandMovedClock, w
     assert pool.stats()["nobjs"] == 0
 
 
-def test_never_below_min_size(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_never_below_min_size(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Expiry stops at min_size, and takes the objects unused for longest."""
     pool = Pool(works.make, min_size=2, max_avail_delay=60, closer=works.close)
     things = borrow_all(pool, 5)
@@ -61,7 +63,7 @@ def test_never_below_min_size(keeper: HandMovedKeeper, clock: HandMovedClock, wo
     assert len(works.made) == 5, "nor are they replaced"
 
 
-def test_lent_objects_count_for_min_size(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_lent_objects_count_for_min_size(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """What is lent is kept as well: an idle object more than min_size goes."""
     pool = Pool(works.make, min_size=2, max_avail_delay=60, closer=works.close)
     things = borrow_all(pool, 3)
@@ -71,7 +73,7 @@ def test_lent_objects_count_for_min_size(keeper: HandMovedKeeper, clock: HandMov
     assert works.closed == [things[0]]
 
 
-def test_only_the_unused_expire(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_only_the_unused_expire(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """What was used meanwhile stays; what is lent is not idle, however long."""
     pool = Pool(works.make, min_size=0, max_avail_delay=60, closer=works.close)
     first, second, third = borrow_all(pool, 3)
@@ -85,7 +87,7 @@ def test_only_the_unused_expire(keeper: HandMovedKeeper, clock: HandMovedClock, 
     assert third in works.alive
 
 
-def test_a_new_object_expires_by_its_creation(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_a_new_object_expires_by_its_creation(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """An object that was never lent counts as used when it was created."""
     lent: list[Thing] = []
 
@@ -97,7 +99,7 @@ def test_a_new_object_expires_by_its_creation(keeper: HandMovedKeeper, clock: Ha
     pool = Pool(make, max_avail_delay=60, closer=works.close)
     pool.discard(pool.get())
     clock.advance(100)
-    keeper.run()
+    scheduler.run()
     clock.advance(59)
     pool.housekeep()
     assert [thing.number for thing in works.alive] == [2, 1]
@@ -109,98 +111,98 @@ def test_a_new_object_expires_by_its_creation(keeper: HandMovedKeeper, clock: Ha
 # --- exact deadlines, or a forced delay ----------------------------------------------------------------
 
 
-def test_expiry_is_exact(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_expiry_is_exact(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Without hk_delay the house keeper comes at the very time an object expires."""
     pool = Pool(works.make, min_size=0, max_avail_delay=60, closer=works.close)
     give_back_all(pool, borrow_all(pool, 1))
-    keeper.run()
+    scheduler.run()
     clock.advance(20)
-    assert keeper.look_at(pool._core) == clock.now + 10, "the round at half the delay, first of all"
+    assert scheduler.look_at(pool._core) == clock.now + 10, "the round at half the delay, first of all"
     clock.advance(10)
-    deadline = keeper.look_at(pool._core)
+    deadline = scheduler.look_at(pool._core)
     assert deadline == clock.now + 30
     clock.advance(30)
     assert works.closed == []
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.closed == works.made
 
 
-def test_a_forced_delay(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_a_forced_delay(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """With hk_delay there is a round every so often, and nothing expires in between."""
     pool = Pool(works.make, min_size=0, max_avail_delay=10, hk_delay=25, closer=works.close)
     clock.advance(1)
     give_back_all(pool, borrow_all(pool, 1))
-    assert keeper.look_at(pool._core) == clock.now + 24
+    assert scheduler.look_at(pool._core) == clock.now + 24
     clock.advance(20)
-    assert keeper.look_at(pool._core) == clock.now + 4
+    assert scheduler.look_at(pool._core) == clock.now + 4
     assert works.closed == []
     clock.advance(4)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.closed == works.made
     assert pool.stats()["hk_rounds"] == 1
 
 
-def test_a_forced_delay_of_nothing(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_a_forced_delay_of_nothing(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """A forced delay brings rounds also where there is nothing to watch."""
     pool = Pool(Thing, hk_delay=5)
     for _ in range(3):
         clock.advance(5)
-        assert keeper.look_at(pool._core) == clock.now + 5
+        assert scheduler.look_at(pool._core) == clock.now + 5
     assert pool.stats()["hk_rounds"] == 3
 
 
-def test_rounds_of_an_exact_pool(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_rounds_of_an_exact_pool(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Looks at deadlines are no rounds: those come once per delay."""
     pool = Pool(Thing, max_avail_delay=10)
     for _ in range(10):
         clock.advance(1)
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
     assert pool.stats()["hk_rounds"] == 2
 
 
-def test_nothing_to_watch(keeper: HandMovedKeeper) -> None:
+def test_nothing_to_watch(scheduler: FakeScheduler) -> None:
     """A pool without anything to watch is left alone."""
     pool = Pool(Thing)
-    assert keeper.look_at(pool._core) is None
+    assert scheduler.look_at(pool._core) is None
     assert pool.stats()["hk_rounds"] == 0
 
 
-def test_an_empty_pool_is_left_alone(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_an_empty_pool_is_left_alone(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """A pool with no object is not looked at, until there is one again."""
     pool = Pool(works.make, min_size=0, max_avail_delay=10, closer=works.close)
-    assert keeper.look_at(pool._core) is None
-    keeper.asked.clear()
+    assert scheduler.look_at(pool._core) is None
+    scheduler.asked.clear()
     give_back_all(pool, borrow_all(pool, 1))
-    assert keeper.asked, "the creation had it looked at"
-    keeper.deadlines.clear()
-    keeper.run()
-    assert keeper.deadlines
+    assert scheduler.asked, "the creation had it looked at"
+    scheduler.deadlines.clear()
+    scheduler.run()
+    assert scheduler.deadlines
     clock.advance(10)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.alive == []
-    assert keeper.look_at(pool._core) is None
+    assert scheduler.look_at(pool._core) is None
 
 
-def test_the_earliest_of_all_deadlines(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_the_earliest_of_all_deadlines(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """The next look is at whatever is due first: expiry, warning, kill."""
     pool = Pool(Thing, min_size=0, max_avail_delay=30, max_using_delay=20, max_using_delay_kill=25)
     clock.advance(1)
     thing = pool.get()
     clock.advance(9)
-    assert keeper.look_at(pool._core) == clock.now + 10, "a round, at the latest"
+    assert scheduler.look_at(pool._core) == clock.now + 10, "a round, at the latest"
     clock.advance(9)
-    assert keeper.look_at(pool._core) == clock.now + 1
+    assert scheduler.look_at(pool._core) == clock.now + 1
     clock.advance(2)
-    assert keeper.look_at(pool._core) == clock.now + 5, "warned about: the kill is next"
+    assert scheduler.look_at(pool._core) == clock.now + 5, "warned about: the kill is next"
     pool.ret(thing)
-    assert keeper.look_at(pool._core) == clock.now + 10, "a round again"
+    assert scheduler.look_at(pool._core) == clock.now + 10, "a round again"
 
 
-def test_a_round_costs_nothing_where_nothing_is_due(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_costs_nothing_where_nothing_is_due(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look at a thousand idle objects of which none has expired looks at one."""
     pool = Pool(Thing, min_size=0, max_avail_delay=10)
     give_back_all(pool, borrow_all(pool, 1000))
-    keeper.run()
+    scheduler.run()
     judged: list[float] = []
     on_idle = policy.on_idle
 
@@ -209,7 +211,7 @@ def test_a_round_costs_nothing_where_nothing_is_due(keeper: HandMovedKeeper, mon
         return on_idle(idle_for, limit, spare=spare)
 
     monkeypatch.setattr(policy, "on_idle", judge)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert len(judged) == 1
 
 
@@ -217,7 +219,7 @@ def test_a_round_costs_nothing_where_nothing_is_due(keeper: HandMovedKeeper, mon
 
 
 def test_a_long_use_is_told_once(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One warning for each loan that is too long, naming object, owner, time and pool."""
     pool = Pool(Thing, name="books", max_using_delay=10, tracer=lambda thing: f"book {thing.number}")
@@ -247,7 +249,7 @@ def reset(thing: Thing) -> None:
 @pytest.mark.parametrize("retter", [None, reset])
 def test_a_warned_object_comes_back(
     retter: Callable[[Thing], object] | None,
-    keeper: HandMovedKeeper,
+    scheduler: FakeScheduler,
     clock: HandMovedClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -272,7 +274,7 @@ def test_a_warned_object_comes_back(
 
 @pytest.mark.parametrize("by_lease", [True, False])
 def test_a_warned_object_is_discarded(
-    by_lease: bool, keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    by_lease: bool, scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The same line for a warned object that is broken."""
     pool = Pool(Thing, name="books", max_using_delay=10)
@@ -292,7 +294,7 @@ def test_a_warned_object_is_discarded(
 @pytest.mark.parametrize("retter", [None, reset])
 def test_a_warned_object_comes_back_by_itself(
     retter: Callable[[Thing], object] | None,
-    keeper: HandMovedKeeper,
+    scheduler: FakeScheduler,
     clock: HandMovedClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -305,13 +307,13 @@ def test_a_warned_object_comes_back_by_itself(
     have_all_said()
     caplog.clear()
     leases.clear()
-    keeper.run()
+    scheduler.run()
     assert "pool 'books': thing 0 came back after 12.500 s from thread 'MainThread'" in said(caplog)
     assert len(said(caplog)) == 2
 
 
 def test_short_uses_are_not_told(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An object that changes hands is never kept too long by anyone."""
     pool = Pool(Thing, max_using_delay=10)
@@ -324,7 +326,7 @@ def test_short_uses_are_not_told(
 
 
 def test_every_long_use_is_told(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every loan that is too long is told of, and no other."""
     pool = Pool(Thing, max_using_delay=10)
@@ -336,7 +338,9 @@ def test_every_long_use_is_told(
     assert sorted(line.split(": ")[1].split(" has")[0] for line in said(caplog)) == ["thing 0", "thing 1"]
 
 
-def test_the_stack_of_the_get(keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_stack_of_the_get(
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
     """With trace_owner the warning has the stack of the get, its callers first, without the package's own frames."""
     pool = Pool(Thing, max_using_delay=10, trace_owner=True)
 
@@ -360,7 +364,7 @@ def test_the_stack_of_the_get(keeper: HandMovedKeeper, clock: HandMovedClock, ca
 
 
 def test_no_stack_without_trace_owner(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without trace_owner the warning is one line."""
     pool = Pool(Thing, max_using_delay=10)
@@ -370,7 +374,7 @@ def test_no_stack_without_trace_owner(
     assert "\n" not in said(caplog)[0]
 
 
-def test_kill(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_kill(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """An object kept for max_using_delay_kill is closed and its place freed; the log says so before."""
     works.bound = 1
     pool = Pool(works.make, 1, 0, name="books", max_using_delay=5, max_using_delay_kill=10, closer=works.close)
@@ -395,11 +399,11 @@ def test_kill(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, capl
     assert pool.stats()["nusing"] == 1
 
 
-def test_a_kill_serves_waiters(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_kill_serves_waiters(scheduler: FakeScheduler, naps: Naps) -> None:
     """The place of a killed object goes to who waits."""
     pool = Pool(Thing, 1, max_using_delay_kill=10)
     pool.get()
-    keeper.asked.clear()
+    scheduler.asked.clear()
 
     def kill() -> None:
         naps.clock.advance(10)
@@ -409,15 +413,15 @@ def test_a_kill_serves_waiters(keeper: HandMovedKeeper, naps: Naps) -> None:
     assert pool.get(60).number == 1
 
 
-def test_the_kill_is_exact(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_the_kill_is_exact(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """The house keeper comes at the very time of a kill."""
     pool = Pool(works.make, min_size=0, max_using_delay_kill=10, closer=works.close)
     clock.advance(0.5)
     pool.get()
     clock.advance(6)
-    assert keeper.look_at(pool._core) == clock.now + 4
+    assert scheduler.look_at(pool._core) == clock.now + 4
     clock.advance(4)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.alive == []
 
 
@@ -439,7 +443,7 @@ class Doctor:
         return thing.number not in self.sick
 
 
-def test_health_checks_what_is_idle(keeper: HandMovedKeeper, works: Works) -> None:
+def test_health_checks_what_is_idle(scheduler: FakeScheduler, works: Works) -> None:
     """Each idle object is checked once a round, the coldest first; what is lent is not."""
     doctor = Doctor()
     pool = Pool(works.make, 5, 0, health=doctor)
@@ -456,7 +460,7 @@ def test_health_checks_what_is_idle(keeper: HandMovedKeeper, works: Works) -> No
 
 @pytest.mark.parametrize("error", [None, ConnectionError("gone")])
 def test_the_sick_are_discarded(
-    error: Exception | None, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    error: Exception | None, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An object whose check says no, or raises, is closed, and the log says why."""
     doctor = Doctor()
@@ -474,7 +478,7 @@ def test_the_sick_are_discarded(
     assert stats["hk_errors"] == 0
 
 
-def test_a_check_that_says_nothing(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_check_that_says_nothing(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A check that forgets to return anything means bad health, and the log says what it did."""
     asked: list[Thing] = []
     pool = Pool(
@@ -487,7 +491,7 @@ def test_a_check_that_says_nothing(keeper: HandMovedKeeper, works: Works, caplog
     assert said(caplog) == [f"pool 'books': bad health, discarding thing 0: {why}"]
 
 
-def test_a_sick_object_is_lent_to_nobody(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_sick_object_is_lent_to_nobody(scheduler: FakeScheduler, works: Works) -> None:
     """While an object is checked nobody can borrow it, and what fails its check is never idle again."""
     doctor = Doctor()
     doctor.sick[0] = None
@@ -512,7 +516,7 @@ def test_a_sick_object_is_lent_to_nobody(keeper: HandMovedKeeper, works: Works) 
     assert pool.get(0).number == 1
 
 
-def test_only_one_is_away_at_a_time(keeper: HandMovedKeeper) -> None:
+def test_only_one_is_away_at_a_time(scheduler: FakeScheduler) -> None:
     """During a health round all the others can be borrowed, those before and those behind the one being checked."""
     free: list[int] = []
 
@@ -535,7 +539,7 @@ def test_only_one_is_away_at_a_time(keeper: HandMovedKeeper) -> None:
     assert pool.stats()["navail"] == 4
 
 
-def test_an_object_borrowed_during_a_round(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_object_borrowed_during_a_round(scheduler: FakeScheduler, works: Works) -> None:
     """An object that is borrowed while a round is under way is left to its borrower."""
     borrowed: list[Thing] = []
 
@@ -552,7 +556,7 @@ def test_an_object_borrowed_during_a_round(keeper: HandMovedKeeper, works: Works
     assert pool.stats()["navail"] == 3
 
 
-def test_a_healthy_object_goes_to_who_waits(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_healthy_object_goes_to_who_waits(scheduler: FakeScheduler, naps: Naps) -> None:
     """Who comes while the only object is being checked gets it right after."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -573,7 +577,7 @@ def test_a_healthy_object_goes_to_who_waits(keeper: HandMovedKeeper, naps: Naps)
 
 
 @pytest.mark.parametrize("thing", [0, "", [], None, False])
-def test_falsy_objects_are_checked_again_and_again(thing: object, keeper: HandMovedKeeper) -> None:
+def test_falsy_objects_are_checked_again_and_again(thing: object, scheduler: FakeScheduler) -> None:
     """An object that is false is checked in every round, and lent all the same."""
     checks: list[object] = []
 
@@ -588,7 +592,7 @@ def test_falsy_objects_are_checked_again_and_again(thing: object, keeper: HandMo
     assert pool.get(0) is thing
 
 
-def test_a_check_that_says_something_false(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_check_that_says_something_false(scheduler: FakeScheduler, works: Works) -> None:
     """A check that forgets to answer says no."""
     pool = Pool(works.make, 1, 0, health=lambda thing: None, closer=works.close)  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
     give_back_all(pool, borrow_all(pool, 1))
@@ -597,7 +601,7 @@ def test_a_check_that_says_something_false(keeper: HandMovedKeeper, works: Works
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_an_interrupted_check(error: type[BaseException], keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_interrupted_check(error: type[BaseException], scheduler: FakeScheduler, works: Works) -> None:
     """An object whose check was interrupted is closed, no place is lost, and the others stay as they were."""
     doctor = Doctor()
     pool = Pool(works.make, 3, 0, health=doctor, closer=works.close)
@@ -614,7 +618,7 @@ def test_an_interrupted_check(error: type[BaseException], keeper: HandMovedKeepe
 
 
 def test_an_interrupted_check_among_the_chores(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A check that ends its thread does not end the house keeping: it is logged, counted, and the next round comes."""
     doctor = Doctor()
@@ -622,7 +626,7 @@ def test_an_interrupted_check_among_the_chores(
     doctor.sick[0] = SystemExit(1)
     for _ in range(2):
         clock.advance(10)
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
     assert "pool 'books': house keeping failed: SystemExit(1)" in said(caplog)
     stats = pool.stats()
     assert (stats["hk_errors"], stats["hk_rounds"], stats["hc_rounds"]) == (1, 2, 2)
@@ -630,33 +634,33 @@ def test_an_interrupted_check_among_the_chores(
     assert stats["nobjs"] == 2, "it was replaced"
 
 
-def test_health_freq(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_health_freq(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Health is checked in every health_freq-th round."""
     doctor = Doctor()
     pool = Pool(Thing, 1, health=doctor, health_freq=3, hk_delay=10)
     seen: list[int] = []
     for _ in range(7):
         clock.advance(10)
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
         seen.append(len(doctor.seen))
     assert seen == [0, 0, 1, 1, 1, 2, 2]
     assert pool.stats()["hk_rounds"] == 7
     assert pool.stats()["hc_rounds"] == 2
 
 
-def test_health_every_minute(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_health_every_minute(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Where there is health alone it is checked every 60 s."""
     doctor = Doctor()
     pool = Pool(Thing, health=doctor)
     clock.advance(59)
-    assert keeper.look_at(pool._core) == clock.now + 1
+    assert scheduler.look_at(pool._core) == clock.now + 1
     assert doctor.seen == []
     clock.advance(1)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert len(doctor.seen) == 1
 
 
-def test_no_two_health_rounds_at_once(keeper: HandMovedKeeper) -> None:
+def test_no_two_health_rounds_at_once(scheduler: FakeScheduler) -> None:
     """While a health round is under way no other begins."""
     begun, go_on = threading.Event(), threading.Event()
     seen: list[Thing] = []
@@ -678,7 +682,7 @@ def test_no_two_health_rounds_at_once(keeper: HandMovedKeeper) -> None:
     assert len(seen) == 2
 
 
-def test_a_close_during_a_check(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_close_during_a_check(scheduler: FakeScheduler, works: Works) -> None:
     """An object that is being checked when the pool is closed is closed after its check."""
 
     def health(thing: Thing) -> bool:
@@ -691,7 +695,7 @@ def test_a_close_during_a_check(keeper: HandMovedKeeper, works: Works) -> None:
     assert pool.stats()["nobjs"] == 0
 
 
-def test_checks_count_as_borrows(keeper: HandMovedKeeper) -> None:
+def test_checks_count_as_borrows(scheduler: FakeScheduler) -> None:
     """A check takes an object out and puts it back: it is counted among borrows and returns, not among uses."""
     during: list[tuple[int, int]] = []
 
@@ -711,28 +715,28 @@ def test_checks_count_as_borrows(keeper: HandMovedKeeper) -> None:
 # --- refill ------------------------------------------------------------------------------------------
 
 
-def test_refill(keeper: HandMovedKeeper, works: Works) -> None:
+def test_refill(scheduler: FakeScheduler, works: Works) -> None:
     """What falls below min_size is topped up by the house keeper, without anyone asking."""
     pool = Pool(works.make, 5, 3)
     things = borrow_all(pool, 2)
     for thing in things:
         pool.discard(thing)
     assert pool.stats()["nobjs"] == 1
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nobjs"] == 3
     assert works.numbers == [0, 1, 2, 3, 4]
 
 
-def test_lent_objects_need_no_refill(keeper: HandMovedKeeper, works: Works) -> None:
+def test_lent_objects_need_no_refill(scheduler: FakeScheduler, works: Works) -> None:
     """min_size counts objects, not idle objects."""
     pool = Pool(works.make, 5, 2)
     borrow_all(pool, 2)
-    keeper.run()
+    scheduler.run()
     pool.housekeep()
     assert len(works.made) == 2
 
 
-def test_a_round_refills_what_it_has_closed(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_a_round_refills_what_it_has_closed(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """One full round closes what is sick and replaces it."""
     doctor = Doctor()
     doctor.sick[0] = None
@@ -742,30 +746,32 @@ def test_a_round_refills_what_it_has_closed(keeper: HandMovedKeeper, clock: Hand
     assert pool.stats()["navail"] == 1
 
 
-def test_a_closed_pool_is_not_refilled(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_closed_pool_is_not_refilled(scheduler: FakeScheduler, works: Works) -> None:
     """A closed pool stays empty."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     pool.shutdown()
     pool.housekeep()
-    keeper.run()
+    scheduler.run()
     assert len(works.made) == 2
     assert works.alive == []
     assert pool.stats()["hk_rounds"] == 0
 
 
-def retries(keeper: HandMovedKeeper, clock: HandMovedClock, pool: Pool[Thing], works: Works, count: int) -> list[float]:
+def retries(
+    scheduler: FakeScheduler, clock: HandMovedClock, pool: Pool[Thing], works: Works, count: int
+) -> list[float]:
     """The delays before the next attempts at a refill, as the house keeper keeps them."""
     delays: list[float] = []
     for _ in range(count):
-        deadline = keeper.look_at(pool._core)
+        deadline = scheduler.look_at(pool._core)
         assert deadline is not None
         attempts = len(works.numbers)
         delays.append(deadline - clock.now)
         clock.now = deadline - 0.001
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
         assert len(works.numbers) == attempts, "it is too early"
         clock.now = deadline
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
         assert len(works.numbers) == attempts + 1
     return delays
 
@@ -773,7 +779,7 @@ def retries(keeper: HandMovedKeeper, clock: HandMovedClock, pool: Pool[Thing], w
 @pytest.mark.parametrize("error", [ConnectionError("no server"), SystemExit(1), GeneratorExit()])
 def test_backing_off(
     error: BaseException,
-    keeper: HandMovedKeeper,
+    scheduler: FakeScheduler,
     clock: HandMovedClock,
     works: Works,
     monkeypatch: pytest.MonkeyPatch,
@@ -783,48 +789,48 @@ def test_backing_off(
     pool = Pool(works.make, 3, 2)
     works.failing = error
     pool.discard(pool.get())
-    keeper.run()
+    scheduler.run()
     assert len(works.numbers) == 3
-    delays = retries(keeper, clock, pool, works, 9)
+    delays = retries(scheduler, clock, pool, works, 9)
     assert delays == pytest.approx([0.0375 * 2**n for n in range(7)] + [3.75, 3.75])
     works.failing = None
     clock.advance(5)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert pool.stats()["nobjs"] == 2
     assert pool.stats()["last_error"] is None
 
 
-def test_one_attempt_at_a_time(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_one_attempt_at_a_time(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """A refill that was asked for twice and fails is one attempt: the back-off holds for both."""
     pool = Pool(works.make, 3, 2)
     works.failing = ConnectionError()
     pool.discard(pool.get())
     for _ in range(3):
-        pool._core.attend()
+        pool._core.run_due()
     pool._core.run_chores()
     assert len(works.numbers) == 3
 
 
 def test_a_failure_of_somebody_else_renews_the_back_off(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """A refill that was to begin early, since a caller had success, does not if another has failed since."""
     pool = Pool(works.make, 5, 3)
     for thing in borrow_all(pool, 2):
         pool.discard(thing)
     works.failing = ConnectionError()
-    keeper.run()
+    scheduler.run()
     works.failing = None
     clock.advance(5)
     borrow_all(pool, 2)
-    pool._core.attend()
+    pool._core.run_due()
     works.failing = ConnectionError()
     with pytest.raises(ConnectionError):
         pool.get()
     attempts = len(works.numbers)
     pool._core.run_chores()
     assert len(works.numbers) == attempts
-    keeper.run()
+    scheduler.run()
     assert len(works.numbers) == attempts
 
 
@@ -832,35 +838,35 @@ def test_a_failure_of_somebody_else_renews_the_back_off(
 def test_chance_in_backing_off(chance: float) -> None:
     """The first delay is between 25 and 50 ms, as chance has it."""
     clock = HandMovedClock()
-    keeper = HandMovedKeeper(clock)
+    scheduler = FakeScheduler(clock)
     works = Works()
     works.failing = ConnectionError()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(housekeeper, "KEEPER", keeper)
+        patch.setattr(housekeeper, "SCHEDULER", scheduler)
         patch.setattr(random, "random", lambda: chance)
         pool = Pool(works.make)
-        deadline = keeper.look_at(pool._core)
+        deadline = scheduler.look_at(pool._core)
     assert deadline is not None
     assert deadline - clock.now == pytest.approx(0.05 * (0.5 + 0.5 * chance))
 
 
-def test_success_ends_the_back_off(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_success_ends_the_back_off(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """As soon as a caller's creation succeeds the house keeper refills too."""
     pool = Pool(works.make, 5, 3)
     things = borrow_all(pool, 3)
     works.failing = ConnectionError()
     for thing in things:
         pool.discard(thing)
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nobjs"] == 0
     works.failing = None
     clock.advance(0.05)
     pool.get()
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nobjs"] == 3
 
 
-def test_no_two_refills_at_once(keeper: HandMovedKeeper, works: Works) -> None:
+def test_no_two_refills_at_once(scheduler: FakeScheduler, works: Works) -> None:
     """While the house keeper is creating what is missing, it is asked by others in vain to do the same."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -876,7 +882,7 @@ def test_no_two_refills_at_once(keeper: HandMovedKeeper, works: Works) -> None:
     wait_for(begun)
     asked_in_vain = Caller(pool.housekeep)
     asked_in_vain.result()
-    keeper.run()
+    scheduler.run()
     assert len(works.made) == 1
     go_on.set()
     refilling.result()
@@ -884,7 +890,7 @@ def test_no_two_refills_at_once(keeper: HandMovedKeeper, works: Works) -> None:
     assert len(works.alive) == 1
 
 
-def test_a_creation_that_hangs_holds_up_no_other(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_creation_that_hangs_holds_up_no_other(scheduler: FakeScheduler, works: Works) -> None:
     """What is missing besides it is created, now and later."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -896,13 +902,13 @@ def test_a_creation_that_hangs_holds_up_no_other(keeper: HandMovedKeeper, works:
 
     pool = Pool(make, 9, 3, closer=works.close)
     pool.clear()
-    pool._core.attend()
+    pool._core.run_due()
     hanging = Caller(pool._core.run_chores)
     wait_for(begun)
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["navail"] == 2
     pool.discard(pool.get())
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["navail"] == 2
     go_on.set()
     hanging.result()
@@ -913,7 +919,7 @@ def test_a_creation_that_hangs_holds_up_no_other(keeper: HandMovedKeeper, works:
 
 
 def test_a_chore_that_fails(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error of the house keeping itself is logged and counted, and the other chores are done."""
     pool = Pool(works.make, name="books", min_size=0, max_avail_delay=10, closer=works.close)
@@ -924,7 +930,7 @@ def test_a_chore_that_fails(
         raise RuntimeError("a bug")
 
     pool._core.chores.append(broken)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert said(caplog) == ["pool 'books': house keeping failed: RuntimeError('a bug')"]
     assert pool.stats()["hk_errors"] == 1
     assert works.alive == []
@@ -934,7 +940,7 @@ def test_a_chore_that_fails(
 
 
 def test_lent_while_its_expiry_is_judged(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An expired object that is borrowed in the moment it is judged stays its borrower's."""
     pool = Pool(works.make, min_size=0, max_avail_delay=10, closer=works.close)
@@ -956,7 +962,7 @@ def test_lent_while_its_expiry_is_judged(
 
 
 def test_replaced_while_its_expiry_is_judged(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fresh object that stands where an expired one was judged is not closed in its stead."""
     pool = Pool(works.make, min_size=0, max_avail_delay=10, closer=works.close)
@@ -996,7 +1002,7 @@ class Meanwhile:
 
 
 def test_back_while_the_kill_is_judged(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An object that comes back in the moment its kill is judged is not killed."""
     pool = Pool(works.make, min_size=0, max_using_delay_kill=10, closer=works.close)
@@ -1017,7 +1023,7 @@ def test_back_while_the_kill_is_judged(
 
 
 def test_lent_again_while_the_kill_is_judged(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An object that came back and was lent again in the moment its kill is judged stays its new borrower's."""
     pool = Pool(works.make, min_size=0, max_using_delay_kill=10, closer=works.close)
@@ -1056,7 +1062,7 @@ class Using(dict[int, Entry[Thing]]):
 
 @pytest.mark.parametrize("way", ["release", "discard", "ret"])
 def test_given_back_while_the_kill_is_taken_back(
-    way: str, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+    way: str, scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is given back while the house keeper has it in hand, by mistake, is given back."""
     pool = Pool(works.make, 1, 0, max_using_delay_kill=10, closer=works.close)
@@ -1095,7 +1101,10 @@ def test_given_back_while_the_kill_is_taken_back(
 
 
 def test_changed_hands_while_it_was_looked_at(
-    keeper: HandMovedKeeper, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler,
+    clock: HandMovedClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A loan that changes hands while it is looked at is none of those that are too long."""
     pool = Pool(Thing, max_using_delay=10)
@@ -1119,7 +1128,7 @@ def test_changed_hands_while_it_was_looked_at(
     assert said(caplog) == []
 
 
-def test_a_handler_that_borrows(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_a_handler_that_borrows(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """A logging handler that writes through the same pool finds the places that the killed have left."""
     pool = Pool(works.make, 2, max_using_delay_kill=10, closer=works.close)
     written: list[str] = []
@@ -1135,7 +1144,7 @@ def test_a_handler_that_borrows(keeper: HandMovedKeeper, clock: HandMovedClock, 
         for _ in range(2):
             pool.get()
         clock.advance(10)
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
     finally:
         logging.getLogger("ppp").removeHandler(handler)
     assert len(works.closed) == 2
@@ -1144,7 +1153,7 @@ def test_a_handler_that_borrows(keeper: HandMovedKeeper, clock: HandMovedClock, 
 
 
 def test_house_keeping_by_hand_that_is_interrupted(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """What an interrupted round leaves undone, the house keeper does."""
     interruptions = [KeyboardInterrupt()]
@@ -1157,17 +1166,17 @@ def test_house_keeping_by_hand_that_is_interrupted(
     pool = Pool(works.make, 4, 0, closer=close, max_avail_delay=10)
     for thing in [pool.get() for _ in range(3)]:
         pool.ret(thing)
-    keeper.run()
+    scheduler.run()
     clock.advance(10)
     with pytest.raises(KeyboardInterrupt):
         pool.housekeep()
     assert len(works.closed) == 1
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 3
     assert pool.stats()["nobjs"] == 0
 
 
-def test_a_chore_that_fails_at_the_end(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_chore_that_fails_at_the_end(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """At the interpreter's exit nothing is said of what goes wrong; before, it is said with its traceback."""
     pool = Pool(Thing, 1, name="db")
 
@@ -1179,7 +1188,7 @@ def test_a_chore_that_fails_at_the_end(keeper: HandMovedKeeper, caplog: pytest.L
     (record,) = caplog.records
     assert record.getMessage() == "pool 'db': house keeping failed: ZeroDivisionError()"
     assert record.exc_info is not None
-    pool._core.last_rites()
+    pool._core.close_at_exit()
     pool._core.chores.append(fail)
     pool._core.run_chores()
     assert len(caplog.records) == 1
@@ -1187,13 +1196,13 @@ def test_a_chore_that_fails_at_the_end(keeper: HandMovedKeeper, caplog: pytest.L
 
 
 def test_a_warning_about_a_use_that_ends_at_this_moment(
-    keeper: HandMovedKeeper, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next return is looked at closely for nothing, and those after it are like any other."""
     pool = Pool(Thing, 1, max_using_delay=60)
     thing = pool.get()
     entry = pool._core.ledger.using[id(thing)]
-    usual = entry.close_look
+    usual = entry.slow_return_at_use
     verdict = policy.on_long_use
 
     def come_back(*args: Any, **kwargs: Any) -> policy.Verdict:
@@ -1204,17 +1213,17 @@ def test_a_warning_about_a_use_that_ends_at_this_moment(
     clock.advance(61)
     monkeypatch.setattr(policy, "on_long_use", come_back)
     pool.housekeep()
-    assert entry.close_look == 0
+    assert entry.slow_return_at_use == 0
     pool.ret(pool.get())
-    assert entry.close_look == usual
+    assert entry.slow_return_at_use == usual
 
 
 def test_a_failing_look_names_the_pool(
-    keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug in the house keeping of one pool is logged with the pool's name, and tried again."""
     pool = Pool(Thing, 1, name="db")
     monkeypatch.setattr(pool._core, "sweep", lambda: 1 // 0)
-    assert housekeeper.HouseKeeper.attend(keeper, pool._core) == keeper.clock() + housekeeper.RETRY
+    assert housekeeper.Scheduler.run_due(scheduler, pool._core) == scheduler.clock() + housekeeper.RETRY
     assert said(caplog) == ["house keeping of pool 'db' failed"]
     monkeypatch.undo()

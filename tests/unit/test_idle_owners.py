@@ -18,7 +18,7 @@ from ProxyPatternPool import PoolClosed, TimeOut, control, proxy
 from ProxyPatternPool._proxy import idle_owners
 from ProxyPatternPool._proxy.control import stretch_of
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, eventually, said, wait_for
 
 BEGIN = "pool 'db': callers wait, and all objects (2) are kept by owners that do not use them"
@@ -27,8 +27,8 @@ BEGIN = "pool 'db': callers wait, and all objects (2) are kept by owners that do
 class Office:
     """A proxy on a pool of two, and threads that are kept, as those of a server are."""
 
-    def __init__(self, keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
-        self.keeper = keeper
+    def __init__(self, scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+        self.scheduler = scheduler
         self.clock = clock
         self._caplog = caplog
         self.db: Thing = proxy(fun=Thing, max_size=2, timeout=5.0, name="db")
@@ -52,7 +52,7 @@ class Office:
         """Wait in vain."""
         with pytest.raises(TimeOut):
             control(self.db).get(timeout)
-        self.keeper.run()
+        self.scheduler.run()
 
     def said(self) -> list[str]:
         return said(self._caplog)
@@ -65,9 +65,9 @@ class Office:
 
 @pytest.fixture
 def office(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, caplog: pytest.LogCaptureFixture
 ) -> Iterator[Office]:
-    office = Office(keeper, clock, caplog)
+    office = Office(scheduler, clock, caplog)
     yield office
     office.close()
 
@@ -100,7 +100,7 @@ def test_it_is_said_while_the_caller_waits(office: Office, naps: Naps) -> None:
     naps.meanwhile.append(pool.shutdown)
     with pytest.raises(PoolClosed):
         pool.get(float("inf"))
-    office.keeper.run()
+    office.scheduler.run()
     assert sum(line.startswith(BEGIN) for line in office.said()) == 1
     assert naps.asked == [1.0, 1.0]
 
@@ -202,10 +202,10 @@ def test_a_taker_that_is_not_known(office: Office) -> None:
     office.wait()
     assert office.said() == []
     over.put(None)
-    eventually(lambda: office.keeper.asked)
+    eventually(lambda: office.scheduler.asked)
 
 
-def test_what_is_nobodys(keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_nobodys(scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
     """Nor while an object is on its way: it is being created here, and that takes too long."""
     creating, over = threading.Event(), threading.Event()
 
@@ -223,7 +223,7 @@ def test_what_is_nobodys(keeper: HandMovedKeeper, clock: HandMovedClock, caplog:
         wait_for(creating)
         with pytest.raises(TimeOut):
             control(db).get(0)
-        keeper.run()
+        scheduler.run()
         assert said(caplog) == []
         over.set()
         assert second.result() == 1
@@ -257,7 +257,7 @@ def test_nothing_is_kept_alive(office: Office) -> None:
     gc.disable()
     try:
         office.close()
-        office.keeper.run()
+        office.scheduler.run()
         assert pool.stats()["navail"] == 2
     finally:
         gc.enable()

@@ -21,13 +21,13 @@ from typing_extensions import Generator
 
 import ProxyPatternPool
 from ProxyPatternPool import Lease, Pool, PoolClosed, TimeOut
-from ProxyPatternPool._pool import housekeeper
-from ProxyPatternPool._pool.entry import Entry
-from ProxyPatternPool._pool.rounds import IN_TRANSIT
-from ProxyPatternPool._pool.waiters import Waiter
-from ProxyPatternPool._sync.owner import here
+from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._ledger.queue import Waiter
+from ProxyPatternPool._ledger.sweeps import IN_TRANSIT
+from ProxyPatternPool._runtime.owner import here
+from ProxyPatternPool._scheduler import scheduler as housekeeper
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Bed, Naps, Thing, Works, sleep_in
 
 PACKAGE = ProxyPatternPool.__path__[0]
@@ -108,10 +108,10 @@ class World:
 
     def __init__(self, patch: pytest.MonkeyPatch, lent: int, idle: int, age: float, **parameters: Any) -> None:
         self.clock = HandMovedClock()
-        self.keeper = HandMovedKeeper(self.clock)
+        self.scheduler = FakeScheduler(self.clock)
         self.naps = Naps(self.clock)
         self.works = Works(bound=4)
-        patch.setattr(housekeeper, "KEEPER", self.keeper)
+        patch.setattr(housekeeper, "SCHEDULER", self.scheduler)
         sleep_in(patch, self.naps.bed)
         pool: Pool[Thing] = Pool(
             self.works.make,
@@ -144,7 +144,7 @@ class World:
         if entry is None:
             self.blocked.append(lambda: self.pool._core.give_back(thing))
             return
-        put = self.ledger.put(entry, self.clock())
+        put = self.ledger.put_fast(entry, self.clock())
         if put is not None:
             self.blocked.append(lambda: self.pool._core.follow_up(entry, put))
 
@@ -156,7 +156,7 @@ class World:
     def balance(self) -> None:
         """Check that everything is in one place, and all of it somewhere."""
         self.unblock()
-        self.keeper.run()
+        self.scheduler.run()
         stats = self.pool.stats()
         alive = len(self.works.made) - len(self.works.closed)
         assert stats["nobjs"] == stats["navail"] + stats["nusing"] == alive
@@ -441,7 +441,7 @@ def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[W
             core_ = world.pool._core
             doomed = core_.locked(world.ledger.withdraw, waiter, world.clock())
             if doomed is not None:
-                core_.finish(doomed)
+                core_.close_and_free(doomed)
         if world.ledger.closed:
             assert world.ledger.nidle == 0
         now = world.clock()
@@ -449,7 +449,7 @@ def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[W
         assert not outdated or now >= world.ledger.quick_gets_until, "it would be lent without a look"
         world.balance()
         world.clock.advance(IN_TRANSIT)
-        world.keeper.look_at(world.pool._core)
+        world.scheduler.look_at(world.pool._core)
         assert not any(world.ledger.too_old(entry, now) for entry in world.ledger.shelves()), "it stays for ever"
 
     places = 0

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ProxyPatternPool._sync import native
+from ProxyPatternPool._runtime import native
 
 from .helpers import eventually, run_script
 

@@ -23,7 +23,7 @@ import pytest
 import ProxyPatternPool
 from ProxyPatternPool import Pool, PoolClosed, TimeOut, control, proxy
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor
 
 if TYPE_CHECKING:
@@ -230,9 +230,9 @@ OPERATIONS: list[Callable[[Pool[Thing]], None]] = [
 ]
 
 
-def balance(pool: Pool[Thing], books: Books, keeper: HandMovedKeeper) -> None:
+def balance(pool: Pool[Thing], books: Books, scheduler: FakeScheduler) -> None:
     gc.collect()
-    keeper.run()
+    scheduler.run()
     stats = pool.stats()
     assert stats["nwaiting"] == 0
     assert stats["nusing"] == 0, "an object is lent to nobody"
@@ -259,7 +259,7 @@ def test_an_exception_thrown_in_at_any_place_loses_nothing(
     operation: Callable[[Pool[Thing]], None],
     hooks: bool,
     observed: bool,
-    keeper: HandMovedKeeper,
+    scheduler: FakeScheduler,
     clock: HandMovedClock,
 ) -> None:
     """Whatever is thrown into a caller and wherever, nothing is lost, and an observer's books balance."""
@@ -289,7 +289,7 @@ def test_an_exception_thrown_in_at_any_place_loses_nothing(
             passed = thrower.passed
         clock.advance(1)
         pool.resize(max_size=BOUND)  # it may have been interrupted in between
-        balance(pool, books, keeper)
+        balance(pool, books, scheduler)
         audit(pool, auditor)
         place += 1
     assert place > 10, "hardly anything was tried"
@@ -314,7 +314,7 @@ def come_back_old(pool: Pool[Thing], clock: HandMovedClock) -> None:
 @pytest.mark.parametrize("case", ["ill", "old", "stale", "expires while lent"])
 @pytest.mark.parametrize("observed", [False, True])
 def test_an_exception_thrown_in_while_an_object_is_replaced_loses_nothing(
-    case: str, observed: bool, keeper: HandMovedKeeper, clock: HandMovedClock
+    case: str, observed: bool, scheduler: FakeScheduler, clock: HandMovedClock
 ) -> None:
     """The same where the borrower finds the idle object no good, and gets another in its place."""
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
@@ -335,7 +335,7 @@ def test_an_exception_thrown_in_while_an_object_is_replaced_loses_nothing(
             lease = pool.lease()
             pool.drain()
             entry = pool._core.ledger.using.pop(id(lease.obj))
-            pool._core.herald.returned(entry, 0.0)
+            pool._core.notifier.returned(entry, 0.0)
             pool._core.ledger.idle.append(entry)  # as one does who began before the drain
             del entry, lease
         elif case == "old":
@@ -354,7 +354,7 @@ def test_an_exception_thrown_in_while_an_object_is_replaced_loses_nothing(
             stats = pool.stats()
             assert stats["ntodel"] + stats["ndestroys"] == 1, "nothing was replaced"
         clock.advance(1)
-        balance(pool, books, keeper)
+        balance(pool, books, scheduler)
         audit(pool, auditor)
         place += 1
     assert place > 10, "hardly anything was tried"
@@ -362,7 +362,7 @@ def test_an_exception_thrown_in_while_an_object_is_replaced_loses_nothing(
 
 @pytest.mark.parametrize("observed", [False, True])
 def test_an_exception_thrown_into_a_shutdown_leaves_nothing_open(
-    observed: bool, keeper: HandMovedKeeper, clock: HandMovedClock
+    observed: bool, scheduler: FakeScheduler, clock: HandMovedClock
 ) -> None:
     """Wherever it is thrown in, the house keeper does the rest, and nobody is served."""
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
@@ -382,7 +382,7 @@ def test_an_exception_thrown_into_a_shutdown_leaves_nothing_open(
             passed = thrower.passed
             begun = True
         gc.collect()
-        keeper.run()
+        scheduler.run()
         if begun:
             assert books.made == sorted(books.closed, key=lambda thing: thing.serial), "not closed exactly once"
             with pytest.raises(PoolClosed):
@@ -393,7 +393,7 @@ def test_an_exception_thrown_into_a_shutdown_leaves_nothing_open(
     assert place > 10, "hardly anything was tried"
 
 
-def test_an_exception_thrown_into_a_block_of_a_proxy_loses_nothing(keeper: HandMovedKeeper) -> None:
+def test_an_exception_thrown_into_a_block_of_a_proxy_loses_nothing(scheduler: FakeScheduler) -> None:
     """Wherever it is thrown in, the block that comes next gives back, and the owner is left with nothing."""
     place, passed = 0, 1
     while place < passed:
@@ -407,11 +407,11 @@ def test_an_exception_thrown_into_a_block_of_a_proxy_loses_nothing(keeper: HandM
             odd = thrown.args[1] is None  # between lines: there CPython does not end what it handles
         else:
             passed = thrower.passed
-        keeper.run()
+        scheduler.run()
         if not odd:
             with control(db).obj():
                 pass
-            keeper.run()
+            scheduler.run()
             pool = control(db).pool
             assert pool is not None
             assert pool.stats()["nusing"] == 0, place

@@ -13,7 +13,7 @@ import pytest
 
 from ProxyPatternPool import Lease, Pool, PoolClosed, PoolException, TimeOut
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, have_all_said, said, wait_for
 
 
@@ -21,7 +21,7 @@ class Trouble(Exception):
     """What goes wrong in somebody's block."""
 
 
-def test_with_obj(keeper: HandMovedKeeper) -> None:
+def test_with_obj(scheduler: FakeScheduler) -> None:
     """A block has its object, and the object is back when the block is over."""
     pool = Pool(Thing, 1)
     with pool.obj() as thing:
@@ -32,7 +32,7 @@ def test_with_obj(keeper: HandMovedKeeper) -> None:
 
 
 @pytest.mark.parametrize("error", [Trouble, KeyboardInterrupt, GeneratorExit, SystemExit])
-def test_with_obj_whatever_happens(error: type[BaseException], keeper: HandMovedKeeper) -> None:
+def test_with_obj_whatever_happens(error: type[BaseException], scheduler: FakeScheduler) -> None:
     """Whatever a block raises, its object is back, and the error goes on."""
     pool = Pool(Thing, 1)
     with pytest.raises(error), pool.obj():
@@ -42,7 +42,7 @@ def test_with_obj_whatever_happens(error: type[BaseException], keeper: HandMoved
     assert pool.stats()["nusing"] == 0
 
 
-def test_obj_waits_at_the_beginning_of_the_block(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_obj_waits_at_the_beginning_of_the_block(scheduler: FakeScheduler, naps: Naps) -> None:
     """The object is borrowed where the block begins, with the timeout that was given before."""
     pool = Pool(Thing, 1)
     block = pool.obj(3)
@@ -56,7 +56,7 @@ def test_obj_waits_at_the_beginning_of_the_block(keeper: HandMovedKeeper, naps: 
         pytest.fail("there is nothing to have")
 
 
-def test_obj_again(keeper: HandMovedKeeper) -> None:
+def test_obj_again(scheduler: FakeScheduler) -> None:
     """A block's context manager may be used again after the block, and is a new loan then."""
     pool = Pool(Thing)
     block = pool.obj()
@@ -67,7 +67,7 @@ def test_obj_again(keeper: HandMovedKeeper) -> None:
     assert pool.stats()["nuses"] == 3
 
 
-def test_obj_twice_at_once(keeper: HandMovedKeeper) -> None:
+def test_obj_twice_at_once(scheduler: FakeScheduler) -> None:
     """One block at a time: a second within the first is refused, and takes nothing away from it."""
     pool = Pool(Thing, name="books")
     block = pool.obj()
@@ -78,7 +78,7 @@ def test_obj_twice_at_once(keeper: HandMovedKeeper) -> None:
     assert pool.stats()["nusing"] == 0
 
 
-def test_discard_within_a_block(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_discard_within_a_block(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A broken object may be discarded within its block; the end of the block has nothing left to do."""
     pool = Pool(works.make, closer=works.close)
     with pool.obj() as thing:
@@ -87,7 +87,7 @@ def test_discard_within_a_block(keeper: HandMovedKeeper, works: Works, caplog: p
     assert said(caplog) == []
 
 
-def test_ret_within_a_block(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_ret_within_a_block(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A block whose object was given back, and lent to another meanwhile, takes it from nobody."""
     pool = Pool(Thing, 1)
     with pool.obj() as thing:
@@ -97,7 +97,7 @@ def test_ret_within_a_block(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFi
     assert said(caplog) == []
 
 
-def test_lease(keeper: HandMovedKeeper) -> None:
+def test_lease(scheduler: FakeScheduler) -> None:
     """A lease has its object until it is released; then it says that it has none."""
     pool = Pool(Thing, 1, name="books")
     lease = pool.lease()
@@ -114,7 +114,7 @@ def test_lease(keeper: HandMovedKeeper) -> None:
 @pytest.mark.parametrize("first", ["release", "discard"])
 @pytest.mark.parametrize("second", ["release", "discard"])
 def test_a_lease_ends_once(
-    first: str, second: str, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    first: str, second: str, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A second end of a lease does nothing, to whomever its object is lent by then."""
     pool = Pool(works.make, 1, closer=works.close)
@@ -129,7 +129,7 @@ def test_a_lease_ends_once(
     assert said(caplog) == []
 
 
-def test_lease_as_a_block(keeper: HandMovedKeeper) -> None:
+def test_lease_as_a_block(scheduler: FakeScheduler) -> None:
     """A lease used as a block gives the object and is released at the block's end, once."""
     pool = Pool(Thing, 1)
     lease = pool.lease()
@@ -140,7 +140,7 @@ def test_lease_as_a_block(keeper: HandMovedKeeper) -> None:
         pytest.fail("it is over")
 
 
-def test_lease_discarded_in_a_block(keeper: HandMovedKeeper, works: Works) -> None:
+def test_lease_discarded_in_a_block(scheduler: FakeScheduler, works: Works) -> None:
     """A lease may be discarded in its own block."""
     pool = Pool(works.make, closer=works.close)
     lease = pool.lease()
@@ -150,7 +150,7 @@ def test_lease_discarded_in_a_block(keeper: HandMovedKeeper, works: Works) -> No
     assert pool.stats()["nusing"] == 0
 
 
-def test_a_lease_and_a_return(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lease_and_a_return(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """An object given back by itself ends the loan: the lease does no harm to the next borrower."""
     pool = Pool(Thing, 1)
     lease = pool.lease()
@@ -165,7 +165,7 @@ def test_a_lease_and_a_return(keeper: HandMovedKeeper, caplog: pytest.LogCapture
     assert said(caplog) == []
 
 
-def test_errors_of_a_lease(keeper: HandMovedKeeper, naps: Naps, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_of_a_lease(scheduler: FakeScheduler, naps: Naps, caplog: pytest.LogCaptureFixture) -> None:
     """A lease that cannot be had leaves nothing behind."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -176,11 +176,11 @@ def test_errors_of_a_lease(keeper: HandMovedKeeper, naps: Naps, caplog: pytest.L
     with pytest.raises(PoolClosed):
         pool.lease()
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert said(caplog) == []
 
 
-def test_a_lease_over_the_close(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_lease_over_the_close(scheduler: FakeScheduler, works: Works) -> None:
     """A lease that outlives its pool closes its object when it is released."""
     pool = Pool(works.make, closer=works.close)
     lease = pool.lease()
@@ -192,7 +192,7 @@ def test_a_lease_over_the_close(keeper: HandMovedKeeper, works: Works) -> None:
 
 
 def test_a_lease_of_a_killed_object(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Releasing a lease whose object was killed meanwhile is harmless."""
     pool = Pool(works.make, 1, min_size=0, max_using_delay_kill=5, closer=works.close)
@@ -211,7 +211,7 @@ def test_a_lease_of_a_killed_object(
 # --- dropped -----------------------------------------------------------------------------------------
 
 
-def test_a_dropped_lease_comes_back(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dropped_lease_comes_back(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A lease that is dropped gives its object back, through the retter, with a warning that names pool and object."""
     returned: list[Thing] = []
     pool = Pool(works.make, 1, name="books", retter=returned.append)
@@ -221,7 +221,7 @@ def test_a_dropped_lease_comes_back(keeper: HandMovedKeeper, works: Works, caplo
 
     Caller(borrow_and_forget, "forgetful").result()
     assert returned == [], "no hook runs in a finalizer"
-    keeper.run()
+    scheduler.run()
     assert returned == works.made
     (line,) = said(caplog)
     assert line.startswith("pool 'books': the lease of thing 0 was dropped by thread 'forgetful'")
@@ -230,7 +230,7 @@ def test_a_dropped_lease_comes_back(keeper: HandMovedKeeper, works: Works, caplo
 
 
 def test_a_quiet_lease_is_dropped_without_a_word(
-    keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A quiet lease is one that is meant to be dropped: its object goes back by the retter, and nothing is said."""
     reset: list[Thing] = []
@@ -238,18 +238,18 @@ def test_a_quiet_lease_is_dropped_without_a_word(
     lease = pool.lease(quiet=True)
     thing = lease.obj
     del lease
-    keeper.run()
+    scheduler.run()
     assert pool.get(0) is thing
     assert reset == [thing]
     pool.ret(thing)
     pool.lease(quiet=True).release()
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["navail"] == 1
     assert not caplog.records
 
 
 @pytest.mark.parametrize("quiet", ["x", "", None, 0, 1])
-def test_quiet_is_yes_or_no(quiet: Any, keeper: HandMovedKeeper) -> None:
+def test_quiet_is_yes_or_no(quiet: Any, scheduler: FakeScheduler) -> None:
     """What is neither is refused, before anything is lent."""
     pool = Pool(Thing, 1)
     with pytest.raises(TypeError, match=f"^quiet must be True or False, not {quiet!r}$"):
@@ -258,7 +258,7 @@ def test_quiet_is_yes_or_no(quiet: Any, keeper: HandMovedKeeper) -> None:
     pool.lease(quiet=False).release()
 
 
-def test_a_dropped_lease_in_a_cycle(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dropped_lease_in_a_cycle(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A lease in a garbage cycle comes back when the collector runs."""
     pool = Pool(Thing, 1)
     gc.disable()
@@ -266,24 +266,24 @@ def test_a_dropped_lease_in_a_cycle(keeper: HandMovedKeeper, caplog: pytest.LogC
         cycle: list[object] = [pool.lease()]
         cycle.append(cycle)
         del cycle
-        keeper.run()
+        scheduler.run()
         assert pool.stats()["nusing"] == 1
         gc.collect()
     finally:
         gc.enable()
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nusing"] == 0
     assert len(said(caplog)) == 1
 
 
-def test_the_next_borrower_sweeps(keeper: HandMovedKeeper) -> None:
+def test_the_next_borrower_sweeps(scheduler: FakeScheduler) -> None:
     """Who finds nothing idle looks for dropped leases himself, before he waits or creates."""
     pool = Pool(Thing, 1)
     thing = pool.lease().obj
     assert pool.get(0) is thing
 
 
-def test_a_dropped_lease_serves_a_waiter(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_dropped_lease_serves_a_waiter(scheduler: FakeScheduler, naps: Naps) -> None:
     """A waiter gets the object of a lease that is dropped while he waits."""
     pool = Pool(Thing, 1)
     leases = [pool.lease()]
@@ -292,13 +292,13 @@ def test_a_dropped_lease_serves_a_waiter(keeper: HandMovedKeeper, naps: Naps) ->
     def drop() -> None:
         naps.clock.advance(1)
         leases.clear()
-        keeper.run()
+        scheduler.run()
 
     naps.meanwhile.append(drop)
     assert pool.get() is thing
 
 
-def test_a_dropped_block(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dropped_block(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A block that never ends, in a generator that is dropped, gives its object back at once."""
     pool = Pool(Thing, 1)
 
@@ -314,25 +314,25 @@ def test_a_dropped_block(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixtu
     block = pool.obj()
     block.__enter__()
     del block
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nusing"] == 0
     assert len(said(caplog)) == 1
 
 
-def test_a_late_finalizer_harms_nobody(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_late_finalizer_harms_nobody(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A lease that is dropped long after its loan has ended takes the object from nobody."""
     pool = Pool(Thing, 1)
     lease = pool.lease()
     pool.ret(lease.obj)
     other = pool.get(0)
     del lease
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nusing"] == 1
     assert said(caplog) == []
     pool.ret(other)
 
 
-def test_a_lease_dropped_with_the_lock_held(keeper: HandMovedKeeper) -> None:
+def test_a_lease_dropped_with_the_lock_held(scheduler: FakeScheduler) -> None:
     """A finalizer may run anywhere, even in a thread that holds the pool's lock: it waits for nothing."""
     pool = Pool(Thing, 1)
     leases = [pool.lease()]
@@ -342,11 +342,11 @@ def test_a_lease_dropped_with_the_lock_held(keeper: HandMovedKeeper) -> None:
             leases.clear()
 
     Caller(drop).result()
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["nusing"] == 0
 
 
-def test_a_dropped_lease_is_told_once(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dropped_lease_is_told_once(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Of several threads that look after a dropped lease at once, one takes the object back and says so."""
     naming, go_on = threading.Event(), threading.Event()
 
@@ -359,7 +359,7 @@ def test_a_dropped_lease_is_told_once(keeper: HandMovedKeeper, caplog: pytest.Lo
 
     pool = Pool(Slow, 1)
     pool.lease()
-    sweeping = Caller(keeper.run, "slow")
+    sweeping = Caller(scheduler.run, "slow")
     wait_for(naming)
     pool.stats()
     go_on.set()
@@ -368,13 +368,13 @@ def test_a_dropped_lease_is_told_once(keeper: HandMovedKeeper, caplog: pytest.Lo
     assert pool.stats()["navail"] == 1
 
 
-def test_a_dropped_lease_of_a_closed_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_dropped_lease_of_a_closed_pool(scheduler: FakeScheduler, works: Works) -> None:
     """The object of a dropped lease is closed where the pool is."""
     pool = Pool(works.make, closer=works.close)
     leases = [pool.lease()]
     pool.shutdown()
     leases.clear()
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
 
 
@@ -387,7 +387,7 @@ def test_an_unborn_lease() -> None:
     Mine.__new__(Mine)
 
 
-def test_released_in_another_thread(keeper: HandMovedKeeper) -> None:
+def test_released_in_another_thread(scheduler: FakeScheduler) -> None:
     """A lease may be handed to another thread and released there."""
     pool = Pool(Thing, 1)
     lease = pool.lease()
@@ -395,7 +395,7 @@ def test_released_in_another_thread(keeper: HandMovedKeeper) -> None:
     eventually(lambda: pool.stats()["navail"] == 1)
 
 
-def test_leases_and_pools_are_not_copied(keeper: HandMovedKeeper) -> None:
+def test_leases_and_pools_are_not_copied(scheduler: FakeScheduler) -> None:
     """A copy would give the object back a second time, under whoever has it then, and close the pool of another."""
     pool = Pool(Thing, 1, name="db")
     with pool.lease() as thing, pytest.raises(TypeError, match=r"^cannot copy or pickle <Pool db: "):
@@ -408,7 +408,7 @@ def test_leases_and_pools_are_not_copied(keeper: HandMovedKeeper) -> None:
     lease.release()
 
 
-def test_a_block_keeps_its_pool(keeper: HandMovedKeeper) -> None:
+def test_a_block_keeps_its_pool(scheduler: FakeScheduler) -> None:
     """A pool that nobody refers to any more is used by the block that was asked for while somebody did."""
     block = Pool(Thing, 1).obj()
     gc.collect()

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._pool.entry import Entry
-from ProxyPatternPool._pool.policy import lifetime
+from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._ledger.policy import lifetime
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Naps, Thing, Works
 
 
@@ -35,7 +35,7 @@ def test_each_has_a_limit_of_its_own(longest: float, chance: float) -> None:
 
 
 def test_limits_are_spread(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Objects created together end one after the other, each at its own time, which is drawn once."""
     monkeypatch.setattr(random, "random", chances(0.8, 0.4, 0.0, 0.0, 0.0, 0.0))
@@ -43,18 +43,18 @@ def test_limits_are_spread(
     start = clock.now
     for end, gone in ((96.0, [0]), (98.0, [0, 1]), (100.0, [0, 1, 2])):
         clock.now = start + end - 0.001
-        deadline = keeper.look_at(pool._core)
+        deadline = scheduler.look_at(pool._core)
         assert deadline == pytest.approx(start + end), "the house keeper knows when the next ends"
         assert [thing.number for thing in works.closed] == gone[:-1]
         clock.now = start + end
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
         assert [thing.number for thing in works.closed] == gone
         assert pool.stats()["navail"] == 3, "replaced at once"
     stats = pool.stats()
     assert (stats["nexpired"], stats["ndestroys"], stats["max_lifetime"]) == (3, 3, 100.0)
 
 
-def test_at_return(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_at_return(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """An object that comes back after its time is closed at once, by whoever gives it back."""
     pool = Pool(works.make, 1, max_lifetime=100, closer=works.close)
     thing = pool.get()
@@ -65,16 +65,16 @@ def test_at_return(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works)
     pool.ret(thing)
     assert works.closed == [thing]
     assert pool.stats()["nexpired"] == 1
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["navail"] == 1, "the house keeper was told"
 
 
 @pytest.mark.parametrize("timeout", [None, 0, 5])
 def test_before_lending(
-    timeout: float | None, keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock, works: Works
+    timeout: float | None, scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock, works: Works
 ) -> None:
     """Where the house keeper did not come in time, an idle object beyond its time is not lent: a new one is."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     pool = Pool(works.make, 2, 2, max_lifetime=100, closer=works.close)
     clock.advance(100)
     assert pool.get(timeout).number == 2
@@ -82,23 +82,23 @@ def test_before_lending(
     assert (pool.stats()["nexpired"], pool.stats()["nusing"]) == (2, 1)
 
 
-def test_a_lent_object_is_left_alone(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_a_lent_object_is_left_alone(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """The house keeper closes nothing that is lent, and does not look again and again because of it."""
     pool = Pool(works.make, 2, 1, max_lifetime=100, closer=works.close)
     thing = pool.get()
     clock.advance(200)
     pool.housekeep()
     assert works.closed == []
-    assert keeper.look_at(pool._core) == clock.now + 50, "the next round, and nothing before"
+    assert scheduler.look_at(pool._core) == clock.now + 50, "the next round, and nothing before"
     pool.ret(thing)
     assert works.closed == [thing]
 
 
 def test_a_return_that_crosses_the_end(
-    keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock, works: Works
+    scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock, works: Works
 ) -> None:
     """An object put back by somebody who came just before its end, when a round had just passed, is not lent."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     pool = Pool(works.make, 1, 0, max_lifetime=100, closer=works.close)
     thing = pool.get()
     ledger = pool._core.ledger
@@ -108,7 +108,7 @@ def test_a_return_that_crosses_the_end(
     entry.last_ret = clock.now
     assert clock.now < ledger.quick_rets_until
     clock.advance(0.1)
-    assert keeper.look_at(pool._core) == clock.now + 1, "the house keeper looks again soon"
+    assert scheduler.look_at(pool._core) == clock.now + 1, "the house keeper looks again soon"
     assert works.closed == []
     ledger.idle.append(entry)
     assert ledger.quick_gets_until <= clock.now, "until then everyone looks"
@@ -116,7 +116,7 @@ def test_a_return_that_crosses_the_end(
     assert works.closed == [thing]
 
 
-def test_until_one_ends_all_is_quick(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_until_one_ends_all_is_quick(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Nothing is looked at as long as no lifetime has ended, nor after what has ended is known to be out."""
     pool = Pool(works.make, 2, 2, max_lifetime=100)
     ledger = pool._core.ledger
@@ -124,15 +124,15 @@ def test_until_one_ends_all_is_quick(keeper: HandMovedKeeper, clock: HandMovedCl
     assert ledger.quick_gets_until == ledger.quick_rets_until == first
     old = pool.get()
     clock.advance(100)
-    keeper.run()
-    keeper.look_at(pool._core)
+    scheduler.run()
+    scheduler.look_at(pool._core)
     assert ledger.quick_gets_until == ledger.quick_rets_until == first + 100
     pool.ret(old)
     assert pool.stats()["nexpired"] == 2
 
 
 def test_all_is_quick_again_while_what_has_ended_is_out(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """Nothing is closed or created yet, and yet all is quick until the next end."""
     pool = Pool(works.make, 2, 0, max_lifetime=100)
@@ -140,9 +140,9 @@ def test_all_is_quick_again_while_what_has_ended_is_out(
     clock.advance(50)
     young = pool.get()
     last = clock.now + 100
-    keeper.run()
+    scheduler.run()
     clock.advance(50)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     ledger = pool._core.ledger
     assert ledger.quick_gets_until == ledger.quick_rets_until == last
     pool.ret(young)
@@ -150,7 +150,7 @@ def test_all_is_quick_again_while_what_has_ended_is_out(
     assert pool.stats()["nexpired"] == 1
 
 
-def test_below_min_size_for_one_replacement(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_below_min_size_for_one_replacement(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """A lifetime ends whatever min_size says; where there is room the successor does not wait for the closer."""
     order: list[str] = []
 
@@ -165,14 +165,14 @@ def test_below_min_size_for_one_replacement(keeper: HandMovedKeeper, clock: Hand
 
     pool = Pool(make, 2, 1, max_lifetime=100, closer=close)
     clock.advance(100)
-    assert pool._core.attend() is not None
-    assert [len(pool._core.chores), len(pool._core.home_chores)] == [1, 1], "the closer and the refill, side by side"
-    keeper.run()
+    assert pool._core.run_due() is not None
+    assert [len(pool._core.chores), len(pool._core.hub_chores)] == [1, 1], "the closer and the refill, side by side"
+    scheduler.run()
     assert sorted(order) == ["close 0", "make 0", "make 1"]
     assert pool.stats()["navail"] == 1
 
 
-def test_churn_makes_no_walks(keeper: HandMovedKeeper, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_churn_makes_no_walks(scheduler: FakeScheduler, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """The house keeper goes through all objects when a lifetime may end, however often he looks."""
     pool = Pool(Thing, 5, 5, max_lifetime=100)
     walks: list[float] = []
@@ -185,24 +185,24 @@ def test_churn_makes_no_walks(keeper: HandMovedKeeper, clock: HandMovedClock, mo
     monkeypatch.setattr(pool._core.ledger.places, "entries", walk)
     for _ in range(50):
         clock.advance(1)
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
     assert walks == []
     clock.advance(50)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert walks
 
 
-def test_forced_rounds(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_forced_rounds(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """With a forced delay lifetimes of idle objects end in rounds, and half the lifetime is the delay without one."""
     pool = Pool(works.make, 2, 1, max_lifetime=100, hk_delay=70, closer=works.close)
     clock.advance(100)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert len(works.closed) == 1, "the round that was due after 70 s"
     assert pool.stats()["delay"] == 70.0
     assert Pool(Thing, max_lifetime=100).stats()["delay"] == 50.0
 
 
-def test_in_a_health_round(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_in_a_health_round(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """An object whose lifetime ends during its check is closed afterwards."""
 
     def check(thing: Thing) -> bool:
@@ -218,7 +218,7 @@ def test_in_a_health_round(keeper: HandMovedKeeper, clock: HandMovedClock, works
 
 @pytest.mark.parametrize("min_size", [0, 1])
 def test_a_life_begins_when_the_object_is_ready(
-    min_size: int, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    min_size: int, scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """An opener that takes longer than a lifetime leaves one that can be used."""
     pool = Pool(works.make, 1, min_size, max_lifetime=10, opener=lambda _: clock.advance(20), closer=works.close)
@@ -228,7 +228,7 @@ def test_a_life_begins_when_the_object_is_ready(
     assert pool.get() is thing
 
 
-def test_lives_that_are_over_at_once(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_lives_that_are_over_at_once(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Nobody creates them without a pause: neither the constructor nor the house keeper goes on for ever."""
 
     def close(thing: Thing) -> None:
@@ -238,7 +238,7 @@ def test_lives_that_are_over_at_once(keeper: HandMovedKeeper, clock: HandMovedCl
     clock.now = 1e9  # where seconds are so large that a lifetime makes no difference
     pool = Pool(works.make, 2, 2, max_lifetime=1e-9, closer=close)
     assert len(works.closed) == 1
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 1, "it is not yet time for another"
     clock.advance(1)
     assert pool.get().number > 0

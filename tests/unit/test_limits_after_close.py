@@ -8,12 +8,12 @@ import pytest
 
 from ProxyPatternPool import Pool
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import DEADLINE, Naps, Thing, Works, eventually, said
 
 
 def test_a_shutdown_that_waits_ends_when_what_is_lent_is_killed(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The kill delay is kept while somebody waits for what is lent, who then has nothing left to wait for."""
     pool = Pool(works.make, 1, name="db", max_using_delay=0.2, max_using_delay_kill=0.5, closer=works.close)
@@ -22,7 +22,7 @@ def test_a_shutdown_that_waits_ends_when_what_is_lent_is_killed(
     def half_a_second() -> None:
         for _ in range(5):
             clock.advance(0.1)
-            keeper.look_at(pool._core)
+            scheduler.look_at(pool._core)
 
     naps.meanwhile.append(half_a_second)
     start = clock()
@@ -38,7 +38,7 @@ def test_a_shutdown_that_waits_ends_when_what_is_lent_is_killed(
 
 
 def test_what_is_lent_after_a_shutdown(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody waits for it, and it is warned about and killed all the same, each at its time."""
     pool = Pool(works.make, 2, 2, max_using_delay=10, max_using_delay_kill=20, closer=works.close)
@@ -46,32 +46,32 @@ def test_what_is_lent_after_a_shutdown(
     clock.advance(5)
     pool.get()
     pool.shutdown()
-    assert keeper.look_at(pool._core) == clock() + 5
+    assert scheduler.look_at(pool._core) == clock() + 5
     clock.advance(5)
-    assert keeper.look_at(pool._core) == clock() + 5
+    assert scheduler.look_at(pool._core) == clock() + 5
     assert len([line for line in said(caplog) if "has been kept for 10.000 s" in line]) == 1
     clock.advance(10)
-    assert keeper.look_at(pool._core) == clock() + 5
+    assert scheduler.look_at(pool._core) == clock() + 5
     assert len(works.closed) == 1
     clock.advance(5)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.alive == []
-    assert keeper.look_at(pool._core) is None, "there is nothing left to watch"
+    assert scheduler.look_at(pool._core) is None, "there is nothing left to watch"
 
 
-def test_what_a_dropped_pool_has_lent(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_what_a_dropped_pool_has_lent(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """A loan of a pool that nobody has any more cannot come back; it is killed at its time."""
     pool = Pool(works.make, 1, max_using_delay_kill=20, closer=works.close)
     thing, core = pool.get(), pool._core
     del pool
-    assert keeper.look_at(core) == clock() + 10, "half the delay"
+    assert scheduler.look_at(core) == clock() + 10, "half the delay"
     clock.advance(20)
-    keeper.look_at(core)
+    scheduler.look_at(core)
     assert works.closed == [thing]
-    assert not keeper._remembered
+    assert not scheduler._remembered
 
 
-def test_house_keeping_by_hand(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_house_keeping_by_hand(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """A round by hand does the same for a closed pool; it checks nothing, and creates nothing."""
     checked: list[Thing] = []
 
@@ -89,7 +89,7 @@ def test_house_keeping_by_hand(keeper: HandMovedKeeper, clock: HandMovedClock, w
     assert checked == []
 
 
-def test_a_loan_that_begins_at_the_close(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_a_loan_that_begins_at_the_close(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Somebody who took an object just before the close has it a moment later: it is watched as well."""
     pool = Pool(works.make, 1, max_using_delay_kill=20, closer=works.close)
     thing = pool.get()
@@ -97,10 +97,10 @@ def test_a_loan_that_begins_at_the_close(keeper: HandMovedKeeper, clock: HandMov
     in_between = dict(using)
     using.clear()
     pool.shutdown()
-    assert keeper.look_at(pool._core) is not None
+    assert scheduler.look_at(pool._core) is not None
     using.update(in_between)
     clock.advance(20)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.closed == [thing]
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Pool, PoolObserver, TimeOut
-from ProxyPatternPool._pool import log_lines
-from ProxyPatternPool._pool.housekeeper import HouseKeeper
+from ProxyPatternPool._engine import log_queue as log_lines
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, said
 
 log = logging.getLogger("ppp")
@@ -64,7 +64,7 @@ def borrow_from(pools: list[Pool[Thing]]) -> Callable[[], None]:
     return borrow
 
 
-def test_a_failed_health_check(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works) -> None:
+def test_a_failed_health_check(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works) -> None:
     """With one object, which fails its check, a handler that borrows finds its place free, and so does the borrower."""
     pools: list[Pool[Thing]] = []
     fine = [False, True, True, True]
@@ -72,17 +72,17 @@ def test_a_failed_health_check(keeper: HandMovedKeeper, clock: HandMovedClock, n
         pool = Pool(works.make, 1, closer=works.close, health=lambda _: fine.pop(0), hk_delay=60)
         pools.append(pool)
         pool.housekeep()
-        keeper.run()
+        scheduler.run()
         assert len(handler.lines) == 1
         assert "bad health, discarding thing 0" in handler.lines[0]
         assert pool.get(0).number == 1
 
 
 def test_a_failed_health_check_before_the_loan(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works
 ) -> None:
     """The borrower whose object failed is served first, and the line is said afterwards."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     pools: list[Pool[Thing]] = []
     with handled(Handler(borrow_from(pools))) as handler:
         pool = Pool(works.make, 1, closer=works.close, health=fail, health_before_get=0.0, timeout=5.0)
@@ -91,13 +91,13 @@ def test_a_failed_health_check_before_the_loan(
         thing = pool.get()
         assert thing.number == 1
         pool.ret(thing)
-        keeper.run()
+        scheduler.run()
         assert "bad health, discarding thing 0" in handler.lines[0]
 
 
-def test_a_server_that_is_down(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works) -> None:
+def test_a_server_that_is_down(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works) -> None:
     """A caller with a timeout gets his error in time, and each attempt makes for one line, whatever a handler does."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     pools: list[Pool[Thing]] = []
     depth = [0]
 
@@ -118,12 +118,12 @@ def test_a_server_that_is_down(keeper: HandMovedKeeper, clock: HandMovedClock, n
         with pytest.raises(TimeOut):
             pool.get()
         assert clock() - start == pytest.approx(5.0)
-        keeper.run()
+        scheduler.run()
         assert handler.lines
         assert all("creation failed" in line for line in handler.lines)
 
 
-def test_a_failing_retter(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_failing_retter(scheduler: FakeScheduler, works: Works) -> None:
     """With one object, whose reset fails, a handler that borrows gets the next one."""
     pools: list[Pool[Thing]] = []
     with handled(Handler(borrow_from(pools))) as handler:
@@ -133,9 +133,9 @@ def test_a_failing_retter(keeper: HandMovedKeeper, works: Works) -> None:
         assert handler.lines == []
         assert works.closed == works.made[:1]
         # Each return fails, that of the handler too: as many lines as loans.
-        keeper.asked.append(weakref.ref(pool._core))
+        scheduler.asked.append(weakref.ref(pool._core))
         pools[0] = Pool(works.make, 1)
-        keeper.run()
+        scheduler.run()
         assert "retter failed, discarding thing 0" in handler.lines[0]
 
 
@@ -234,43 +234,43 @@ ACTS = [
 
 @pytest.mark.parametrize("act", ACTS)
 def test_nobody_says_it_himself(
-    act: Callable[[HandMovedClock], object], keeper: HandMovedKeeper, clock: HandMovedClock
+    act: Callable[[HandMovedClock], object], scheduler: FakeScheduler, clock: HandMovedClock
 ) -> None:
     """Whatever a pool has to say, no handler is called in the middle of what a caller does."""
     with handled(Handler()) as handler:
         kept = act(clock)
         assert handler.lines == []
-        keeper.run()
+        scheduler.run()
         assert handler.lines
         assert all(line.startswith("pool 'db': ") for line in handler.lines)
         del kept
 
 
-def test_lines_of_a_pool_that_is_dropped_at_once(keeper: HandMovedKeeper) -> None:
+def test_lines_of_a_pool_that_is_dropped_at_once(scheduler: FakeScheduler) -> None:
     """What was to be said is said, though nobody has the pool any more."""
     with handled(Handler()) as handler:
         Pool(Thing, min_size=0).ret(Thing(7))
         gc.collect()
-        keeper.run()
+        scheduler.run()
         assert len(handler.lines) == 1
 
 
-def test_lines_at_the_end_of_the_process(keeper: HandMovedKeeper) -> None:
+def test_lines_at_the_end_of_the_process(scheduler: FakeScheduler) -> None:
     """What was to be said before is said, with a closer and without; what goes wrong during the exit is not."""
     with handled(Handler()) as handler:
         pools = [Pool(Thing, name="plain"), Pool(Thing, name="closing", closer=fail)]
         for pool in pools:
             pool.ret(Thing(7))
-        keeper.asked.clear()
-        keeper.exit()
+        scheduler.asked.clear()
+        scheduler.exit()
         assert sorted(line[:10] for line in handler.lines) == ["pool 'clos", "pool 'plai"]
         assert all("not lent here" in line for line in handler.lines)
         pools[0].ret(Thing(7))
-        keeper.run()
+        scheduler.run()
         assert len(handler.lines) == 2
 
 
-def test_lines_of_a_parent_that_keeps_no_house(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_a_parent_that_keeps_no_house(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the parent of a reloading server a thread says what there is, one line at a time, and does nothing else."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
     monkeypatch.delenv("WERKZEUG_RUN_MAIN", raising=False)
@@ -279,26 +279,26 @@ def test_lines_of_a_parent_that_keeps_no_house(keeper: HandMovedKeeper, monkeypa
     def meanwhile() -> None:
         if len(handler.lines) == 1:
             pools[0].ret(Thing(7))
-            keeper.run()  # the thread for that line
+            scheduler.run()  # the thread for that line
 
     with handled(Handler(meanwhile)) as handler:
         pools.append(Pool(Thing))
         assert handler.lines == []
-        keeper.run()
+        scheduler.run()
         assert len(handler.lines) == 2
         assert "no house keeping" in handler.lines[0]
         assert "not lent here" in handler.lines[1]
-        assert not keeper.asked
+        assert not scheduler.asked
 
 
 def test_a_thread_says_them_there(clock: HandMovedClock) -> None:
     """The thread is the house keeper's to give, though there is no house keeping."""
     done: list[None] = []
-    HouseKeeper(clock).do_aside(lambda: done.append(None))
+    Scheduler(clock).run_aside(lambda: done.append(None))
     eventually(lambda: done)
 
 
-def test_a_handler_that_hangs(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handler_that_hangs(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a handler hangs the pool goes on, and of what is to be said the newest is kept, within bounds."""
     monkeypatch.setattr(log_lines, "MOST", 3)
     pool = Pool(Thing, name="db", min_size=0)
@@ -307,12 +307,12 @@ def test_a_handler_that_hangs(keeper: HandMovedKeeper, monkeypatch: pytest.Monke
         if len(handler.lines) == 1:
             for number in range(10):
                 pool.ret(Thing(number))
-                keeper.run()
+                scheduler.run()
             assert len(pool._core.lines) == 3
 
     with handled(Handler(meanwhile)) as handler:
         pool.ret(Thing(99))
-        keeper.run()
+        scheduler.run()
         assert len(handler.lines) == 5
         assert handler.lines[1] == "pool 'db': 7 log lines were dropped: a handler of the log is too slow"
         addresses = [line.split()[-1] for line in handler.lines]
@@ -320,7 +320,7 @@ def test_a_handler_that_hangs(keeper: HandMovedKeeper, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
-def test_a_filter_that_fails(error: type[BaseException], keeper: HandMovedKeeper) -> None:
+def test_a_filter_that_fails(error: type[BaseException], scheduler: FakeScheduler) -> None:
     """A filter of the log that raises costs its own line, and makes for no other."""
     seen: list[str] = []
 
@@ -333,7 +333,7 @@ def test_a_filter_that_fails(error: type[BaseException], keeper: HandMovedKeeper
     try:
         pool.ret(Thing(7))
         pool.ret(Thing(8))
-        keeper.run()
+        scheduler.run()
     finally:
         log.removeFilter(refuse)
     assert len(seen) == 2
@@ -341,14 +341,14 @@ def test_a_filter_that_fails(error: type[BaseException], keeper: HandMovedKeeper
 
 
 def test_a_line_is_of_the_moment_and_thread_in_which_it_happened(
-    keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Time, thread and place of a record are not those of whoever says the line later."""
     monkeypatch.setattr(log_lines, "wall_clock", lambda: 1234567890.5)
     with handled(Handler()) as handler:
         pool = Pool(Thing, min_size=0)
         Caller(lambda: pool.ret(Thing(7)), name="borrower").result()
-        keeper.run()
+        scheduler.run()
     (record,) = handler.records
     assert record.threadName == "borrower"
     assert record.created == 1234567890.5
@@ -357,16 +357,16 @@ def test_a_line_is_of_the_moment_and_thread_in_which_it_happened(
     assert (record.filename, record.funcName) == ("returning.py", "give_back")
 
 
-def test_a_line_that_comes_from_nowhere(monkeypatch: pytest.MonkeyPatch, keeper: HandMovedKeeper) -> None:
+def test_a_line_that_comes_from_nowhere(monkeypatch: pytest.MonkeyPatch, scheduler: FakeScheduler) -> None:
     """An interpreter that shows no frames says nothing of the place."""
     monkeypatch.setattr(inspect, "currentframe", lambda: None)
     with handled(Handler()) as handler:
         Pool(Thing, min_size=0).ret(Thing(7))
-        keeper.run()
+        scheduler.run()
     assert [record.lineno for record in handler.records] == [0]
 
 
-def test_lines_keep_nothing_alive(keeper: HandMovedKeeper) -> None:
+def test_lines_keep_nothing_alive(scheduler: FakeScheduler) -> None:
     """A line that waits keeps neither what the caller of a failed hook has, nor the object that it names."""
 
     class Big:
@@ -386,7 +386,7 @@ def test_lines_keep_nothing_alive(keeper: HandMovedKeeper) -> None:
     gc.collect()
     assert [one() for one in gone] == [None, None]
     with handled(Handler()) as handler:
-        keeper.run()
+        scheduler.run()
     trace = next(record for record in handler.records if "observer" in record.getMessage())
     assert trace.exc_info is not None
     assert isinstance(trace.exc_info[1], ValueError)
@@ -397,7 +397,7 @@ def test_lines_keep_nothing_alive(keeper: HandMovedKeeper) -> None:
 
 @pytest.mark.parametrize("fate", ["kept", "returned and lent", "closed", "gone"])
 def test_what_a_line_names_is_looked_at_only_while_it_is_as_it_was(
-    fate: str, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    fate: str, scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """An object without a name is not asked for one when the line is said later, unless it is still in that loan."""
     asked: list[Thing] = []
@@ -423,13 +423,13 @@ def test_what_a_line_names_is_looked_at_only_while_it_is_as_it_was(
         elif fate == "gone":
             pool._core.ledger.using.clear()
         asked.clear()
-        keeper.run()
+        scheduler.run()
         line = next(line for line in handler.lines if "has been kept" in line)
     assert ("named now" if fate == "kept" else plain) in line
     assert (asked == [thing]) == (fate == "kept")
 
 
-def test_errors_that_cannot_be_shown(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_that_cannot_be_shown(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """An error whose repr fails is called by its class, and costs its thread nothing."""
 
     class Unspeakable(Exception):

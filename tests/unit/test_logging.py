@@ -10,7 +10,7 @@ import pytest
 
 from ProxyPatternPool import Pool
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import ROOT, Thing, said
 
 
@@ -18,7 +18,7 @@ def fail(thing: Thing) -> None:
     raise ConnectionError("gone")
 
 
-def provoke(keeper: HandMovedKeeper, clock: HandMovedClock, pool: Pool[Thing]) -> None:
+def provoke(scheduler: FakeScheduler, clock: HandMovedClock, pool: Pool[Thing]) -> None:
     """Make a pool say something in every way."""
     pool.ret(Thing(99))
     thing = pool.get()
@@ -27,7 +27,7 @@ def provoke(keeper: HandMovedKeeper, clock: HandMovedClock, pool: Pool[Thing]) -
     pool.ret(thing)
     pool.get()
     pool.lease()
-    keeper.run()
+    scheduler.run()
     clock.advance(21)
     pool.housekeep()
     pool.get()
@@ -35,7 +35,7 @@ def provoke(keeper: HandMovedKeeper, clock: HandMovedClock, pool: Pool[Thing]) -
 
 
 def test_every_line_names_the_pool(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every line of a pool begins with its name, and comes through the logger "ppp"."""
     with caplog.at_level(logging.DEBUG):
@@ -49,7 +49,7 @@ def test_every_line_names_the_pool(
             closer=fail,
             health=lambda thing: False,
         )
-        provoke(keeper, clock, pool)
+        provoke(scheduler, clock, pool)
     assert len(caplog.records) > 8
     assert {record.name for record in caplog.records} == {"ppp"}
     for record in caplog.records:
@@ -58,11 +58,11 @@ def test_every_line_names_the_pool(
 
 
 def test_lines_are_formatted_lazily(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Lines are given to the logger with their arguments, so that what collects them can tell one from the other."""
     pool = Pool(Thing, max_using_delay=10, max_using_delay_kill=20, closer=fail)
-    provoke(keeper, clock, pool)
+    provoke(scheduler, clock, pool)
     assert caplog.records
     for record in caplog.records:
         assert record.args
@@ -70,7 +70,7 @@ def test_lines_are_formatted_lazily(
 
 
 def test_nothing_is_said_of_what_goes_well(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A pool with which all is well says nothing, not even to who asks for everything."""
     with caplog.at_level(logging.DEBUG):
@@ -80,7 +80,7 @@ def test_nothing_is_said_of_what_goes_well(
                 clock.advance(3)
             pool.housekeep()
         pool.shutdown()
-        keeper.run()
+        scheduler.run()
     assert caplog.records == []
 
 
@@ -95,7 +95,7 @@ def test_silence_without_logging() -> None:
 
 
 def test_nothing_is_named_for_nobody(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where warnings are switched off, no object is asked for its text."""
     named: list[Talkative] = []
@@ -119,7 +119,7 @@ def test_nothing_is_named_for_nobody(
 
 
 def test_errors_name_the_object_where_warnings_are_off(
-    keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A level of ERROR does not take the name of the object out of what is logged at that level."""
 

@@ -20,7 +20,7 @@ import pytest
 
 from ProxyPatternPool import Proxy, ProxyException, Scope, TimeOut, control, proxy
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller
 
 late: Callable[..., Any] = proxy
@@ -79,7 +79,7 @@ def exhausted() -> Any:
 
 
 @pytest.fixture(params=FRONTS)
-def front(request: pytest.FixtureRequest, keeper: HandMovedKeeper) -> Generator[Any]:
+def front(request: pytest.FixtureRequest, scheduler: FakeScheduler) -> Generator[Any]:
     """A proxy that has no object for its owner, of each kind; in the end it still has none."""
     made = FRONTS[request.param]()
     before = Document.made
@@ -304,7 +304,7 @@ def test_protocols_of_data_of_objects_that_are_there() -> None:
     assert not isinstance(late(5), Titled)
 
 
-def test_each_owner_is_asked_apart(keeper: HandMovedKeeper) -> None:
+def test_each_owner_is_asked_apart(scheduler: FakeScheduler) -> None:
     """Others have objects; an owner that has none shows none, and none is taken from the pool for it."""
     before = Document.made
     front = late(fun=make, max_size=2, min_size=0, name="docs")

@@ -30,14 +30,14 @@ from hypothesis.stateful import (
 )
 
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
-from ProxyPatternPool._pool import housekeeper
-from ProxyPatternPool._pool.entry import Entry, Stage
-from ProxyPatternPool._pool.ledger import HEAD_START, Closed
-from ProxyPatternPool._pool.stats import ENDS
-from ProxyPatternPool._pool.waiters import Waiter
-from ProxyPatternPool._sync.owner import here
+from ProxyPatternPool._inspect.types import ENDS
+from ProxyPatternPool._ledger.entry import Entry, Stage
+from ProxyPatternPool._ledger.ledger import HEAD_START, Closed
+from ProxyPatternPool._ledger.queue import Waiter
+from ProxyPatternPool._runtime.owner import here
+from ProxyPatternPool._scheduler import scheduler as housekeeper
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor
 
 AVAIL, WARN, KILL, LIFE = 100.0, 200.0, 300.0, 500.0
@@ -107,8 +107,8 @@ class PoolMachine(RuleBasedStateMachine):
     ) -> None:
         logging.getLogger("ppp").setLevel(logging.CRITICAL)
         self.clock = HandMovedClock()
-        keeper, housekeeper.KEEPER = housekeeper.KEEPER, HandMovedKeeper(self.clock)
-        self.keeper = housekeeper.KEEPER
+        scheduler, housekeeper.SCHEDULER = housekeeper.SCHEDULER, FakeScheduler(self.clock)
+        self.scheduler = housekeeper.SCHEDULER
         self.bound = self.most = bound
         self.longest = longest
         self.auditor = Auditor()
@@ -139,7 +139,7 @@ class PoolMachine(RuleBasedStateMachine):
                 observer=self.auditor if observed else None,
             )
         finally:
-            housekeeper.KEEPER = keeper
+            housekeeper.SCHEDULER = scheduler
         self.core = self.pool._core
         self.ledger = self.core.ledger
         self.lent: list[Thing] = []
@@ -217,7 +217,7 @@ class PoolMachine(RuleBasedStateMachine):
         return [self._lend_and_tell(entry)]
 
     def _lend_and_tell(self, entry: Entry[Thing]) -> Thing:
-        self.core.herald.lent(entry, 0.0)
+        self.core.notifier.lent(entry, 0.0)
         return self._lend(entry)
 
     def _ask_again(self, dropped: Entry[Thing]) -> tuple[Entry[Thing] | None, Waiter[Thing], Signal]:
@@ -227,7 +227,7 @@ class PoolMachine(RuleBasedStateMachine):
         entry = self.core.locked(lambda: self.ledger.ask(self.clock(), waiter, again=True))
         if entry is None:  # in front, behind those who ask again as well, and those who are served, who have left
             self.waiting.insert(sum(other.served or other.again for other, _ in self.waiting), (waiter, signal))
-        self.core.finish(dropped)
+        self.core.close_and_free(dropped)
         self._turned_down(closed)
         return entry, waiter, signal
 
@@ -313,7 +313,7 @@ class PoolMachine(RuleBasedStateMachine):
     def _abandon(self, waiter: Waiter[Thing]) -> None:
         doomed = self.core.locked(self.ledger.withdraw, waiter, self.clock())
         if doomed is not None:
-            self.core.finish(doomed)
+            self.core.close_and_free(doomed)
 
     # Creating. ------------------------------------------------------------------------------------------
 
@@ -425,7 +425,7 @@ class PoolMachine(RuleBasedStateMachine):
         was_shut = self.shut
         self.unhealthy, self.fails = unhealthy, fails
         self.pool.housekeep()
-        self.keeper.run()
+        self.scheduler.run()
         self.unhealthy = self.fails = False
         self._killed(overdue)
         if was_shut:
@@ -446,7 +446,7 @@ class PoolMachine(RuleBasedStateMachine):
         """The house keeper tops the pool up to its least size, when the back-off is over."""
         self._advance(5.0)
         overdue = self._overdue()
-        self.keeper.look_at(self.core)
+        self.scheduler.look_at(self.core)
         self._killed(overdue)
         # Of two who wait for the end of a back-off the caller comes first.
         assert not self.ledger.wants_refill() or not self.ledger.backoff.allows(self.clock())

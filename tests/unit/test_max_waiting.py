@@ -9,12 +9,12 @@ import pytest
 
 from ProxyPatternPool import Pool, PoolException, PoolValueError, Proxy, TimeOut, TooManyWaiting, observers
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor, Diary
 from .helpers import Bed, Caller, Naps, Thing, Works, eventually, wait_for
 
 
-def test_nobody_may_wait(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_nobody_may_wait(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """With 0 everything is as long as there is something to be had at once; then there is an error, and no wait."""
     pool = Pool(works.make, 2, 1, max_waiting=0, name="db")
     one, _ = pool.get(), pool.get()
@@ -35,7 +35,7 @@ def test_nobody_may_wait(keeper: HandMovedKeeper, naps: Naps, works: Works) -> N
 
 @pytest.mark.parametrize("bound", [0, 1])
 def test_whose_attempt_fails_does_not_wait_either(
-    bound: int, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    bound: int, scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """Who makes an attempt that was due, and fails, hears of that if meanwhile as many wait as may."""
     others: list[Caller[Thing]] = []
@@ -59,16 +59,16 @@ def test_whose_attempt_fails_does_not_wait_either(
         other.result()
 
 
-def test_who_turns_an_object_down_is_not_refused(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_who_turns_an_object_down_is_not_refused(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """He had his turn, and waits for no more than the end of what he was given."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     pool = Pool(works.make, 1, max_waiting=0, health=lambda thing: thing.number > 0, health_before_get=0.0)
     assert pool.get(5).number == 1
     stats = pool.stats()
     assert (stats["nrefused"], stats["bad_health"]) == (0, 1)
 
 
-def test_who_does_not_wait_is_not_refused(keeper: HandMovedKeeper, works: Works) -> None:
+def test_who_does_not_wait_is_not_refused(scheduler: FakeScheduler, works: Works) -> None:
     """Whose timeout is 0 gets its timeout, as ever."""
     pool = Pool(works.make, 1, max_waiting=0)
     pool.get()
@@ -77,12 +77,12 @@ def test_who_does_not_wait_is_not_refused(keeper: HandMovedKeeper, works: Works)
     assert pool.stats()["nrefused"] == 0
 
 
-def test_unlimited(keeper: HandMovedKeeper, works: Works) -> None:
+def test_unlimited(scheduler: FakeScheduler, works: Works) -> None:
     """The default is no bound."""
     assert Pool(works.make, 1).stats()["max_waiting"] is None
 
 
-def test_the_cause(keeper: HandMovedKeeper, works: Works) -> None:
+def test_the_cause(scheduler: FakeScheduler, works: Works) -> None:
     """The cause is the last creation error, if the last creation failed, as for a timeout."""
     pool = Pool(works.make, 1, 0, max_waiting=0)
     pool.get()
@@ -92,7 +92,7 @@ def test_the_cause(keeper: HandMovedKeeper, works: Works) -> None:
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_under_contention(keeper: HandMovedKeeper, works: Works) -> None:
+def test_under_contention(scheduler: FakeScheduler, works: Works) -> None:
     """Of many who come at once as many wait as may, in order; all others are refused, and nobody is lost."""
     auditor, diary = Auditor(), Diary()
     pool = Pool(works.make, 2, 2, max_waiting=3, observer=observers(auditor, diary))
@@ -122,7 +122,7 @@ def test_under_contention(keeper: HandMovedKeeper, works: Works) -> None:
     assert (stats["nwaiting"], stats["nusing"], stats["nuses"], stats["nrefused"]) == (0, 0, 5, 9)
 
 
-def test_a_place_in_the_queue_is_free_again(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_a_place_in_the_queue_is_free_again(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Who was served, or has given up, is in nobody's way."""
     pool = Pool(works.make, 1, max_waiting=1)
     thing = pool.get()
@@ -145,7 +145,7 @@ def test_a_place_in_the_queue_is_free_again(keeper: HandMovedKeeper, clock: Hand
     assert last.result() is thing
 
 
-def test_the_refused_wake_nobody(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_the_refused_wake_nobody(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """Under a flood of callers those who wait sleep on."""
     pool = Pool(works.make, 1, max_waiting=1)
     pool.get()
@@ -163,7 +163,7 @@ def test_the_refused_wake_nobody(keeper: HandMovedKeeper, naps: Naps, works: Wor
     assert woken == [False]
 
 
-def test_the_dead_do_not_count(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_the_dead_do_not_count(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """A greenlet that ended with its thread in the middle of its wait takes nobody's place in the queue."""
     pool = Pool(works.make, 1, max_waiting=1)
     thing = pool.get()

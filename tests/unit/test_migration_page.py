@@ -10,7 +10,7 @@ import ProxyPatternPool
 from ProxyPatternPool import Pool, Proxy
 from ProxyPatternPool._proxy.parameters import PoolOverrides, not_given
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import ROOT, Naps, Thing, said
 
 PAGE = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
@@ -21,7 +21,7 @@ def section(title: str) -> str:
     return PAGE.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def test_its_python_runs(keeper: HandMovedKeeper, naps: Naps, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_python_runs(scheduler: FakeScheduler, naps: Naps, capsys: pytest.CaptureFixture[str]) -> None:
     """Every block runs, in order, and prints what its comments say."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(blocks) >= 7
@@ -64,7 +64,7 @@ def test_statistics_are_keys() -> None:
     assert named <= set(stats)
 
 
-def test_the_log_says_so(keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_says_so(scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
     """Every line of the table is one that is logged when that happens."""
 
     def fail(*_: object) -> bool:
@@ -81,7 +81,7 @@ def test_the_log_says_so(keeper: HandMovedKeeper, clock: HandMovedClock, caplog:
         pool.housekeep()
         lent = pool.get()
     down = Pool(fail, name="db")
-    keeper.run()
+    scheduler.run()
     assert lent is not None
     assert down.stats()["nerrors"] == 1
     lines = [line for line in said(caplog) if line.startswith("pool 'db': ")]

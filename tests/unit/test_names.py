@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolClosed, TimeOut, TooManyWaiting
-from ProxyPatternPool._sync.process import this_process
+from ProxyPatternPool._runtime.process import this_process
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, have_all_said, said
 
 
@@ -42,7 +42,7 @@ def gone(link: Link) -> None:
 
 
 def test_a_broken_object_is_called_what_it_was(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every line of the log that is about an object calls it by the name that it got when it was new."""
     pool = Pool(
@@ -75,11 +75,11 @@ def test_a_broken_object_is_called_what_it_was(
     lease = pool.lease()
     lease.obj.break_down()
     del lease
-    keeper.run()
+    scheduler.run()
     kept = pool.get()
     kept.break_down()
     pool.shutdown()
-    keeper.run()
+    scheduler.run()
     assert sorted(line.removeprefix("pool 'db': ") for line in said(caplog)) == sorted(
         [
             "backend 4711 has been kept for 10.000 s by thread 'MainThread'",
@@ -101,18 +101,18 @@ def test_a_broken_object_is_called_what_it_was(
     assert {link.traced for link in (late, killed, sick, kept)} == {1}
 
 
-def test_bad_health_names_what_it_was(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_health_names_what_it_was(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Of an object that is found dead, the log says which it was."""
     pool = Pool(Link, 1, tracer=backend, health=lambda link: link.pid != 0, name="db")
     link = pool.get()
     pool.ret(link)
     link.break_down()
     pool.housekeep()
-    keeper.run()
+    scheduler.run()
     assert said(caplog) == ["pool 'db': bad health, discarding backend 4711: it said no"]
 
 
-def test_where_else_it_is_called_so(keeper: HandMovedKeeper) -> None:
+def test_where_else_it_is_called_so(scheduler: FakeScheduler) -> None:
     """The statistics, the list of owners and the dump, and the error of a getter that failed."""
     pool = Pool(Link, 1, tracer=backend, getter=gone, hook_errors="discard", name="db")
     link = pool.get()
@@ -133,7 +133,7 @@ def dumped(pool: Pool[Any]) -> str:
     return text.getvalue()
 
 
-def test_with_a_stats_hook(keeper: HandMovedKeeper) -> None:
+def test_with_a_stats_hook(scheduler: FakeScheduler) -> None:
     """A name is told beside what that hook says; without a tracer there is none."""
     named = Pool(Link, 1, tracer=backend, stats=lambda link: link.pid)
     plain = Pool(Thing, 1)
@@ -144,7 +144,7 @@ def test_with_a_stats_hook(keeper: HandMovedKeeper) -> None:
     assert [holding.name for holding in plain.owners()] == [None]
 
 
-def test_a_tracer_may_ask_its_object(keeper: HandMovedKeeper) -> None:
+def test_a_tracer_may_ask_its_object(scheduler: FakeScheduler) -> None:
     """It is called once, in the creator's thread, when the opener has returned and before anybody has the object."""
     seen: list[tuple[str, int, int]] = []
 
@@ -176,7 +176,7 @@ def test_a_tracer_may_ask_its_object(keeper: HandMovedKeeper) -> None:
     assert seen == [("creator", 7, 0)]
 
 
-def test_a_name_is_plain_text(keeper: HandMovedKeeper) -> None:
+def test_a_name_is_plain_text(scheduler: FakeScheduler) -> None:
     """Whatever class of text a tracer gives, what is kept is text that can be written, in a dump on one line."""
 
     class Loud(str):
@@ -198,7 +198,7 @@ def test_a_name_is_plain_text(keeper: HandMovedKeeper) -> None:
 # Without a name. -------------------------------------------------------------------------------------------
 
 
-def test_a_tracer_that_fails_at_first(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_tracer_that_fails_at_first(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """The object is lent all the same; what needs it called something asks again."""
     known: dict[Thing, str] = {}
     pool = Pool(Thing, 1, tracer=known.__getitem__, max_using_delay=1.0, name="db")
@@ -211,7 +211,7 @@ def test_a_tracer_that_fails_at_first(keeper: HandMovedKeeper, caplog: pytest.Lo
     known[thing] = "the first"
     pool._core.lifecycle.close(next(iter(pool._core.ledger.using.values())))
     pool.ret(thing)
-    keeper.run()
+    scheduler.run()
     assert said(caplog) == [
         "pool 'db': <Thing: tracer failed: KeyError: thing 0> has been kept for 1.000 s by thread 'MainThread'",
         "pool 'db': the first came back after 0.000 s from thread 'MainThread'",
@@ -219,7 +219,7 @@ def test_a_tracer_that_fails_at_first(keeper: HandMovedKeeper, caplog: pytest.Lo
     assert pool.stats()["hook_errors"] == 0
 
 
-def test_an_opener_that_fails(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_opener_that_fails(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Its line calls the object what the tracer says then: there is no name yet."""
 
     def open_badly(link: Link) -> None:
@@ -227,12 +227,12 @@ def test_an_opener_that_fails(keeper: HandMovedKeeper, caplog: pytest.LogCapture
         raise ConnectionError("gone")
 
     pool = Pool(Link, 1, opener=open_badly, tracer=backend, name="db")
-    keeper.run()
+    scheduler.run()
     assert said(caplog) == ["pool 'db': opener failed on backend 0: ConnectionError('gone')"]
     assert pool.stats()["avail"][0].get("name") == "backend 0"
 
 
-def test_an_interrupted_tracer(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_interrupted_tracer(scheduler: FakeScheduler, works: Works) -> None:
     """Whoever is interrupted in it has created nothing: the object is closed, and its place is free."""
 
     def interrupted(thing: Thing) -> str:
@@ -246,7 +246,7 @@ def test_an_interrupted_tracer(keeper: HandMovedKeeper, works: Works) -> None:
     assert pool.stats()["nobjs"] == 0
 
 
-def test_what_a_hook_has_created(keeper: HandMovedKeeper) -> None:
+def test_what_a_hook_has_created(scheduler: FakeScheduler) -> None:
     """A tracer that borrows from its own pool comes to an end: what is created for it has no name."""
     asked: list[int] = []
 
@@ -272,7 +272,7 @@ def refused(pool: Pool[Any]) -> str:
     return str(raised.value).partition(" waiting")[2].partition("; this caller")[0]
 
 
-def test_the_longest_holder(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_the_longest_holder(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """A time-out says who has had an object for longest, which, and for how long."""
     pool = Pool(Link, 2, 2, tracer=backend)
     first = Caller(pool.get, "worker-3").result()
@@ -287,7 +287,7 @@ def test_the_longest_holder(keeper: HandMovedKeeper, clock: HandMovedClock) -> N
     pool.ret(second)
 
 
-def test_who_is_refused_a_place_in_the_queue_hears_it_too(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_who_is_refused_a_place_in_the_queue_hears_it_too(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """With ``max_waiting`` as with a timeout."""
     pool = Pool(Link, 1, tracer=backend, max_waiting=0)
     pool.get()
@@ -302,7 +302,7 @@ def borrow_here(pool: Pool[Thing]) -> Thing:
     return pool.get()
 
 
-def test_where_it_was_borrowed(keeper: HandMovedKeeper) -> None:
+def test_where_it_was_borrowed(scheduler: FakeScheduler) -> None:
     """With ``trace_owner`` there is the file and the line of the ``get``, of this loan and none before."""
     pool = Pool(Thing, 1, trace_owner=True)
     line = borrow_here.__code__.co_firstlineno + 1
@@ -313,7 +313,7 @@ def test_where_it_was_borrowed(keeper: HandMovedKeeper) -> None:
     assert re.fullmatch(r"; the longest has been lent for 1000.000 s to thread 'MainThread'", refused(pool))
 
 
-def test_nobody_has_anything(keeper: HandMovedKeeper) -> None:
+def test_nobody_has_anything(scheduler: FakeScheduler) -> None:
     """Then nobody is named: not where nothing is lent, nor when it comes back while it is being read."""
     said_of: list[str] = []
 
@@ -333,7 +333,7 @@ def test_nobody_has_anything(keeper: HandMovedKeeper) -> None:
     assert said_of == ["", ""]
 
 
-def test_a_holder_that_cannot_say_its_name(keeper: HandMovedKeeper) -> None:
+def test_a_holder_that_cannot_say_its_name(scheduler: FakeScheduler) -> None:
     """It is the user's code, and no reason to raise anything else."""
 
     class Nameless:
@@ -347,7 +347,7 @@ def test_a_holder_that_cannot_say_its_name(keeper: HandMovedKeeper) -> None:
     assert refused(pool) == "; the longest has been lent for 0.000 s to ?"
 
 
-def test_not_ready(keeper: HandMovedKeeper) -> None:
+def test_not_ready(scheduler: FakeScheduler) -> None:
     """Who waits until a pool is ready hears what has become of its places, and of those that are being closed."""
 
     def close(thing: Thing) -> None:

@@ -7,9 +7,9 @@ import random
 import pytest
 
 from ProxyPatternPool import Pool, TimeOut, TooManyWaiting
-from ProxyPatternPool._pool.shelves import NEVER
+from ProxyPatternPool._ledger.shelves import NEVER
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor, Diary
 from .helpers import Naps, Thing, Works
 
@@ -25,10 +25,10 @@ def diary() -> Diary:
 
 @pytest.mark.parametrize("timeout", [None, 0, 5])
 def test_too_old(
-    timeout: float | None, keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock, works: Works, diary: Diary
+    timeout: float | None, scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock, works: Works, diary: Diary
 ) -> None:
     """Who finds only what is too old was never lent it: he is told to have what is created for him."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     pool = Pool(works.make, 2, 2, max_lifetime=100, closer=works.close, observer=diary)
     pool.resize(min_size=0)
     diary.read()
@@ -48,9 +48,9 @@ def test_too_old(
     assert (stats["nexpired"], stats["nuses"]) == (3, 3)
 
 
-def test_in_bad_health(keeper: HandMovedKeeper, naps: Naps, works: Works, diary: Diary) -> None:
+def test_in_bad_health(scheduler: FakeScheduler, naps: Naps, works: Works, diary: Diary) -> None:
     """The same for who finds what is ill."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     error = ConnectionError("gone")
 
     def healthy(thing: Thing) -> bool:
@@ -69,12 +69,12 @@ def test_in_bad_health(keeper: HandMovedKeeper, naps: Naps, works: Works, diary:
         ("returned", well, 0.0),
     ]
     pool.resize(min_size=0)
-    keeper.run()
+    scheduler.run()
     assert diary.read() == [("discarded", broken, "health"), ("discarded", ill, "health")]
     assert pool.stats()["bad_health"] == 2
 
 
-def test_an_interrupted_check(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_an_interrupted_check(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """What nobody knows the state of is closed, and was not lent."""
 
     def healthy(_: Thing) -> bool:
@@ -87,7 +87,9 @@ def test_an_interrupted_check(keeper: HandMovedKeeper, works: Works, diary: Diar
     assert diary.read() == [("discarded", works.made[0], "interrupted")]
 
 
-def test_killed_while_it_is_checked(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_killed_while_it_is_checked(
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary
+) -> None:
     """A check that takes too long ends like any other use, but for a loan that was told of."""
 
     def healthy(_: Thing) -> bool:
@@ -106,10 +108,10 @@ def test_killed_while_it_is_checked(keeper: HandMovedKeeper, clock: HandMovedClo
 
 @pytest.mark.parametrize("in_time", [True, False])
 def test_the_wait_in_all(
-    in_time: bool, keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works, diary: Diary
+    in_time: bool, scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works, diary: Diary
 ) -> None:
     """Who waited for something that was no good, and then again, has waited both times."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     ill: list[Thing] = []
 
     def healthy(thing: Thing) -> bool:
@@ -148,7 +150,7 @@ def test_the_wait_in_all(
 @pytest.mark.parametrize("timeout", [None, 8])
 def test_attempts_to_create(
     timeout: float | None,
-    keeper: HandMovedKeeper,
+    scheduler: FakeScheduler,
     clock: HandMovedClock,
     naps: Naps,
     works: Works,
@@ -174,7 +176,7 @@ def test_attempts_to_create(
     assert [line[0] for line in diary.read()] == ["created", "lent"]
 
 
-def test_nobody_may_wait_for_the_end_of_a_back_off(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_nobody_may_wait_for_the_end_of_a_back_off(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """``max_waiting`` holds for those who come while nothing can be created, too."""
     pool = Pool(works.make, 1, 0, max_waiting=0, observer=diary)
     works.failing = ConnectionError("down")
@@ -189,9 +191,9 @@ def test_nobody_may_wait_for_the_end_of_a_back_off(keeper: HandMovedKeeper, work
     assert diary.read() == [("refused", 0), ("timed_out", 0.0)]
 
 
-def test_who_asks_again_is_not_refused(keeper: HandMovedKeeper, naps: Naps, works: Works, diary: Diary) -> None:
+def test_who_asks_again_is_not_refused(scheduler: FakeScheduler, naps: Naps, works: Works, diary: Diary) -> None:
     """He had his turn, and stands in front of the queue, however long it may be, until the place is free."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     pool = Pool(
         works.make, 1, max_waiting=0, health=lambda thing: thing.number > 0, health_before_get=0, observer=diary
     )
@@ -201,7 +203,7 @@ def test_who_asks_again_is_not_refused(keeper: HandMovedKeeper, naps: Naps, work
     assert pool.stats()["nrefused"] == 0
 
 
-def test_drained(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_drained(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """What is idle goes at once, what is lent when it is back."""
     pool = Pool(works.make, 2, 2, observer=diary)
     lent = pool.get()
@@ -214,7 +216,7 @@ def test_drained(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
     assert pool.stats()["ndrained"] == 2
 
 
-def test_surplus_and_cleared(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_surplus_and_cleared(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """So does what is too many, and what is idle when the pool is cleared."""
     pool = Pool(works.make, 3, 3, observer=diary)
     lent, other = pool.get(), pool.get()
@@ -232,12 +234,12 @@ def test_surplus_and_cleared(keeper: HandMovedKeeper, works: Works, diary: Diary
     assert (stats["nshed"], stats["ncleared"]) == (2, 1)
 
 
-def test_a_drain_does_not_make_loans_plain(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_drain_does_not_make_loans_plain(scheduler: FakeScheduler, works: Works) -> None:
     """Afterwards everything is told as before."""
     auditor = Auditor()
     pool = Pool(works.make, 1, observer=auditor)
     pool.drain()
-    keeper.run()
+    scheduler.run()
     assert pool._core.ledger.quick_gets_until == NEVER
     with pool.obj():
         assert len(auditor.lent_now) == 1

@@ -21,10 +21,10 @@ from ProxyPatternPool import (
     observers,
     proxy,
 )
-from ProxyPatternPool._observe import EVENTS
-from ProxyPatternPool._sync.process import this_process
+from ProxyPatternPool._observer import EVENTS
+from ProxyPatternPool._runtime.process import this_process
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor, Diary
 from .helpers import Caller, Naps, Thing, Works, said, wait_for
 
@@ -55,7 +55,7 @@ def diary() -> Diary:
 # --- what is told -----------------------------------------------------------------------------------
 
 
-def test_created(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_created(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """A new object is told of with the time that the factory and the opener took."""
 
     def make(number: int) -> Thing:
@@ -72,7 +72,7 @@ def test_created(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, d
 
 @pytest.mark.parametrize("error", [Failure(), Thrown()])
 def test_creation_failed(
-    error: BaseException, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary
+    error: BaseException, scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary
 ) -> None:
     """A factory that fails is told of with its error and the time it took."""
 
@@ -88,7 +88,7 @@ def test_creation_failed(
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_opener_failed(strict: bool, keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_opener_failed(strict: bool, scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """An opener that fails is told of; if the object is discarded it has never been there."""
     pool = Pool(
         works.make,
@@ -113,7 +113,7 @@ def test_opener_failed(strict: bool, keeper: HandMovedKeeper, works: Works, diar
     assert isinstance(hook[2], Failure)
 
 
-def test_a_loan(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_a_loan(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """Each loan begins and ends, with the time it took, whatever way it is borrowed."""
     pool = Pool(works.make, 1, observer=diary, getter=lambda _: diary.note("db", "getter"))
     (thing,) = works.made
@@ -133,7 +133,7 @@ def test_a_loan(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, di
     assert diary.read() == expected
 
 
-def test_a_wait(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works, diary: Diary) -> None:
+def test_a_wait(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works, diary: Diary) -> None:
     """The time from the call to the loan is told, be it spent in the queue or with a creation."""
 
     def make(number: int) -> Thing:
@@ -162,7 +162,7 @@ def test_a_wait(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, work
     assert pool.stats()["wait_time"] == 7.0
 
 
-def test_timed_out(keeper: HandMovedKeeper, naps: Naps, works: Works, diary: Diary) -> None:
+def test_timed_out(scheduler: FakeScheduler, naps: Naps, works: Works, diary: Diary) -> None:
     """Who gets nothing in time is told of with the time it waited, who does not wait with none."""
     pool = Pool(works.make, 1, observer=diary)
     pool.get()
@@ -174,7 +174,7 @@ def test_timed_out(keeper: HandMovedKeeper, naps: Naps, works: Works, diary: Dia
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_getter_failed(strict: bool, keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_getter_failed(strict: bool, scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """A getter that fails is told of; if the object is discarded for it, its loan is over."""
     pool = Pool(works.make, 1, getter=fail, hook_errors="discard" if strict else "log", observer=diary)
     (thing,) = works.made
@@ -190,7 +190,7 @@ def test_getter_failed(strict: bool, keeper: HandMovedKeeper, works: Works, diar
     assert lines[2:] == ([("returned", thing, 0.0), ("discarded", thing, "hook")] if strict else [])
 
 
-def test_an_interrupted_getter(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_an_interrupted_getter(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """What an interruption of a getter leaves behind is discarded for that."""
 
     def interrupt(_: Thing) -> None:
@@ -204,7 +204,7 @@ def test_an_interrupted_getter(keeper: HandMovedKeeper, works: Works, diary: Dia
 
 
 @pytest.mark.parametrize("error", [Failure, Thrown])
-def test_retter_failed(error: type[BaseException], keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_retter_failed(error: type[BaseException], scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """A retter that fails is told of, and the object discarded for it."""
 
     def retter(_: Thing) -> None:
@@ -224,7 +224,7 @@ def test_retter_failed(error: type[BaseException], keeper: HandMovedKeeper, work
         assert hook[:2] == ("hook_failed", "retter")
 
 
-def test_closer_failed(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_closer_failed(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """A closer that fails is told of, after the end of the object, for which it was called."""
     pool = Pool(works.make, 1, closer=fail, observer=diary)
     pool.shutdown()
@@ -234,7 +234,7 @@ def test_closer_failed(keeper: HandMovedKeeper, works: Works, diary: Diary) -> N
 
 
 @pytest.mark.parametrize("raises", [False, True])
-def test_bad_health(raises: bool, keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_bad_health(raises: bool, scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """An unhealthy object is discarded for that; only a check that raises has failed."""
     pool = Pool(works.make, 1, 0, health=fail if raises else lambda _: False, observer=diary)
     thing = pool.get()
@@ -246,7 +246,7 @@ def test_bad_health(raises: bool, keeper: HandMovedKeeper, works: Works, diary: 
     assert [line[:2] for line in lines[:-1]] == ([("hook_failed", "health")] if raises else [])
 
 
-def test_discarded(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_discarded(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """A broken object is returned and discarded, by the pool or its lease."""
     pool = Pool(works.make, 1, 0, closer=works.close, observer=diary)
     for directly in (True, False):
@@ -261,7 +261,7 @@ def test_discarded(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
     assert works.closed == works.made
 
 
-def test_worn_out(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_worn_out(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """After its last use an object is discarded for that."""
     pool = Pool(works.make, 1, 0, max_use=1, observer=diary)
     thing = pool.get()
@@ -269,7 +269,7 @@ def test_worn_out(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
     assert diary.read()[2:] == [("returned", thing, 0.0), ("discarded", thing, "max_use")]
 
 
-def test_expired(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_expired(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """An object that was idle for too long is discarded for that."""
     pool = Pool(works.make, 1, 0, max_avail_delay=10, observer=diary)
     thing = pool.get()
@@ -280,7 +280,7 @@ def test_expired(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, d
     assert diary.read() == [("discarded", thing, "idle")]
 
 
-def test_killed(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_killed(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """A loan that is kept too long is over when the object is killed; that it comes back later is nothing."""
     pool = Pool(works.make, 1, 0, max_using_delay_kill=10, observer=diary)
     thing = pool.get()
@@ -292,7 +292,7 @@ def test_killed(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, di
     assert diary.read() == []
 
 
-def test_killed_before_it_was_told(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_killed_before_it_was_told(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """A borrower that is held up before it can tell of its loan until that is over tells nothing any more."""
     pool = Pool(works.make, 1, 0, max_using_delay_kill=10, observer=diary)
     pool.ret(pool.get())
@@ -303,12 +303,12 @@ def test_killed_before_it_was_told(keeper: HandMovedKeeper, clock: HandMovedCloc
     clock.advance(10)
     pool.housekeep()
     assert diary.read() == [("discarded", works.made[0], "killed")]
-    core.herald.lent(entry, 0.0)
-    core.herald.discarded(entry, clock())
+    core.notifier.lent(entry, 0.0)
+    core.notifier.discarded(entry, clock())
     assert diary.read() == []
 
 
-def test_killed_while_it_is_told(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_killed_while_it_is_told(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """The end of a loan that is killed while an observer is still being told of its beginning is told afterwards."""
 
     def kill(event: str) -> None:
@@ -321,13 +321,13 @@ def test_killed_while_it_is_told(keeper: HandMovedKeeper, clock: HandMovedClock,
     diary = Disturbing(kill)
     pool = Pool(works.make, 1, 0, max_using_delay_kill=10, closer=works.close, observer=diary)
     thing = pool.get()
-    keeper.run()
+    scheduler.run()
     assert diary.read()[2:] == [("returned", thing, 10.0), ("discarded", thing, "killed")]
     assert works.closed == [thing]
     assert pool.stats()["observer_errors"] == 0
 
 
-def test_a_dropped_lease(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_a_dropped_lease(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """The end of a lease that is dropped is told by the house keeper, with the time until then."""
     pool = Pool(works.make, 1, observer=diary)
     (thing,) = works.made
@@ -336,12 +336,12 @@ def test_a_dropped_lease(keeper: HandMovedKeeper, clock: HandMovedClock, works: 
     clock.advance(3)
     del lease
     assert diary.read() == []
-    keeper.run()
+    scheduler.run()
     assert diary.read() == [("returned", thing, 3.0)]
     assert pool.get(0) is thing
 
 
-def test_shutdown(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_shutdown(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """What is idle is discarded at the end of the pool, and what is lent when it comes back."""
     pool = Pool(works.make, 2, 2, observer=diary)
     thing = pool.get()
@@ -357,17 +357,17 @@ def test_shutdown(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, 
     assert diary.read() == []
 
 
-def test_a_dropped_pool(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_a_dropped_pool(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """The end of a pool that is dropped is told by the house keeper."""
     pool = Pool(works.make, 2, 2, closer=works.close, observer=diary)
     diary.read()
     del pool
     assert diary.read() == []
-    keeper.run()
+    scheduler.run()
     assert sorted(diary.read(), key=str) == [("discarded", thing, "shutdown") for thing in works.made]
 
 
-def test_a_lost_entry(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+def test_a_lost_entry(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """Of an object that is lost in the middle of an end the end is told all the same, of its loan first."""
     pool = Pool(works.make, 1, 0, closer=works.close, observer=diary)
     thing = pool.get()
@@ -375,7 +375,7 @@ def test_a_lost_entry(keeper: HandMovedKeeper, clock: HandMovedClock, works: Wor
     entry = pool._core.ledger.using.pop(id(thing))
     clock.advance(2)
     del entry
-    keeper.run()
+    scheduler.run()
     assert diary.read() == [("returned", thing, 2.0), ("discarded", thing, "interrupted")]
     thing = pool.get()
     clock.advance(2)
@@ -384,18 +384,18 @@ def test_a_lost_entry(keeper: HandMovedKeeper, clock: HandMovedClock, works: Wor
     clock.advance(2)
     diary.read()
     del entry
-    keeper.run()
+    scheduler.run()
     assert diary.read() == [("returned", thing, 2.0), ("discarded", thing, "interrupted")]
 
 
-def test_what_was_not_told_of_is_not_told_to_end(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_what_was_not_told_of_is_not_told_to_end(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """Where the creation could not be told it is told with the loan; where neither could, nothing is."""
     pool = Pool(works.make, 2, 0, closer=works.close, observer=diary)
     one, two = pool.lease(), pool.lease()
     first, second = one.obj, two.obj
     for entry in pool._core.ledger.using.values():
-        assert entry.told is not None
-        entry.told.clear()  # as if the borrower had been interrupted before
+        assert entry.notified is not None
+        entry.notified.clear()  # as if the borrower had been interrupted before
     one.release()
     two.release()
     diary.read()
@@ -405,7 +405,7 @@ def test_what_was_not_told_of_is_not_told_to_end(keeper: HandMovedKeeper, works:
     assert works.closed == [first]
 
 
-def test_refused(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_refused(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """Who may not wait is told of, with the number of those who do."""
     pool = Pool(works.make, 1, max_waiting=0, observer=diary)
     pool.get()
@@ -415,28 +415,28 @@ def test_refused(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
     assert diary.read() == [("refused", 0)]
 
 
-def test_a_fork(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_a_fork(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """In a child nothing is told of the parent's objects, not even when they come back there."""
     pool = Pool(works.make, 1, observer=diary)
     lease = pool.lease()
     thing = lease.obj
     diary.read()
-    keeper.after_fork()
+    scheduler.after_fork()
     pool.ret(thing)
     lease.release()
-    keeper.run()
+    scheduler.run()
     made = [line[1] for line in diary.read()]
     assert made == works.made[1:]
     pool.ret(pool.get())
     assert events(diary.read()) == ["lent", "returned"]
 
 
-def test_the_end_of_the_interpreter(keeper: HandMovedKeeper, works: Works, diary: Diary) -> None:
+def test_the_end_of_the_interpreter(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
     """At exit objects are closed, and nothing is told: what an observer needs may be gone."""
     pool = Pool(works.make, 2, 2, closer=works.close, observer=diary)
     lease = pool.lease()
     diary.read()
-    for rite in pool._core.last_rites():
+    for rite in pool._core.close_at_exit():
         rite()
     lease.release()
     assert works.alive == []
@@ -457,8 +457,8 @@ class Disturbing(Diary):
     def at(cls, event: str, disturb: Callable[[], None]) -> Disturbing:
         """Do something at one kind of event."""
 
-        def at(told: str) -> None:
-            if told == event:
+        def at(notified: str) -> None:
+            if notified == event:
                 disturb()
 
         return cls(at)
@@ -509,7 +509,7 @@ def lively(works: Works, observer: PoolObserver[object]) -> Pool[Thing]:
     return Pool(works.make, 1, 0, closer=fail, max_waiting=0, observer=observer)
 
 
-def test_no_lock_is_held(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_no_lock_is_held(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Whatever is told, the pool's lock is free."""
 
     def look(_: str) -> None:
@@ -524,7 +524,7 @@ def test_no_lock_is_held(keeper: HandMovedKeeper, clock: HandMovedClock, works: 
 
 
 def test_an_observer_that_fails(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its failures are counted, logged once for each method, and nothing to anyone else."""
 
@@ -559,7 +559,7 @@ class Unreachable(Diary):
 
 
 def test_an_observer_that_cannot_be_reached(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """That is a failure of its own, too, and it is told of an object as soon as it can be."""
     away, diary = Unreachable(Failure), Diary()
@@ -582,7 +582,7 @@ def test_an_observer_that_cannot_be_reached(
     assert events(away.read()) == ["created", "lent", "returned"]
 
 
-def test_an_observer_that_is_a_proxy(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_observer_that_is_a_proxy(scheduler: FakeScheduler, works: Works) -> None:
     """Each thread has its own, and one that cannot be made is nothing to the borrower."""
     diary = Diary()
 
@@ -615,7 +615,7 @@ class Interrupting(Diary):
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("reachable", [True, False])
 def test_an_observer_that_is_interrupted(
-    event: str, reachable: bool, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    event: str, reachable: bool, scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """What is thrown into an observer goes on to the caller, and nothing is lost or told twice."""
     auditor = Auditor()
@@ -627,7 +627,7 @@ def test_an_observer_that_is_interrupted(
     away.events = ()
     works.failing = None
     clock.advance(1)  # if a creation failed the next attempt is due
-    keeper.run()
+    scheduler.run()
     stats = pool.stats()
     assert stats["nusing"] == stats["nwaiting"] == stats["ntodel"] == 0
     untold = int(event == "created" and not reachable)  # of whom they are told with the next loan
@@ -637,13 +637,13 @@ def test_an_observer_that_is_interrupted(
     if not stats["shutdown"]:
         pool.ret(pool.get(0))
     pool.shutdown()
-    keeper.run()
+    scheduler.run()
     assert not auditor.alive
     assert not auditor.wrong
     assert len(auditor.created_so_far) == pool.stats()["ncreated"]
 
 
-def test_interrupted_in_the_beginning_of_a_loan(keeper: HandMovedKeeper, works: Works) -> None:
+def test_interrupted_in_the_beginning_of_a_loan(scheduler: FakeScheduler, works: Works) -> None:
     """The loan is over, and the object as good as before."""
     diary = Interrupting("lent")
     pool = Pool(works.make, 1, observer=diary)
@@ -654,7 +654,7 @@ def test_interrupted_in_the_beginning_of_a_loan(keeper: HandMovedKeeper, works: 
     assert pool.get(0) is thing
 
 
-def test_several_observers(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_several_observers(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """All are told, in order; a failure of one is its own, and what is thrown into one goes on after the last."""
 
     def disturb(_: str) -> None:
@@ -706,7 +706,7 @@ def test_several_without_a_pool() -> None:
     assert repr(observers(one)) == f"observers({one!r})"
 
 
-def test_the_base_does_nothing(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_the_base_does_nothing(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """An observer overrides what it wants to know, and no more."""
 
     class Nothing(PoolObserver[object]):
@@ -720,7 +720,7 @@ def test_the_base_does_nothing(keeper: HandMovedKeeper, clock: HandMovedClock, w
 # --- observers that use the pool ------------------------------------------------------------------------
 
 
-def test_an_observer_looks(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_an_observer_looks(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """It may look at the pool whatever it is told."""
     seen: list[int] = []
 
@@ -734,7 +734,7 @@ def test_an_observer_looks(keeper: HandMovedKeeper, clock: HandMovedClock, works
     assert pool.stats()["observer_errors"] == 0
 
 
-def test_an_observer_borrows(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_an_observer_borrows(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """What it borrows is its own affair, or there would be no end; what it creates is told of with the next loan."""
 
     def borrow(event: str) -> None:
@@ -758,7 +758,7 @@ def test_an_observer_borrows(keeper: HandMovedKeeper, clock: HandMovedClock, wor
     assert events(diary.read()) == ["returned", "returned", "discarded", "discarded"]
 
 
-def test_an_object_that_only_an_observer_has_had(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_object_that_only_an_observer_has_had(scheduler: FakeScheduler, works: Works) -> None:
     """Of an object that was never told of no end is told."""
 
     def borrow(event: str) -> None:
@@ -769,13 +769,13 @@ def test_an_object_that_only_an_observer_has_had(keeper: HandMovedKeeper, works:
     pool = Pool(works.make, 2, 0, closer=works.close, observer=diary)
     thing = pool.get()
     assert works.closed == []
-    keeper.run()
+    scheduler.run()
     assert works.closed == works.made[1:]
     assert diary.read() == [("created", thing, 0.0), ("lent", thing, 0.0)]
 
 
 @pytest.mark.parametrize("how", ["ret", "discard", "release"])
-def test_an_observer_gives_back(how: str, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_an_observer_gives_back(how: str, scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """What it gives back, and was told of, comes back a little later, and is told of then, not in the middle."""
     depth: list[str] = []
 
@@ -801,7 +801,7 @@ def test_an_observer_gives_back(how: str, keeper: HandMovedKeeper, clock: HandMo
         pool.get(0)
     assert diary.read() == [("timed_out", 0.0)]
     clock.advance(1)
-    keeper.run()
+    scheduler.run()
     discarded: list[Line] = [("discarded", thing, "broken")] if how == "discard" else []
     assert diary.read() == [("returned", thing, 1.0), *discarded]
     assert pool.stats()["observer_errors"] == 0
@@ -809,7 +809,7 @@ def test_an_observer_gives_back(how: str, keeper: HandMovedKeeper, clock: HandMo
     assert works.closed == works.made[: len(discarded)]
 
 
-def test_an_observer_shuts_the_pool_down(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_observer_shuts_the_pool_down(scheduler: FakeScheduler, works: Works) -> None:
     """What is idle is then told of and closed by the house keeper, and what is lent when it comes back."""
     diary = Disturbing.at("lent", lambda: pool.shutdown())
     pool = Pool(works.make, 2, 2, closer=works.close, observer=diary)
@@ -817,14 +817,14 @@ def test_an_observer_shuts_the_pool_down(keeper: HandMovedKeeper, works: Works) 
     (idle,) = (one for one in works.made if one is not thing)
     assert events(diary.read()) == ["created", "created", "lent"]
     assert works.closed == []
-    keeper.run()
+    scheduler.run()
     assert diary.read() == [("discarded", idle, "shutdown")]
     assert works.closed == [idle]
     pool.ret(thing)
     assert diary.read() == [("returned", thing, 0.0), ("discarded", thing, "shutdown")]
 
 
-def test_an_observer_has_house_kept(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_an_observer_has_house_kept(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """House keeping that it asks for is left to the house keeper, who can tell it of that."""
     diary = Disturbing.at("timed_out", lambda: pool.housekeep())
     pool = Pool(works.make, 2, 0, max_avail_delay=5, closer=works.close, observer=diary)
@@ -832,16 +832,16 @@ def test_an_observer_has_house_kept(keeper: HandMovedKeeper, clock: HandMovedClo
     pool.ret(one)
     diary.read()
     clock.advance(5)
-    pool._core.herald.timed_out(0.0)
+    pool._core.notifier.timed_out(0.0)
     assert diary.read() == [("timed_out", 0.0)]
     assert works.closed == []
-    keeper.run()
+    scheduler.run()
     assert diary.read() == [("discarded", one, "idle")]
     assert works.closed == [one]
     pool.ret(two)
 
 
-def test_other_greenlets_of_the_thread(keeper: HandMovedKeeper, works: Works) -> None:
+def test_other_greenlets_of_the_thread(scheduler: FakeScheduler, works: Works) -> None:
     """An observer that switches keeps nothing from those to whom it switches: each has a context of its own."""
 
     def switch(event: str) -> None:
@@ -857,7 +857,7 @@ def test_other_greenlets_of_the_thread(keeper: HandMovedKeeper, works: Works) ->
     assert diary.read() == [("timed_out", 0.0), ("returned", thing, 0.0)]
 
 
-def test_what_an_observer_has_begun(keeper: HandMovedKeeper, works: Works) -> None:
+def test_what_an_observer_has_begun(scheduler: FakeScheduler, works: Works) -> None:
     """What goes on with a copy of its context after the call is told of like anything else."""
     copies: list[contextvars.Context] = []
     diary = Disturbing(lambda _: copies.append(contextvars.copy_context()))
@@ -867,7 +867,7 @@ def test_what_an_observer_has_begun(keeper: HandMovedKeeper, works: Works) -> No
     assert events(diary.read()) == ["lent", "returned"]
 
 
-def test_an_observer_uses_another_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_observer_uses_another_pool(scheduler: FakeScheduler, works: Works) -> None:
     """Another pool tells its own observer of it, but none that is being told of something, whichever pool's it is."""
     other_diary, both = Diary(), Diary()
 
@@ -887,7 +887,7 @@ def test_an_observer_uses_another_pool(keeper: HandMovedKeeper, works: Works) ->
     assert events(other_diary.read()) == ["lent", "returned"]
 
 
-def test_two_observers_that_use_each_other_s_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_two_observers_that_use_each_other_s_pool(scheduler: FakeScheduler, works: Works) -> None:
     """There is an end to it."""
     one = Disturbing.at("lent", lambda: second.ret(second.get()))
     two = Disturbing.at("lent", lambda: first.ret(first.get()))
@@ -900,7 +900,7 @@ def test_two_observers_that_use_each_other_s_pool(keeper: HandMovedKeeper, works
 
 
 @pytest.mark.parametrize("how", ["ret", "discard"])
-def test_in_the_middle_of_a_step(how: str, keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_in_the_middle_of_a_step(how: str, scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """What is given back by a finalizer or signal handler in a locked step is told of, and goes back, afterwards."""
     diary = Diary()
     pool = Pool(works.make, 1, 0, closer=works.close, observer=diary)
@@ -910,7 +910,7 @@ def test_in_the_middle_of_a_step(how: str, keeper: HandMovedKeeper, clock: HandM
     pool._core.locked(lambda: pool.ret(thing) if how == "ret" else pool.discard(thing))
     assert diary.read() == []
     clock.advance(1)
-    keeper.run()
+    scheduler.run()
     if how == "ret":
         assert diary.read() == [("returned", thing, 1.0)]
         assert pool.get(0) is thing
@@ -918,7 +918,7 @@ def test_in_the_middle_of_a_step(how: str, keeper: HandMovedKeeper, clock: HandM
         assert diary.read() == [("returned", thing, 1.0), ("discarded", thing, "broken")]
 
 
-def test_a_slow_observer_holds_up_nobody_else(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_slow_observer_holds_up_nobody_else(scheduler: FakeScheduler, works: Works) -> None:
     """While one borrower's loan is being told, others borrow and give back."""
     asleep, wake = threading.Event(), threading.Event()
 
@@ -972,7 +972,7 @@ def test_no_observer(value: object, words: str) -> None:
         observers(cast("PoolObserver[object]", None))
 
 
-def test_without_deriving(keeper: HandMovedKeeper, works: Works) -> None:
+def test_without_deriving(scheduler: FakeScheduler, works: Works) -> None:
     """A class that has all methods is as good."""
     calls: list[Line] = []
 
@@ -985,7 +985,7 @@ def test_without_deriving(keeper: HandMovedKeeper, works: Works) -> None:
     assert calls == [("created", "db", works.made[0], 0.0), ("lent", "db", works.made[0], 0.0)]
 
 
-def test_a_proxy_that_is_set_later(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_proxy_that_is_set_later(scheduler: FakeScheduler, works: Works) -> None:
     """Its observers, of any objects, do not hide its type from checkers."""
     diary = Diary()
     db: Thing = proxy(max_size=1, min_size=0, retter=lambda thing: thing.number, observer=observers(diary, diary))
@@ -994,7 +994,7 @@ def test_a_proxy_that_is_set_later(keeper: HandMovedKeeper, works: Works) -> Non
     assert events(diary.read()) == ["created", "created", "lent", "lent"]
 
 
-def test_proxies(keeper: HandMovedKeeper, works: Works) -> None:
+def test_proxies(scheduler: FakeScheduler, works: Works) -> None:
     """Proxies pass their observer on, to a pool of ours too."""
     scopes = Proxy.Scope
     for max_size, scope in ((2, scopes.AUTO), (None, scopes.AUTO), (None, scopes.SHARED)):

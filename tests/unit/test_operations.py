@@ -11,9 +11,9 @@ from functools import partial
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed, PoolException, PoolValueError, TimeOut
-from ProxyPatternPool._pool.shelves import NEVER, Put
+from ProxyPatternPool._ledger.shelves import NEVER, Put
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
 
@@ -28,19 +28,19 @@ def numbers(things: list[Thing]) -> list[int]:
 # --- drain -------------------------------------------------------------------------------------------
 
 
-def test_drain_replaces_what_is_idle_at_once(keeper: HandMovedKeeper, works: Works) -> None:
+def test_drain_replaces_what_is_idle_at_once(scheduler: FakeScheduler, works: Works) -> None:
     """Idle objects are closed within drain(), and the house keeper makes up for them."""
     pool = Pool(works.make, 5, 3, closer=works.close)
     pool.drain()
     assert numbers(works.closed) == [0, 1, 2]
-    keeper.run()
+    scheduler.run()
     stats = pool.stats()
     assert (stats["ndrained"], stats["navail"], stats["nobjs"]) == (3, 3, 3)
     pool.ret(pool.get())
     assert numbers(works.closed) == [0, 1, 2], "what came after it stays"
 
 
-def test_drain_replaces_what_is_lent_as_it_comes_back(keeper: HandMovedKeeper, works: Works) -> None:
+def test_drain_replaces_what_is_lent_as_it_comes_back(scheduler: FakeScheduler, works: Works) -> None:
     """A lent object is its borrower's until he gives it back; then it is closed, and somebody else gets a new one."""
     pool = Pool(works.make, 2, 0, closer=works.close)
     old = borrow(pool, 2)
@@ -59,7 +59,7 @@ def test_drain_replaces_what_is_lent_as_it_comes_back(keeper: HandMovedKeeper, w
     assert pool.stats()["ndrained"] == 2
 
 
-def test_drain_ends(keeper: HandMovedKeeper, works: Works) -> None:
+def test_drain_ends(scheduler: FakeScheduler, works: Works) -> None:
     """Once all that was there is gone, borrowing and giving back cost what they did."""
     pool = Pool(works.make, 3, 1, closer=works.close)
     ledger = pool._core.ledger
@@ -71,7 +71,7 @@ def test_drain_ends(keeper: HandMovedKeeper, works: Works) -> None:
         pool.ret(thing)
     assert pool.stats()["nstale"] == 0
     assert (ledger.quick_gets_until, ledger.quick_rets_until) == (math.inf, math.inf)
-    keeper.run()
+    scheduler.run()
     empty = Pool(works.make, 3, 0)
     empty.drain()
     ledger = empty._core.ledger
@@ -80,7 +80,7 @@ def test_drain_ends(keeper: HandMovedKeeper, works: Works) -> None:
 
 @pytest.mark.parametrize("operation", [Pool[Thing].drain, Pool[Thing].clear])
 def test_a_closer_that_hangs_holds_up_its_caller_alone(
-    operation: Callable[[Pool[Thing]], None], keeper: HandMovedKeeper, works: Works
+    operation: Callable[[Pool[Thing]], None], scheduler: FakeScheduler, works: Works
 ) -> None:
     """The house keeper closes the others meanwhile, and creates what is missing."""
     begun, go_on = threading.Event(), threading.Event()
@@ -94,25 +94,25 @@ def test_a_closer_that_hangs_holds_up_its_caller_alone(
     pool = Pool(works.make, 4, 4, closer=close)
     operator = Caller(partial(operation, pool))
     wait_for(begun)
-    keeper.run()
+    scheduler.run()
     assert (len(works.closed), pool.stats()["ntodel"], pool.stats()["navail"]) == (3, 1, 3)
     assert operator.busy
     go_on.set()
     operator.result()
-    keeper.run()
+    scheduler.run()
     assert (len(works.closed), pool.stats()["navail"]) == (4, 4)
 
 
-def test_a_successor_does_not_wait_for_a_closer(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_successor_does_not_wait_for_a_closer(scheduler: FakeScheduler, works: Works) -> None:
     """Where there is room the house keeper hears of what is missing before the closer is called."""
 
     def close(thing: Thing) -> None:
-        keeper.run()
+        scheduler.run()
         alive.append(pool.stats()["navail"])
 
     alive: list[int] = []
     pool = Pool(works.make, 2, 1, closer=close)
-    keeper.run()
+    scheduler.run()
     pool.discard(pool.get())
     pool.clear()
     assert alive == [1, 1]
@@ -120,10 +120,10 @@ def test_a_successor_does_not_wait_for_a_closer(keeper: HandMovedKeeper, works: 
 
 @pytest.mark.parametrize("timeout", [None, 0, 5])
 def test_a_return_that_crosses_a_drain(
-    timeout: float | None, keeper: HandMovedKeeper, naps: Naps, works: Works
+    timeout: float | None, scheduler: FakeScheduler, naps: Naps, works: Works
 ) -> None:
     """An object put back by somebody who had not yet seen the drain is not lent, whoever is quicker."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     for borrower_first in (True, False):
         pool = Pool(works.make, 1, closer=works.close)
         ledger = pool._core.ledger
@@ -133,18 +133,18 @@ def test_a_return_that_crosses_a_drain(
         ledger.idle.append(entry)
         assert ledger.quick_rets_until == NEVER
         if not borrower_first:
-            pool._core.follow_up(entry, Put.WATCHED)
+            pool._core.follow_up(entry, Put.NEEDS_SETTLE)
             assert works.closed == [entry.obj]
         assert pool.get(timeout) is not entry.obj
         if borrower_first:
-            pool._core.follow_up(entry, Put.WATCHED)
+            pool._core.follow_up(entry, Put.NEEDS_SETTLE)
         assert works.closed == [entry.obj]
         assert pool.stats()["nobjs"] == 1
         works.closed.clear()
 
 
 def test_a_return_at_the_end_of_a_drain(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a drain is at it, and has been through with what is idle, whoever puts something back sees it."""
     pool = Pool(works.make, 2, 0, closer=works.close)
@@ -155,21 +155,21 @@ def test_a_return_at_the_end_of_a_drain(
 
     def put_back_and_nudge(now: float) -> None:
         if not put:
-            put.append(ledger.put(entry, now))  # as another thread does, without the lock
+            put.append(ledger.put_fast(entry, now))  # as another thread does, without the lock
         nudge(now)
 
     monkeypatch.setattr(ledger, "nudge", put_back_and_nudge)
     pool.drain()
-    assert put == [Put.REFUSED]
-    pool._core.follow_up(entry, Put.REFUSED)
+    assert put == [Put.NEEDS_SLOW_PATH]
+    pool._core.follow_up(entry, Put.NEEDS_SLOW_PATH)
     assert works.closed == [entry.obj]
 
 
 def test_an_object_given_before_the_drain_and_taken_after_it(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps, works: Works
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works
 ) -> None:
     """What a waiter was handed, and had not yet come for, is replaced too."""
-    naps.keeper = keeper
+    naps.scheduler = scheduler
     pool = Pool(works.make, 1, closer=works.close)
     thing = pool.get()
 
@@ -184,7 +184,7 @@ def test_an_object_given_before_the_drain_and_taken_after_it(
     assert works.closed == [thing]
 
 
-def test_an_object_being_created_during_a_drain(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_object_being_created_during_a_drain(scheduler: FakeScheduler, works: Works) -> None:
     """It may have been begun with what is not valid any more: it is lent to its creator, and not again."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -204,7 +204,7 @@ def test_an_object_being_created_during_a_drain(keeper: HandMovedKeeper, works: 
     assert works.closed == [thing]
 
 
-def test_an_object_being_checked_during_a_drain(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_object_being_checked_during_a_drain(scheduler: FakeScheduler, works: Works) -> None:
     """A check that passes does not save it."""
 
     def check(thing: Thing) -> bool:
@@ -216,7 +216,7 @@ def test_an_object_being_checked_during_a_drain(keeper: HandMovedKeeper, works: 
     assert len(works.closed) == 1
 
 
-def test_draining_twice(keeper: HandMovedKeeper, works: Works) -> None:
+def test_draining_twice(scheduler: FakeScheduler, works: Works) -> None:
     """What was created between two drains is stale as well."""
     pool = Pool(works.make, 3, 0, closer=works.close)
     old = pool.get()
@@ -229,11 +229,11 @@ def test_draining_twice(keeper: HandMovedKeeper, works: Works) -> None:
 
 
 def test_an_interrupted_drain_is_finished_by_the_house_keeper(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was left idle by a drain that was interrupted is closed."""
     pool = Pool(works.make, 2, 2, closer=works.close)
-    keeper.run()
+    scheduler.run()
     rounds = pool._core.rounds
 
     def interrupt(now: float) -> None:
@@ -244,12 +244,12 @@ def test_an_interrupted_drain_is_finished_by_the_house_keeper(
         with pytest.raises(KeyboardInterrupt):
             pool.drain()
     assert works.closed == []
-    keeper.run()
+    scheduler.run()
     assert numbers(works.closed) == [0, 1]
     assert pool.stats()["navail"] == 2
 
 
-def test_a_closer_that_is_interrupted(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_closer_that_is_interrupted(scheduler: FakeScheduler, works: Works) -> None:
     """The rest is closed by the house keeper."""
 
     def close(thing: Thing) -> None:
@@ -260,7 +260,7 @@ def test_a_closer_that_is_interrupted(keeper: HandMovedKeeper, works: Works) -> 
     pool = Pool(works.make, 3, 3, closer=close)
     with pytest.raises(KeyboardInterrupt):
         pool.clear()
-    keeper.run()
+    scheduler.run()
     assert numbers(works.closed) == [0, 1, 2]
     assert pool.stats()["navail"] == 3
 
@@ -268,7 +268,7 @@ def test_a_closer_that_is_interrupted(keeper: HandMovedKeeper, works: Works) -> 
 # --- clear -------------------------------------------------------------------------------------------
 
 
-def test_clear(keeper: HandMovedKeeper, works: Works) -> None:
+def test_clear(scheduler: FakeScheduler, works: Works) -> None:
     """What is idle is closed, what is lent is left alone, and comes back as ever."""
     pool = Pool(works.make, 5, 2, closer=works.close)
     lent = pool.get()
@@ -276,12 +276,12 @@ def test_clear(keeper: HandMovedKeeper, works: Works) -> None:
     assert numbers(works.closed) == [0]
     pool.ret(lent)
     assert pool.get(0) is lent
-    keeper.run()
+    scheduler.run()
     stats = pool.stats()
     assert (stats["ncleared"], stats["nobjs"], stats["nusing"]) == (1, 2, 1)
 
 
-def test_clear_in_a_health_round(keeper: HandMovedKeeper, works: Works) -> None:
+def test_clear_in_a_health_round(scheduler: FakeScheduler, works: Works) -> None:
     """Those that a round is through with are idle too."""
     seen: list[int] = []
 
@@ -301,7 +301,7 @@ def test_clear_in_a_health_round(keeper: HandMovedKeeper, works: Works) -> None:
 # --- resize ------------------------------------------------------------------------------------------
 
 
-def test_growing_serves_waiters_at_once(keeper: HandMovedKeeper, works: Works) -> None:
+def test_growing_serves_waiters_at_once(scheduler: FakeScheduler, works: Works) -> None:
     """Those who wait may create as soon as there is room."""
     pool = Pool(works.make, 1)
     pool.get()
@@ -317,7 +317,7 @@ def test_growing_serves_waiters_at_once(keeper: HandMovedKeeper, works: Works) -
     assert "unlimited" in repr(pool)
 
 
-def test_shrinking(keeper: HandMovedKeeper, works: Works) -> None:
+def test_shrinking(scheduler: FakeScheduler, works: Works) -> None:
     """Idle objects that are too many go at once, the coldest first; lent ones when they come back."""
     pool = Pool(works.make, 6, 1, closer=works.close)
     things = borrow(pool, 6)
@@ -342,7 +342,7 @@ def test_shrinking(keeper: HandMovedKeeper, works: Works) -> None:
     assert "max 2" in repr(pool)
 
 
-def test_a_waiter_in_a_pool_that_shrank(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_waiter_in_a_pool_that_shrank(scheduler: FakeScheduler, works: Works) -> None:
     """Who waits gets what comes back once there are not too many any more."""
     pool = Pool(works.make, 3, 0, closer=works.close)
     things = borrow(pool, 3)
@@ -357,26 +357,26 @@ def test_a_waiter_in_a_pool_that_shrank(keeper: HandMovedKeeper, works: Works) -
     assert caller.result() is things[2]
 
 
-def test_a_return_that_crosses_a_shrinking(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_return_that_crosses_a_shrinking(scheduler: FakeScheduler, works: Works) -> None:
     """An object put back by somebody who had not yet seen it goes as he looks again."""
     pool = Pool(works.make, 2, 0, closer=works.close)
     things = borrow(pool, 2)
     entry = pool._core.ledger.using.pop(id(things[0]))
     pool.resize(max_size=1)
     pool._core.ledger.idle.append(entry)
-    pool._core.follow_up(entry, Put.WATCHED)
+    pool._core.follow_up(entry, Put.NEEDS_SETTLE)
     assert works.closed == [things[0]]
     assert pool.stats()["nshed"] == 1
 
 
-def test_min_size(keeper: HandMovedKeeper, works: Works) -> None:
+def test_min_size(scheduler: FakeScheduler, works: Works) -> None:
     """For a larger min_size the house keeper creates; for a smaller one nothing is closed."""
     pool = Pool(works.make, 5, 1, closer=works.close)
     pool.resize(min_size=4)
-    keeper.run()
+    scheduler.run()
     assert pool.stats()["navail"] == 4
     pool.resize(min_size=0)
-    keeper.run()
+    scheduler.run()
     stats = pool.stats()
     assert (stats["navail"], stats["min_size"], stats["max_size"]) == (4, 0, 5)
 
@@ -395,7 +395,7 @@ def test_min_size(keeper: HandMovedKeeper, works: Works) -> None:
     ],
 )
 def test_bounds_are_checked_together(
-    bounds: dict[str, int], error: type[Exception], keeper: HandMovedKeeper, works: Works
+    bounds: dict[str, int], error: type[Exception], scheduler: FakeScheduler, works: Works
 ) -> None:
     """Senseless bounds are refused as at construction, and nothing has changed."""
     pool = Pool(works.make, 5, 2, closer=works.close)
@@ -408,7 +408,7 @@ def test_bounds_are_checked_together(
     assert pool.stats()["max_size"] == 3
 
 
-def test_operations_on_a_closed_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_operations_on_a_closed_pool(scheduler: FakeScheduler, works: Works) -> None:
     """They do no harm, and there is nothing to do; only who waits for objects has to be told."""
     pool = Pool(works.make, 2, 1, closer=works.close)
     lent = pool.get()
@@ -416,7 +416,7 @@ def test_operations_on_a_closed_pool(keeper: HandMovedKeeper, works: Works) -> N
     pool.drain()
     pool.clear()
     pool.resize(max_size=5, min_size=3)
-    keeper.run()
+    scheduler.run()
     with pytest.raises(PoolClosed):
         pool.wait_ready()
     pool.ret(lent)
@@ -431,7 +431,7 @@ OPERATIONS: list[Callable[[Pool[Thing]], None]] = [
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_in_the_middle_of_a_step(operation: Callable[[Pool[Thing]], None], keeper: HandMovedKeeper) -> None:
+def test_in_the_middle_of_a_step(operation: Callable[[Pool[Thing]], None], scheduler: FakeScheduler) -> None:
     """A finalizer or signal handler that interrupts a step of the pool's is refused, as it would wait for itself."""
     pool = Pool(Thing, 2)
 
@@ -446,7 +446,7 @@ def test_in_the_middle_of_a_step(operation: Callable[[Pool[Thing]], None], keepe
 # --- wait_ready --------------------------------------------------------------------------------------
 
 
-def test_ready_already(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_ready_already(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """Where there are as many as promised, lent ones included, nobody waits."""
     pool = Pool(works.make, 5, 2)
     pool.get()
@@ -456,7 +456,7 @@ def test_ready_already(keeper: HandMovedKeeper, naps: Naps, works: Works) -> Non
 
 
 @pytest.mark.parametrize("timeout", [None, 30, math.inf])
-def test_until_it_is_ready(timeout: float | None, keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_until_it_is_ready(timeout: float | None, scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """Who waits wakes when the last that was missing is there."""
     works.failing = ConnectionError()
     pool = Pool(works.make, 5, 2)
@@ -464,26 +464,26 @@ def test_until_it_is_ready(timeout: float | None, keeper: HandMovedKeeper, naps:
 
     def refill() -> None:
         naps.clock.advance(5)
-        keeper.run()
+        scheduler.run()
 
     naps.meanwhile.append(refill)
     pool.wait_ready(timeout)
     assert pool.stats()["navail"] == 2
 
 
-def test_a_pool_that_nobody_looks_after_yet(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_pool_that_nobody_looks_after_yet(scheduler: FakeScheduler, works: Works) -> None:
     """Whoever waits for objects has the house keeper look: in the child of a fork nobody else has."""
     pool = Pool(works.make, 5, 2)
     pool.resize(min_size=3)
-    keeper.asked.clear()
+    scheduler.asked.clear()
     with pytest.raises(TimeOut):
         pool.wait_ready(0)
-    assert keeper.asked
-    keeper.run()
+    assert scheduler.asked
+    scheduler.run()
     pool.wait_ready(0)
 
 
-def test_who_waits_is_woken(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_who_waits_is_woken(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Nobody who waits for objects has to look by himself whether they are there."""
     works.failing = ConnectionError()
     pool = Pool(works.make, 5, 2)
@@ -491,11 +491,11 @@ def test_who_waits_is_woken(keeper: HandMovedKeeper, clock: HandMovedClock, work
     eventually(lambda: pool._core._onlookers)
     works.failing = None
     clock.advance(5)
-    keeper.run()
+    scheduler.run()
     waiting.result()
 
 
-def test_an_opener_has_to_be_through(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_opener_has_to_be_through(scheduler: FakeScheduler, works: Works) -> None:
     """An object is there when its opener has returned."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -514,7 +514,7 @@ def test_an_opener_has_to_be_through(keeper: HandMovedKeeper, works: Works) -> N
     pool.wait_ready(0)
 
 
-def test_never_ready(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
+def test_never_ready(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
     """When the time is over the caller learns what is missing, and why."""
     works.failing = ConnectionError("no server")
     pool = Pool(works.make, 5, 2, timeout=3, name="books")
@@ -531,7 +531,7 @@ def test_never_ready(keeper: HandMovedKeeper, naps: Naps, works: Works) -> None:
         pool.wait_ready(-1)
 
 
-def test_less_is_enough(keeper: HandMovedKeeper, works: Works) -> None:
+def test_less_is_enough(scheduler: FakeScheduler, works: Works) -> None:
     """Who waits hears of a resize, and of a close."""
     works.failing = ConnectionError()
     pool = Pool(works.make, 5, 2)
@@ -547,7 +547,7 @@ def test_less_is_enough(keeper: HandMovedKeeper, works: Works) -> None:
         waiting.result()
 
 
-def test_waiting_for_a_pool_that_a_handler_closes(keeper: HandMovedKeeper, works: Works) -> None:
+def test_waiting_for_a_pool_that_a_handler_closes(scheduler: FakeScheduler, works: Works) -> None:
     """The house keeper, who closes what was dropped or closed by a handler, wakes them too."""
     works.failing = ConnectionError()
     pool = Pool(works.make, 5, 2)
@@ -555,13 +555,13 @@ def test_waiting_for_a_pool_that_a_handler_closes(keeper: HandMovedKeeper, works
     eventually(lambda: pool._core._onlookers)
     pool._core.locked(pool.shutdown)
     assert waiting.busy
-    keeper.run()
+    scheduler.run()
     with pytest.raises(PoolClosed):
         waiting.result()
 
 
 def test_nothing_to_wait_for(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The parent of a reloading server keeps no objects, and waits for none."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")

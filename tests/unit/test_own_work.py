@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolException, ProxyException, Scope, TimeOut, control, proxy
-from ProxyPatternPool._pool import working
+from ProxyPatternPool._engine import hook_calls as working
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, said
 
 OWN = (
@@ -50,7 +50,7 @@ SHAPES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_opener_that_uses_the_proxy(shape: dict[str, Any], keeper: HandMovedKeeper) -> None:
+def test_an_opener_that_uses_the_proxy(shape: dict[str, Any], scheduler: FakeScheduler) -> None:
     """`db.execute` in place of `c.execute`: it is the new object's, at the first need as at the proxy's making."""
     works: list[Connection] = []
 
@@ -71,7 +71,7 @@ def test_an_opener_that_uses_the_proxy(shape: dict[str, Any], keeper: HandMovedK
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_factory_that_uses_the_proxy(shape: dict[str, Any], keeper: HandMovedKeeper) -> None:
+def test_a_factory_that_uses_the_proxy(shape: dict[str, Any], scheduler: FakeScheduler) -> None:
     """There is no object yet: it is an error at once, and in no time there is a proxy that works."""
     numbers: list[int] = []
 
@@ -89,7 +89,7 @@ def test_a_factory_that_uses_the_proxy(shape: dict[str, Any], keeper: HandMovedK
     assert db.execute("SELECT") == "0: SELECT"
 
 
-def test_every_hook_has_its_object_at_hand(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_every_hook_has_its_object_at_hand(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """In the caller's thread as in the house keeper's, also of a proxy that was set again meanwhile."""
     seen: list[tuple[str, bool]] = []
 
@@ -123,7 +123,7 @@ def test_every_hook_has_its_object_at_hand(clock: HandMovedClock, keeper: HandMo
     assert pool.stats()["avail"][0].get("stats") == 1
     pool.housekeep()
     Caller(control(db).get).result()
-    keeper.run()
+    scheduler.run()
     control(db).set_fun(lambda number: Connection(number + 10))
     names = [name for name, _ in seen if name != "trace"]
     assert names[:7] == ["open", "get", "ret", "stats", "health", "get", "ret"]
@@ -133,7 +133,7 @@ def test_every_hook_has_its_object_at_hand(clock: HandMovedClock, keeper: HandMo
     assert db.number == 10
 
 
-def test_what_the_owner_has_comes_first(keeper: HandMovedKeeper) -> None:
+def test_what_the_owner_has_comes_first(scheduler: FakeScheduler) -> None:
     """A hook that is called in the middle of its use of the proxy is called with another object, and both are there."""
     seen: list[int] = []
     db: Connection = proxy(max_size=2, timeout=0, opener=lambda c: seen.append(db.number))
@@ -146,7 +146,7 @@ def test_what_the_owner_has_comes_first(keeper: HandMovedKeeper) -> None:
     assert seen == [0, 0]
 
 
-def test_hooks_of_others(keeper: HandMovedKeeper) -> None:
+def test_hooks_of_others(scheduler: FakeScheduler) -> None:
     """A hook that uses another proxy, or another pool, means that one; nested, each means its own."""
     seen: list[str] = []
 
@@ -166,7 +166,7 @@ def test_hooks_of_others(keeper: HandMovedKeeper) -> None:
     assert seen == ["7: by inner", "5: by inner", "5: by outer", "7: by outer"]
 
 
-def test_a_pool_that_is_made_in_a_factory_is_nobody_s(keeper: HandMovedKeeper) -> None:
+def test_a_pool_that_is_made_in_a_factory_is_nobody_s(scheduler: FakeScheduler) -> None:
     """What its hooks are called with is not the proxy's object."""
 
     def connect(number: int) -> Connection:
@@ -189,7 +189,7 @@ def test_a_pool_that_is_made_in_a_factory_is_nobody_s(keeper: HandMovedKeeper) -
 @pytest.mark.parametrize(
     ("max_size", "timeout"), [(4, None), (1, None), (0, None), (4, 5.0), (1, 5.0), (0, 5.0), (4, 0), (0, 0)]
 )
-def test_a_factory_that_borrows(max_size: int, timeout: float | None, keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_factory_that_borrows(max_size: int, timeout: float | None, scheduler: FakeScheduler, naps: Naps) -> None:
     """From the pool that it makes an object for: an error at once, and the place is free again."""
     calls: list[int] = []
 
@@ -211,7 +211,7 @@ def test_a_factory_that_borrows(max_size: int, timeout: float | None, keeper: Ha
     assert naps.asked == []
 
 
-def test_who_does_not_wait_is_told_that_there_is_none(keeper: HandMovedKeeper) -> None:
+def test_who_does_not_wait_is_told_that_there_is_none(scheduler: FakeScheduler) -> None:
     """That is no mistake of a factory's: it can do without."""
 
     def connect(number: int) -> Connection:
@@ -224,18 +224,18 @@ def test_who_does_not_wait_is_told_that_there_is_none(keeper: HandMovedKeeper) -
     assert pool.stats()["ntimeouts"] == 1
 
 
-def test_an_opener_that_borrows(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_opener_that_borrows(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """The same; the log says what failed, as of any opener."""
     pool: Pool[Connection] = Pool(Connection, 4, 0, opener=lambda c: pool.get().execute("PRAGMA"))
     assert pool.get(0).asked == []
-    keeper.run()
+    scheduler.run()
     (line,) = said(caplog)
     assert "opener failed on" in line
     assert "its own fun, or a hook, borrows from it and would wait for itself" in line
     assert pool.stats()["nobjs"] == 1
 
 
-def test_what_is_idle_it_may_have(keeper: HandMovedKeeper) -> None:
+def test_what_is_idle_it_may_have(scheduler: FakeScheduler) -> None:
     """A factory that makes one out of another does not wait for itself as long as there is one."""
     seen: list[int] = []
 
@@ -247,14 +247,14 @@ def test_what_is_idle_it_may_have(keeper: HandMovedKeeper) -> None:
 
     pool = Pool(connect, 2, 1)
     pool.resize(min_size=2)
-    keeper.run()
+    scheduler.run()
     assert seen == [0]
     assert pool.stats()["navail"] == 2
 
 
 @pytest.mark.parametrize("hook", ["getter", "retter", "closer", "health", "stats", "tracer"])
 def test_every_hook_that_borrows(
-    hook: str, keeper: HandMovedKeeper, naps: Naps, caplog: pytest.LogCaptureFixture
+    hook: str, scheduler: FakeScheduler, naps: Naps, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its own object takes the only place: none waits for itself."""
     errors: list[Exception] = []
@@ -277,7 +277,7 @@ def test_every_hook_that_borrows(
     assert naps.asked == []
 
 
-def test_threads_of_a_factory_may_borrow(keeper: HandMovedKeeper) -> None:
+def test_threads_of_a_factory_may_borrow(scheduler: FakeScheduler) -> None:
     """They are not in the middle of making anything, though they have a copy of its context."""
     seen: list[int] = []
 
@@ -293,7 +293,7 @@ def test_threads_of_a_factory_may_borrow(keeper: HandMovedKeeper) -> None:
     assert seen == [1]
 
 
-def test_nothing_is_left_of_it(keeper: HandMovedKeeper) -> None:
+def test_nothing_is_left_of_it(scheduler: FakeScheduler) -> None:
     """Whatever is thrown in the middle: afterwards nobody is in the middle of anything."""
     works = Works()
     works.failing = KeyboardInterrupt()
@@ -306,7 +306,7 @@ def test_nothing_is_left_of_it(keeper: HandMovedKeeper) -> None:
     assert not working.at_hand(None)
 
 
-def test_greenlets(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_greenlets(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one is in the middle of a hook another goes on in the same thread: it is in the middle of nothing."""
     main, one = SimpleNamespace(parent=None), SimpleNamespace(parent=object())
     current = one

@@ -14,15 +14,15 @@ from typing import IO, Any, cast
 import pytest
 
 from ProxyPatternPool import Holding, Pool, PoolException, TimeOut
-from ProxyPatternPool._pool.racing import snapshot
-from ProxyPatternPool._pool.waiters import Waiter
-from ProxyPatternPool._sync.process import this_process
+from ProxyPatternPool._ledger.queue import Waiter
+from ProxyPatternPool._runtime.process import this_process
+from ProxyPatternPool._runtime.races import snapshot
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, run_script
 
 
-def test_owners(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_owners(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """What is lent is listed, longest first, with who holds it since when."""
     pool = Pool(works.make, 3)
     assert pool.owners() == []
@@ -47,21 +47,21 @@ def test_owners(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) ->
     assert [holding.obj for holding in pool.owners()] == [second]
 
 
-def test_a_dropped_lease_has_no_owner(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_dropped_lease_has_no_owner(scheduler: FakeScheduler, works: Works) -> None:
     """What was dropped is not out any more, whether or not the house keeper has come by."""
     pool = Pool(works.make, 1, max_use=1)
     lease = pool.lease(quiet=True)
     del lease
-    keeper.asked.clear()  # he has come by already, a moment before
+    scheduler.asked.clear()  # he has come by already, a moment before
     assert pool.owners() == []
-    assert keeper.asked, "he is to close what was found"
+    assert scheduler.asked, "he is to close what was found"
 
 
 def borrow_here(pool: Pool[Thing]) -> Thing:
     return pool.get()
 
 
-def test_stacks(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_stacks(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """With trace_owner there is the stack of each get, and never that of a loan before."""
     pool = Pool(works.make, 1, trace_owner=True)
     borrow_here(pool)
@@ -85,7 +85,7 @@ class Hasty(dict[int, Any]):
         return None
 
 
-def test_what_comes_back_meanwhile(keeper: HandMovedKeeper, works: Works) -> None:
+def test_what_comes_back_meanwhile(scheduler: FakeScheduler, works: Works) -> None:
     """A loan that ends, or another that begins, while it is being read is not listed."""
     pool = Pool(works.make, 1)
     pool.get()
@@ -102,7 +102,7 @@ def dumped(pool: Pool[Any]) -> str:
     return text.getvalue()
 
 
-def test_a_dump(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps) -> None:
+def test_a_dump(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps) -> None:
     """It says what there is, who holds what, where that was borrowed, who waits, and what is idle."""
     pool = Pool(Thing, 3, 2, trace_owner=True, name="db")
     borrow_here(pool)
@@ -121,7 +121,7 @@ def test_a_dump(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps) -> N
     pool.ret(held)
 
 
-def test_a_dump_of_who_waits(keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps) -> None:
+def test_a_dump_of_who_waits(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps) -> None:
     """Those who wait are named, with the time for which they have."""
     pool = Pool(Thing, 1)
     pool.get()
@@ -137,7 +137,7 @@ def test_a_dump_of_who_waits(keeper: HandMovedKeeper, clock: HandMovedClock, nap
     assert "waiting for" not in dumped(pool)
 
 
-def test_a_dump_of_a_closed_pool(keeper: HandMovedKeeper) -> None:
+def test_a_dump_of_a_closed_pool(scheduler: FakeScheduler) -> None:
     """A pool that is closed is said to be, and one without a bound is unlimited."""
     pool = Pool(Thing, min_size=0, name="db")
     pool.shutdown()
@@ -153,7 +153,7 @@ class Unspeakable(Exception):
         raise AssertionError("the user's code is called")
 
 
-def test_a_dump_calls_nobody(keeper: HandMovedKeeper) -> None:
+def test_a_dump_calls_nobody(scheduler: FakeScheduler) -> None:
     """Neither hooks nor objects nor errors are asked anything; an owner that cannot say its name has none."""
 
     class Shy:
@@ -178,7 +178,7 @@ def test_a_dump_calls_nobody(keeper: HandMovedKeeper) -> None:
     assert " to ?: <Shy at 0x" in text
 
 
-def test_no_lock_is_needed(keeper: HandMovedKeeper) -> None:
+def test_no_lock_is_needed(scheduler: FakeScheduler) -> None:
     """It works while somebody holds every lock there is, and in the middle of this thread's own step."""
     pool = Pool(Thing, 1)
     pool.get()
@@ -192,7 +192,7 @@ def test_no_lock_is_needed(keeper: HandMovedKeeper) -> None:
         core.locked(pool.owners)
 
 
-def test_where_to(keeper: HandMovedKeeper, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_where_to(scheduler: FakeScheduler, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It writes to a descriptor, to what has one, past its buffer, or to what can write text; else to stderr."""
     pool = Pool(lambda _: Thing(0), 1, name="db \N{SNOWMAN} \udc80")
     expected = dumped(pool).encode(errors="backslashreplace")
@@ -220,7 +220,7 @@ def test_where_to(keeper: HandMovedKeeper, tmp_path: Path, capfd: pytest.Capture
         pool.dump(closed)
 
 
-def test_a_descriptor_that_takes_little(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_descriptor_that_takes_little(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not written is written next."""
     written = bytearray()
 
@@ -230,12 +230,12 @@ def test_a_descriptor_that_takes_little(keeper: HandMovedKeeper, monkeypatch: py
 
     pool = Pool(Thing, 1, name="db")
     expected = dumped(pool)
-    monkeypatch.setattr("ProxyPatternPool._sync.native.write", write)
+    monkeypatch.setattr("ProxyPatternPool._runtime.native.write", write)
     pool.dump(7)
     assert written.decode() == expected
 
 
-def test_a_stderr_that_nobody_reads(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stderr_that_nobody_reads(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks in a signal handler does not die of it: a pipe without a reader, a full one, a closed file."""
     pool = Pool(Thing, 1, name="db")
     ends = os.pipe()
@@ -269,7 +269,7 @@ class Odd:
         self.text += text
 
 
-def test_files_of_other_kinds(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_other_kinds(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that has no descriptor is written to; without a console there is nowhere to write to."""
     pool = Pool(Thing, 1, name="db")
     odd = Odd()

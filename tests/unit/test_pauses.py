@@ -9,56 +9,56 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._pool.housekeeper import LATE, LATE_AGAIN, HouseKeeper
-from ProxyPatternPool._sync.agenda import Agenda
+from ProxyPatternPool._scheduler.deadlines import Agenda
+from ProxyPatternPool._scheduler.scheduler import LATE, LATE_AGAIN, Scheduler
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Thing, Works, said
 
 
-def test_one_round_of_grace(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works) -> None:
+def test_one_round_of_grace(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Who was to give back had no time either: he gets that of a round, and then his object is closed."""
     pool = Pool(works.make, 3, 0, max_using_delay_kill=10.0, closer=works.close)
     quick, slow = pool.get(), pool.get()
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     clock.advance(3600)
-    keeper.notice_pause(3590)
-    assert keeper.look_at(pool._core) == clock.now + 5.0
+    scheduler.notice_pause(3590)
+    assert scheduler.look_at(pool._core) == clock.now + 5.0
     assert works.closed == []
     pool.ret(quick)
     clock.advance(4.9)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.closed == []
     clock.advance(0.2)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     assert works.closed == [slow]
 
 
 def test_a_warning_comes_all_the_same(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only the end of objects is put off."""
     pool = Pool(works.make, 1, 0, max_using_delay=5.0, max_using_delay_kill=10.0, name="db")
     thing = pool.get()
     clock.advance(60)
-    keeper.notice_pause(55)
-    keeper.look_at(pool._core)
+    scheduler.notice_pause(55)
+    scheduler.look_at(pool._core)
     assert said(caplog) == ["pool 'db': thing 0 has been kept for 60.000 s by thread 'MainThread'"]
     pool.ret(thing)
 
 
-def test_what_is_a_pause(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_what_is_a_pause(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """A look that is a little late is none; nor is a process that is always late, which would know no limit."""
-    keeper.notice_pause(LATE)
-    assert keeper.late_at == -math.inf
-    keeper.notice_pause(LATE + 0.1)
-    assert keeper.late_at == clock.now
+    scheduler.notice_pause(LATE)
+    assert scheduler.late_at == -math.inf
+    scheduler.notice_pause(LATE + 0.1)
+    assert scheduler.late_at == clock.now
     clock.advance(LATE_AGAIN)
-    keeper.notice_pause(LATE_AGAIN)
-    assert keeper.late_at == clock.now - LATE_AGAIN
+    scheduler.notice_pause(LATE_AGAIN)
+    assert scheduler.late_at == clock.now - LATE_AGAIN
     clock.advance(1)
-    keeper.notice_pause(LATE_AGAIN)
-    assert keeper.late_at == clock.now
+    scheduler.notice_pause(LATE_AGAIN)
+    assert scheduler.late_at == clock.now
 
 
 def test_how_late_a_look_is(clock: HandMovedClock) -> None:
@@ -75,18 +75,18 @@ def test_the_house_keeper_notices_it_before_it_looks_at_anything(
     clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is killed at the first look after a pause, whoever asked for it."""
-    keeper = HouseKeeper(clock)
+    scheduler = Scheduler(clock)
     seen: list[float] = []
 
     class House:
         def __init__(self) -> None:
             self.chores: deque[Callable[[], None]] = deque()
-            self.home_chores: deque[Callable[[], None]] = deque()
-            self.home = None
+            self.hub_chores: deque[Callable[[], None]] = deque()
+            self.hub = None
 
-    def attend(house: object) -> float | None:
-        seen.append(keeper.late_at)
-        keeper.ending = len(seen) >= 2
+    def run_due(house: object) -> float | None:
+        seen.append(scheduler.late_at)
+        scheduler.ending = len(seen) >= 2
         return clock.now + 1
 
     def asked(wait: float | None) -> list[House]:
@@ -94,7 +94,7 @@ def test_the_house_keeper_notices_it_before_it_looks_at_anything(
         return [house]
 
     house = House()
-    monkeypatch.setattr(keeper, "attend", attend)
-    monkeypatch.setattr(keeper, "_asked", asked)
-    keeper._run()
+    monkeypatch.setattr(scheduler, "run_due", run_due)
+    monkeypatch.setattr(scheduler, "_asked", asked)
+    scheduler._run()
     assert seen[:2] == [-math.inf, clock.now]

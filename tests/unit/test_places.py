@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ProxyPatternPool import Pool
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Thing
 
 
-def test_an_entry_is_retired_once(keeper: HandMovedKeeper) -> None:
+def test_an_entry_is_retired_once(scheduler: FakeScheduler) -> None:
     """Of two who retire an entry one is told to close it."""
     pool = Pool(Thing, 1)
     entry = pool._core.ledger.idle.pop()
     retire = pool._core.ledger.places.retire
     assert [retire(entry, "broken"), retire(entry, "idle")] == [True, False]
-    pool._core.finish(entry)
+    pool._core.close_and_free(entry)
     assert retire(entry, "idle") is False

@@ -17,20 +17,11 @@ from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 
-from ProxyPatternPool import (
-    HookError,
-    Hooks,
-    Pool,
-    PoolObserver,
-    Proxy,
-    control,
-    observers,
-    proxy,
-)
+from ProxyPatternPool import HookError, Hooks, Pool, PoolObserver, Proxy, control, observers, proxy
 from ProxyPatternPool.status import status_app
 from ProxyPatternPool.wsgi import ReturnMiddleware
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Thing, Works, said
 
 HOOKS = ("opener", "getter", "retter", "closer", "health", "stats", "tracer")
@@ -158,7 +149,7 @@ def test_what_is_plain_is_accepted(kind: str) -> None:
     Hooks(function, function if kind != "class" else None, closer=function)
 
 
-def test_a_generator_function_is_no_hook_and_may_be_a_factory(keeper: HandMovedKeeper) -> None:
+def test_a_generator_function_is_no_hook_and_may_be_a_factory(scheduler: FakeScheduler) -> None:
     """As a hook nothing in it would ever run; as a factory it makes generators, which may be what is wanted."""
     for name in HOOKS:
         wrong: dict[str, Any] = {name: step_by_step}
@@ -168,7 +159,7 @@ def test_a_generator_function_is_no_hook_and_may_be_a_factory(keeper: HandMovedK
         assert next(steps) == 0
 
 
-def test_a_class_that_makes_coroutine_functions_is_a_factory(keeper: HandMovedKeeper) -> None:
+def test_a_class_that_makes_coroutine_functions_is_a_factory(scheduler: FakeScheduler) -> None:
     """To call the class is to make an object, whatever to call the object is."""
 
     class Marked(Called):
@@ -239,7 +230,7 @@ RESULTS: dict[str, tuple[Callable[[object], object], str]] = {
 
 
 @pytest.mark.parametrize("result", RESULTS)
-def test_a_factory_that_returns_an_awaitable_has_failed(result: str, keeper: HandMovedKeeper) -> None:
+def test_a_factory_that_returns_an_awaitable_has_failed(result: str, scheduler: FakeScheduler) -> None:
     """Its caller gets a ``TypeError`` that names it and what to do; nothing is pooled, no hook is called with it."""
     make, what = RESULTS[result]
     seen: list[object] = []
@@ -258,7 +249,7 @@ def test_a_factory_that_returns_an_awaitable_has_failed(result: str, keeper: Han
 
 
 @pytest.mark.parametrize("max_size", [None, 2])
-def test_a_proxy_says_it_where_it_is_used(max_size: int | None, keeper: HandMovedKeeper) -> None:
+def test_a_proxy_says_it_where_it_is_used(max_size: int | None, scheduler: FakeScheduler) -> None:
     """Who uses the proxy gets the error, with a pool or without."""
     db: Any = proxy(fun=lambda _: ping(_), max_size=max_size, min_size=0)
     with pytest.raises(TypeError, match=r"^fun returned a coroutine"):
@@ -269,7 +260,7 @@ def test_a_proxy_says_it_where_it_is_used(max_size: int | None, keeper: HandMove
 @pytest.mark.parametrize("result", RESULTS)
 @pytest.mark.parametrize("name", ["opener", "getter"])
 def test_an_opener_or_getter_that_returns_an_awaitable_has_failed(
-    name: str, result: str, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    name: str, result: str, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Logged and counted, or the caller's error, as ``hook_errors`` says."""
     hook, what = RESULTS[result]
@@ -289,7 +280,7 @@ def test_an_opener_or_getter_that_returns_an_awaitable_has_failed(
 
 @pytest.mark.parametrize("result", RESULTS)
 def test_a_retter_that_returns_an_awaitable_has_failed(
-    result: str, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    result: str, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The object was not reset: it is discarded."""
     hook, _ = RESULTS[result]
@@ -303,7 +294,7 @@ def test_a_retter_that_returns_an_awaitable_has_failed(
 
 @pytest.mark.parametrize("result", RESULTS)
 def test_a_health_check_that_returns_an_awaitable_has_failed(
-    result: str, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    result: str, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is true, and says nothing about the object, which is discarded."""
     hook: Any = RESULTS[result][0]
@@ -317,7 +308,7 @@ def test_a_health_check_that_returns_an_awaitable_has_failed(
 
 @pytest.mark.parametrize("result", RESULTS)
 def test_a_closer_that_returns_an_awaitable_has_failed(
-    result: str, keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture
+    result: str, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """That is logged and counted, and the place is freed."""
     hook, _ = RESULTS[result]
@@ -331,7 +322,7 @@ def test_a_closer_that_returns_an_awaitable_has_failed(
 
 @pytest.mark.parametrize("result", RESULTS)
 def test_what_says_something_about_objects_says_no_awaitable(
-    result: str, keeper: HandMovedKeeper, works: Works
+    result: str, scheduler: FakeScheduler, works: Works
 ) -> None:
     """In the statistics, and in log lines, stands what is wrong."""
     hook: Any = RESULTS[result][0]
@@ -342,7 +333,7 @@ def test_what_says_something_about_objects_says_no_awaitable(
 
 
 def test_an_observer_that_returns_an_awaitable_has_failed(
-    keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Counted, and logged the first time; the others are told."""
 
@@ -366,7 +357,7 @@ def test_an_observer_that_returns_an_awaitable_has_failed(
     assert "observer: its lent() returned a coroutine, and nobody awaits it: it must be a plain method" in line
 
 
-def test_what_was_begun_elsewhere_is_not_ended(keeper: HandMovedKeeper) -> None:
+def test_what_was_begun_elsewhere_is_not_ended(scheduler: FakeScheduler) -> None:
     """A coroutine that somebody else has begun is refused, and left to go on: only what never began is closed."""
 
     async def go_on() -> str:
@@ -386,7 +377,7 @@ def test_what_was_begun_elsewhere_is_not_ended(keeper: HandMovedKeeper) -> None:
     "make",
     [MagicMock, Mock, AsyncMock, Odd, NoLonger, lambda: proxy(fun=Thing), lambda: proxy([1]), proxy, lambda: ping],
 )
-def test_objects_that_are_not_awaitable_are_pooled(make: Callable[[], object], keeper: HandMovedKeeper) -> None:
+def test_objects_that_are_not_awaitable_are_pooled(make: Callable[[], object], scheduler: FakeScheduler) -> None:
     """Test doubles, functions, proxies, set or not: whatever is no awaitable by its class; as results of hooks, too."""
     pool = Pool(lambda _: make(), 1, 0, getter=lambda _: make(), retter=lambda _: make(), closer=lambda _: make())
     with pool.obj() as first:

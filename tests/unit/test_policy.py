@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ProxyPatternPool._pool.policy import Verdict, backoff, on_idle, on_long_use, on_return
+from ProxyPatternPool._ledger.policy import Verdict, backoff, on_idle, on_long_use, on_return
 
 seconds = st.floats(min_value=0.0, max_value=1e9)
 uses = st.integers(min_value=0, max_value=10**6)

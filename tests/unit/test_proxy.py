@@ -28,7 +28,7 @@ from ProxyPatternPool import (
     proxy,
 )
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Nuisance, Thing, Works, eventually, said, wait_for
 
 late: Callable[..., Any] = proxy
@@ -489,7 +489,7 @@ def test_made_by_the_class_of_another() -> None:
 # --- with a pool
 
 
-def test_max_size(keeper: HandMovedKeeper) -> None:
+def test_max_size(scheduler: FakeScheduler) -> None:
     """`None`, the default: no pool. 0: an unlimited one. n: at most n."""
     assert Proxy(fun=Thing)._pool is None
     unlimited = Proxy(fun=Thing, max_size=0)._pool
@@ -503,7 +503,7 @@ def test_max_size(keeper: HandMovedKeeper) -> None:
         Caller(lambda: (bounded._get_obj(), Caller(bounded._get_obj).result())).result()
 
 
-def test_get_has_ret(keeper: HandMovedKeeper) -> None:
+def test_get_has_ret(scheduler: FakeScheduler) -> None:
     """`_get_obj` takes from the pool, `_has_obj` says so, `_ret_obj` gives back, and is harmless otherwise."""
     db = Proxy(fun=Thing, max_size=2)
     assert db._pool is not None
@@ -523,7 +523,7 @@ def test_get_has_ret(keeper: HandMovedKeeper) -> None:
     assert db._has_obj()
 
 
-def test_get_with_a_timeout(keeper: HandMovedKeeper) -> None:
+def test_get_with_a_timeout(scheduler: FakeScheduler) -> None:
     """`_get_obj(timeout)` waits that long, the pool's own timeout is for all other uses."""
     db = Proxy(fun=Thing, max_size=1, timeout=0)
     other = threading.Event()
@@ -546,11 +546,11 @@ def test_get_with_a_timeout(keeper: HandMovedKeeper) -> None:
         raise AssertionError("there was none")
     other.set()
     holder.result()
-    keeper.run()
+    scheduler.run()
     assert db.number == 0
 
 
-def test_in_a_block(keeper: HandMovedKeeper) -> None:
+def test_in_a_block(scheduler: FakeScheduler) -> None:
     """`with proxy._obj() as o` gets it, and gives it back whatever happens inside."""
     db = Proxy(fun=Thing, max_size=1)
     assert db._pool is not None
@@ -568,7 +568,7 @@ def test_in_a_block(keeper: HandMovedKeeper) -> None:
     assert alone._get_obj() is thing, "nowhere to give it back to"
 
 
-def test_hooks(keeper: HandMovedKeeper) -> None:
+def test_hooks(scheduler: FakeScheduler) -> None:
     """The pool's hooks are called as by any pool."""
     calls: list[str] = []
 
@@ -586,7 +586,7 @@ def test_hooks(keeper: HandMovedKeeper) -> None:
         db._get_obj()
 
 
-def test_set_pool(keeper: HandMovedKeeper) -> None:
+def test_set_pool(scheduler: FakeScheduler) -> None:
     """`_set_pool` overrides parameters before the pool exists, and is refused after."""
     works = Works()
     db = Proxy(max_size=1, closer=works.close)
@@ -601,7 +601,7 @@ def test_set_pool(keeper: HandMovedKeeper) -> None:
     assert works.alive == [], "the closer was not forgotten"
 
 
-def test_set_pool_for_a_function_without_one(keeper: HandMovedKeeper) -> None:
+def test_set_pool_for_a_function_without_one(scheduler: FakeScheduler) -> None:
     """A function that was set without a pool gets one; what was made without it is closed."""
     works = Works()
     db = Proxy(fun=works.make, closer=works.close)
@@ -671,7 +671,7 @@ def test_bad_parameters_of_set_pool() -> None:
 # --- setting again
 
 
-def test_set_again_with_a_pool(keeper: HandMovedKeeper) -> None:
+def test_set_again_with_a_pool(scheduler: FakeScheduler) -> None:
     """The old pool is shut down; its lent objects close when they come back, each owner's at its next use."""
     old, new = Works(), Works()
 
@@ -707,12 +707,12 @@ def test_set_again_with_a_pool(keeper: HandMovedKeeper) -> None:
     assert db._get_obj() in new.made
     end.set()
     user.result()
-    keeper.run()
+    scheduler.run()
     assert new.closed == []
 
 
 @pytest.mark.parametrize("max_size", [None, 2])
-def test_nobody_is_left_with_a_stale_object(keeper: HandMovedKeeper, max_size: int | None) -> None:
+def test_nobody_is_left_with_a_stale_object(scheduler: FakeScheduler, max_size: int | None) -> None:
     """From function to object to function: whatever kind of content, owners have the last that was set."""
     closed: list[Thing] = []
     db: Any = Proxy(fun=Thing, max_size=max_size, closer=closed.append)
@@ -746,12 +746,12 @@ def test_nobody_is_left_with_a_stale_object(keeper: HandMovedKeeper, max_size: i
     assert isinstance(mine[0], Thing)
     assert seen[1:] == ["shared", "other", "made 1"]
     assert mine[1:] == ["shared", "other", "made 0"]
-    keeper.run()
+    scheduler.run()
     made = [thing for thing in (*mine, *seen) if isinstance(thing, Thing)]
     assert all(thing in closed for thing in made)
 
 
-def test_set_while_somebody_waits(keeper: HandMovedKeeper) -> None:
+def test_set_while_somebody_waits(scheduler: FakeScheduler) -> None:
     """Whoever waits for an object of the old pool gets one of the new."""
     db = Proxy(fun=lambda number: "old", max_size=1)
     pool = db._pool
@@ -763,7 +763,7 @@ def test_set_while_somebody_waits(keeper: HandMovedKeeper) -> None:
     assert waiting.result() == "new"
 
 
-def test_set_while_an_object_is_made(keeper: HandMovedKeeper) -> None:
+def test_set_while_an_object_is_made(scheduler: FakeScheduler) -> None:
     """An object that was being made when the content was replaced is not kept: its maker gets one of the new."""
     begun, go_on = threading.Event(), threading.Event()
     closed: list[str] = []
@@ -779,11 +779,11 @@ def test_set_while_an_object_is_made(keeper: HandMovedKeeper) -> None:
     control(db).set_fun(lambda number: "new")
     go_on.set()
     assert user.result() == ("new", True, "new")
-    keeper.run()
+    scheduler.run()
     assert "old" in closed
 
 
-def test_set_by_the_getter(keeper: HandMovedKeeper) -> None:
+def test_set_by_the_getter(scheduler: FakeScheduler) -> None:
     """A content replaced at the last moment, by a hook of its own, is not used any more."""
     closed: list[Thing] = []
 
@@ -793,11 +793,11 @@ def test_set_by_the_getter(keeper: HandMovedKeeper) -> None:
 
     db = Proxy(fun=Thing, max_size=2, getter=replace, closer=closed.append)
     assert db.number == 10
-    keeper.run()
+    scheduler.run()
     assert [thing.number for thing in closed] == [0]
 
 
-def test_an_interrupted_setting_is_made_up_for(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_setting_is_made_up_for(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not retired because somebody was interrupted is retired when the proxy is set again."""
     db = Proxy(fun=Thing, max_size=1)
     first = db._pool
@@ -816,7 +816,7 @@ def test_an_interrupted_setting_is_made_up_for(keeper: HandMovedKeeper, monkeypa
     assert db.number == 0
 
 
-def test_set_by_many_at_once(keeper: HandMovedKeeper) -> None:
+def test_set_by_many_at_once(scheduler: FakeScheduler) -> None:
     """Several threads set the proxy at the same moment: one wins, and all others' pools are shut down."""
     db: Proxy[str] = Proxy(max_size=2)
     together = threading.Barrier(8)
@@ -837,7 +837,7 @@ def test_set_by_many_at_once(keeper: HandMovedKeeper) -> None:
     assert [pool for pool in set(pools) if not pool.stats()["shutdown"]] == [db._pool]
 
 
-def test_closed_by_hand_is_closed(keeper: HandMovedKeeper) -> None:
+def test_closed_by_hand_is_closed(scheduler: FakeScheduler) -> None:
     """Who shuts the pool down gets PoolClosed, until the proxy is set again; what is lent is used on until returned."""
     db = Proxy(fun=Thing, max_size=2)
     assert db._pool is not None
@@ -850,7 +850,7 @@ def test_closed_by_hand_is_closed(keeper: HandMovedKeeper) -> None:
     assert db.set_fun(Thing).number == 0
 
 
-def test_killed_objects(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_killed_objects(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """When the house keeper has closed an object that was kept too long, its owner gets another at the next access."""
     works = Works()
     db = Proxy(fun=works.make, max_size=1, max_using_delay_kill=10.0, closer=works.close)
@@ -866,18 +866,18 @@ def test_killed_objects(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
     assert db._pool.stats()["navail"] == 1
 
 
-def test_killed_objects_without_a_pool(clock: HandMovedClock, keeper: HandMovedKeeper) -> None:
+def test_killed_objects_without_a_pool(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """Nor does an owner keep a closed object where there is no pool to give it back to, nor a closer."""
     db = Proxy(fun=Thing, max_size=None, max_using_delay_kill=10.0)
     first = db._get_obj()
     other = Caller(db._get_obj).result()
     assert other is not first
     clock.advance(11.0)
-    keeper.run()
+    scheduler.run()
     assert db._get_obj() is not first
 
 
-def test_nested_blocks(keeper: HandMovedKeeper) -> None:
+def test_nested_blocks(scheduler: FakeScheduler) -> None:
     """A function with a block of its own, called in a block, does not take away what its caller still uses."""
     works = Works()
     db = Proxy(fun=works.make, max_size=1, timeout=0)
@@ -897,7 +897,7 @@ def test_nested_blocks(keeper: HandMovedKeeper) -> None:
     assert Caller(helper).result() is thing
 
 
-def test_a_block_gives_back_whatever_was_taken_in_it(keeper: HandMovedKeeper) -> None:
+def test_a_block_gives_back_whatever_was_taken_in_it(scheduler: FakeScheduler) -> None:
     """The object may be given back inside by hand, and taken again; or the content is replaced."""
     works = Works()
     db: Any = Proxy(fun=works.make, max_size=1, timeout=0, closer=works.close)
@@ -924,7 +924,7 @@ def test_set_name_must_be_a_name(name: str) -> None:
 # --- without a pool
 
 
-def test_without_a_pool_hooks_apply(keeper: HandMovedKeeper) -> None:
+def test_without_a_pool_hooks_apply(scheduler: FakeScheduler) -> None:
     """`opener` at creation, `closer` when the owner ends or the content is replaced."""
     opened: list[Thing] = []
     closed: list[Thing] = []
@@ -932,7 +932,7 @@ def test_without_a_pool_hooks_apply(keeper: HandMovedKeeper) -> None:
     mine = db._get_obj()
     assert opened == [mine]
     other = Caller(db._get_obj).result()
-    keeper.run()
+    scheduler.run()
     assert opened == [mine, other]
     assert closed == [other]
     db._ret_obj()

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed, PoolException
-from ProxyPatternPool._pool import core
-from ProxyPatternPool._sync.native import get_ident
+from ProxyPatternPool._engine import core
+from ProxyPatternPool._runtime.native import get_ident
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, said
 
 
@@ -24,7 +24,7 @@ def in_the_middle(pool: Pool[Thing], run: Callable[[], object]) -> None:
     pool._core.locked(step)
 
 
-def test_an_object_is_given_back(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_object_is_given_back(scheduler: FakeScheduler, works: Works) -> None:
     """An object that needs no closer look is idle at once."""
     pool = Pool(works.make, 1, closer=works.close)
     thing = pool.get()
@@ -33,30 +33,30 @@ def test_an_object_is_given_back(keeper: HandMovedKeeper, works: Works) -> None:
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_an_object_is_given_back_that_needs_a_look(broken: bool, keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_object_is_given_back_that_needs_a_look(broken: bool, scheduler: FakeScheduler, works: Works) -> None:
     """A broken one is left to the house keeper, who closes it; any other is there again at once."""
     pool = Pool(works.make, 1, min_size=0, retter=lambda _: None, closer=works.close)
     thing = pool.get()
     in_the_middle(pool, lambda: pool.discard(thing) if broken else pool.ret(thing))
     assert works.alive == [thing]
     assert pool.stats()["navail"] == (not broken)
-    keeper.run()
+    scheduler.run()
     assert works.alive == ([] if broken else [thing])
     assert (pool.get(0) is thing) != broken
 
 
-def test_an_object_is_given_back_that_is_worn_out(keeper: HandMovedKeeper, works: Works) -> None:
+def test_an_object_is_given_back_that_is_worn_out(scheduler: FakeScheduler, works: Works) -> None:
     """It is left to the house keeper, who closes it."""
     pool = Pool(works.make, 1, min_size=0, max_use=1, closer=works.close)
     thing = pool.get()
     in_the_middle(pool, lambda: pool.ret(thing))
     assert works.alive == [thing]
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
     assert pool.get(0) is not thing
 
 
-def test_a_lease_ends(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_lease_ends(scheduler: FakeScheduler, works: Works) -> None:
     """A lease whose entry the house keeper has in his hands at that moment ends when he comes by."""
     pool = Pool(works.make, 1, closer=works.close)
     lease = pool.lease()
@@ -70,21 +70,21 @@ def test_a_lease_ends(keeper: HandMovedKeeper, works: Works) -> None:
 
     in_the_middle(pool, release)
     assert pool.stats()["nusing"] == 0
-    keeper.run()
+    scheduler.run()
     assert pool.get(0) is works.made[0]
 
 
-def test_a_pool_is_closed(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_pool_is_closed(scheduler: FakeScheduler, works: Works) -> None:
     """A pool that is closed by a signal handler is closed by the house keeper as soon as the handler has returned."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     in_the_middle(pool, pool.shutdown)
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
     with pytest.raises(PoolClosed):
         pool.get()
 
 
-def test_what_cannot_be_done_then_says_so(keeper: HandMovedKeeper, works: Works) -> None:
+def test_what_cannot_be_done_then_says_so(scheduler: FakeScheduler, works: Works) -> None:
     """Where there is no way, there is an error instead of silence for ever."""
     pool = Pool(works.make, 1, closer=works.close, name="db")
     pool.get()
@@ -94,7 +94,7 @@ def test_what_cannot_be_done_then_says_so(keeper: HandMovedKeeper, works: Works)
     assert pool.stats()["nusing"] == 1
 
 
-def test_what_is_not_lent_here(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_not_lent_here(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """An object that is not lent here gets a warning then too, and nothing else."""
     pool = Pool(works.make, 1, closer=works.close, name="db")
     in_the_middle(pool, lambda: pool.ret(Thing(7)))
@@ -102,7 +102,9 @@ def test_what_is_not_lent_here(keeper: HandMovedKeeper, works: Works, caplog: py
     assert line.startswith("pool 'db': not lent here")
 
 
-def test_another_greenlet_is_waited_for(keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_greenlet_is_waited_for(
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who comes while another greenlet of his thread is within a step lets it go on, and is served then."""
     pool = Pool(works.make, 1, closer=works.close)
     looks: list[float] = []
@@ -120,7 +122,7 @@ def test_another_greenlet_is_waited_for(keeper: HandMovedKeeper, works: Works, m
     assert looks == [core.BREATH] * 3
 
 
-def test_a_thread_without_greenlets_waits_for_none(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_thread_without_greenlets_waits_for_none(scheduler: FakeScheduler, works: Works) -> None:
     """Where nobody else of the thread could go on there is an error instead of silence for ever."""
     pool = Pool(works.make, 1, closer=works.close)
     pool._core._holder = 1
@@ -134,7 +136,7 @@ def test_a_thread_without_greenlets_waits_for_none(keeper: HandMovedKeeper, work
     pool._core._holder = 0
 
 
-def test_only_the_own_step_counts(keeper: HandMovedKeeper, works: Works) -> None:
+def test_only_the_own_step_counts(scheduler: FakeScheduler, works: Works) -> None:
     """A step of another pool is no reason to refuse anything."""
     pool, other = Pool(works.make, 1), Pool(works.make, 1)
     found: list[bool] = []

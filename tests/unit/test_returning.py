@@ -13,7 +13,7 @@ import pytest
 
 from ProxyPatternPool import Control, Pool, Proxy, ProxyException, Scope, control, proxy, returning
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, said
 from .probes.covers import PerTenant
 
@@ -33,7 +33,7 @@ def in_use(db: Any) -> int:
 # --- the end of a job
 
 
-def test_a_job_gives_back_when_it_returns(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_job_gives_back_when_it_returns(scheduler: FakeScheduler, works: Works) -> None:
     """Its result is the function's; the object is back, and reset in the job's own thread."""
     reset: list[Thing] = []
     db: Any = proxy(fun=works.make, max_size=1, retter=reset.append)
@@ -52,7 +52,7 @@ def test_a_job_gives_back_when_it_returns(keeper: HandMovedKeeper, works: Works)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
-def test_a_job_gives_back_when_it_fails(error: type[BaseException], keeper: HandMovedKeeper) -> None:
+def test_a_job_gives_back_when_it_fails(error: type[BaseException], scheduler: FakeScheduler) -> None:
     """Whatever it raises comes out, and the object is back."""
     db: Any = proxy(fun=Thing, max_size=1)
 
@@ -66,7 +66,7 @@ def test_a_job_gives_back_when_it_fails(error: type[BaseException], keeper: Hand
     assert in_use(db) == 0
 
 
-def test_each_object_goes_back_whatever_the_return_of_another_raises(keeper: HandMovedKeeper) -> None:
+def test_each_object_goes_back_whatever_the_return_of_another_raises(scheduler: FakeScheduler) -> None:
     """What a reset raises comes out when all have been given back."""
 
     def interrupted(thing: Thing) -> None:
@@ -102,7 +102,7 @@ def test_a_few_objects_are_enough_for_threads_that_are_kept() -> None:
 # --- what is not the job's
 
 
-def test_what_a_thread_had_before_goes_back_too(keeper: HandMovedKeeper) -> None:
+def test_what_a_thread_had_before_goes_back_too(scheduler: FakeScheduler) -> None:
     """A thread that has used the proxy when it started, or in a job that gives nothing back, keeps nothing."""
     db: Any = proxy(fun=Thing, max_size=1)
     assert db.number == 0
@@ -115,7 +115,7 @@ def test_what_a_thread_had_before_goes_back_too(keeper: HandMovedKeeper) -> None
     assert in_use(db) == 0
 
 
-def test_a_block_that_was_open_before_keeps_its_object(keeper: HandMovedKeeper) -> None:
+def test_a_block_that_was_open_before_keeps_its_object(scheduler: FakeScheduler) -> None:
     """A decorated function may be called in the middle of a block."""
     db: Any = proxy(fun=Thing, max_size=1)
 
@@ -130,7 +130,7 @@ def test_a_block_that_was_open_before_keeps_its_object(keeper: HandMovedKeeper) 
     assert in_use(db) == 0
 
 
-def test_a_job_within_a_job_leaves_the_outer_ones_object(keeper: HandMovedKeeper) -> None:
+def test_a_job_within_a_job_leaves_the_outer_ones_object(scheduler: FakeScheduler) -> None:
     """It may be in the middle of a transaction; what only the inner one took goes back at its end."""
     db: Any = proxy(fun=Thing, max_size=1)
     ldap: Any = proxy(fun=Thing, max_size=1)
@@ -151,7 +151,7 @@ def test_a_job_within_a_job_leaves_the_outer_ones_object(keeper: HandMovedKeeper
     assert (in_use(db), in_use(ldap)) == (0, 0)
 
 
-def test_a_job_that_calls_itself_gives_back_once(keeper: HandMovedKeeper) -> None:
+def test_a_job_that_calls_itself_gives_back_once(scheduler: FakeScheduler) -> None:
     """The outermost call does."""
     reset: list[Thing] = []
     db: Any = proxy(fun=Thing, max_size=1, retter=reset.append)
@@ -166,7 +166,7 @@ def test_a_job_that_calls_itself_gives_back_once(keeper: HandMovedKeeper) -> Non
 
 
 @pytest.mark.parametrize("max_size", [None, 1])
-def test_without_a_pool_an_owner_keeps_its_object(max_size: int | None, keeper: HandMovedKeeper, works: Works) -> None:
+def test_without_a_pool_an_owner_keeps_its_object(max_size: int | None, scheduler: FakeScheduler, works: Works) -> None:
     """As with ``ret()``: there is nothing to give it back to."""
     db: Any = proxy(fun=works.make, max_size=max_size)
     job = returning(db)(lambda: db.number)
@@ -174,7 +174,7 @@ def test_without_a_pool_an_owner_keeps_its_object(max_size: int | None, keeper: 
     assert control(db).has() is (max_size is None)
 
 
-def test_proxies_may_be_set_later(keeper: HandMovedKeeper) -> None:
+def test_proxies_may_be_set_later(scheduler: FakeScheduler) -> None:
     """A module that is imported first decorates with what another sets."""
     db: Thing = proxy(max_size=1)
 
@@ -200,7 +200,7 @@ class Service:
         return int(self.db.number) + more
 
 
-def test_whatever_can_be_called_is_a_job(keeper: HandMovedKeeper) -> None:
+def test_whatever_can_be_called_is_a_job(scheduler: FakeScheduler) -> None:
     """Methods of all kinds, bound methods, partials, and objects that can be called."""
     db: Any = proxy(fun=Thing, max_size=1)
 
@@ -251,7 +251,7 @@ def test_a_job_looks_like_its_function() -> None:
 # --- coroutine functions
 
 
-def test_a_coroutine_gives_back_when_it_has_ended(keeper: HandMovedKeeper) -> None:
+def test_a_coroutine_gives_back_when_it_has_ended(scheduler: FakeScheduler) -> None:
     """Not when it is made, nor at an ``await``; each task has its own."""
     db: Any = proxy(fun=Thing, scope=Scope.CONTEXT, max_size=2)
     seen: list[tuple[int, int]] = []
@@ -274,7 +274,7 @@ def test_a_coroutine_gives_back_when_it_has_ended(keeper: HandMovedKeeper) -> No
     assert in_use(db) == 0
 
 
-def test_a_coroutine_gives_back_within_its_task(keeper: HandMovedKeeper) -> None:
+def test_a_coroutine_gives_back_within_its_task(scheduler: FakeScheduler) -> None:
     """A task that awaits one job after another keeps nothing; within a job it is the outer one that gives back."""
     db: Any = proxy(fun=Thing, scope=Scope.CONTEXT, max_size=1)
 
@@ -298,7 +298,7 @@ def test_a_coroutine_gives_back_within_its_task(keeper: HandMovedKeeper) -> None
     asyncio.run(worker())
 
 
-def test_a_coroutine_that_fails_or_is_cancelled_gives_back(keeper: HandMovedKeeper) -> None:
+def test_a_coroutine_that_fails_or_is_cancelled_gives_back(scheduler: FakeScheduler) -> None:
     """Whatever ends it."""
     db: Any = proxy(fun=Thing, scope=Scope.CONTEXT, max_size=1)
 
@@ -339,7 +339,7 @@ def test_tasks_that_share_an_object_are_refused(scope: Scope, monkeypatch: pytes
         returning(db)(job)
 
 
-def test_tasks_that_share_an_object_are_refused_when_that_is_known(keeper: HandMovedKeeper) -> None:
+def test_tasks_that_share_an_object_are_refused_when_that_is_known(scheduler: FakeScheduler) -> None:
     """The default scope is decided when the proxy is set; one object for all needs not go back."""
     db: Thing = proxy(max_size=1)
     one: Thing = proxy()
@@ -356,7 +356,7 @@ def test_tasks_that_share_an_object_are_refused_when_that_is_known(keeper: HandM
 
 
 @pytest.mark.parametrize("wrapped", ["plain function", "partial", "callable object"])
-def test_what_makes_a_coroutine_function_is_one(wrapped: str, keeper: HandMovedKeeper) -> None:
+def test_what_makes_a_coroutine_function_is_one(wrapped: str, scheduler: FakeScheduler) -> None:
     """A partial of one, and an object that is one; what only returns a coroutine is refused when it is called."""
     db: Any = proxy(fun=Thing, scope=Scope.CONTEXT, max_size=1)
 
@@ -430,14 +430,16 @@ def test_without_proxies_the_error_names_the_remedy() -> None:
         returning(db, Pool(Thing, 0, 0))
 
 
-def test_a_strategy_decides_itself(keeper: HandMovedKeeper) -> None:
+def test_a_strategy_decides_itself(scheduler: FakeScheduler) -> None:
     """As with the middleware: several threads may be one owner there."""
     db: Any = proxy(fun=Thing, scope=PerTenant, max_size=1)
     with pytest.raises(ProxyException, match="decides itself when an object goes back"):
         returning(db)
 
 
-def test_nothing_is_asked_of_an_object(keeper: HandMovedKeeper, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_asked_of_an_object(
+    scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
     """To decorate takes no object, and a job that uses none neither."""
     db: Any = Proxy(fun=works.make, max_size=1, min_size=0)
 

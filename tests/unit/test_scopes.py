@@ -16,6 +16,7 @@ from unittest.mock import Mock
 import pytest
 
 from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, ScopeStrategy, TimeOut, control, proxy
+from ProxyPatternPool._runtime.contexts import current_context, entered_contexts
 from ProxyPatternPool._scope.base import PlainSlot
 from ProxyPatternPool._scope.context import ContextSlot, current_task
 from ProxyPatternPool._scope.origin import Origin
@@ -23,9 +24,8 @@ from ProxyPatternPool._scope.select import slot_of
 from ProxyPatternPool._scope.shared import SharedSlot
 from ProxyPatternPool._scope.strategy import StrategySlot
 from ProxyPatternPool._scope.thread import ThreadSlot
-from ProxyPatternPool._sync.contexts import current_context, entered_contexts
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, eventually, run_script, wait_for
 from .probes.covers import PerTenant, tenant
 
@@ -125,7 +125,7 @@ def test_threads_are_greenlets_where_they_are_patched(monkeypatch: pytest.Monkey
 
 
 def test_threads_that_see_at_once_that_they_are_greenlets(
-    keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both make a slot, and both keep what they have in the same one: nothing is taken away from the slower."""
     db = Proxy(fun=Thing, max_size=2, min_size=0)
@@ -154,7 +154,7 @@ def test_threads_that_see_at_once_that_they_are_greenlets(
     assert [user.result() for user in users] == [True, True]
 
 
-def test_thread_of_the_last_scope_is_used_on(keeper: HandMovedKeeper) -> None:
+def test_thread_of_the_last_scope_is_used_on(scheduler: FakeScheduler) -> None:
     """A proxy that first has one object for all, and then one for each thread, and the reverse."""
     db: Any = Proxy("shared")
     assert Caller(lambda: str(db)).result() == str(db) == "shared"
@@ -198,7 +198,7 @@ def test_entered_contexts() -> None:
     assert inside[2] is outside[0]
 
 
-def test_contexts_do_not_inherit(keeper: HandMovedKeeper) -> None:
+def test_contexts_do_not_inherit(scheduler: FakeScheduler) -> None:
     """A context that is a copy has an object of its own; the original's stays its own."""
     works = Works()
     db = Proxy(fun=works.make, scope=Scope.CONTEXT, max_size=5, closer=works.close)
@@ -212,7 +212,7 @@ def test_contexts_do_not_inherit(keeper: HandMovedKeeper) -> None:
     assert db.number == 0
     assert copies[0].run(lambda: db.number) == 1
     copies.clear()
-    keeper.run()
+    scheduler.run()
     assert db._pool is not None
     assert db._pool.stats()["nusing"] == 1
     assert works.closed == []
@@ -233,7 +233,7 @@ def test_a_context_is_not_kept_alive() -> None:
         gc.enable()
 
 
-def test_tasks(keeper: HandMovedKeeper) -> None:
+def test_tasks(scheduler: FakeScheduler) -> None:
     """In asyncio each task has its own, child tasks, threads, callbacks and copied contexts among them."""
     db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=20)
 
@@ -257,13 +257,13 @@ def test_tasks(keeper: HandMovedKeeper) -> None:
         assert db.number == mine
 
     asyncio.run(parent())
-    keeper.run()
+    scheduler.run()
     assert db._pool is not None
     assert db._pool.stats()["nusing"] == 0
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks cannot share a context before 3.11")
-def test_tasks_that_share_a_context(keeper: HandMovedKeeper) -> None:
+def test_tasks_that_share_a_context(scheduler: FakeScheduler) -> None:
     """Two tasks in one context do not take each other's object away."""
     db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=3)
 
@@ -298,7 +298,7 @@ def for_tenant(name: str, job: Callable[[], T]) -> T:
     return copy_context().run(run)
 
 
-def test_strategy(keeper: HandMovedKeeper) -> None:
+def test_strategy(scheduler: FakeScheduler) -> None:
     """One object per tenant, whichever thread works for it, made when it is first needed."""
     db = proxy(fun=Thing, scope=PerTenant, max_size=2, timeout=0)
 
@@ -319,7 +319,7 @@ def test_strategy(keeper: HandMovedKeeper) -> None:
     control(db).ret()  # nobody's
 
 
-def test_strategy_set_again(keeper: HandMovedKeeper) -> None:
+def test_strategy_set_again(scheduler: FakeScheduler) -> None:
     """Where no tenant is known the proxy can be set nevertheless, and all find the new content."""
     works = Works()
     db = Proxy(fun=works.make, scope=PerTenant[Thing](), closer=works.close)
@@ -340,7 +340,7 @@ def test_strategy_drops() -> None:
         strategy._kept.clear()
 
 
-def test_strategy_of_many_threads(keeper: HandMovedKeeper) -> None:
+def test_strategy_of_many_threads(scheduler: FakeScheduler) -> None:
     """Threads that work for the same tenant at the same moment use the same object; the others made come back."""
     works = Works()
     together = threading.Barrier(4)
@@ -370,7 +370,7 @@ class Tampering(PerTenant[Thing]):
         return super().get()
 
 
-def test_blocks_of_one_tenant(keeper: HandMovedKeeper) -> None:
+def test_blocks_of_one_tenant(scheduler: FakeScheduler) -> None:
     """Where several threads are one owner, the last of their blocks gives back; a tenant does not get another's."""
     db = Proxy(fun=Thing, scope=PerTenant[Thing](), max_size=1, timeout=0)
     entered, leave = threading.Event(), threading.Event()
@@ -398,7 +398,7 @@ def number_in_block(db: Proxy[Thing]) -> int:
         return thing.number
 
 
-def test_blocks_that_end_at_the_same_time(keeper: HandMovedKeeper) -> None:
+def test_blocks_that_end_at_the_same_time(scheduler: FakeScheduler) -> None:
     """One enters while another gives back: it finds that out, and takes another object, or gives back itself."""
     strategy = Tampering()
     db = Proxy(fun=Thing, scope=strategy, max_size=1, timeout=0)
@@ -419,7 +419,7 @@ def test_blocks_that_end_at_the_same_time(keeper: HandMovedKeeper) -> None:
     assert db._pool.stats()["nusing"] == 0
 
 
-def test_a_signal_handler_that_uses_a_strategy_while_it_is_asked(keeper: HandMovedKeeper) -> None:
+def test_a_signal_handler_that_uses_a_strategy_while_it_is_asked(scheduler: FakeScheduler) -> None:
     """It is not held up by the one that it has interrupted, who then finds what it has left there."""
     works = Works()
     strategy = Tampering()
@@ -429,7 +429,7 @@ def test_a_signal_handler_that_uses_a_strategy_while_it_is_asked(keeper: HandMov
     assert db._get_obj() is mine
     assert not strategy.looks
     assert works.made[1:] == [mine]
-    keeper.run()
+    scheduler.run()
     assert db._pool is not None
     assert db._pool.stats()["nusing"] == 1
 
@@ -504,7 +504,7 @@ def test_an_error_in_a_strategy_reaches_the_caller() -> None:
         _ = Proxy(fun=Thing, scope=Broken()).number
 
 
-def test_replaced_while_it_is_kept(keeper: HandMovedKeeper) -> None:
+def test_replaced_while_it_is_kept(scheduler: FakeScheduler) -> None:
     """A content replaced in the moment in which a strategy keeps something of it is not used any more."""
 
     class Meddling(PerTenant[Thing]):
@@ -519,7 +519,7 @@ def test_replaced_while_it_is_kept(keeper: HandMovedKeeper) -> None:
     assert works.alive == []
 
 
-def test_given_back_by_another(keeper: HandMovedKeeper) -> None:
+def test_given_back_by_another(scheduler: FakeScheduler) -> None:
     """What the strategy has exchanged meanwhile is not taken from its owner."""
     strategy: PerTenant[Thing] = PerTenant()
     slot = StrategySlot(strategy)
@@ -621,7 +621,7 @@ def test_a_slot_that_is_gone() -> None:
     asyncio.run(main())
 
 
-def test_waiting_for_the_same_tenant(keeper: HandMovedKeeper) -> None:
+def test_waiting_for_the_same_tenant(scheduler: FakeScheduler) -> None:
     """A slow creation for one tenant holds up no other."""
     begun, go_on = threading.Event(), threading.Event()
 

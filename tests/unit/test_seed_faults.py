@@ -9,13 +9,13 @@ import threading
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolClosed, TimeOut
-from ProxyPatternPool._pool.entry import Entry
+from ProxyPatternPool._ledger.entry import Entry
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import ROOT, Caller, Naps, Nuisance, Thing, Works, eventually, have_all_said, run_script, said, wait_for
 
 
-def test_fault_01_max_size_bounds_objects(keeper: HandMovedKeeper) -> None:
+def test_fault_01_max_size_bounds_objects(scheduler: FakeScheduler) -> None:
     """However many refill and create at once: never more objects than max_size, no two with the same number."""
     works = Works(bound=3)
     together = threading.Barrier(3)
@@ -35,7 +35,7 @@ def test_fault_01_max_size_bounds_objects(keeper: HandMovedKeeper) -> None:
     assert len(works.alive) == pool.stats()["nobjs"] <= 3
 
 
-def test_fault_02_slow_creation_stops_nobody(keeper: HandMovedKeeper) -> None:
+def test_fault_02_slow_creation_stops_nobody(scheduler: FakeScheduler) -> None:
     """Creation and opener run without the lock: while both are slow others get and return."""
     creating, opening, go_on = threading.Event(), threading.Event(), threading.Event()
 
@@ -63,7 +63,7 @@ def test_fault_02_slow_creation_stops_nobody(keeper: HandMovedKeeper) -> None:
     assert {caller.result().number for caller in slow} == {1, 2}
 
 
-def test_fault_03_waiters_are_served_in_order(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_fault_03_waiters_are_served_in_order(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Of eight threads on four objects nobody is served twice while another waits."""
     pool = Pool(Thing, 4)
     things = [pool.get() for _ in range(4)]
@@ -91,7 +91,7 @@ def test_fault_03_waiters_are_served_in_order(keeper: HandMovedKeeper, clock: Ha
     assert served == list(range(8)) * 5
 
 
-def test_fault_04_objects_may_be_anything(keeper: HandMovedKeeper) -> None:
+def test_fault_04_objects_may_be_anything(scheduler: FakeScheduler) -> None:
     """Objects that are unhashable, falsy and all equal are told apart, and no place is lost."""
     closed: list[Nuisance] = []
     pool = Pool(lambda number: Nuisance(), 3, 3, closer=closed.append)
@@ -109,7 +109,7 @@ def test_fault_04_objects_may_be_anything(keeper: HandMovedKeeper) -> None:
     assert (pool.stats()["nobjs"], pool.stats()["nusing"]) == (2, 1)
 
 
-def test_fault_05_a_second_return_is_no_return(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_fault_05_a_second_return_is_no_return(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A second return, and a return of a stranger's object, run no hook and give nothing to anybody."""
     returned: list[Thing] = []
     pool = Pool(Thing, 2, retter=returned.append)
@@ -128,7 +128,7 @@ def test_fault_05_a_second_return_is_no_return(keeper: HandMovedKeeper, caplog: 
     assert len({id(pool.get(0)) for _ in range(2)}) == 2
 
 
-def test_fault_06_the_sick_are_discarded_before_anyone_gets_them(keeper: HandMovedKeeper) -> None:
+def test_fault_06_the_sick_are_discarded_before_anyone_gets_them(scheduler: FakeScheduler) -> None:
     """An object is not lent while it is checked, not lent when it is sick; one that is false is checked each time."""
     checks: list[object] = []
     closed: list[object] = []
@@ -156,7 +156,7 @@ def test_fault_06_the_sick_are_discarded_before_anyone_gets_them(keeper: HandMov
     assert len(closed) == 1
 
 
-def test_fault_07_hooks_that_fail_are_not_forgotten(keeper: HandMovedKeeper, works: Works) -> None:
+def test_fault_07_hooks_that_fail_are_not_forgotten(scheduler: FakeScheduler, works: Works) -> None:
     """No object is served unopened, or whose getter failed, where that is asked for; and none whose reset failed."""
 
     def fail(thing: Thing) -> None:
@@ -176,7 +176,7 @@ def test_fault_07_hooks_that_fail_are_not_forgotten(keeper: HandMovedKeeper, wor
 
 
 def test_fault_08_a_check_that_raises_is_no_health(
-    keeper: HandMovedKeeper, clock: HandMovedClock, works: Works
+    scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
     """An object whose check raises is discarded, and the house keeper goes on."""
 
@@ -188,14 +188,14 @@ def test_fault_08_a_check_that_raises_is_no_health(
     pool = Pool(works.make, 2, 2, health=health, hk_delay=10, closer=works.close)
     for _ in range(3):
         clock.advance(10)
-        keeper.look_at(pool._core)
+        scheduler.look_at(pool._core)
     assert [thing.number for thing in works.closed] == [0, 1]
     assert pool.stats()["hk_rounds"] == 3
     assert pool.stats()["navail"] == 2
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, ConnectionError])
-def test_fault_09_no_place_is_lost(error: type[BaseException], keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_fault_09_no_place_is_lost(error: type[BaseException], scheduler: FakeScheduler, naps: Naps) -> None:
     """Whatever interrupts a creation, an opener or a wait, the place is there for the next."""
 
     def fail(*_: object) -> None:
@@ -220,7 +220,7 @@ def test_fault_09_no_place_is_lost(error: type[BaseException], keeper: HandMoved
 
 
 def test_fault_10_zero_is_a_value_and_clocks_are_monotonic(
-    keeper: HandMovedKeeper, clock: HandMovedClock, naps: Naps
+    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps
 ) -> None:
     """timeout=0 never waits, and no delay is measured by the wall clock, which may be set at any time."""
     pool = Pool(Thing, 1, timeout=60, max_avail_delay=10)
@@ -232,19 +232,19 @@ def test_fault_10_zero_is_a_value_and_clocks_are_monotonic(
         pool.get()
     sources = list((ROOT / "src" / "ProxyPatternPool").rglob("*.py"))
     users = [path.name for path in sources if "time.time" in path.read_text() or "wall_clock()" in path.read_text()]
-    assert sorted(users) == ["log_lines.py", "native.py", "report.py"], "only these say what time it is"
+    assert sorted(users) == ["log_queue.py", "native.py", "stats.py"], "only these say what time it is"
 
 
-def test_fault_11_the_house_keeper_keeps_nothing_alive(keeper: HandMovedKeeper, works: Works) -> None:
+def test_fault_11_the_house_keeper_keeps_nothing_alive(scheduler: FakeScheduler, works: Works) -> None:
     """A dropped pool is closed and looked after no more."""
     pool = Pool(works.make, min_size=2, max_avail_delay=60, health=lambda thing: True, closer=works.close)
-    keeper.run()
+    scheduler.run()
     del pool
     gc.collect()
-    keeper.run()
+    scheduler.run()
     assert len(works.closed) == 2
-    assert not keeper.asked
-    assert keeper._alive() == []
+    assert not scheduler.asked
+    assert scheduler._alive() == []
 
 
 @pytest.mark.parametrize("case", ["starts_empty", "house_keeping", "lock_held"])
@@ -253,7 +253,7 @@ def test_fault_11_forks(case: str) -> None:
     assert run_script("forks", case, "python")
 
 
-def test_fault_12_shutdown_leaves_nobody_blocked(keeper: HandMovedKeeper, works: Works) -> None:
+def test_fault_12_shutdown_leaves_nobody_blocked(scheduler: FakeScheduler, works: Works) -> None:
     """A close wakes everyone who waits, at once."""
     pool = Pool(works.make, 2)
     pool.get()
@@ -266,7 +266,7 @@ def test_fault_12_shutdown_leaves_nobody_blocked(keeper: HandMovedKeeper, works:
             caller.result()
 
 
-def test_fault_12_nothing_is_created_in_a_closed_pool(keeper: HandMovedKeeper, works: Works, naps: Naps) -> None:
+def test_fault_12_nothing_is_created_in_a_closed_pool(scheduler: FakeScheduler, works: Works, naps: Naps) -> None:
     """A getter that was just let pass, with a permit to create, creates nothing in a pool that was closed since."""
     pool = Pool(works.make, 1, 0, closer=works.close)
     thing = pool.get()
@@ -285,7 +285,7 @@ def test_fault_12_nothing_is_created_in_a_closed_pool(keeper: HandMovedKeeper, w
 
 
 def test_fault_12_nothing_is_refilled_in_a_closed_pool(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The same for a refill that was let pass just before the close."""
     pool = Pool(works.make, 2, closer=works.close)
@@ -299,13 +299,13 @@ def test_fault_12_nothing_is_refilled_in_a_closed_pool(
         return entry
 
     monkeypatch.setattr(ledger, "permit_to_refill", permit_and_close)
-    keeper.run()
+    scheduler.run()
     assert works.numbers == [0]
     assert pool.stats()["nobjs"] == 0
     assert said(caplog) == []
 
 
-def test_fault_13_a_dropped_loan_comes_back(keeper: HandMovedKeeper) -> None:
+def test_fault_13_a_dropped_loan_comes_back(scheduler: FakeScheduler) -> None:
     """An object whose thread ended without giving it back is not lost, where it was borrowed by a lease."""
     pool = Pool(Thing, 1)
 
@@ -328,7 +328,7 @@ def test_fault_14_greenlets_are_tested_with_their_hubs() -> None:
 
 
 def test_fault_16_the_warning_says_by_whom(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The warning about an object kept too long names object, owner and time, also after the owner's end."""
     pool = Pool(Thing, max_using_delay=10, tracer=lambda thing: f"connection no. {thing.number}")

@@ -9,15 +9,15 @@ from collections import deque
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed
-from ProxyPatternPool._pool import core
-from ProxyPatternPool._pool.entry import Entry
-from ProxyPatternPool._pool.shelves import NEVER, Put
+from ProxyPatternPool._engine import core
+from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._ledger.shelves import NEVER, Put
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
 
-def test_idle_objects_are_closed(keeper: HandMovedKeeper, works: Works) -> None:
+def test_idle_objects_are_closed(scheduler: FakeScheduler, works: Works) -> None:
     """The close closes what is idle, at once, in the caller's thread."""
     pool = Pool(works.make, min_size=3, closer=works.close)
     pool.shutdown()
@@ -27,7 +27,7 @@ def test_idle_objects_are_closed(keeper: HandMovedKeeper, works: Works) -> None:
     assert (stats["nobjs"], stats["ndestroys"], stats["navail"]) == (0, 3, 0)
 
 
-def test_newcomers_are_refused(keeper: HandMovedKeeper, works: Works) -> None:
+def test_newcomers_are_refused(scheduler: FakeScheduler, works: Works) -> None:
     """Whoever wants an object of a closed pool is refused, however he asks, and nothing is created for him."""
     pool = Pool(works.make, 5, name="books")
     thing = pool.get()
@@ -43,7 +43,7 @@ def test_newcomers_are_refused(keeper: HandMovedKeeper, works: Works) -> None:
     assert pool.stats()["nwaiting"] == 0
 
 
-def test_twice(keeper: HandMovedKeeper, works: Works, naps: Naps, caplog: pytest.LogCaptureFixture) -> None:
+def test_twice(scheduler: FakeScheduler, works: Works, naps: Naps, caplog: pytest.LogCaptureFixture) -> None:
     """A second close does no harm, and says nothing more."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     pool.get()
@@ -54,7 +54,7 @@ def test_twice(keeper: HandMovedKeeper, works: Works, naps: Naps, caplog: pytest
     assert len(said(caplog)) == 1
 
 
-def test_close_is_the_same(keeper: HandMovedKeeper, works: Works) -> None:
+def test_close_is_the_same(scheduler: FakeScheduler, works: Works) -> None:
     """A pool may be closed by close as well, which is the same."""
     pool = Pool(works.make, closer=works.close)
     pool.close(timeout=1)
@@ -62,7 +62,7 @@ def test_close_is_the_same(keeper: HandMovedKeeper, works: Works) -> None:
     assert pool.close.__func__ is pool.shutdown.__func__  # type: ignore[attr-defined]
 
 
-def test_as_a_block(keeper: HandMovedKeeper, works: Works) -> None:
+def test_as_a_block(scheduler: FakeScheduler, works: Works) -> None:
     """A pool used as a block is closed at its end, whatever happens inside."""
     with Pool(works.make, closer=works.close) as pool:
         assert pool.get().number == 0
@@ -74,7 +74,7 @@ def test_as_a_block(keeper: HandMovedKeeper, works: Works) -> None:
 
 
 @pytest.mark.parametrize("way", ["ret", "discard"])
-def test_lent_objects_are_closed_when_they_come_back(way: str, keeper: HandMovedKeeper, works: Works) -> None:
+def test_lent_objects_are_closed_when_they_come_back(way: str, scheduler: FakeScheduler, works: Works) -> None:
     """What is lent stays its borrower's, and is closed when it comes back, through the retter as always."""
     returned: list[Thing] = []
     pool = Pool(works.make, closer=works.close, retter=returned.append)
@@ -89,7 +89,7 @@ def test_lent_objects_are_closed_when_they_come_back(way: str, keeper: HandMoved
 
 
 def test_those_still_out_are_named(
-    keeper: HandMovedKeeper, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A close that leaves objects out says which, who has them, and since when."""
     pool = Pool(Thing, name="books", tracer=lambda thing: f"book {thing.number}")
@@ -101,7 +101,7 @@ def test_those_still_out_are_named(
     assert line.endswith("it will be closed when it comes back")
 
 
-def test_a_close_that_finds_everything_says_nothing(keeper: HandMovedKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_close_that_finds_everything_says_nothing(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A clean close is worth no word."""
     pool = Pool(Thing)
     pool.ret(pool.get())
@@ -110,7 +110,7 @@ def test_a_close_that_finds_everything_says_nothing(keeper: HandMovedKeeper, cap
 
 
 def test_waiting_for_what_is_lent(
-    keeper: HandMovedKeeper, works: Works, naps: Naps, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, works: Works, naps: Naps, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a timeout the close waits for lent objects, until the last is closed and no longer."""
     pool = Pool(works.make, 2, 0, closer=works.close)
@@ -127,7 +127,7 @@ def test_waiting_for_what_is_lent(
     assert said(caplog) == []
 
 
-def test_waiting_in_vain(keeper: HandMovedKeeper, works: Works, naps: Naps, caplog: pytest.LogCaptureFixture) -> None:
+def test_waiting_in_vain(scheduler: FakeScheduler, works: Works, naps: Naps, caplog: pytest.LogCaptureFixture) -> None:
     """The wait ends on time; then those still out are named."""
     pool = Pool(works.make, closer=works.close)
     pool.get()
@@ -136,7 +136,7 @@ def test_waiting_in_vain(keeper: HandMovedKeeper, works: Works, naps: Naps, capl
     assert len(said(caplog)) == 1
 
 
-def test_waiting_for_ever(keeper: HandMovedKeeper, works: Works, naps: Naps) -> None:
+def test_waiting_for_ever(scheduler: FakeScheduler, works: Works, naps: Naps) -> None:
     """An infinite timeout waits as long as it takes."""
     pool = Pool(works.make, closer=works.close)
     thing = pool.get()
@@ -146,7 +146,7 @@ def test_waiting_for_ever(keeper: HandMovedKeeper, works: Works, naps: Naps) -> 
     assert works.alive == []
 
 
-def test_waiting_for_what_is_being_created(keeper: HandMovedKeeper, works: Works) -> None:
+def test_waiting_for_what_is_being_created(scheduler: FakeScheduler, works: Works) -> None:
     """The close waits also for an object that is being created, which is closed then."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -168,7 +168,7 @@ def test_waiting_for_what_is_being_created(keeper: HandMovedKeeper, works: Works
         creating.result()
 
 
-def test_two_who_wait_for_the_end(keeper: HandMovedKeeper) -> None:
+def test_two_who_wait_for_the_end(scheduler: FakeScheduler) -> None:
     """Any number of threads can wait for the end of a pool."""
     pool = Pool(Thing)
     thing = pool.get()
@@ -179,7 +179,7 @@ def test_two_who_wait_for_the_end(keeper: HandMovedKeeper) -> None:
         caller.result()
 
 
-def test_an_interrupted_close(keeper: HandMovedKeeper, works: Works, naps: Naps) -> None:
+def test_an_interrupted_close(scheduler: FakeScheduler, works: Works, naps: Naps) -> None:
     """A close that is interrupted while it waits is a close."""
     pool = Pool(works.make, closer=works.close)
     thing = pool.get()
@@ -197,7 +197,7 @@ def test_an_interrupted_close(keeper: HandMovedKeeper, works: Works, naps: Naps)
     assert pool._core._onlookers == []
 
 
-def test_a_close_interrupted_by_a_closer(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_close_interrupted_by_a_closer(scheduler: FakeScheduler, works: Works) -> None:
     """Where a closer is interrupted the house keeper closes the rest."""
 
     def close(thing: Thing) -> None:
@@ -208,12 +208,12 @@ def test_a_close_interrupted_by_a_closer(keeper: HandMovedKeeper, works: Works) 
     pool = Pool(works.make, min_size=3, closer=close)
     with pytest.raises(KeyboardInterrupt):
         pool.shutdown()
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
     assert pool.stats()["nobjs"] == 0
 
 
-def test_a_return_that_crosses_the_close(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_return_that_crosses_the_close(scheduler: FakeScheduler, works: Works) -> None:
     """An object put back by somebody who had not yet seen the close is closed, wherever he put it."""
     for late in (False, True):
         pool = Pool(works.make, 2, 2, closer=works.close)
@@ -225,24 +225,24 @@ def test_a_return_that_crosses_the_close(keeper: HandMovedKeeper, works: Works) 
         pool.shutdown()
         (idle if late else ledger.idle).append(entry)
         assert ledger.quick_rets_until == NEVER
-        pool._core.follow_up(entry, Put.WATCHED)
+        pool._core.follow_up(entry, Put.NEEDS_SETTLE)
         assert works.alive == []
         assert pool.stats()["nobjs"] == 0
 
 
-def test_a_return_that_the_close_has_found(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_return_that_the_close_has_found(scheduler: FakeScheduler, works: Works) -> None:
     """An object put back just before the close, which the close has found and closed, is closed once."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     ledger = pool._core.ledger
     entry = ledger.using.pop(id(pool.get()))
     ledger.idle.append(entry)
     pool.shutdown()
-    pool._core.follow_up(entry, Put.WATCHED)
+    pool._core.follow_up(entry, Put.NEEDS_SETTLE)
     assert works.alive == []
     assert len(works.closed) == 2
 
 
-def test_a_borrower_quicker_than_the_close(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_borrower_quicker_than_the_close(scheduler: FakeScheduler, works: Works) -> None:
     """An object taken by somebody who was quicker than the close is his, and closed when it comes back."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     ledger = pool._core.ledger
@@ -263,7 +263,7 @@ def test_a_borrower_quicker_than_the_close(keeper: HandMovedKeeper, works: Works
     assert works.alive == []
 
 
-def test_a_close_seen_right_after_the_return(keeper: HandMovedKeeper, works: Works) -> None:
+def test_a_close_seen_right_after_the_return(scheduler: FakeScheduler, works: Works) -> None:
     """An object put back in the moment of the close is closed by who put it back."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     thing = pool.get()
@@ -280,7 +280,7 @@ def test_a_close_seen_right_after_the_return(keeper: HandMovedKeeper, works: Wor
     assert pool.stats()["nobjs"] == 0
 
 
-def test_hooks_may_close_their_pool(keeper: HandMovedKeeper, works: Works) -> None:
+def test_hooks_may_close_their_pool(scheduler: FakeScheduler, works: Works) -> None:
     """A pool may be closed from within any of its hooks."""
 
     def close(thing: Thing) -> None:
@@ -292,17 +292,17 @@ def test_hooks_may_close_their_pool(keeper: HandMovedKeeper, works: Works) -> No
     assert works.alive == []
 
 
-def test_house_keeping_ends(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_house_keeping_ends(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """A closed pool asks for no more looks."""
     pool = Pool(Thing, max_avail_delay=10, health=lambda thing: True)
-    keeper.run()
+    scheduler.run()
     pool.shutdown()
     clock.advance(100)
-    assert keeper.look_at(pool._core) is None
+    assert scheduler.look_at(pool._core) is None
     assert pool.stats()["hk_rounds"] == 0
 
 
-def test_an_interrupted_shutdown(keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_shutdown(scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exception reaches the caller, and the house keeper does the rest."""
     pool = Pool(works.make, 2, 2, closer=works.close)
 
@@ -314,14 +314,14 @@ def test_an_interrupted_shutdown(keeper: HandMovedKeeper, works: Works, monkeypa
         with pytest.raises(KeyboardInterrupt):
             pool.shutdown()
     assert len(works.alive) == 2
-    keeper.run()
+    scheduler.run()
     assert works.alive == []
     with pytest.raises(PoolClosed):
         pool.get(0)
 
 
 def test_shutdown_in_a_hub(
-    keeper: HandMovedKeeper, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A hub itself cannot wait, as in a signal handler that finds all greenlets asleep: the house keeper closes."""
     monkeypatch.setattr(core, "in_hub", lambda: True)
@@ -329,7 +329,7 @@ def test_shutdown_in_a_hub(
     lent = pool.get()
     pool.shutdown(timeout=2)
     assert works.closed == []
-    keeper.run()
+    scheduler.run()
     assert works.alive == [lent]
     pool.ret(lent)
     assert works.alive == []

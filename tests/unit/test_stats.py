@@ -13,11 +13,11 @@ from typing import Any, cast
 import pytest
 
 from ProxyPatternPool import ObjectStats, Pool, PoolStats
-from ProxyPatternPool._pool.places import Places
-from ProxyPatternPool._pool.racing import snapshot
-from ProxyPatternPool._pool.stats import Tally
+from ProxyPatternPool._ledger.counters import Tally
+from ProxyPatternPool._ledger.places import Places
+from ProxyPatternPool._runtime.races import snapshot
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, wait_for
 
 KEYS: dict[str, type | tuple[type, ...]] = {
@@ -114,7 +114,7 @@ def busy_pool(works: Works, **more: Any) -> Pool[Thing]:
     return pool
 
 
-def test_every_key(keeper: HandMovedKeeper, works: Works) -> None:
+def test_every_key(scheduler: FakeScheduler, works: Works) -> None:
     """The snapshot has the seed's keys and ours, of the right types, whatever there is in the pool."""
     check_types(busy_pool(works).stats())
     check_types(Pool(Thing, min_size=0).stats())
@@ -124,7 +124,7 @@ def test_every_key(keeper: HandMovedKeeper, works: Works) -> None:
     assert set(PoolStats.__annotations__) == set(KEYS)
 
 
-def test_parameters_are_shown(keeper: HandMovedKeeper, works: Works) -> None:
+def test_parameters_are_shown(scheduler: FakeScheduler, works: Works) -> None:
     """What the pool was told is in its snapshot."""
     stats = busy_pool(works).stats()
     assert (stats["max_size"], stats["min_size"], stats["timeout"]) == (5, 2, 30.0)
@@ -135,7 +135,7 @@ def test_parameters_are_shown(keeper: HandMovedKeeper, works: Works) -> None:
     assert not stats["shutdown"]
 
 
-def test_json(keeper: HandMovedKeeper, works: Works) -> None:
+def test_json(scheduler: FakeScheduler, works: Works) -> None:
     """str(pool) is the snapshot as JSON, on lines that people can read, and JSON brings it back unchanged."""
     pool = busy_pool(works)
     stats = pool.stats()
@@ -153,7 +153,7 @@ def test_json(keeper: HandMovedKeeper, works: Works) -> None:
     assert str(Pool(Thing, min_size=0)).endswith('  "avail": [],\n  "using": []\n}')
 
 
-def test_times(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_times(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Times are relative to now, of the monotonic clock; only "now" and "started" are of the wall's."""
     before = datetime.now()
     pool = Pool(Thing, 2, hk_delay=100)
@@ -170,12 +170,12 @@ def test_times(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
     assert before <= datetime.fromisoformat(stats["started"]) <= datetime.now()
     assert abs(stats["now"] - time.time()) < 60
     clock.advance(100)
-    keeper.look_at(pool._core)
+    scheduler.look_at(pool._core)
     clock.advance(3)
     assert pool.stats()["rel_hk_last"] == -3.0
 
 
-def test_times_are_of_one_kind(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_times_are_of_one_kind(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """All are seconds to the microsecond; and the two moments that are not told relative to now are ISO 8601, both."""
     pool = Pool(Thing, 2, 1, hk_delay=100)
     clock.advance(1 / 3)
@@ -192,7 +192,7 @@ def test_times_are_of_one_kind(keeper: HandMovedKeeper, clock: HandMovedClock) -
     assert len(stats["taken"]) == len(stats["started"]) == len("2026-11-29T09:46:45.408645")
 
 
-def test_a_new_object(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_a_new_object(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """An object that was never lent shows when it was created, and nobody as its owner."""
     pool = Pool(Thing)
     clock.advance(4)
@@ -200,7 +200,7 @@ def test_a_new_object(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
     assert idle == {"trace": "thing 0", "uses": 0, "last_get": -4.0, "last_ret": -4.0, "owner": None}
 
 
-def test_owners(keeper: HandMovedKeeper) -> None:
+def test_owners(scheduler: FakeScheduler) -> None:
     """Each object shows who has it, or had it last."""
     pool = Pool(Thing, 2, 0)
     thing = Caller(pool.get, "reader").result()
@@ -210,7 +210,7 @@ def test_owners(keeper: HandMovedKeeper) -> None:
     assert [idle["owner"] for idle in pool.stats()["avail"]] == ["thread 'reader' (ended)"]
 
 
-def test_coldest_first(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_coldest_first(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Idle objects are shown in the order in which they came back."""
     pool = Pool(Thing, min_size=0)
     for thing in [pool.get() for _ in range(3)]:
@@ -219,7 +219,7 @@ def test_coldest_first(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
     assert [idle["last_ret"] for idle in pool.stats()["avail"]] == [-2.0, -1.0, 0.0]
 
 
-def test_time_of_house_keeping(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_time_of_house_keeping(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """The time of a round is the mean, with its hooks."""
 
     def health(thing: Thing) -> bool:
@@ -245,7 +245,7 @@ def shown(pool: Pool[Any]) -> ObjectStats:
     return idle
 
 
-def test_text_of_objects(keeper: HandMovedKeeper) -> None:
+def test_text_of_objects(scheduler: FakeScheduler) -> None:
     """An object is shown by the stats hook, else by the tracer, else by its own text; by one of them."""
     stats = Pool(Thing, stats=lambda thing: {"no": thing.number}, tracer=lambda thing: "traced")
     traced = Pool(Thing, tracer=lambda thing: f"no. {thing.number}")
@@ -256,7 +256,7 @@ def test_text_of_objects(keeper: HandMovedKeeper) -> None:
     assert shown(Pool(Thing)).get("trace") == "thing 0"
 
 
-def test_null_is_a_value(keeper: HandMovedKeeper) -> None:
+def test_null_is_a_value(scheduler: FakeScheduler) -> None:
     """A stats hook that says nothing has said null."""
     said = shown(Pool(Thing, stats=lambda thing: None))
     assert "stats" in said
@@ -289,12 +289,12 @@ def nest(depth: int) -> list[object]:
         (b"bytes", "b'bytes'"),
     ],
 )
-def test_data_that_json_cannot_hold(data: object, expected: object, keeper: HandMovedKeeper) -> None:
+def test_data_that_json_cannot_hold(data: object, expected: object, scheduler: FakeScheduler) -> None:
     """What JSON cannot hold becomes text; the rest is as the hook gave it."""
     assert shown(Pool(Thing, stats=lambda thing: data)).get("stats") == expected
 
 
-def test_data_too_deep(keeper: HandMovedKeeper) -> None:
+def test_data_too_deep(scheduler: FakeScheduler) -> None:
     """Data nested deeper than anybody can read is told as a failure."""
     text = shown(Pool(Thing, stats=lambda thing: nest(100_000))).get("stats")
     assert isinstance(text, str)
@@ -312,7 +312,7 @@ def raising(error: Exception) -> Callable[[object], Any]:
     return hook
 
 
-def test_hooks_that_fail(keeper: HandMovedKeeper) -> None:
+def test_hooks_that_fail(scheduler: FakeScheduler) -> None:
     """A stats hook or a tracer that fails shows as text, and breaks nothing."""
     assert shown(Pool(Thing, stats=raising(KeyError("gone")))).get("stats") == (
         "<Thing: stats failed: KeyError: 'gone'>"
@@ -328,13 +328,13 @@ def test_hooks_that_fail(keeper: HandMovedKeeper) -> None:
     )
 
 
-def test_a_tracer_that_gives_no_text(keeper: HandMovedKeeper) -> None:
+def test_a_tracer_that_gives_no_text(scheduler: FakeScheduler) -> None:
     """What a tracer gives is text in the end."""
     pool = Pool(Thing, tracer=lambda thing: thing.number)  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
     assert shown(pool).get("trace") == "0"
 
 
-def test_a_slow_stats_hook_holds_up_nobody(keeper: HandMovedKeeper) -> None:
+def test_a_slow_stats_hook_holds_up_nobody(scheduler: FakeScheduler) -> None:
     """The user's hooks run outside the lock: while one is busy others borrow, create and give back."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -356,7 +356,7 @@ def test_a_slow_stats_hook_holds_up_nobody(keeper: HandMovedKeeper) -> None:
 # --- counters ------------------------------------------------------------------------------------------
 
 
-def test_counters_add_up(keeper: HandMovedKeeper, clock: HandMovedClock, works: Works, naps: Naps) -> None:
+def test_counters_add_up(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, naps: Naps) -> None:
     """After a bit of everything: created less destroyed is there, borrows less returns is out."""
     pool = Pool(
         works.make, 3, 1, max_use=2, max_avail_delay=10, max_using_delay_kill=50, health=lambda thing: thing.number != 1
@@ -395,7 +395,7 @@ def test_counters_add_up(keeper: HandMovedKeeper, clock: HandMovedClock, works: 
     assert killed is not kept
 
 
-def test_in_the_middle_of_a_creation(keeper: HandMovedKeeper) -> None:
+def test_in_the_middle_of_a_creation(scheduler: FakeScheduler) -> None:
     """While an object is created, and opened, nothing is borrowed and nothing returned."""
     seen: list[PoolStats] = []
 
@@ -411,7 +411,7 @@ def test_in_the_middle_of_a_creation(keeper: HandMovedKeeper) -> None:
     assert [stats["ncreated"] for stats in seen] == [0, 1]
 
 
-def test_hidden_permits_are_no_attempts(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_hidden_permits_are_no_attempts(scheduler: FakeScheduler, naps: Naps) -> None:
     """A permit to create that was never used is no creation attempted."""
     pool = Pool(Thing, 1, 0)
     thing = pool.get()
@@ -460,7 +460,7 @@ def test_a_collection_that_changes_while_it_is_copied() -> None:
 # --- repr ----------------------------------------------------------------------------------------------
 
 
-def test_repr(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_repr(scheduler: FakeScheduler, naps: Naps) -> None:
     """The repr is one short line: name, idle, in use, waiting, bound."""
     pool = Pool(Thing, 3, 2, name="books")
     things = [pool.get()]
@@ -481,7 +481,7 @@ def test_repr(keeper: HandMovedKeeper, naps: Naps) -> None:
     assert repr(unlimited) == f"<Pool {unlimited.name}: 1 idle, 0 in use, 0 waiting, unlimited>"
 
 
-def test_returns_never_step_back(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_returns_never_step_back(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """A counter that is read while a loan begins, without the lock, does not count backwards at the next look."""
     pool = Pool(Thing, 2, 2)
     counted = Places.nuses
@@ -500,7 +500,7 @@ def test_returns_never_step_back(keeper: HandMovedKeeper, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("hook", ["tracer", "stats"])
-def test_a_hook_that_asks_the_pool(hook: str, keeper: HandMovedKeeper) -> None:
+def test_a_hook_that_asks_the_pool(hook: str, scheduler: FakeScheduler) -> None:
     """A hook that asks the pool about its objects, and so about itself, gets an answer and an end."""
     asked: list[Thing] = []
 

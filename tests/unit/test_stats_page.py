@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ProxyPatternPool._pool import stats
+from ProxyPatternPool._inspect import types as stats
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import ROOT
 
 PAGE = (ROOT / "docs" / "stats.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_every_key_is_explained(name: str) -> None:
     assert rows(name) == [f"| `{key}` | {text.replace('``', '`')} |" for key, text in keys.items()]
 
 
-def test_its_python_runs(keeper: HandMovedKeeper) -> None:
+def test_its_python_runs(scheduler: FakeScheduler) -> None:
     """Every block runs, and what it prints is what the page shows, but for times and the number of the pool."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (shown,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)

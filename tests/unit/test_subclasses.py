@@ -10,7 +10,7 @@ import pytest
 
 from ProxyPatternPool import Proxy, ProxyException
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Thing, Works
 
 
@@ -29,7 +29,7 @@ class Tagged(Proxy[Any]):
         return self._tag, self._count
 
 
-def test_attributes_of_an_init(keeper: HandMovedKeeper) -> None:
+def test_attributes_of_an_init(scheduler: FakeScheduler) -> None:
     """What is set while it runs is the proxy's, whatever the proxy stands for; it makes no object."""
     works = Works()
     thing = Thing(5)
@@ -40,7 +40,7 @@ def test_attributes_of_an_init(keeper: HandMovedKeeper) -> None:
     assert vars(thing) == {"number": 5}
 
 
-def test_afterwards_they_stay_the_proxys(keeper: HandMovedKeeper) -> None:
+def test_afterwards_they_stay_the_proxys(scheduler: FakeScheduler) -> None:
     """They can be set again, and deleted: then the name is the object's. All other names are the object's."""
     thing = Thing(5)
     front = Tagged()
@@ -216,7 +216,7 @@ def test_special_methods_by_name() -> None:
     assert Special().__doc__ == "A subclass."
 
 
-def test_overridden_methods_are_used_in_blocks(keeper: HandMovedKeeper) -> None:
+def test_overridden_methods_are_used_in_blocks(scheduler: FakeScheduler) -> None:
     """`_obj` gets and gives back by the methods of the subclass, and only what it took itself."""
     calls: list[str] = []
 
@@ -250,7 +250,7 @@ def test_overridden_methods_are_used_in_blocks(keeper: HandMovedKeeper) -> None:
     assert calls[5:] == ["kept"]
 
 
-def test_overridden_methods_give_back_what_the_block_took(keeper: HandMovedKeeper) -> None:
+def test_overridden_methods_give_back_what_the_block_took(scheduler: FakeScheduler) -> None:
     """That is of nobody else: where the block ends in another thread, what that thread has stays with it."""
     calls: list[str] = []
 
@@ -282,7 +282,7 @@ def test_overridden_methods_give_back_what_the_block_took(keeper: HandMovedKeepe
     assert front._get_obj() is mine
 
 
-def test_overridden_methods_give_back_what_nobody_uses(keeper: HandMovedKeeper) -> None:
+def test_overridden_methods_give_back_what_nobody_uses(scheduler: FakeScheduler) -> None:
     """Of blocks that generators have, the last to end gives back what they all use; each is open once at a time."""
 
     class Quiet(Proxy[Any]):

@@ -18,16 +18,17 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._pool import core
-from ProxyPatternPool._sync import agenda as agenda_
-from ProxyPatternPool._sync import daemons, native, owner, sleeper
-from ProxyPatternPool._sync.agenda import Agenda
-from ProxyPatternPool._sync.jobs import Jobs
-from ProxyPatternPool._sync.native import Empty, SimpleQueue, acquire, allocate_lock, start_thread
-from ProxyPatternPool._sync.owner import ThreadOwner, here
-from ProxyPatternPool._sync.sleeper import Home, NativeSleeper
+from ProxyPatternPool._engine import core
+from ProxyPatternPool._runtime import hubs, native, owner, waiting
+from ProxyPatternPool._runtime import threads as daemons
+from ProxyPatternPool._runtime.native import Empty, SimpleQueue, acquire, allocate_lock, start_thread
+from ProxyPatternPool._runtime.owner import ThreadOwner, here
+from ProxyPatternPool._runtime.waiting import Hub, NativeSleeper
+from ProxyPatternPool._scheduler import deadlines as agenda_
+from ProxyPatternPool._scheduler.deadlines import Agenda
+from ProxyPatternPool._scheduler.exit_jobs import Jobs
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import DEADLINE, Caller, Thing, eventually, wait_for
 
 # --- native primitives -----------------------------------------------------------------------------------
@@ -319,18 +320,18 @@ class Hubs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.running: dict[str, object] = {"gevent": None, "eventlet": None}
-        package = sys.modules["ProxyPatternPool._sync"]
+        package = sys.modules["ProxyPatternPool._runtime"]
         for name, loaded in (("gevent", "gevent.hub"), ("eventlet", "eventlet.hubs")):
             fake = SimpleNamespace(
                 running=partial(self.running.get, name),
                 GeventSleeper=partial(self.made, "gevent bed"),
-                GeventHome=partial(self.made, "gevent home"),
+                GeventHub=partial(self.made, "gevent home"),
                 EventletSleeper=partial(self.made, "eventlet bed"),
-                EventletHome=partial(self.made, "eventlet home"),
+                EventletHub=partial(self.made, "eventlet home"),
                 pause=partial(self.made, f"{name} pause"),
             )
             monkeypatch.setitem(sys.modules, loaded, ModuleType(loaded))
-            monkeypatch.setitem(sys.modules, f"ProxyPatternPool._sync.{name}_hub", fake)
+            monkeypatch.setitem(sys.modules, f"ProxyPatternPool._runtime.{name}_hub", fake)
             monkeypatch.setattr(package, f"{name}_hub", fake, raising=False)
 
     def made(self, what: str, hub: object, *lost: object) -> tuple[object, ...]:
@@ -342,27 +343,27 @@ def lost() -> None:
 
 
 def chosen() -> list[object]:
-    found: list[object] = [sleeper.sleeper(lost), sleeper.sleeper(), sleeper.home(), sleeper.pause(0.5)]
+    found: list[object] = [hubs.new_sleeper(lost), hubs.new_sleeper(), hubs.current_hub(), hubs.pause(0.5)]
     return found
 
 
 def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits gets the bed that fits the hub his thread runs at this moment, a native one where it runs none."""
-    hubs = Hubs(monkeypatch)
-    assert isinstance(sleeper.sleeper(), NativeSleeper)
-    assert sleeper.home() is None
-    assert not sleeper.pause(0.5)
-    hubs.running["eventlet"] = "hub"
+    fakes = Hubs(monkeypatch)
+    assert isinstance(hubs.new_sleeper(), NativeSleeper)
+    assert hubs.current_hub() is None
+    assert not hubs.pause(0.5)
+    fakes.running["eventlet"] = "hub"
     assert chosen() == [
         ("eventlet bed", "hub", lost),
-        ("eventlet bed", "hub", sleeper.nothing),
+        ("eventlet bed", "hub", waiting.nothing),
         ("eventlet home", "hub"),
         ("eventlet pause", "hub", 0.5),
     ]
-    hubs.running["gevent"] = "loop"
+    fakes.running["gevent"] = "loop"
     assert chosen() == [
         ("gevent bed", "loop", lost),
-        ("gevent bed", "loop", sleeper.nothing),
+        ("gevent bed", "loop", waiting.nothing),
         ("gevent home", "loop"),
         ("gevent pause", "loop", 0.5),
     ]
@@ -370,8 +371,8 @@ def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_sleeper_without_hubs() -> None:
     """Where neither hub was imported, neither is looked for."""
-    assert isinstance(sleeper.sleeper(), NativeSleeper)
-    assert sleeper.home() is None
+    assert isinstance(hubs.new_sleeper(), NativeSleeper)
+    assert hubs.current_hub() is None
     assert "gevent" not in sys.modules
     assert "eventlet" not in sys.modules
 
@@ -388,22 +389,22 @@ USES: dict[str, Callable[[Pool[Thing]], object]] = {
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_the_home_of_a_pool(
-    use: Callable[[Pool[Thing]], object], keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch
+    use: Callable[[Pool[Thing]], object], scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pool is at home in the hub of the thread that makes it, or else of the first in which it may need objects."""
-    hubs: list[Home | None] = [None, FakeHome(), FakeHome()]
+    hubs: list[Hub | None] = [None, FakeHome(), FakeHome()]
 
-    def next_home() -> Home | None:
+    def next_home() -> Hub | None:
         return hubs.pop(0)
 
-    monkeypatch.setattr(core, "home", next_home)
+    monkeypatch.setattr(core, "current_hub", next_home)
     first, second = hubs[1:]
     pool = Pool(Thing, min_size=0)
-    assert pool._core.home is None
+    assert pool._core.hub is None
     use(pool)
-    assert pool._core.home is first
+    assert pool._core.hub is first
     use(pool)
-    assert pool._core.home is first
+    assert pool._core.hub is first
     assert hubs == [second]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ProxyPatternPool import Pool
 
-from .clock import HandMovedKeeper
+from .clock import FakeScheduler
 from .helpers import Thing, wait_for
 
 
@@ -36,18 +36,18 @@ class Slow:
         self.cancelled.set()  # the thread goes on to the end, for which the loop waits at its own
 
 
-def test_a_cancelled_get_loses_the_object(keeper: HandMovedKeeper) -> None:
+def test_a_cancelled_get_loses_the_object(scheduler: FakeScheduler) -> None:
     """What docs/servers.md warns of: it is lent, and nobody has it."""
     slow = Slow()
     asyncio.run(slow.cancel_who_waits(slow.pool.get))
-    keeper.run()
+    scheduler.run()
     assert (slow.pool.stats()["nusing"], slow.pool.stats()["navail"]) == (1, 0)
 
 
-def test_a_cancelled_lease_gives_back(keeper: HandMovedKeeper) -> None:
+def test_a_cancelled_lease_gives_back(scheduler: FakeScheduler) -> None:
     """A lease that nobody has is dropped, and its object goes back."""
     slow = Slow()
     asyncio.run(slow.cancel_who_waits(slow.pool.lease))
-    keeper.run()
+    scheduler.run()
     assert (slow.pool.stats()["nusing"], slow.pool.stats()["navail"]) == (0, 1)
     assert slow.pool.get(timeout=0).number == 0

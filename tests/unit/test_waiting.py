@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
-from ProxyPatternPool._pool import housekeeper
-from ProxyPatternPool._pool.shelves import Put
-from ProxyPatternPool._pool.waiters import Waiter, WaitQueue
-from ProxyPatternPool._sync.owner import here
-from ProxyPatternPool._sync.sleeper import NativeSleeper
+from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
+from ProxyPatternPool._ledger.shelves import Put
+from ProxyPatternPool._runtime.owner import here
+from ProxyPatternPool._runtime.waiting import NativeSleeper
+from ProxyPatternPool._scheduler import scheduler as housekeeper
 
-from .clock import HandMovedClock, HandMovedKeeper
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Bed, Caller, Naps, Thing, Works, eventually, sleep_in, wait_for
 
 
@@ -36,7 +36,7 @@ def queue_up(pool: Pool[Thing], count: int, job: Callable[[int], object]) -> lis
 
 
 @pytest.mark.parametrize("aged", [False, True])
-def test_first_come_first_served(aged: bool, keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_first_come_first_served(aged: bool, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Whoever has waited longest is served first, and everyone is."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -57,7 +57,7 @@ def test_first_come_first_served(aged: bool, keeper: HandMovedKeeper, clock: Han
     assert pool.get(0) is thing
 
 
-def test_newcomers_do_not_overtake(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_newcomers_do_not_overtake(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """An object given back goes to the oldest waiter directly: a newcomer finds nothing, however quick he is."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -77,7 +77,7 @@ def test_newcomers_do_not_overtake(keeper: HandMovedKeeper, clock: HandMovedCloc
     assert callers[0].result() is thing
 
 
-def test_a_newcomer_may_win_for_a_millisecond(keeper: HandMovedKeeper, naps: Naps, clock: HandMovedClock) -> None:
+def test_a_newcomer_may_win_for_a_millisecond(scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock) -> None:
     """A waiter who has just come and was overtaken keeps his place at the head, and is served next."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -99,7 +99,7 @@ def test_a_newcomer_may_win_for_a_millisecond(keeper: HandMovedKeeper, naps: Nap
     assert pool.stats()["nwaiting"] == 0
 
 
-def test_as_many_waiters_wake_as_objects_come(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_as_many_waiters_wake_as_objects_come(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Of two objects given back at once two waiters get one each, and the third waits on."""
     pool = Pool(Thing, 2)
     things = [pool.get(), pool.get()]
@@ -113,7 +113,7 @@ def test_as_many_waiters_wake_as_objects_come(keeper: HandMovedKeeper, clock: Ha
     assert callers[2].result() is things[0]
 
 
-def test_more_objects_than_waiters(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_more_objects_than_waiters(scheduler: FakeScheduler, naps: Naps) -> None:
     """Where more comes back than is waited for, the rest is idle."""
     pool = Pool(Thing, 3)
     things = [pool.get() for _ in range(3)]
@@ -127,7 +127,7 @@ def test_more_objects_than_waiters(keeper: HandMovedKeeper, naps: Naps) -> None:
     assert (pool.stats()["navail"], pool.stats()["nusing"]) == (2, 1)
 
 
-def test_a_discarded_object_serves_the_next(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_a_discarded_object_serves_the_next(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """A freed place is worth as much as an object: the oldest waiter creates."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -144,7 +144,7 @@ def test_a_discarded_object_serves_the_next(keeper: HandMovedKeeper, clock: Hand
     assert third.number == 2
 
 
-def test_worn_out_objects_serve_waiters(keeper: HandMovedKeeper, clock: HandMovedClock) -> None:
+def test_worn_out_objects_serve_waiters(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """The place of an object that is closed on its return goes to a waiter as well."""
     pool = Pool(Thing, 1, max_use=1)
     thing = pool.get()
@@ -161,7 +161,7 @@ def test_worn_out_objects_serve_waiters(keeper: HandMovedKeeper, clock: HandMove
 
 @pytest.mark.parametrize(("default", "given", "seconds"), [(2.5, None, 2.5), (None, 1.5, 1.5), (9.0, 1.5, 1.5)])
 def test_timeouts_are_exact(
-    default: float | None, given: float | None, seconds: float, keeper: HandMovedKeeper, naps: Naps
+    default: float | None, given: float | None, seconds: float, scheduler: FakeScheduler, naps: Naps
 ) -> None:
     """A wait ends when its time is over, the call's own timeout before the pool's; not before and not after."""
     pool = Pool(Thing, 1, timeout=default)
@@ -179,7 +179,7 @@ def test_early_wakes_neither_shorten_nor_lengthen_a_wait(portions: list[float], 
     clock = HandMovedClock()
     naps = Naps(clock)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(housekeeper, "KEEPER", HandMovedKeeper(clock))
+        patch.setattr(housekeeper, "SCHEDULER", FakeScheduler(clock))
         sleep_in(patch, naps.bed)
         pool = Pool(Thing, 1)
         pool.get()
@@ -196,7 +196,7 @@ def test_early_wakes_neither_shorten_nor_lengthen_a_wait(portions: list[float], 
 
 
 @pytest.mark.parametrize("timeout", [0, 0.0])
-def test_zero_never_waits(timeout: float, keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_zero_never_waits(timeout: float, scheduler: FakeScheduler, naps: Naps) -> None:
     """A timeout of 0 gives what can be had at once, and never waits; it does not mean the pool's default."""
     pool = Pool(Thing, 1, timeout=10)
     thing = pool.get(timeout)
@@ -207,7 +207,7 @@ def test_zero_never_waits(timeout: float, keeper: HandMovedKeeper, naps: Naps) -
     assert pool.get(timeout) is thing
 
 
-def test_default_of_zero_never_waits(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_default_of_zero_never_waits(scheduler: FakeScheduler, naps: Naps) -> None:
     """A pool's default timeout of 0 is a timeout of 0."""
     pool = Pool(Thing, 1, timeout=0)
     pool.get()
@@ -217,7 +217,7 @@ def test_default_of_zero_never_waits(keeper: HandMovedKeeper, naps: Naps) -> Non
 
 
 @pytest.mark.parametrize(("default", "given"), [(None, None), (math.inf, None), (3.0, math.inf)])
-def test_for_ever(default: float | None, given: float | None, keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_for_ever(default: float | None, given: float | None, scheduler: FakeScheduler, naps: Naps) -> None:
     """Without a timeout, or with an infinite one, a wait ends when there is something to have."""
     pool = Pool(Thing, 1, timeout=default)
     thing = pool.get()
@@ -226,7 +226,7 @@ def test_for_ever(default: float | None, given: float | None, keeper: HandMovedK
     assert naps.asked == [None, None]
 
 
-def test_an_object_at_the_last_moment(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_an_object_at_the_last_moment(scheduler: FakeScheduler, naps: Naps) -> None:
     """What is handed to a waiter whose time is just over is not lost: he has it."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -239,9 +239,9 @@ def test_an_object_at_the_last_moment(keeper: HandMovedKeeper, naps: Naps) -> No
     assert pool.get(5) is thing
 
 
-def test_real_threads_sleep_exactly(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_threads_sleep_exactly(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the real clock and a real bed a wait of 50 ms takes 50 ms."""
-    keeper.clock = monotonic
+    scheduler.clock = monotonic
     pool = Pool(Thing, 1)
     pool.get()
     start = monotonic()
@@ -250,7 +250,7 @@ def test_real_threads_sleep_exactly(keeper: HandMovedKeeper, monkeypatch: pytest
     assert 0.05 <= monotonic() - start < 1.0
 
 
-def test_waiting_is_counted(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_waiting_is_counted(scheduler: FakeScheduler, naps: Naps) -> None:
     """Time spent in the queue adds up, the longest is remembered, and those who waited in vain are counted."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -284,7 +284,7 @@ def interrupt() -> None:
     raise Interruption
 
 
-def test_an_interrupted_waiter_leaves(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_an_interrupted_waiter_leaves(scheduler: FakeScheduler, naps: Naps) -> None:
     """A waiter that is interrupted is out of the queue, and what comes back later is there for others."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -298,7 +298,7 @@ def test_an_interrupted_waiter_leaves(keeper: HandMovedKeeper, naps: Naps) -> No
     assert pool.get(0) is thing
 
 
-def test_an_interrupted_waiter_passes_on_what_it_was_given(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_an_interrupted_waiter_passes_on_what_it_was_given(scheduler: FakeScheduler, naps: Naps) -> None:
     """An object handed to a waiter in the moment of his interruption is not lost."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -315,7 +315,7 @@ def test_an_interrupted_waiter_passes_on_what_it_was_given(keeper: HandMovedKeep
     assert pool.get(0) is thing
 
 
-def test_an_interrupted_waiter_passes_on_its_permit(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_an_interrupted_waiter_passes_on_its_permit(scheduler: FakeScheduler, naps: Naps) -> None:
     """A place handed to a waiter in the moment of his interruption is not lost."""
     pool = Pool(Thing, 1, min_size=0)
     thing = pool.get()
@@ -333,7 +333,7 @@ def test_an_interrupted_waiter_passes_on_its_permit(keeper: HandMovedKeeper, nap
 
 
 @pytest.mark.parametrize("worth", ["object", "permit"])
-def test_what_an_interrupted_waiter_had_goes_to_the_next(worth: str, keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_what_an_interrupted_waiter_had_goes_to_the_next(worth: str, scheduler: FakeScheduler, naps: Naps) -> None:
     """The next in the queue gets what an interrupted waiter was given, an object or a permit."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -354,7 +354,7 @@ def test_what_an_interrupted_waiter_had_goes_to_the_next(worth: str, keeper: Han
     assert pool.stats()["nusing"] == pool.stats()["nobjs"] == 1
 
 
-def test_a_waiter_that_times_out_passes_on_what_it_was_given(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_waiter_that_times_out_passes_on_what_it_was_given(scheduler: FakeScheduler, naps: Naps) -> None:
     """A permit in the hands of a waiter is used, even if it came at the last moment: the wait is over then."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -368,7 +368,7 @@ def test_a_waiter_that_times_out_passes_on_what_it_was_given(keeper: HandMovedKe
 
 
 def test_worn_out_in_the_hands_of_an_interrupted_waiter(
-    keeper: HandMovedKeeper, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An object lent to a caller who is interrupted on the way to it counts that use, and may be worn out by it."""
     pool = Pool(works.make, 1, min_size=0, max_use=2, closer=works.close)
@@ -388,7 +388,7 @@ def test_worn_out_in_the_hands_of_an_interrupted_waiter(
 
 
 def test_killed_in_the_hands_of_an_interrupted_waiter(
-    keeper: HandMovedKeeper, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+    scheduler: FakeScheduler, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An object lent to a caller who is interrupted on the way to it, and killed meanwhile, is closed once."""
     pool = Pool(works.make, 1, min_size=0, max_using_delay_kill=10, closer=works.close)
@@ -417,7 +417,7 @@ def test_killed_in_the_hands_of_an_interrupted_waiter(
 @pytest.mark.parametrize("age", [0.0, 1.0])
 @pytest.mark.parametrize("worth", ["object", "permit"])
 def test_a_waiter_that_can_wake_no_more_is_passed_over(
-    worth: str, age: float, keeper: HandMovedKeeper, naps: Naps
+    worth: str, age: float, scheduler: FakeScheduler, naps: Naps
 ) -> None:
     """What a waiter would get whose thread died under him, as a greenlet's can, goes to the next."""
     pool = Pool(Thing, 1, 0)
@@ -460,7 +460,7 @@ def test_who_can_wake_no_more_uses_up_no_wake() -> None:
     assert [waiter.called for waiter in (first, third)] == [True, True]
 
 
-def test_a_close_does_not_wait_for_who_can_wake_no_more(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_close_does_not_wait_for_who_can_wake_no_more(scheduler: FakeScheduler, naps: Naps) -> None:
     """A waiter whose thread died is nothing to a close; the others hear of it."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -481,7 +481,7 @@ def test_a_close_does_not_wait_for_who_can_wake_no_more(keeper: HandMovedKeeper,
         pool.get()
 
 
-def test_nobody_left_who_can_wake(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_nobody_left_who_can_wake(scheduler: FakeScheduler, naps: Naps) -> None:
     """Where the only waiter is gone, what he would get is there for others."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -502,7 +502,7 @@ def test_nobody_left_who_can_wake(keeper: HandMovedKeeper, naps: Naps) -> None:
 # --- closed -----------------------------------------------------------------------------------------
 
 
-def test_a_close_wakes_all(keeper: HandMovedKeeper) -> None:
+def test_a_close_wakes_all(scheduler: FakeScheduler) -> None:
     """Everyone who waits learns at once that the pool is closed, whatever his timeout."""
     pool = Pool(Thing, 1)
     pool.get()
@@ -516,7 +516,7 @@ def test_a_close_wakes_all(keeper: HandMovedKeeper) -> None:
     assert stats["ntimeouts"] == 0
 
 
-def test_nobody_sleeps_while_something_is_idle(keeper: HandMovedKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_sleeps_while_something_is_idle(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """An object given back between the look at the shelf and the queue is found by who queues."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -537,7 +537,7 @@ def test_nobody_sleeps_while_something_is_idle(keeper: HandMovedKeeper, monkeypa
     assert pool.stats()["nwaiting"] == 0
 
 
-def test_a_return_during_the_queueing_is_announced(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_return_during_the_queueing_is_announced(scheduler: FakeScheduler, naps: Naps) -> None:
     """An object put back by somebody who did not yet see the waiter wakes him after all."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -547,16 +547,16 @@ def test_a_return_during_the_queueing_is_announced(keeper: HandMovedKeeper, naps
         # ret() as it goes when the waiter comes between its look and its append.
         entry = ledger.using.pop(id(thing))
         seen, ledger.quick_rets_until = ledger.quick_rets_until, math.inf
-        put = ledger.put(entry, naps.clock())
+        put = ledger.put_fast(entry, naps.clock())
         assert put is None
         ledger.quick_rets_until = seen
-        pool._core.follow_up(entry, Put.WATCHED)
+        pool._core.follow_up(entry, Put.NEEDS_SETTLE)
 
     naps.meanwhile.append(give_back_half_seen)
     assert pool.get() is thing
 
 
-def test_a_permit_for_nobody(keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_a_permit_for_nobody(scheduler: FakeScheduler, naps: Naps) -> None:
     """Where all who wait can wake no more, a freed place is free."""
     pool = Pool(Thing, 1, 0)
     thing = pool.get()
@@ -589,7 +589,7 @@ def test_a_busy_hub_keeps_nobody_waiting() -> None:
 
 
 @pytest.mark.parametrize("worth", ["object", "permit"])
-def test_what_is_given_to_a_greenlet_that_never_comes(worth: str, keeper: HandMovedKeeper, naps: Naps) -> None:
+def test_what_is_given_to_a_greenlet_that_never_comes(worth: str, scheduler: FakeScheduler, naps: Naps) -> None:
     """A greenlet whose thread ends before its hub turns leaves what it was given to the next who wants it."""
     pool = Pool(Thing, 1)
     thing = pool.get()
@@ -600,11 +600,11 @@ def test_what_is_given_to_a_greenlet_that_never_comes(worth: str, keeper: HandMo
         waiter.hub = "hub"
         naps.clock.advance(1)
         (pool.ret if worth == "object" else pool.discard)(thing)
-        keeper.run()
+        scheduler.run()
         assert pool.stats()["navail"] == 0
         naps.beds[-1].deaf = True
-        pool._core._knock()  # as its sleeper does that is lost
-        keeper.run()
+        pool._core._request_look()  # as its sleeper does that is lost
+        scheduler.run()
         assert (pool.get(0) is thing) == (worth == "object")
         interrupt()  # for the test's sake it is still there
 

@@ -10,10 +10,11 @@ from functools import partial
 import pytest
 
 from ProxyPatternPool import Pool, PoolObserver, TimeOut
-from ProxyPatternPool._pool import core, housekeeper
-from ProxyPatternPool._pool.housekeeper import HouseKeeper
-from ProxyPatternPool._sync import daemons
-from ProxyPatternPool._sync.native import start_thread
+from ProxyPatternPool._engine import core
+from ProxyPatternPool._runtime import threads as daemons
+from ProxyPatternPool._runtime.native import start_thread
+from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import HandMovedClock
 from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, run_script, said
@@ -45,21 +46,21 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> Moment:
 
 
 @pytest.fixture
-def real(moment: Moment, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Generator[HouseKeeper]:
+def real(moment: Moment, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Generator[Scheduler]:
     """A house keeper that has threads as soon as there are some, and a clock moved by hand."""
-    keeper = HouseKeeper(clock)
-    monkeypatch.setattr(housekeeper, "KEEPER", keeper)
+    scheduler = Scheduler(clock)
+    monkeypatch.setattr(housekeeper, "SCHEDULER", scheduler)
     monkeypatch.setattr(housekeeper, "IDLE", 0.02)
-    yield keeper
-    keeper.ending = True
-    keeper._inbox.put(None)
+    yield scheduler
+    scheduler.ending = True
+    scheduler._inbox.put(None)
 
 
 TOLD = "pool 'db': no thread can be started: until one can, house keeping is done by those who borrow"
 
 
 def test_a_place_whose_closer_is_queued(
-    moment: Moment, real: HouseKeeper, naps: Naps, works: Works, caplog: pytest.LogCaptureFixture
+    moment: Moment, real: Scheduler, naps: Naps, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Who wants an object calls the closer himself, be it that he cannot wait; the log says so once."""
     pool = Pool(works.make, 1, 0, name="db", closer=works.close, timeout=5.0)
@@ -73,14 +74,14 @@ def test_a_place_whose_closer_is_queued(
     assert said(caplog) == [TOLD]
 
 
-def test_a_dropped_lease(moment: Moment, real: HouseKeeper, works: Works) -> None:
+def test_a_dropped_lease(moment: Moment, real: Scheduler, works: Works) -> None:
     """What a finalizer has left is seen to by whoever comes next, retter and all."""
     pool = Pool(works.make, 1, 0, name="db", retter=lambda _: None, closer=works.close)
     pool.lease(quiet=True)
     assert pool.get(0) is works.made[0]
 
 
-def test_an_object_that_fails_its_check(moment: Moment, real: HouseKeeper, naps: Naps, works: Works) -> None:
+def test_an_object_that_fails_its_check(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
     """Where nobody else would close it the borrower does, who has a timeout."""
     fine = [False, True]
     pool = Pool(works.make, 1, 1, closer=works.close, health=lambda _: fine.pop(0), health_before_get=0.0, timeout=5.0)
@@ -89,7 +90,7 @@ def test_an_object_that_fails_its_check(moment: Moment, real: HouseKeeper, naps:
     assert naps.asked == []
 
 
-def test_what_comes_while_somebody_waits(moment: Moment, real: HouseKeeper, naps: Naps, works: Works) -> None:
+def test_what_comes_while_somebody_waits(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
     """He looks again and again, calls what is to be called, and is served."""
     pool = Pool(works.make, 1, 0, closer=works.close, max_using_delay_kill=1.0)
     lent = pool.get()
@@ -102,7 +103,7 @@ def test_what_comes_while_somebody_waits(moment: Moment, real: HouseKeeper, naps
         pool.get(0.25)
 
 
-def test_a_shutdown_that_waits(moment: Moment, real: HouseKeeper, naps: Naps, works: Works) -> None:
+def test_a_shutdown_that_waits(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
     """It does what has to be done, and so ends in time."""
     pool = Pool(works.make, 2, 0, closer=works.close, max_using_delay_kill=1.0)
     pool.get()
@@ -114,7 +115,7 @@ def test_a_shutdown_that_waits(moment: Moment, real: HouseKeeper, naps: Naps, wo
     assert naps.clock() - start == pytest.approx(1.0, abs=2 * core.TURN)
 
 
-def test_waiting_until_ready(moment: Moment, real: HouseKeeper, naps: Naps, works: Works) -> None:
+def test_waiting_until_ready(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
     """Who waits until there are enough objects creates them."""
     pool = Pool(works.make, 4, 1, closer=works.close)
     pool.resize(min_size=3)
@@ -122,7 +123,7 @@ def test_waiting_until_ready(moment: Moment, real: HouseKeeper, naps: Naps, work
     assert len(works.alive) == 3
 
 
-def test_in_a_hub_of_another_thread(moment: Moment, real: HouseKeeper, naps: Naps, works: Works) -> None:
+def test_in_a_hub_of_another_thread(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
     """Objects of a hub are not made in another thread, whatever happens."""
 
     class Elsewhere:
@@ -136,16 +137,14 @@ def test_in_a_hub_of_another_thread(moment: Moment, real: HouseKeeper, naps: Nap
             return True
 
     pool = Pool(works.make, 4, 1)
-    pool._core.home = Elsewhere()
+    pool._core.hub = Elsewhere()
     pool.resize(min_size=3)
     with pytest.raises(TimeOut):
         pool.wait_ready(1.0)
     assert len(works.made) == 1
 
 
-def test_lines_are_said_by_who_waits_for_nothing_yet(
-    moment: Moment, real: HouseKeeper, naps: Naps, works: Works
-) -> None:
+def test_lines_are_said_by_who_waits_for_nothing_yet(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
     """A handler that borrows does not wait behind the borrower who says the line."""
     lines: list[str] = []
 
@@ -168,7 +167,7 @@ def test_lines_are_said_by_who_waits_for_nothing_yet(
         log.removeHandler(handler)
 
 
-def test_not_in_an_observer_nor_in_a_hook(moment: Moment, real: HouseKeeper, naps: Naps) -> None:
+def test_not_in_an_observer_nor_in_a_hook(moment: Moment, real: Scheduler, naps: Naps) -> None:
     """What borrows in the middle of a hook of this pool, or of what an observer is told, does not call another."""
     depth: list[None] = []
 
@@ -191,7 +190,7 @@ def test_not_in_an_observer_nor_in_a_hook(moment: Moment, real: HouseKeeper, nap
     pools[0].get(0)
 
 
-def test_borrowers_notice_when_it_has_passed(moment: Moment, real: HouseKeeper, works: Works) -> None:
+def test_borrowers_notice_when_it_has_passed(moment: Moment, real: Scheduler, works: Works) -> None:
     """Though an object is always idle when they come, and nothing else happens in the pool."""
     pool = Pool(works.make, 1, 1, closer=works.close)
     for _ in range(3):
@@ -205,18 +204,18 @@ def test_borrowers_notice_when_it_has_passed(moment: Moment, real: HouseKeeper, 
     eventually(lambda: works.closed)
 
 
-def test_who_notices_within_a_step(moment: Moment, real: HouseKeeper, works: Works) -> None:
+def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works) -> None:
     """In a finalizer in the middle of a step of this thread the threads are started, and loans are quick later."""
     pool = Pool(works.make, 1, 1)
     moment.lasts = False
-    pool._core.locked(pool._core.look_after)
+    pool._core.locked(pool._core.schedule)
     assert real.manned
     assert pool._core.ledger.quick_gets_until < 0
     pool._core.locked(pool._core.ledger.nudge, 0.0)
     assert pool._core.ledger.quick_gets_until > 0
 
 
-def test_a_scheduling_thread_alone(moment: Moment, real: HouseKeeper, naps: Naps, works: Works) -> None:
+def test_a_scheduling_thread_alone(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
     """With one thread, which knows the time and calls nobody, callers do the work as well; then others are started."""
     moment.most = 1
     pool = Pool(works.make, 1, 0, closer=works.close)
@@ -225,11 +224,11 @@ def test_a_scheduling_thread_alone(moment: Moment, real: HouseKeeper, naps: Naps
     pool._core.leave(lambda: pool.discard(thing))
     assert pool.get(0) is not thing
     moment.lasts = False
-    pool._core.look_after()
+    pool._core.schedule()
     assert real.manned
 
 
-def test_it_is_told_once_each_time(moment: Moment, real: HouseKeeper, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_told_once_each_time(moment: Moment, real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Of several moments each is told of once, whichever pools notice."""
     pools = [Pool(Thing, 1, 1, name="db"), Pool(Thing, 1, 1, name="other")]
     for pool in pools * 2:
@@ -242,27 +241,27 @@ def test_it_is_told_once_each_time(moment: Moment, real: HouseKeeper, caplog: py
 
 def test_who_asks_for_the_house_keeper_is_remembered_once(moment: Moment, clock: HandMovedClock) -> None:
     """However often it asks while nobody reads, and as it asked: to be kept until then, or not."""
-    keeper = HouseKeeper(clock)
+    scheduler = Scheduler(clock)
     house, dropped = House(), House()
     gone = House()
-    keeper.knock(weakref.ref(gone))
+    scheduler.request_look(weakref.ref(gone))
     del gone
     for _ in range(2 * housekeeper.MOST_UNREAD):
-        keeper.watch(house)
-        keeper.knock(dropped)
-    keeper.watch(house)
-    assert keeper._inbox.qsize() <= housekeeper.MOST_UNREAD + 3
+        scheduler.watch(house)
+        scheduler.request_look(dropped)
+    scheduler.watch(house)
+    assert scheduler._inbox.qsize() <= housekeeper.MOST_UNREAD + 3
     looked = dropped.looked
     moment.lasts = False
     del dropped
-    keeper.watch(house)
+    scheduler.watch(house)
     assert looked.wait(DEADLINE)
     assert house.looked.wait(DEADLINE)
-    keeper.ending = True
-    keeper._inbox.put(None)
+    scheduler.ending = True
+    scheduler._inbox.put(None)
 
 
-def test_at_the_exit_nobody_helps(moment: Moment, real: HouseKeeper, naps: Naps) -> None:
+def test_at_the_exit_nobody_helps(moment: Moment, real: Scheduler, naps: Naps) -> None:
     """The exit has its own way, and waits for no hook in its own thread."""
     pool = Pool(Thing, 1, 0)
     pool.get()
@@ -277,7 +276,7 @@ def test_where_the_system_refuses() -> None:
     assert run_script("no_threads", "moment") == ["told once", "served", "works again"]
 
 
-def test_threads_that_wait_at_the_same_time(moment: Moment, real: HouseKeeper, works: Works) -> None:
+def test_threads_that_wait_at_the_same_time(moment: Moment, real: Scheduler, works: Works) -> None:
     """Several callers do the work side by side, and each call is made once."""
     works.bound = 2
     pool = Pool(works.make, 2, 0, closer=works.close, max_use=1)

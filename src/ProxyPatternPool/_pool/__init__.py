@@ -1,4 +1,4 @@
-"""The pool: caller -> Pool -> Ledger decides -> Lifecycle acts -> Ledger settles. Nothing below calls up."""
+"""The public pool and its leases, for threads and greenlets."""
 
 import logging
 

@@ -4,8 +4,8 @@ from types import TracebackType
 from typing import Generic, NoReturn, Protocol, SupportsIndex, TypeVar
 
 from .._errors import PoolException
-from .._observe import DiscardReason
-from .entry import Entry, Receipt
+from .._ledger.entry import Entry, Receipt
+from .._observer import DiscardReason
 
 T = TypeVar("T")
 

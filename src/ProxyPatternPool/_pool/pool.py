@@ -8,19 +8,20 @@ from warnings import warn
 
 from typing_extensions import Self
 
+from .._config import HookErrors, PoolConfig, expect, seconds, set_log_level
+from .._engine import operations
+from .._engine.upkeep import Upkeep
 from .._errors import PoolValueError
 from .._hooks import Hooks
-from .._observe import PoolObserverOrNone, check_observer
-from .._sync.process import notice, this_process
-from . import housekeeper, operations
-from .config import HookErrors, PoolConfig, expect, seconds, set_log_level
-from .dump import dump
+from .._inspect.dump import dump
+from .._inspect.owners import Holding, owners
+from .._inspect.stats import as_json, report
+from .._inspect.types import PoolStats
+from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH
+from .._observer import PoolObserverOrNone, check_observer
+from .._runtime.process import notice, this_process
+from .._scheduler import scheduler as housekeeper
 from .lease import Borrowed, Lease, QuietLease
-from .owners import Holding, owners
-from .report import as_json, report
-from .shelves import REFUSED, WATCHED
-from .stats import PoolStats
-from .upkeep import Upkeep
 
 T = TypeVar("T")
 
@@ -149,7 +150,7 @@ class Pool(Generic[T]):
         )
         if log_level is not None:
             set_log_level(log_level)
-        self._core: Upkeep[T] = Upkeep(hooks, config, housekeeper.KEEPER, observer)
+        self._core: Upkeep[T] = Upkeep(hooks, config, housekeeper.SCHEDULER, observer)
         # Each pool's own, and unknown to checkers. A class that has it makes descriptors: where a pool is an attribute
         # of a class, none of its instances could have another, and to delete an instance's would shut the class's down.
         object.__setattr__(self, "__delete__", MethodType(_delete, self._core))
@@ -187,7 +188,7 @@ class Pool(Generic[T]):
         try:
             owner = this_process.here.owner
             entry = ledger.idle.pop()
-        except (IndexError, AttributeError):  # nothing is idle; or the pool is a parent's, see _sync/process.py
+        except (IndexError, AttributeError):  # nothing is idle; or the pool is a parent's, see _runtime/process.py
             return core.borrow(None).obj
         entry.last_get = now
         entry.owner = owner
@@ -209,12 +210,12 @@ class Pool(Generic[T]):
             return
         # What follows is Ledger.put(), written out for the same reason as in get().
         entry.last_ret = now = core.clock()
-        if now >= ledger.quick_rets_until or entry.uses >= entry.close_look:
-            core.follow_up(entry, REFUSED)
+        if now >= ledger.quick_rets_until or entry.uses >= entry.slow_return_at_use:
+            core.follow_up(entry, NEEDS_SLOW_PATH)
             return
         ledger.idle.append(entry)
         if now >= ledger.quick_rets_until:
-            core.follow_up(entry, WATCHED)
+            core.follow_up(entry, NEEDS_SETTLE)
 
     def discard(self, obj: T) -> None:
         """Give a broken object back: it is closed, without ``retter``, and its place is freed.

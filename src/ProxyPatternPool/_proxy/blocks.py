@@ -6,12 +6,12 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from .._errors import ProxyException
-from .._pool.household import at_end_of_job
+from .._runtime.caller import Place
+from .._runtime.flow import company, flow
+from .._scheduler.maintained import at_end_of_job
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
 from .._scope.select import Scope
-from .._sync.caller import Place
-from .._sync.flow import company, flow
 from .content import Content, Crowd
 
 T = TypeVar("T")

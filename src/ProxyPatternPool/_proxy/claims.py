@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import GeneratorType, UnionType
 from typing import Any, NamedTuple, cast
 
-from .._sync.native import Lock, new_rlock
-from .._sync.process import in_child
+from .._runtime.native import Lock, new_rlock
+from .._runtime.process import in_child
 
 _TEXTS = "__int__", "__float__", "__complex__", "__round__", "__trunc__", "__floor__", "__ceil__"
 """Python reads numbers in texts, which have none of these methods."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from .._engine.hook_calls import during
 from .._errors import ProxyException
 from .._pool.pool import Pool, core_of
-from .._pool.working import during
+from .._runtime.process import in_child
 from .._scope.base import Kept, Loan
-from .._sync.process import in_child
 from .claims import UNKNOWN, Abilities
 from .idle_owners import IdleOwners, Work
 from .parameters import PoolParameters
@@ -203,7 +203,7 @@ class Made(Content[T]):
         return self._makers[0]
 
     def warn(self, message: str, *arguments: str) -> None:
-        core_of(self._maker()).say(logging.WARNING, message, *arguments)
+        core_of(self._maker()).log_later(logging.WARNING, message, *arguments)
 
     def retire(self) -> None:
         super().retire()
@@ -298,7 +298,7 @@ class Pooled(Content[T]):
         return core_of(self._pool).ledger.places.nready
 
     def warn(self, message: str, *arguments: str) -> None:
-        core_of(self._pool).say(logging.WARNING, message, *arguments)
+        core_of(self._pool).log_later(logging.WARNING, message, *arguments)
 
     def foreseen(self) -> tuple[type[object] | None, list[T]]:
         # Without the lock: only their classes are looked at, and those who take them meanwhile need not know.

@@ -7,18 +7,18 @@ from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import Unpack
 
+from .._config import seconds, set_log_level
+from .._engine.hook_calls import MAKING, at_hand
 from .._errors import PoolClosed, ProxyException
 from .._hooks import Hooks
-from .._pool.config import seconds, set_log_level
 from .._pool.pool import Pool
-from .._pool.working import MAKING, at_hand
+from .._runtime.process import notice
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
 from .._scope.select import Scope, name_of, slot_of, threads_are_greenlets
 from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .._scope.thread import ThreadSlot
-from .._sync.process import notice
 from .blocks import Block, BlockByMethods, Keeping, Stretch, give_back
 from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .forwarding import Links

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
-from .._pool.core import Core
-from .._pool.racing import snapshot
-from .._pool.rounds import Loan, loan_of
+from .._engine.core import Core
+from .._ledger.sweeps import Loan, loan_of
+from .._runtime.caller import runs
+from .._runtime.native import GIL
+from .._runtime.owner import frame_of, in_words, is_owner
+from .._runtime.races import snapshot
 from .._scope.base import Kept
-from .._sync.caller import runs
-from .._sync.native import GIL
-from .._sync.owner import frame_of, in_words, is_owner
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class IdleOwners(Generic[T]):
         loan, kept = min(idle, key=lambda each: each[0].since)
         code = kept.code
         what = "" if code is None else f" in {code.co_name} ({code.co_filename}:{code.co_firstlineno})"
-        core.say(
+        core.log_later(
             logging.WARNING,
             "%s: callers wait, and all objects (%d) are kept by owners that do not use them: what took them has "
             "returned. The longest is kept for %.3f s by %s, who took it%s. An owner gives back when it ends, and the "

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from types import GeneratorType
 from typing import Generic, TypeVar
 
-from .._sync.caller import is_looking, is_patcher
-from .._sync.process import notice
+from .._runtime.caller import is_looking, is_patcher
+from .._runtime.process import notice
 from .blocks import Keeping
 from .claims import UNKNOWN, Abilities, Claims, abilities_of, abilities_of_class, changing
 from .content import Content, Nothing

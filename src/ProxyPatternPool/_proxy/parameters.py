@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import TypedDict
 
+from .._config import HookErrors, PoolConfig
 from .._hooks import Hooks
-from .._observe import PoolObserverOrNone, check_observer
-from .._pool.config import HookErrors, PoolConfig
+from .._observer import PoolObserverOrNone, check_observer
 
 T = TypeVar("T")
 

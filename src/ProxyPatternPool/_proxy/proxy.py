@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import Self, TypeVar, Unpack
 
+from .._config import HookErrors, expect, set_log_level
 from .._errors import ProxyException
-from .._observe import PoolObserverOrNone
-from .._pool.config import HookErrors, expect, set_log_level
+from .._observer import PoolObserverOrNone
 from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope

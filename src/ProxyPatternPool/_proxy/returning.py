@@ -9,8 +9,8 @@ from typing import Any, TypeVar, cast
 
 from typing_extensions import ParamSpec
 
+from .._awaitables import flag_of, forget
 from .._errors import ProxyException
-from .._plain import flag_of, forget
 from .._scope.select import Scope
 from .control import Control, stretch_of
 from .proxy import Proxy

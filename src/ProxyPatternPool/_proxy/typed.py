@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, cast, overload
 
+from .._config import HookErrors
 from .._errors import ProxyException
-from .._observe import PoolObserverOrNone
-from .._pool.config import HookErrors
+from .._observer import PoolObserverOrNone
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope
 from .control import Control

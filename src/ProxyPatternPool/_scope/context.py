@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from contextvars import Context
 from typing import TypeVar, cast
 
-from .._sync.contexts import current_context
+from .._runtime.contexts import current_context
 from .seats import SeatedSlot
 
 T = TypeVar("T")

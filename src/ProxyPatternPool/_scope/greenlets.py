@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from .._sync.caller import calling_code
+from .._runtime.caller import calling_code
 from .base import Kept
 from .seats import SeatedSlot
 from .thread import ThreadSlot

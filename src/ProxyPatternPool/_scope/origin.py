@@ -2,10 +2,10 @@
 
 import weakref
 
-from .._sync.caller import Place
-from .._sync.contexts import current_context, entered_contexts
-from .._sync.flow import flow, loop_is_running
-from .._sync.owner import here
+from .._runtime.caller import Place
+from .._runtime.contexts import current_context, entered_contexts
+from .._runtime.flow import flow, loop_is_running
+from .._runtime.owner import here
 
 
 class Origin:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar, cast
 
+from .._awaitables import refuse_async, refuse_awaitable
 from .._errors import ProxyException
-from .._plain import refuse_async, refuse_awaitable
-from .._sync.native import new_rlock
-from .._sync.process import in_child
+from .._runtime.native import new_rlock
+from .._runtime.process import in_child
 from .base import Kept, ScopeStrategy
 
 T = TypeVar("T")

@@ -2,8 +2,8 @@
 
 from typing import TypeVar
 
-from .._sync.caller import calling_code
-from .._sync.native import ThreadLocal
+from .._runtime.caller import calling_code
+from .._runtime.native import ThreadLocal
 from .base import Kept, PlainSlot
 
 T = TypeVar("T")

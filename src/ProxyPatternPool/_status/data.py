@@ -6,10 +6,11 @@ from datetime import datetime, timezone
 
 from typing_extensions import TypedDict
 
-from .._observe import DiscardReason
-from .._plain import refuse_awaitable
-from .._pool.glance import Caller, Inventory, Limit, Shown, inventory
-from .._pool.stats import Fault, exact
+from .._awaitables import refuse_awaitable
+from .._inspect.status import Caller, Inventory, Limit, Shown, inventory
+from .._ledger.counters import Fault
+from .._observer import DiscardReason
+from .._text import plain_text
 from .sampler import Sample, Sampler, Track
 
 MOST = 100
@@ -279,5 +280,5 @@ def _ago(when: float, now: float) -> float:
 
 def _fit(text: str) -> str:
     """Make a text fit for any page: the user's, even those of exact type ``str``, can be anything."""
-    text = exact(text)[: LONGEST + 1].translate(_MADE_VISIBLE)
+    text = plain_text(text)[: LONGEST + 1].translate(_MADE_VISIBLE)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

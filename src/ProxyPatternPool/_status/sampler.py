@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .._pool import housekeeper
-from .._pool.glance import Numbers, numbers
-from .._pool.household import Household
-from .._pool.housekeeper import HouseKeeper
-from .._pool.log_lines import LogLines
-from .._pool.racing import snapshot
-from .._pool.upkeep import Upkeep
-from .._sync.sleeper import Home
+from .._engine.log_queue import LogLines
+from .._engine.upkeep import Upkeep
+from .._inspect.status import Numbers, numbers
+from .._runtime.races import snapshot
+from .._runtime.waiting import Hub
+from .._scheduler import scheduler as housekeeper
+from .._scheduler.maintained import Maintained
+from .._scheduler.scheduler import Scheduler
 from .sources import Source
 
 EVERY = 1.0
@@ -98,30 +98,30 @@ def _quantile(share: float, zeros: int, waits: Sequence[float], weight: float) -
     return waits[min(len(waits), math.ceil(rank / weight)) - 1]
 
 
-class Sampler(Household):
+class Sampler(Maintained):
     """Looks at its sources when the house keeper has time for them.
 
     It starts no thread: before the first pool is in use there is nothing to see, and afterwards there is a house
     keeper. A look calls no hook, and so may be had in his thread. He holds it weakly.
     """
 
-    def __init__(self, sources: Iterable[Source], keeper: HouseKeeper | None = None) -> None:
+    def __init__(self, sources: Iterable[Source], scheduler: Scheduler | None = None) -> None:
         self.tracks = [Track(source) for source in sources]
         # What a household has that has chores: this one has none but to say what has gone wrong.
         self._lines = LogLines(repr(self))
         self.chores: deque[Callable[[], None]] = deque()
-        self.home_chores: deque[Callable[[], None]] = deque()
-        self.home: Home | None = None
-        self._keeper = housekeeper.KEEPER if keeper is None else keeper
-        self.clock = self._keeper.clock
+        self.hub_chores: deque[Callable[[], None]] = deque()
+        self.hub: Hub | None = None
+        self._scheduler = housekeeper.SCHEDULER if scheduler is None else scheduler
+        self.clock = self._scheduler.clock
         self._next = self.clock()
-        self._keeper.enter(self)
-        self._keeper.knock(weakref.ref(self))  # heard as soon as there is a house keeper
+        self._scheduler.enter(self)
+        self._scheduler.request_look(weakref.ref(self))  # heard as soon as there is a house keeper
 
     def __repr__(self) -> str:
         return "the status page's samples"
 
-    def attend(self) -> float | None:
+    def run_due(self) -> float | None:
         """Sample, if it is time; give the time of the next look."""
         now = self.clock()
         if now >= self._next:
@@ -131,25 +131,25 @@ class Sampler(Household):
             self._next = max(self._next + EVERY, now + EVERY / 2)
         return self._next
 
-    def run_chores(self, *, common: bool = True, home: bool = True) -> None:
+    def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
         """Do what there is to do: to say what has gone wrong."""
         while common and self.chores:
             self.chores.popleft()()
 
-    def say(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+    def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Have something logged."""
         self._lines.add(level, message, *arguments, error=error)
         self.chores.append(self._lines.say_all)
 
-    def last_rites(self) -> list[Callable[[], None]]:
+    def close_at_exit(self) -> list[Callable[[], None]]:
         """Need nothing at the interpreter's exit."""
         return []
 
-    def await_rest(self, seconds: float) -> None:
+    def wait_until_empty(self, seconds: float) -> None:
         """Wait for nothing."""
 
     def after_fork(self) -> None:
         """Begin anew in a child, whose pools are empty, and whose house keeper comes when one of them is used."""
         for track in self.tracks:
             track.forget()
-        self._keeper.knock(weakref.ref(self))
+        self._scheduler.request_look(weakref.ref(self))

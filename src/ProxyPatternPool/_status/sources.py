@@ -4,8 +4,8 @@ import weakref
 from abc import ABC, abstractmethod
 from typing import Any, TypeGuard
 
+from .._engine.upkeep import Upkeep
 from .._pool.pool import Pool, core_of
-from .._pool.upkeep import Upkeep
 from .._proxy.control import Control, pool_name_of
 from .._proxy.proxy import Proxy
 from .._proxy.typed import control

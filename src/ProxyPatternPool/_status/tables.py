@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from .._observe import DiscardReason
-from .._pool.stats import ENDS
+from .._inspect.types import ENDS
+from .._observer import DiscardReason
 from .data import CallerData, ErrorData, ObjectData, PoolData
 
 

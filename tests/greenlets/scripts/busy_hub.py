@@ -1,7 +1,7 @@
 """A hub is blocked for a long time: its pool's objects are neither checked nor created anywhere else meanwhile."""
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._pool import housekeeper
+from ProxyPatternPool._scheduler import scheduler as housekeeper
 
 from ..green_env import green, native_sleep
 from .hooks_in_hub import Hooks, Line

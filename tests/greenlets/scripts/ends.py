@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._sync import native, sleeper
+from ProxyPatternPool._runtime import hubs, native, waiting
 
 from ..green_env import Native, Token, at_rest, green, native_ident, native_sleep
 
@@ -116,27 +116,27 @@ def in_a_thread(check: Callable[[], None]) -> None:
 def a_home() -> None:
     """A hub runs what it is given, from any thread, until it is over: then one is told."""
     ran: list[int] = []
-    homes: list[sleeper.Home] = []
+    homes: list[waiting.Hub] = []
 
     def live() -> None:
         green.sleep(0)
-        home = sleeper.home()
-        assert home is not None
-        homes.append(home)
-        assert home.here()
-        assert home.alive()
-        assert home.spawn(lambda: ran.append(native_ident()))
+        hub = hubs.current_hub()
+        assert hub is not None
+        homes.append(hub)
+        assert hub.here()
+        assert hub.alive()
+        assert hub.spawn(lambda: ran.append(native_ident()))
         green.eventually(lambda: len(ran) == 2)
         assert ran == [native_ident()] * 2
 
     thread = Native(live)
     green.eventually(lambda: bool(homes))
-    home = homes[0]
-    assert not home.here()
-    assert home.spawn(lambda: ran.append(native_ident()))
+    hub = homes[0]
+    assert not hub.here()
+    assert hub.spawn(lambda: ran.append(native_ident()))
     thread.join(green)
-    green.eventually(lambda: not home.alive())
-    assert not home.spawn(lambda: ran.append(0))
+    green.eventually(lambda: not hub.alive())
+    assert not hub.spawn(lambda: ran.append(0))
     assert len(ran) == 2
 
 
@@ -144,8 +144,8 @@ def a_bed() -> None:
     """A bed that was rung before is not slept in; who has left it is not lost, and rings for him are nothing."""
 
     def lie_down() -> None:
-        bed = sleeper.sleeper(lambda: lost.append(1))
-        assert bed.hub is sleeper.sleeper().hub is not None
+        bed = hubs.new_sleeper(lambda: lost.append(1))
+        assert bed.hub is hubs.new_sleeper().hub is not None
         assert bed.alive()
         assert bed.wake()
         assert bed.wake()
@@ -159,7 +159,7 @@ def a_bed() -> None:
         beds.append(bed)  # beyond the end of this thread
 
     lost: list[int] = []
-    beds: list[sleeper.Sleeper] = []
+    beds: list[waiting.Sleeper] = []
     signs: list[Callable[[], object]] = []
     in_a_thread(lie_down)
     green.eventually(lambda: signs[0]() is None)
@@ -170,11 +170,11 @@ def a_bed() -> None:
 def a_bed_whose_thread_ends() -> None:
     """Whoever lay there when the thread ended is lost: one is told, once, and he cannot be woken."""
     lost: list[int] = []
-    beds: list[sleeper.Sleeper] = []
+    beds: list[waiting.Sleeper] = []
 
     def lie_down() -> None:
         def sleep() -> None:
-            beds.append(sleeper.sleeper(lambda: lost.append(1)))
+            beds.append(hubs.new_sleeper(lambda: lost.append(1)))
             beds[0].sleep(None)
 
         green.spawn(sleep)
@@ -200,11 +200,11 @@ def a_loop_that_is_destroyed() -> None:
     import gevent
 
     def check() -> None:
-        bed, home = sleeper.sleeper(), sleeper.home()
-        assert home is not None
+        bed, hub = hubs.new_sleeper(), hubs.current_hub()
+        assert hub is not None
         gevent.get_hub().loop.destroy()
         assert not bed.wake()
-        assert not home.spawn(lambda: None)
+        assert not hub.spawn(lambda: None)
 
     in_a_thread(check)
 
@@ -213,15 +213,15 @@ def a_hub_that_is_gone() -> None:
     """A hub that was replaced by another in its thread does nothing any more, and nothing is left of it."""
 
     def check() -> None:
-        bed, home = sleeper.sleeper(), sleeper.home()
-        assert home is not None
+        bed, hub = hubs.new_sleeper(), hubs.current_hub()
+        assert hub is not None
         end_hub()
         assert not bed.alive()
         assert not bed.wake()
-        assert not home.alive()
-        assert not home.spawn(lambda: None)
+        assert not hub.alive()
+        assert not hub.spawn(lambda: None)
         green.sleep(0)  # now there is another
-        again = sleeper.home()
+        again = hubs.current_hub()
         assert again is not None
         assert again.alive()
 
@@ -242,7 +242,7 @@ def pipes() -> int:
 def pipes_of_threads() -> None:
     """Threads whose greenlets have waited leave no pipe open when they end."""
     green.sleep(0)
-    here = sleeper.home()  # this thread's own pipe is open from now on
+    here = hubs.current_hub()  # this thread's own pipe is open from now on
     before = pipes()
     during: list[int] = []
     for _ in range(5):
@@ -265,7 +265,7 @@ def pipes_of_threads() -> None:
 
 def rings() -> None:
     """However often a blocked hub is called, and more often than a pipe can hold, each call is made."""
-    from ProxyPatternPool._sync import eventlet_hub
+    from ProxyPatternPool._runtime import eventlet_hub
 
     hub = eventlet_hub.running()
     assert hub is not None
@@ -282,7 +282,7 @@ def rings() -> None:
 
 def a_ring_too_late() -> None:
     """Who rings when the pipe of a hub is closed is told that nobody hears it."""
-    from ProxyPatternPool._sync import eventlet_hub
+    from ProxyPatternPool._runtime import eventlet_hub
 
     heard: list[bool] = []
 
@@ -302,7 +302,7 @@ def a_ring_too_late() -> None:
 
 def a_ring_at_the_last_moment() -> None:
     """The hub's end of the pipe is closed while somebody has the other in his hands: he is told that nobody listens."""
-    from ProxyPatternPool._sync import eventlet_hub
+    from ProxyPatternPool._runtime import eventlet_hub
 
     def live() -> None:
         green.sleep(0)
@@ -321,7 +321,7 @@ def a_ring_at_the_last_moment() -> None:
 
 def a_bell_that_is_closed() -> None:
     """As after a fork: the listener of the old bell ends, and another bell is heard in the same hub."""
-    from ProxyPatternPool._sync import eventlet_hub
+    from ProxyPatternPool._runtime import eventlet_hub
 
     def live() -> None:
         green.sleep(0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._sync import sleeper
+from ProxyPatternPool._runtime import hubs
 
 from ..green_env import Native, Token, at_rest, green, native_sleep
 
@@ -110,7 +110,7 @@ def in_a_thread(pool: Pool[Token]) -> None:
 def run() -> None:
     green.sleep(0)
     pool = Pool(Token, max_size=1)
-    bed = sleeper.sleeper()  # nobody has slept before: what listens in the hub was made, and has not begun
+    bed = hubs.new_sleeper()  # nobody has slept before: what listens in the hub was made, and has not begun
     side_by_side(pool)
     bed.dispose()
     side_by_side(pool)  # now it listens

@@ -6,7 +6,7 @@ import os
 import signal
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._sync import native
+from ProxyPatternPool._runtime import native
 
 from ..green_env import Token, green, native_sleep
 

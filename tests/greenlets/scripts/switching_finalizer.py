@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ProxyPatternPool import Pool, PoolException
-from ProxyPatternPool._sync.sleeper import pause
+from ProxyPatternPool._runtime.hubs import pause
 
 from ..green_env import Token, green, native_ident
 

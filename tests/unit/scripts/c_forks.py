@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from ProxyPatternPool import Pool, PoolException, Scope, control, proxy
-from ProxyPatternPool._sync import process
+from ProxyPatternPool._runtime import process
 
 from .forks import PATIENCE, Finalized, Thing, close, fork, fork_and_exit, kept, say, wait_for
 

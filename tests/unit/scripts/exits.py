@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 
 from ProxyPatternPool import Lease, Pool, PoolClosed
-from ProxyPatternPool._pool import housekeeper
-from ProxyPatternPool._sync import daemons, native
+from ProxyPatternPool._runtime import native
+from ProxyPatternPool._runtime import threads as daemons
+from ProxyPatternPool._scheduler import scheduler as housekeeper
 
 PATIENCE = 20.0
 
@@ -277,7 +278,7 @@ def threads_at_the_exit_alone() -> None:
     """Where no thread could be started before, the exit has one for the closers; one that hangs holds up that alone."""
 
     def refuse(run: Callable[[], None]) -> bool:
-        return housekeeper.KEEPER.ending and native.start_thread(run)
+        return housekeeper.SCHEDULER.ending and native.start_thread(run)
 
     def hang(thing: Thing) -> None:
         if thing.number == 0:  # the last to be closed
@@ -292,11 +293,11 @@ def slow_starts() -> None:
     """Threads to which the system gives no turn before the exit begins: the exit waits for their first step."""
 
     def start_late(run: Callable[[], None]) -> bool:
-        if housekeeper.KEEPER.ending:
+        if housekeeper.SCHEDULER.ending:
             return False  # as 3.12 does
 
         def turn() -> None:
-            while not housekeeper.KEEPER.ending:
+            while not housekeeper.SCHEDULER.ending:
                 time.sleep(0.001)
             time.sleep(0.05)  # as long as the end of the interpreter itself takes, and more
             os.write(1, b"began\n")
@@ -318,9 +319,9 @@ def after_the_exit() -> None:
         except Exception as error:
             os.write(1, f"{type(error).__name__}\n".encode())
 
-    atexit.unregister(housekeeper.KEEPER.exit)
+    atexit.unregister(housekeeper.SCHEDULER.exit)
     atexit.register(ask)
-    atexit.register(housekeeper.KEEPER.exit)
+    atexit.register(housekeeper.SCHEDULER.exit)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,132 @@
+"""What a pool logs: queued when it happens, and given to the logger later, when nothing is held and nobody waits.
+
+A handler of the user's may be slow, hang, or borrow from the very pool that it is told of.
+"""
+
+import inspect
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from traceback import format_exception
+from types import TracebackType
+
+from .._runtime.native import get_ident, new_rlock, wall_clock
+from .._runtime.threads import current_name, thread_name
+from .._text import without_traceback
+
+log = logging.getLogger("ppp")
+
+MOST = 1000
+"""Lines that wait for a handler; of more the oldest are dropped, and counted."""
+
+
+class Later:
+    """An argument of a line that is put into words when the line is said; it keeps no object alive."""
+
+    __slots__ = ("_put_into_words",)
+
+    def __init__(self, put_into_words: Callable[[], str]) -> None:
+        self._put_into_words = put_into_words
+
+    def __str__(self) -> str:
+        return self._put_into_words()
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line as it was when it happened. It refers to no error: tracebacks have frames of callers."""
+
+    level: int
+    message: str
+    arguments: tuple[object, ...]
+    error: tuple[type[BaseException], BaseException, TracebackType | None] | None
+    trace: str | None
+    time: float
+    thread: int | None
+    thread_name: str | None
+    path: str
+    number: int
+    function: str
+
+    def say(self) -> None:
+        """Give it to the logger, as a record of the moment and the thread in which it happened."""
+        # The record is made here, not when it happened: a record factory is the user's, too.
+        arguments = tuple(str(one) if isinstance(one, Later) else one for one in self.arguments)
+        record = log.makeRecord(
+            log.name, self.level, self.path, self.number, self.message, arguments, self.error, self.function
+        )
+        record.relativeCreated += (self.time - record.created) * 1000
+        record.created = self.time
+        record.msecs = float(int(self.time % 1 * 1000))
+        record.thread, record.threadName = self.thread, self.thread_name
+        record.exc_text = self.trace
+        log.handle(record)
+
+
+class LogLines:
+    """The lines of one pool that are still to be said, in order."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self.ask: Callable[[], None] = _nothing
+        """Has somebody say what there is to say: from anywhere, finalizers included."""
+        self.silent = False
+        """At interpreter exit, when nobody reads the log any more."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with nothing: at construction, and in the child of a fork."""
+        # A finalizer or signal handler may come back here in the same thread, and each step is a single change.
+        self._lock = new_rlock()
+        self._lines: deque[_Line] = deque()
+        self._dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def add(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+        """Have a line said. Arguments are texts, numbers, or ``Later``: whatever else may have changed until then."""
+        if self.silent or not log.isEnabledFor(level):
+            return
+        trace = None if error is None else "".join(format_exception(type(error), error, error.__traceback__)).rstrip()
+        kept = None if error is None else (type(error), without_traceback(error), None)
+        thread, name = (get_ident(), current_name()) if logging.logThreads else (None, thread_name() or None)
+        line = _Line(level, message, arguments, kept, trace, wall_clock(), thread, name, *_place())
+        with self._lock:
+            while len(self._lines) >= MOST:
+                self._lines.popleft()
+                self._dropped += 1
+            self._lines.append(line)
+        self.ask()
+
+    def say_all(self) -> None:
+        """Say all lines."""
+        while self.say_next():
+            pass
+
+    def say_next(self) -> bool:
+        """Say one line; say whether there was one. Raises what filters and record factories of the user's do."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+            line = self._lines.popleft() if self._lines else None
+        if dropped:
+            log.warning("%s: %d log lines were dropped: a handler of the log is too slow", self._label, dropped)
+        if line is not None:
+            line.say()
+        return line is not None
+
+
+def _nothing() -> None:
+    """Ask nobody: whoever comes says what there is."""
+
+
+def _place() -> tuple[str, int, str]:
+    """Where a line comes from: file, line and function."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name in _PASSED_ON:
+        frame = frame.f_back
+    return ("", 0, "") if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+_PASSED_ON = ("_place", "add", "log_later")

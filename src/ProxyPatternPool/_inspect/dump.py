@@ -1,0 +1,106 @@
+"""What a pool looks like at this very moment, for a signal handler that asks why nothing moves.
+
+As ``faulthandler`` does it: no lock is taken, none of the user's code is called, neither hooks nor the objects' own
+methods, no source file is opened, and each line is written as soon as it is made. So it works in the middle of
+the pool's own work, and of anyone else's. What is read without a lock may not fit together; that is the price.
+"""
+
+import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import IO, TypeVar
+
+from .._engine.upkeep import Upkeep
+from .._ledger.entry import Entry
+from .._runtime import native
+from .._runtime.owner import in_words
+from .._runtime.races import snapshot
+
+T = TypeVar("T")
+
+
+def dump(core: Upkeep[T], file: IO[str] | IO[bytes] | int | None) -> None:
+    """Write what a pool looks like."""
+    if file is not None:
+        _write(core, file)
+    elif sys.stderr is not None:  # else a process without a console
+        # Not to be read by anyone any more, or full and not to be waited for: as faulthandler, say nothing then.
+        with suppress(OSError, ValueError):
+            _write(core, sys.stderr)
+
+
+def _write(core: Upkeep[T], file: object) -> None:
+    write = _writer(file)
+    for line in _lines(core):
+        write(line + "\n")
+
+
+def _writer(file: object) -> Callable[[str], object]:
+    """Find out how to write: to the descriptor, if there is one, past a buffer that may be in somebody's hands."""
+    if isinstance(file, int) and not isinstance(file, bool):
+        return _Descriptor(file)
+    fileno: object = getattr(file, "fileno", None)
+    if callable(fileno):
+        try:
+            descriptor: object = fileno()
+        except OSError:  # a StringIO: what it raises is one
+            descriptor = None
+        if isinstance(descriptor, int) and descriptor >= 0:  # logging frameworks put a file with -1 in place of stderr
+            return _Descriptor(descriptor)
+    write: object = getattr(file, "write", None)
+    if not callable(write):
+        raise TypeError(f"file must be a file object or a descriptor, not {file!r}")
+    if isinstance(file, (io.RawIOBase, io.BufferedIOBase)):
+        return lambda text: write(_encoded(text))
+    return write
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")
+
+
+class _Descriptor:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __call__(self, text: str) -> None:
+        data = _encoded(text)
+        while data:
+            data = data[native.write(self._descriptor, data) :]
+
+
+def _lines(core: Upkeep[T]) -> Iterator[str]:
+    ledger, places, now = core.ledger, core.ledger.places, core.clock()
+    bound = "unlimited" if core.config.max_size is None else f"max {core.config.max_size}"
+    yield (
+        f"{core.label}{', closed' if ledger.closed else ''}: {ledger.nidle} idle, {len(ledger.using)} lent, "
+        f"{core.rounds.nchecking} being checked, {places.ncreating} being created, {places.nretired} being closed, "
+        f"{len(ledger.waiters)} waiting, {bound}"
+    )
+    if core.last_error is not None:
+        yield f"  last creation failed: {_said(core.last_error)}"
+    for entry in snapshot(ledger.using.values()):
+        use = entry.uses
+        yield f"  lent for {now - entry.last_get:.3f} s to {in_words(entry.owner)}: {_object(entry)}"
+        stack = entry.stack if entry.traced == use else None
+        # The most recent call first, as faulthandler has it, and without the source lines, as there.
+        for frame in reversed(stack or ()):
+            yield f'    File "{frame.filename}", line {frame.lineno} in {frame.name}'
+    for waiter in snapshot(ledger.waiters.queue):
+        since = waiter.since
+        if since is not None:
+            yield f"  waiting for {waiter.waited + now - since:.3f} s: {in_words(waiter.owner)}"
+    for entry in ledger.shelves():
+        yield f"  idle for {now - entry.last_ret:.3f} s: {_object(entry)}"
+
+
+def _object(entry: Entry[T]) -> str:
+    # The name is what the tracer has said before, made a plain string then: it calls nobody now.
+    name = "" if entry.name is None else f"{' '.join(entry.name.split())}, "
+    return f"{name}<{type(entry.obj).__name__} at {id(entry.obj):#x}>, number {entry.serial}, use {entry.uses}"
+
+
+def _said(error: BaseException) -> str:
+    """Put an error into words as far as its arguments are text: its own ``__str__`` is the user's code."""
+    return ": ".join([type(error).__name__, *(text for text in error.args if type(text) is str)])

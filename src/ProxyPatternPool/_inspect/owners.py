@@ -1,0 +1,54 @@
+"""What is out: who holds which object since when."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from traceback import StackSummary
+from typing import Generic, TypeVar
+
+from .._engine.upkeep import Upkeep
+from .._ledger.ledger import Ledger
+from .._ledger.sweeps import Loan, loan_of
+from .._runtime.races import snapshot
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Holding(Generic[T]):
+    """One object that is lent, and who holds it; compared by identity."""
+
+    obj: T
+    """The object; it is in use by someone else: look, do not touch."""
+    owner: str
+    """The thread or greenlet that borrowed it, by name; tasks have their thread's, and ``stack`` tells them apart."""
+    since: datetime
+    """When it was lent, local time with its zone."""
+    held: float
+    """Seconds for which it has been lent."""
+    stack: StackSummary | None
+    """Where it was borrowed, the most recent call last, with ``trace_owner``."""
+    name: str | None
+    """What the ``tracer`` said of the object when it was created; ``None`` without one, or if that failed."""
+
+
+def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
+    return [loan for entry in snapshot(ledger.using.values()) if (loan := loan_of(ledger, entry)) is not None]
+
+
+def owners(core: Upkeep[T]) -> list[Holding[T]]:
+    """List what is lent, longest first."""
+    if core.sweep():
+        core.schedule()
+    loans = core.locked(_loans, core.ledger)
+    now, wall = core.clock(), datetime.now().astimezone()
+    return [
+        Holding(
+            obj=loan.entry.obj,
+            owner=str(loan.owner),
+            since=wall - timedelta(seconds=now - loan.since),
+            held=now - loan.since,
+            stack=loan.stack,
+            name=loan.entry.name,
+        )
+        for loan in sorted(loans, key=lambda loan: loan.since)
+    ]
