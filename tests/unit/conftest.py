@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from ProxyPatternPool._runtime import threads as daemons
 from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Naps, Works, sleep_in
+from .helpers import Naps, Works, eventually, sleep_in
+from .maintained import Hanging, Threads
 
 
 @pytest.fixture
@@ -48,3 +51,38 @@ def log_level() -> Iterator[None]:
     level = log.level
     yield
     log.setLevel(level)
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
+    """The threads started in this test."""
+    threads = Threads()
+    monkeypatch.setattr(daemons, "start_thread", threads.start)
+    return threads
+
+
+@pytest.fixture
+def real(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scheduler]:
+    """A house keeper with threads, of which one at most is left afterwards, waiting for work for ever."""
+    scheduler = Scheduler()
+    monkeypatch.setattr(housekeeper, "SCHEDULER", scheduler)
+    monkeypatch.setattr(housekeeper, "IDLE", 0.02)
+    yield scheduler
+    scheduler.ending = True
+    scheduler._inbox.put(None)
+    eventually(lambda: len(threads) == scheduler._crew <= 1)
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    """A hook that hangs until the end of the test at the latest."""
+    hook = Hanging()
+    yield hook
+    hook.go_on.set()
+
+
+@pytest.fixture
+def timed(real: Scheduler, clock: HandMovedClock) -> Scheduler:
+    """A house keeper whose crew is real, and who looks when told to, at times moved by hand."""
+    real.clock = clock
+    return real

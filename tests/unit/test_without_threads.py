@@ -18,7 +18,7 @@ from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import HandMovedClock
 from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, run_script, said
-from .test_keeper import House
+from .maintained import House
 
 
 class Moment:

@@ -1,0 +1,143 @@
+"""What tests of the scheduler share: counted threads, hooks that hang, and something to maintain."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
+from ProxyPatternPool._runtime.native import start_thread
+from ProxyPatternPool._runtime.waiting import Hub
+from ProxyPatternPool._scheduler.maintained import Maintained
+
+from .helpers import DEADLINE
+
+
+class Threads:
+    """Counts the threads that house keepers have started, from before they begin until after they end."""
+
+    def __init__(self) -> None:
+        self._started: list[object] = []
+        self._ended: list[object] = []
+
+    def start(self, run: Callable[[], None]) -> bool:
+        def run_and_end() -> None:
+            try:
+                run()
+            finally:
+                self._ended.append(run)
+
+        self._started.append(run)
+        return start_thread(run_and_end)
+
+    def __len__(self) -> int:
+        return len(self._started) - len(self._ended)
+
+
+class House:
+    """A household of which everything can be told."""
+
+    def __init__(self, run_due: Callable[[], float | None] | None = None) -> None:
+        self.chores: deque[Callable[[], None]] = deque()
+        self.hub_chores: deque[Callable[[], None]] = deque()
+        self.hub: Hub | None = None
+        self.told = run_due
+        self.looks: list[float] = []
+        self.looked = threading.Event()
+
+    def run_due(self) -> float | None:
+        self.looks.append(monotonic())
+        self.looked.set()
+        return None if self.told is None else self.told()
+
+    def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
+        while common and self.chores:
+            self.chores.popleft()()
+        while hub and self.hub_chores:
+            self.hub_chores.popleft()()
+
+    def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+        logging.getLogger("ppp").log(level, message, *arguments, exc_info=error)
+
+    def close_at_exit(self) -> list[Callable[[], None]]:
+        return []
+
+    def wait_until_empty(self, seconds: float) -> None:
+        pass
+
+    def after_fork(self) -> None:
+        pass
+
+
+class Hanging:
+    """A hook that hangs, in as many threads as come, until it is let go."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self, *_: object) -> bool:
+        self.count += 1
+        self.begun.set()
+        return self.go_on.wait(3 * DEADLINE)  # longer than any test
+
+
+def refuse(run: Callable[[], None]) -> bool:
+    return False
+
+
+class SlowHome:
+    """A hub that accepts jobs, and has not yet done any."""
+
+    def __init__(self, there: bool = True) -> None:
+        self.there = there
+        self.over = False
+        self.jobs: list[Callable[[], None]] = []
+
+    def here(self) -> bool:
+        return False
+
+    def alive(self) -> bool:
+        return not self.over
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        if self.there:
+            self.jobs.append(job)
+        return self.there
+
+    def turn(self) -> None:
+        """Do what there is to do."""
+        while self.jobs:
+            self.jobs.pop(0)()
+
+
+def dropped(house: Maintained) -> weakref.ref[Maintained]:
+    return weakref.ref(house)
+
+
+def chore_of(house: House) -> threading.Event:
+    done = threading.Event()
+    added: list[object] = []
+
+    def add_a_chore() -> None:
+        if not added:
+            added.append(1)
+            house.chores.append(done.set)
+
+    house.told = add_a_chore
+    return done
+
+
+class HomeHere(SlowHome):
+    """The hub of the current thread, with native threads for greenlets."""
+
+    def here(self) -> bool:
+        return True
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        self.jobs.append(job)
+        return start_thread(job)

@@ -1,0 +1,174 @@
+"""The scheduler, with threads and real time: each pool is looked at when it is due, without anybody asking."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from time import monotonic
+
+import pytest
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.scheduler import Scheduler
+
+from .helpers import Caller, Thing, Works, eventually, said, wait_for
+from .maintained import House, Threads, dropped
+
+
+def test_expiry_by_itself(real: Scheduler, works: Works) -> None:
+    """An unused object is closed on time without anybody asking, neither early nor by half a round late."""
+    closed: list[float] = []
+    pool = Pool(works.make, min_size=0, max_avail_delay=0.1, closer=lambda thing: closed.append(monotonic()))
+    thing = pool.get()
+    returned = monotonic()
+    pool.ret(thing)
+    eventually(lambda: closed)
+    assert closed[0] - returned >= 0.1
+    assert closed[0] - returned < 5
+
+
+def test_a_refill_by_itself(real: Scheduler, works: Works) -> None:
+    """A pool below its min_size is filled without anybody asking."""
+    pool = Pool(works.make, min_size=2)
+    pool.discard(pool.get())
+    eventually(lambda: pool.stats()["navail"] == 2)
+
+
+def test_a_dropped_lease_by_itself(real: Scheduler) -> None:
+    """A dropped lease comes back without anybody asking, and serves who waits."""
+    pool = Pool(Thing, 1)
+    leases = [pool.lease()]
+    waiting = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    leases.clear()
+    assert waiting.result().number == 0
+
+
+def test_a_dropped_pool_by_itself(real: Scheduler, works: Works) -> None:
+    """A dropped pool is closed without anybody asking, and no thread keeps what is left of it."""
+    pool = Pool(works.make, min_size=3, max_avail_delay=3600, closer=works.close)
+    core = weakref.ref(pool._core)
+    del pool
+    eventually(lambda: len(works.closed) == 3)
+    eventually(lambda: core() is None)
+
+
+def test_an_empty_pool_is_not_kept(real: Scheduler) -> None:
+    """A pool that was looked at and is dropped with nothing in it is gone at once: the house keeper sleeps alone."""
+    pool = Pool(Thing, min_size=0)
+    pool.discard(pool.get())
+    core = weakref.ref(pool._core)
+    eventually(real._inbox.empty)
+    del pool
+    eventually(lambda: core() is None)
+
+
+def test_recovery_by_itself(real: Scheduler, works: Works) -> None:
+    """A pool made before its server is up fills itself once it is."""
+    works.failing = ConnectionError()
+    pool = Pool(works.make, min_size=2)
+    eventually(lambda: len(works.numbers) >= 3)
+    works.failing = None
+    eventually(lambda: pool.stats()["navail"] == 2)
+
+
+def test_one_schedule_for_all_pools(real: Scheduler, threads: Threads) -> None:
+    """Five hundred pools with much to watch cost one thread and its helper, not a thread each."""
+    pools = [
+        Pool(Thing, max_avail_delay=3600, max_using_delay=60, health=lambda thing: True, min_size=1) for _ in range(500)
+    ]
+    for pool in pools:
+        pool.ret(pool.get())
+    eventually(lambda: real._inbox.empty())
+    assert len(threads) == 2
+
+
+def test_five_hundred_pools_are_served(real: Scheduler) -> None:
+    """Each of five hundred pools has its objects closed when they expire."""
+    works = [Works() for _ in range(500)]
+    pools = [Pool(each.make, min_size=0, max_avail_delay=0.2, closer=each.close) for each in works]
+    for pool in pools:
+        pool.ret(pool.get())
+    eventually(lambda: all(len(each.closed) == 1 for each in works))
+    assert real._crew <= housekeeper.CREW + 2
+
+
+def test_deadlines_in_order(real: Scheduler) -> None:
+    """Households are looked at when they asked for it, whatever the order in which they asked."""
+    start = monotonic()
+    houses = [House() for _ in range(3)]
+    for house, delay in zip(houses, (0.15, 0.05, 0.1), strict=True):
+        house.told = partial(next, iter([start + delay]), None)
+        real.watch(house)
+    eventually(lambda: all(len(house.looks) == 2 for house in houses))
+    for house, delay in zip(houses, (0.15, 0.05, 0.1), strict=True):
+        assert delay <= house.looks[1] - start < delay + 1.0
+
+
+def test_only_the_earliest_deadline_counts(real: Scheduler) -> None:
+    """A household is looked at once at its earliest deadline, however often it asked; that look says the next."""
+    start = monotonic()
+    deadlines = [start + 0.15, start + 0.1, start + 0.05]
+    house = House(lambda: deadlines.pop() if deadlines else None)
+    real.watch(house)
+    wait_for(house.looked)
+    real.watch(house)  # before 0.05: that one counts, 0.1 is forgotten
+    eventually(lambda: len(house.looks) == 4)
+    assert house.looks[2] - start >= 0.05
+    assert house.looks[3] - start >= 0.15
+
+
+def test_a_deadline_brought_forward(real: Scheduler) -> None:
+    """A household that asks for an earlier look is not looked at again at the time it had asked for before."""
+    start = monotonic()
+    house, other = House(partial(next, iter([start + 0.1, start + 0.05]), None)), House()
+    real.watch(house)
+    wait_for(house.looked)
+    real.watch(house)
+    other.told = partial(next, iter([start + 0.15]), None)
+    real.watch(other)
+    eventually(lambda: len(other.looks) == 2)
+    assert len(house.looks) == 3
+
+
+def test_a_past_deadline_is_now(real: Scheduler) -> None:
+    """A deadline that has passed already is met at once."""
+    deadlines = [monotonic() - 100]
+    house = House(lambda: deadlines.pop() if deadlines else None)
+    real.watch(house)
+    eventually(lambda: len(house.looks) == 2)
+
+
+def test_a_household_that_is_gone(real: Scheduler) -> None:
+    """A household that was dropped before its deadline, or before it was looked at, is not missed."""
+    house, other = House(lambda: monotonic() + 0.05), House()
+    real.watch(house)
+    wait_for(house.looked)
+    gone = weakref.ref(house)
+    del house
+    real.request_look(dropped(House()))
+    eventually(lambda: gone() is None)
+    real.watch(other)
+    wait_for(other.looked)
+
+
+def test_a_household_that_raises(
+    real: Scheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A household whose house keeping fails is logged, looked at again later, and harms no other."""
+    monkeypatch.setattr(housekeeper, "RETRY", 0.02)
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    house, other = House(fail), House()
+    real.watch(house)
+    real.watch(other)
+    wait_for(other.looked)
+    eventually(lambda: len(house.looks) >= 3)
+    assert house.looks[1] - house.looks[0] >= 0.02
+    lines = said(caplog)
+    assert lines[0].startswith("house keeping of <tests.unit.maintained.House object")
+    assert "RuntimeError: a bug" in caplog.text
+    house.told = None

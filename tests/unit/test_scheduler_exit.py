@@ -1,0 +1,131 @@
+"""The scheduler at the interpreter's exit and in a fork, as far as it can be seen without one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+
+import pytest
+
+from ProxyPatternPool._runtime.native import SimpleQueue
+from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.scheduler import Scheduler
+
+from .helpers import Works
+from .maintained import Hanging, HomeHere, House, Threads
+
+
+class Dying(House):
+    """A household that has jobs at exit."""
+
+    def __init__(self, *jobs: Callable[[], None]) -> None:
+        super().__init__()
+        self.jobs = list(jobs)
+
+    def close_at_exit(self) -> list[Callable[[], None]]:
+        return self.jobs
+
+
+def test_exit_in_a_hub(real: Scheduler) -> None:
+    """At exit the closers of a pool of this thread's hub run in greenlets of that hub, and what was queued does."""
+    queued = threading.Event()
+    house = Dying()
+    house.jobs = [house.looked.set]
+    house.chores.append(queued.set)
+    house.hub = hub = HomeHere()
+    real.enter(house)
+    real.exit()
+    assert house.looked.is_set()
+    assert queued.is_set()
+    assert len(hub.jobs) == 2
+
+
+def test_exit_with_closers_that_hang(
+    real: Scheduler, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, works: Works
+) -> None:
+    """However many closers of a hub hang, in one pool or in many, every other object is closed, in all the time."""
+    monkeypatch.setattr(housekeeper, "EXIT_TIME", 1.0)
+    closed: list[int] = []
+
+    def hang() -> None:
+        hanging()
+
+    houses = [
+        Dying(*[hang] * 10, *(partial(closed.append, number) for number in range(20))),
+        Dying(partial(closed.append, 20)),
+    ]
+    for house in houses:
+        house.hub = HomeHere()
+        real.enter(house)
+    start = monotonic()
+    real.exit()
+    assert sorted(closed) == list(range(21))
+    assert hanging.count == 10
+    assert 1.0 <= monotonic() - start < 5.0
+
+
+def test_exit_with_help_of_all(
+    real: Scheduler, threads: Threads, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thread of the crew closes at exit: so many closers may hang, and the others are called."""
+    monkeypatch.setattr(housekeeper, "EXIT_TIME", 1.0)
+
+    def hang() -> None:
+        hanging()
+
+    house = Dying(*[hang] * 4)
+    house.jobs.append(house.looked.set)
+    real.enter(house)
+    real.watch(house)
+    with real._lock:
+        real._crew += sum(threads.start(real._work) for _ in range(2))
+    real.exit()  # besides the three of the crew: the scheduling thread, and one for the exit alone
+    assert house.looked.is_set()
+    hanging.go_on.set()
+
+
+def test_exit_with_a_thread_that_never_began(real: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that was interrupted costs the exit time, and no object its closer."""
+    monkeypatch.setattr(housekeeper, "EXIT_TIME", 0.2)
+    real._daemons._unborn.add(SimpleQueue())
+    house = Dying()
+    house.hub = HomeHere()
+    house.jobs = [house.looked.set]
+    real.enter(house)
+    real.exit()
+    assert house.looked.is_set()
+
+
+def test_a_fork_begins_with_no_threads(real: Scheduler, threads: Threads) -> None:
+    """A child waits for no thread of its parent; one that is forked in the middle of the exit starts none."""
+    real._daemons._unborn.add(SimpleQueue())
+    real.after_fork()
+    assert not real._daemons._unborn
+    real.exit()
+    real.after_fork()
+    real.watch(House())
+    assert not real._running
+
+
+def test_exit_when_the_hub_is_over(real: Scheduler) -> None:
+    """At exit the closers of a pool whose hub is over run in a thread, though it was this thread's."""
+    house = Dying()
+    house.jobs = [house.looked.set]
+    house.hub = hub = HomeHere()
+    hub.over = True
+    real.enter(house)
+    real.exit()
+    assert house.looked.is_set()
+    assert not hub.jobs
+
+
+def test_a_household_is_known_weakly(real: Scheduler) -> None:
+    """A household that is gone is forgotten."""
+    house = House()
+    real.enter(house)
+    assert real._alive() == [house]
+    del house
+    assert real._alive() == []
+    assert real._pools == {}

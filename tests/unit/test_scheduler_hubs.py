@@ -1,0 +1,190 @@
+"""Pools of an event loop: what is to be done there waits for it, unless it is blocked or over."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ProxyPatternPool._runtime import threads as daemons
+from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.scheduler import Scheduler
+
+from .clock import HandMovedClock
+from .helpers import Caller, eventually, said, wait_for
+from .maintained import Hanging, House, SlowHome, Threads, chore_of, refuse
+
+
+def test_chores_of_a_hub(real: Scheduler) -> None:
+    """The chores of a pool of a hub are done in that hub."""
+    house, hub = House(), SlowHome()
+    house.hub = hub
+    done = chore_of(house)
+    real.watch(house)
+    eventually(lambda: hub.jobs)
+    assert not done.is_set()
+    hub.jobs[0]()
+    assert done.is_set()
+
+
+def test_chores_of_a_hub_that_is_blocked(real: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that does not take up its chores for too long, or is gone, has them done by a thread."""
+    monkeypatch.setattr(housekeeper, "HUB_PATIENCE", 0.02)
+    blocked, gone, over = House(), House(), House()
+    blocked.hub, gone.hub, over.hub = SlowHome(), SlowHome(there=False), SlowHome()
+    over.hub.over = True
+    done = [chore_of(house) for house in (blocked, gone, over)]
+    for house in (blocked, gone, over):
+        real.watch(house)
+    for each in done:
+        wait_for(each)
+    assert gone.hub is None, "the next hub becomes its home"
+    assert over.hub is None
+    assert blocked.hub is not None
+
+
+def test_home_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedClock) -> None:
+    """What fails anywhere but at home waits as long as its hub is blocked, behind one greenlet; the rest does not."""
+    house, hub = House(), SlowHome()
+    house.hub = hub
+    checked: list[int] = []
+    closed = threading.Event()
+    house.hub_chores.append(lambda: checked.append(threading.get_ident()))
+    house.chores.append(closed.set)
+    for look in range(100):
+        assert timed.run_due(house) == clock.now + housekeeper.HUB_PATIENCE
+        if look < 2:
+            assert not closed.is_set()
+        else:
+            wait_for(closed)
+        clock.advance(housekeeper.HUB_PATIENCE)
+    assert len(hub.jobs) == 1
+    eventually(lambda: timed._free == timed._crew)
+    assert not checked
+    hub.turn()
+    assert checked == [threading.get_ident()]
+    assert timed.run_due(house) is None
+
+
+def test_a_hub_that_does_not_turn_is_told_of(
+    timed: Scheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once: checks and creations wait for it, and nobody would know why."""
+    house, hub = House(), SlowHome()
+    house.hub = hub
+    house.hub_chores.append(lambda: None)
+    for look in range(20):
+        assert len(said(caplog)) == (look > housekeeper.TRIES)
+        timed.run_due(house)
+        clock.advance(housekeeper.HUB_PATIENCE)
+    assert said(caplog)[0].endswith(": checks and creations wait for a hub that does not turn")
+    hub.turn()
+    assert timed.run_due(house) is None
+
+
+def test_a_failure_of_the_keepers_own(timed: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """What a hub raises when it is sent for ends the house keeping of nobody."""
+    house = House()
+    house.hub = SlowHome()
+    house.hub.jobs = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    house.chores.append(lambda: None)
+    assert timed.run_due(house) == timed.clock() + housekeeper.RETRY
+    assert said(caplog)[0].endswith("failed")
+
+
+def test_a_look_too_early_sends_nobody(timed: Scheduler, clock: HandMovedClock) -> None:
+    """However often a pool asks to be looked at, its hub gets its time."""
+    house, hub = House(), SlowHome()
+    house.hub = hub
+    done = threading.Event()
+    house.chores.append(done.set)
+    since = clock.now
+    for _ in range(9):
+        assert timed.run_due(house) == since + housekeeper.HUB_PATIENCE
+        clock.advance(housekeeper.HUB_PATIENCE / 10)
+    assert len(hub.jobs) == 1
+    assert timed._crew == 0
+    hub.turn()
+
+
+def test_home_chores_of_a_hub_that_ends(timed: Scheduler) -> None:
+    """When the hub that home chores have waited for turns out to be over, the crew does them."""
+    house, hub = House(), SlowHome()
+    house.hub = hub
+    done = threading.Event()
+    house.hub_chores.append(done.set)
+    timed.run_due(house)
+    assert len(hub.jobs) == 1
+    hub.over = True
+    timed.run_due(house)
+    assert house.hub is None
+    wait_for(done)
+
+
+def test_a_hub_that_ends_at_this_moment(timed: Scheduler) -> None:
+    """A hub that is over by the time it is to do something has it done by the crew at once."""
+    house = House()
+    house.hub = SlowHome(there=False)
+    done = threading.Event()
+    house.hub_chores.append(done.set)
+    timed.run_due(house)
+    assert house.hub is None
+    wait_for(done)
+
+
+def test_a_greenlet_that_never_began(timed: Scheduler, clock: HandMovedClock) -> None:
+    """A greenlet that is killed before it has begun is not waited for: another is sent."""
+    house, hub = House(), SlowHome()
+    house.hub = hub
+    done = threading.Event()
+    house.hub_chores.append(done.set)
+    timed.run_due(house)
+    hub.jobs.clear()
+    clock.advance(housekeeper.HUB_PATIENCE)
+    timed.run_due(house)
+    assert len(hub.jobs) == 1
+    hub.turn()
+    assert done.is_set()
+
+
+def test_a_greenlet_in_a_long_chore(timed: Scheduler, clock: HandMovedClock, hanging: Hanging) -> None:
+    """What comes while a greenlet is in the middle of a long chore has another greenlet, not a thread."""
+    house, hub = House(), SlowHome()
+    house.hub = hub
+
+    def check() -> None:
+        hanging()
+
+    house.hub_chores.append(check)
+    timed.run_due(house)
+    first = Caller(hub.jobs.pop())
+    wait_for(hanging.begun)
+    done = threading.Event()
+    house.hub_chores.append(done.set)
+    timed.run_due(house)
+    assert len(hub.jobs) == 1
+    clock.advance(10 * housekeeper.HUB_PATIENCE)
+    timed.run_due(house)
+    assert len(hub.jobs) == 1
+    assert timed._crew == 0
+    hub.turn()
+    assert done.is_set()
+    hanging.go_on.set()
+    first.result()
+
+
+def test_a_pool_that_finds_a_home(timed: Scheduler, threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of the crew that was sent before a pool was first used in a hub leaves the home chores to that."""
+    house, hub = House(), SlowHome()
+    at_home = threading.Event()
+    house.hub_chores.append(at_home.set)
+    with monkeypatch.context() as patch:
+        patch.setattr(daemons, "start_thread", refuse)
+        timed.run_due(house)
+    house.hub = hub
+    timed._crew += threads.start(timed._work)
+    eventually(lambda: timed._free and not timed._helping[house][True])
+    assert not at_home.is_set()
+    timed.run_due(house)
+    hub.turn()
+    assert at_home.is_set()

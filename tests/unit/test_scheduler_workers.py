@@ -1,0 +1,281 @@
+"""The scheduler's threads: as many as are needed, however hooks hang, and none where there is nothing to do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._runtime import threads as daemons
+from ProxyPatternPool._runtime.native import Empty, SimpleQueue
+from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.scheduler import Scheduler
+
+from .helpers import Thing, Works, eventually, said, wait_for
+from .maintained import Hanging, House, Threads, refuse
+
+
+def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
+    """Of two pools that are the first to be looked after, at the same time, one starts the thread."""
+    scheduler = Scheduler()
+    lock = scheduler._lock
+
+    class Contended:
+        """A lock that comes free when another thread has started what is needed."""
+
+        def __enter__(self) -> None:
+            lock.acquire()
+            scheduler._running = True
+            scheduler._crew = 1
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    scheduler._lock = Contended()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    scheduler.watch(House())
+    assert len(threads) == 0
+    assert scheduler._inbox.qsize() == 1
+
+
+def test_without_a_thread(real: Scheduler, monkeypatch: pytest.MonkeyPatch, works: Works) -> None:
+    """Where the system has no thread to spare pools work; the house keeping begins when there is one."""
+    with monkeypatch.context() as patch:
+        patch.setattr(daemons, "start_thread", refuse)
+        pool = Pool(works.make, min_size=2)
+        pool.discard(pool.get())
+        assert pool.stats()["nobjs"] == 1
+        assert not real._running
+    pool.get()
+    pool.get()
+    eventually(lambda: pool.stats()["nobjs"] == 2)
+    assert real._running
+
+
+def test_a_hook_that_hangs_holds_up_nobody_else(real: Scheduler, hanging: Hanging, works: Works) -> None:
+    """While the hooks of some pools hang, as many as there may be, another pool's objects expire."""
+    stuck = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(2 * housekeeper.CREW)]
+    eventually(lambda: hanging.count >= len(stuck))
+    pool = Pool(works.make, min_size=0, max_avail_delay=0.02, closer=works.close)
+    pool.ret(pool.get())
+    eventually(lambda: works.closed)
+    assert not hanging.go_on.is_set()
+    hanging.go_on.set()
+    for each in stuck:
+        each.shutdown()
+
+
+def test_hooks_of_one_pool_that_hang(
+    real: Scheduler, hanging: Hanging, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many closers of one pool hang, they have a few threads only, and another pool's chores are done."""
+    monkeypatch.setattr(housekeeper, "PATIENCE", 0.01)
+    stuck = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=hanging)
+    for thing in [stuck.get() for _ in range(50)]:
+        stuck.ret(thing)
+    wait_for(hanging.begun)
+    pool = Pool(works.make, min_size=0, max_avail_delay=0.2, closer=works.close)
+    pool.ret(pool.get())
+    eventually(lambda: works.closed)
+    assert hanging.count <= housekeeper.HELPERS
+    hanging.go_on.set()
+    eventually(lambda: stuck.stats()["nobjs"] == 0)
+    assert real._crew <= housekeeper.HELPERS + housekeeper.CREW
+
+
+def test_closers_that_hang_do_not_hold_up_creations(
+    real: Scheduler, hanging: Hanging, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many closers of a pool hang, what is missing is created where there is room."""
+    monkeypatch.setattr(housekeeper, "PATIENCE", 0.01)
+    pool = Pool(works.make, 40, 0, max_avail_delay=0.01, closer=hanging)
+    for thing in [pool.get() for _ in range(10)]:
+        pool.ret(thing)
+    eventually(lambda: hanging.count == housekeeper.HELPERS)
+    pool.resize(min_size=2)
+    eventually(lambda: pool.stats()["navail"] == 2)
+    hanging.go_on.set()
+    eventually(lambda: pool.stats()["nobjs"] == 2)
+
+
+def test_who_makes_a_pool_makes_its_first_objects(real: Scheduler, works: Works) -> None:
+    """The house keeper, who hears of the first, does not make the others beside him."""
+    makers: list[int] = []
+
+    def make(number: int) -> Thing:
+        makers.append(threading.get_ident())
+        eventually(lambda: not real._inbox.qsize())
+        return works.make(number)
+
+    for _ in range(5):
+        pool = Pool(make, 5, 5)
+        assert pool.stats()["navail"] == 5
+        pool.close()
+    assert set(makers) == {threading.get_ident()}
+
+
+def test_a_log_that_raises_ends_no_house_keeping(real: Scheduler, works: Works) -> None:
+    """A handler or filter of the user's may: the chores, the crew and the schedule go on."""
+
+    def refuse_it(record: logging.LogRecord) -> bool:
+        raise ValueError("a filter with a bug")
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    log = logging.getLogger("ppp")
+    log.addFilter(refuse_it)
+    try:
+        real.watch(House(fail))
+        pool = Pool(works.make, 1, 0, max_avail_delay=0.01, closer=works.close)
+        for number in range(2 * housekeeper.HELPERS):
+            pool._core.leave(fail)
+            pool.ret(pool.get())
+            eventually(lambda: pool.stats()["nobjs"] == 0)
+            assert pool.stats()["hk_errors"] == number + 1
+    finally:
+        log.removeFilter(refuse_it)
+
+
+def test_jobs_of_one_pool_that_wait_count_too(
+    real: Scheduler, threads: Threads, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a pool asks while the crew is busy, it gets no more threads than a few in the end."""
+    house = House()
+
+    def chore() -> None:
+        hanging()
+
+    house.chores.extend([chore] * 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(daemons, "start_thread", refuse)
+        for _ in range(10):
+            real._employ(housekeeper.Job(house, hub=False), more=True)
+    with real._lock:
+        real._crew += sum(threads.start(real._work) for _ in range(10))
+    other = House()
+    done = threading.Event()
+    other.chores.append(done.set)
+    real._employ(housekeeper.Job(other, hub=False), more=False)
+    wait_for(done)
+    assert hanging.count <= housekeeper.HELPERS
+    hanging.go_on.set()
+    eventually(lambda: not house.chores)
+
+
+def test_slow_chores_are_no_hanging_chores(real: Scheduler) -> None:
+    """Many chores that are slow, and get done, do not make the crew grow without end."""
+    pause = threading.Event()
+    pool = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=lambda thing: pause.wait(0.01))
+    for thing in [pool.get() for _ in range(100)]:
+        pool.ret(thing)
+    eventually(lambda: pool.stats()["nobjs"] == 0)
+    assert real._crew <= housekeeper.CREW + housekeeper.HELPERS
+
+
+def test_the_crew_goes_home(real: Scheduler) -> None:
+    """Threads of the crew with nothing to do end, all but one; when there is work again there are threads again."""
+    for _ in range(2):
+        hanging = Hanging()
+        pools = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(3)]
+        eventually(lambda hanging=hanging: hanging.count >= 3)  # type: ignore[misc]
+        assert real._crew >= 3
+        hanging.go_on.set()
+        for pool in pools:
+            pool.shutdown()
+        eventually(lambda: real._crew == 1)
+
+
+def test_a_chore_that_ends_its_thread(real: Scheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """A hook that raises SystemExit ends neither the crew nor the house keeping of its pool."""
+
+    def close(thing: Thing) -> None:
+        works.close(thing)
+        raise SystemExit(thing.number)
+
+    pool = Pool(works.make, name="books", min_size=0, max_avail_delay=0.01, closer=close)
+    for thing in [pool.get() for _ in range(3)]:
+        pool.ret(thing)
+    eventually(lambda: len(works.closed) == 3)
+    eventually(lambda: len(said(caplog)) == 3)
+    assert pool.stats()["hk_errors"] == 3
+    assert sorted(said(caplog)) == [f"pool 'books': house keeping failed: SystemExit({number})" for number in range(3)]
+    assert pool.stats()["nobjs"] == 0
+
+
+def test_no_thread_for_the_crew(
+    real: Scheduler, threads: Threads, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chores for which no thread can be had now are done when one can."""
+    monkeypatch.setattr(housekeeper, "PATIENCE", 0.005)
+    refused: list[object] = []
+
+    def refuse_thrice(run: Callable[[], None]) -> bool:
+        if real._running and len(refused) < 3:
+            refused.append(run)
+            return False
+        return threads.start(run)
+
+    monkeypatch.setattr(daemons, "start_thread", refuse_thrice)
+    pool = Pool(works.make, min_size=0, max_avail_delay=0.01, closer=works.close)
+    pool.ret(pool.get())
+    eventually(lambda: works.closed)
+    assert len(refused) == 3
+    assert real._crew >= 1
+
+
+def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
+    """A job put just when the last idle thread gives up waiting is done all the same."""
+    house = House()
+    done = threading.Event()
+    house.chores.append(done.set)
+
+    class Jobs:
+        """A queue in which a job arrives right after the wait for it is over."""
+
+        def __init__(self) -> None:
+            self.waits = 0
+
+        def get(self, block: bool, timeout: float) -> housekeeper.Job:
+            self.waits += 1
+            if self.waits in (1, 3):
+                raise Empty
+            return housekeeper.Job(house, hub=False)
+
+        def empty(self) -> bool:
+            return self.waits >= 3
+
+    real._crew = 2
+    real._jobs = Jobs()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    real._work()
+    assert done.is_set()
+    assert real._crew == 1
+    real._crew = 0
+    real._jobs = SimpleQueue()
+
+
+def test_threads_are_named_in_the_log(
+    real: Scheduler, works: Works, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log line says which thread of the house keeping it comes from, and threading hears nothing of that."""
+    monkeypatch.setattr(logging, "logThreads", False)  # else the line itself makes an entry in threading
+    before = set(threading.enumerate())
+
+    def fail() -> bool:
+        raise RuntimeError("a bug")
+
+    works.failing = ConnectionError()
+    pool, other = Pool(works.make, name="books"), Pool(Thing, 0, 0)
+    pool._core.schedule()
+    eventually(lambda: len(works.numbers) == 2)
+    with monkeypatch.context() as bug:
+        bug.setattr(other._core, "sweep", fail)
+        other._core.schedule()
+        eventually(lambda: len({line[:10] for line in said(caplog)}) == 2)
+    names = {record.getMessage()[:10]: str(record.threadName) for record in caplog.records}
+    assert names["pool 'book"].startswith("ppp-crew-")
+    assert names["house keep"] == "ppp-housekeeper"
+    assert set(threading.enumerate()) <= before
+    works.failing = None
