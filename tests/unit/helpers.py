@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 import pytest
 
+from ProxyPatternPool import Pool
 from ProxyPatternPool._engine import core, lending, upkeep
 from ProxyPatternPool._runtime.waiting import NativeSleeper, Sleeper
 from ProxyPatternPool._scheduler import scheduler as housekeeper
@@ -73,6 +74,30 @@ class Works:
     @property
     def alive(self) -> list[Thing]:
         return [thing for thing in self.made if thing not in self.closed]
+
+
+class Doctor:
+    """A health check whose word can be told."""
+
+    def __init__(self) -> None:
+        self.seen: list[Thing] = []
+        self.sick: dict[int, BaseException | None] = {}
+
+    def __call__(self, thing: Thing) -> bool:
+        self.seen.append(thing)
+        error = self.sick.get(thing.number)
+        if error is not None:
+            raise error
+        return thing.number not in self.sick
+
+
+def borrow_all(pool: Pool[Thing], count: int) -> list[Thing]:
+    return [pool.get() for _ in range(count)]
+
+
+def give_back_all(pool: Pool[Thing], things: list[Thing]) -> None:
+    for thing in things:
+        pool.ret(thing)
 
 
 class Caller(Generic[R]):
