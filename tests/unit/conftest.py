@@ -10,6 +10,7 @@ from ProxyPatternPool._scheduler import scheduler as housekeeper
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
+from .diary import Diary
 from .helpers import Naps, Works, eventually, sleep_in
 from .maintained import Hanging, Threads
 
@@ -42,6 +43,12 @@ def naps(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nap
 def works() -> Works:
     """A factory that keeps books."""
     return Works()
+
+
+@pytest.fixture
+def diary() -> Diary:
+    """An observer that writes down what it is told."""
+    return Diary()
 
 
 @pytest.fixture(autouse=True)

@@ -18,11 +18,6 @@ class Thrown(BaseException):
     """Something that is meant for the thread."""
 
 
-@pytest.fixture
-def diary() -> Diary:
-    return Diary()
-
-
 @pytest.mark.parametrize("timeout", [None, 0, 5])
 def test_too_old(
     timeout: float | None, scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock, works: Works, diary: Diary
