@@ -1,65 +1,25 @@
-"""The application: what it answers, to whom, and what it never says."""
+"""What the application shows of pools."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast, get_args
+from typing import get_args
 
 import pytest
-from flask import Flask
-from markupsafe import Markup, escape
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.test import Client, TestResponse
-from werkzeug.wrappers import Request
 
 from ProxyPatternPool import DiscardReason, HookError, Pool, PoolException, Proxy
 from ProxyPatternPool._status.sampler import Sampler
-from ProxyPatternPool.status import StatusData, is_local, masked, status_app
+from ProxyPatternPool.status import status_app
 
 from ..unit.clock import FakeScheduler, HandMovedClock
 from ..unit.helpers import DEADLINE, Caller, Naps, Thing, Works, eventually
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from .support import Broken, Shy, ask, data_of, fails, page_of
 
 pytestmark = pytest.mark.usefixtures("scheduler")
-
-LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost"}
-SECRET = "hunter2"
-
-
-class Shy:
-    """An object that is not to be asked for its text."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __repr__(self) -> str:
-        raise AssertionError("asked for its text")
-
-
-def ask(app: object, path: str = "/", method: str = "GET", **environ: str) -> TestResponse:
-    return Client(app).open(path, method=method, environ_overrides={**LOCAL, **environ})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # any application
-
-
-def data_of(app: object) -> StatusData:
-    answer = ask(app, "/?format=json")
-    assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    return cast(StatusData, json.loads(answer.get_data(as_text=True)))
-
-
-def page_of(app: object) -> str:
-    answer = ask(app)
-    assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8")
-    return answer.get_data(as_text=True)
 
 
 def test_the_data(clock: HandMovedClock) -> None:
@@ -317,105 +277,6 @@ def test_the_samples(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     assert "at most 4</li>" in page_of(app)
 
 
-def test_objects_are_shown_by_their_names_alone() -> None:
-    """What the tracer said when they were created, escaped; neither their text nor the hook for statistics."""
-
-    def stats(shy: Shy) -> object:
-        raise AssertionError("asked for statistics")
-
-    plain = Pool(Shy, stats=stats)
-    traced = Pool(Shy, stats=stats, tracer=lambda shy: f"<script>alert({shy.number})</script>", name="<b>&")
-    names = iter(["backend 4711"])
-    failing = Pool(Shy, stats=stats, tracer=lambda shy: str(1 // shy.number))
-    changing = Pool(Shy, stats=stats, tracer=lambda shy: next(names))
-    app = status_app(plain, traced, failing, changing)
-    data = data_of(app)
-    assert [pool["objects"][0]["object"] for pool in data["pools"]] == [
-        "object 0",
-        "<script>alert(0)</script>",
-        "object 0",
-        "backend 4711",
-    ]
-    assert [(each["where"], each["error"]) for each in data["pools"][2]["errors"]] == [("tracer", "ZeroDivisionError")]
-    page = page_of(app)
-    assert "&lt;script&gt;alert(0)&lt;/script&gt;" in page
-    assert "&lt;b&gt;&amp;</h2>" in page
-    assert page.count("<script>") == 1
-    assert "<b>" not in page
-
-
-def test_many_objects() -> None:
-    """Are not all shown, and long texts are cut."""
-    pool = Pool(Shy, min_size=120, tracer=lambda shy: "x" * 1000)
-    app = status_app(pool)
-    [shown] = data_of(app)["pools"]
-    assert (len(shown["objects"]), shown["idle"]) == (100, 120)
-    assert shown["objects"][0]["object"] == "x" * 299 + "…"
-    assert "And 20 more." in page_of(app)
-
-
-class Broken(Exception):
-    pass
-
-
-def fails(number: int) -> Shy:
-    raise Broken(f"cannot connect to postgresql://bob:{SECRET}@db/app")
-
-
-def test_the_text_of_errors_is_not_shown(clock: HandMovedClock) -> None:
-    """Unless one says how."""
-    pool = Pool(fails, min_size=1)
-    clock.advance(7.0)
-    silent, speaking = status_app(pool), status_app(pool, error_text=masked)
-    error = {"count": 1, "seconds": 7.0, "first_seconds": 7.0, "where": "creation", "error": "Broken", "text": None}
-    assert data_of(silent)["pools"][0]["errors"] == [error]
-    text = "cannot connect to postgresql://***@db/app"
-    assert data_of(speaking)["pools"][0]["errors"] == [{**error, "text": text}]
-    assert "Broken" in page_of(silent)
-    assert f"Broken: {text}" in page_of(speaking)
-    for app in (silent, speaking):
-        assert SECRET not in page_of(app) + json.dumps(data_of(app))
-
-
-def test_a_text_that_cannot_be_made_fit_is_not_shown() -> None:
-    def oops(text: str) -> str:
-        raise ValueError(text)
-
-    pool = Pool(fails)
-    app = status_app(pool, error_text=oops)
-    assert data_of(app)["pools"][0]["errors"][0]["text"] is None
-
-
-def test_errors_that_are_alike_are_shown_once(clock: HandMovedClock) -> None:
-    texts = ["Peter's", "Paul's", "Peter's"] * 500
-
-    def fails(number: int) -> Shy:
-        raise Broken(f"password=hunter{number}" if not texts else texts.pop())
-
-    pool = Pool(fails, min_size=0, backoff=None)
-    for _ in range(1503):
-        clock.advance(0.1)
-        with pytest.raises(Broken):
-            pool.get()
-    clock.advance(2.0)
-    app = status_app(pool, error_text=masked)
-    assert [
-        (each["count"], each["seconds"], each["first_seconds"], each["text"])
-        for each in data_of(app)["pools"][0]["errors"]
-    ] == [
-        (3, 2.0, 2.2, "password=***"),  # they differ, but not in what is shown
-        (1000, 2.3, 152.2, "Peter's"),
-        (500, 2.4, 152.1, "Paul's"),
-    ]
-    page = page_of(app)
-    assert page.count("Broken") == 3
-    assert "<small>1,000 times, first 3 min ago, last 2.3 s ago</small>" in page
-    assert "Paul&#39;s<small>500 times" in page
-
-
-# What is neither in use nor idle. --------------------------------------------------------------------
-
-
 def places_of(app: object) -> tuple[int, int, int, int]:
     [shown] = data_of(app)["pools"]
     return shown["in_use"], shown["idle"], shown["creating"], shown["in_upkeep"]
@@ -526,114 +387,6 @@ def test_who_waits(clock: HandMovedClock, naps: Naps) -> None:
         caller.result()
 
 
-# Functions of the user's that do what they like. -----------------------------------------------------
-
-
-class Nonsense(str):
-    """A text that is none."""
-
-    def __str__(self) -> str:
-        return self
-
-    def __html__(self) -> str:
-        return "<script>alert(1)</script>"
-
-    def __hash__(self) -> int:
-        raise AssertionError("asked for its hash")
-
-    def __len__(self) -> int:
-        raise AssertionError("asked for its length")
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        (Nonsense("x"), "x"),
-        (Markup("<script>"), "<script>"),
-        ("f \udc80", "f \\udc80"),
-        ("a\tb\r\nc", "a b  c"),
-        ("\0 \x1b[2J \x7f \x85", "\\x00 \\x1b[2J \\x7f \\x85"),
-        ("db\u202exe", "db\\u202exe"),
-        ("\u061c\u200e\u200f\u202a\u2066\u2069", "\\u061c\\u200e\\u200f\\u202a\\u2066\\u2069"),
-        ("\u05e9\u05dc\u05d5\u05dd \u0645\u06cc\u200c\u062e \u0915\u094d\u200d\u0937 \xa0\xad\u2065\u206a",) * 2,
-    ],
-    ids=["own", "markup", "surrogate", "white", "control", "override", "directions", "joined"],
-)
-def test_texts_of_all_sorts(text: str, shown: str) -> None:
-    """Are shown as they are, escaped: the tracer's, names, those of errors."""
-
-    def fails(number: int) -> Shy:
-        raise Broken(text)
-
-    traced = Pool(Shy, tracer=lambda shy: text, name=text)
-    failing = Pool(fails, min_size=0)
-    with pytest.raises(Broken):
-        failing.get()
-    app = status_app(traced, failing, error_text=lambda _: text)
-    first, second = data_of(app)["pools"]
-    assert (first["name"], first["objects"][0]["object"], second["errors"][0]["text"]) == (shown,) * 3
-    page = page_of(app)
-    assert page.count("<script>") == 1
-    assert page.count(escape(shown)) >= 4  # the name in the link, too
-
-
-def test_owners_of_all_sorts() -> None:
-    """The names of threads are the user's as well; what was made visible is not longer than what is shown."""
-    pool = Pool(Shy, 2, tracer=lambda shy: "\u202e" * 1000)
-    Caller(pool.get, "holder\u202e").result()
-    [shown] = data_of(status_app(pool))["pools"][0]["objects"]
-    assert shown["owner"] == "thread 'holder\\u202e' (ended)"
-    assert shown["object"] == ("\\u202e" * 50)[:-1] + "…"
-
-
-@pytest.mark.parametrize("made", [b"x", ["x"], None, 7])
-def test_a_text_of_an_error_that_is_none(made: object) -> None:
-    pool = Pool(fails)
-    app = status_app(pool, error_text=lambda _: made)  # type: ignore[arg-type, return-value]  # pyright: ignore[reportArgumentType]  # what is tested
-    assert data_of(app)["pools"][0]["errors"][0]["text"] is None
-    assert "Broken" in page_of(app)
-
-
-class Cancelled(BaseException):
-    """As gevent's time-outs, and the cancellation of a task."""
-
-
-@pytest.mark.parametrize(("error", "passes"), [(Cancelled(), False), (KeyboardInterrupt(), True), (SystemExit(), True)])
-def test_what_is_thrown_into_a_function(error: BaseException, passes: bool) -> None:
-    """Is no reason for not showing the rest, unless it is meant for the process."""
-
-    def throw(_: object) -> str:
-        raise error
-
-    pool = Pool(fails)
-    app = status_app(pool, error_text=throw)
-    if passes:
-        with pytest.raises(type(error)):
-            page_of(app)
-    else:
-        assert "Broken" in page_of(app)
-
-
-def test_a_tracer_that_looks_at_the_page() -> None:
-    """It is called once for each object, while that is created, and sees those that were there before."""
-    seen: list[list[str]] = []
-
-    def tracer(shy: Shy) -> str:
-        if seen:
-            seen.append([each["object"] for each in data_of(app)["pools"][0]["objects"]])
-        return f"shy {shy.number}"
-
-    pool = Pool(Shy, 3, 0, tracer=tracer)
-    app = status_app(pool)
-    seen.append([])
-    held = [pool.get() for _ in range(3)]
-    assert seen[1:] == [[], ["shy 0"], ["shy 0", "shy 1"]]
-    assert [each["object"] for each in data_of(app)["pools"][0]["objects"]] == ["shy 0", "shy 1", "shy 2"]
-    assert len(seen) == 4
-    for shy in held:
-        pool.ret(shy)
-
-
 def test_proxies_and_dropped_pools(works: Works) -> None:
     unset: Proxy[Thing] = Proxy(max_size=2)
     orders: Proxy[Thing] = Proxy(max_size=2, name="orders")
@@ -706,100 +459,6 @@ def test_forked() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-# Who may see it. -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def pool(works: Works) -> Pool[Thing]:
-    return Pool(works.make, name="db")
-
-
-FOREIGN: list[dict[str, str]] = [
-    {"REMOTE_ADDR": "192.0.2.1"},
-    {"REMOTE_ADDR": ""},
-    {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
-    {"HTTP_HOST": "evil.example"},
-]
-
-
-@pytest.mark.parametrize("environ", FOREIGN)
-@pytest.mark.parametrize("path", ["/", "/?format=json", "/?format=fragment", "/elsewhere"])
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_forbidden(pool: Pool[Thing], environ: dict[str, str], path: str, method: str) -> None:
-    """To all but this machine, whatever they ask for."""
-    answer = ask(status_app(pool), path, method, **environ)
-    assert answer.status_code == 403
-    assert b"db" not in answer.data
-
-
-def test_behind_a_middleware_that_believes_the_proxy(pool: Pool[Thing]) -> None:
-    """Which has a forged header look like an address."""
-    answer = ask(ProxyFix(status_app(pool)), REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR="127.0.0.1")
-    assert answer.status_code == 403
-
-
-@pytest.mark.parametrize("environ", [{}, *FOREIGN])
-def test_allow_decides_alone(pool: Pool[Thing], environ: dict[str, str]) -> None:
-    assert ask(status_app(pool, allow=lambda environ: True), **environ).status_code == 200
-    assert ask(status_app(pool, allow=lambda environ: False), **environ).status_code == 403
-
-
-def test_allow_sees_the_request(pool: Pool[Thing]) -> None:
-    def allow(environ: WSGIEnvironment) -> bool:
-        return is_local(environ) or Request(environ).headers.get("X-Key") == "open"
-
-    app = status_app(pool, allow=allow)
-    assert ask(app).status_code == 200
-    assert ask(app, REMOTE_ADDR="192.0.2.1").status_code == 403
-    assert ask(app, REMOTE_ADDR="192.0.2.1", HTTP_X_KEY="open").status_code == 200
-
-
-def test_an_allow_that_fails_allows_nothing(pool: Pool[Thing]) -> None:
-    """Nor does one that gives something which only counts as true, as a coroutine does."""
-    with pytest.raises(ZeroDivisionError):
-        ask(status_app(pool, allow=lambda environ: bool(1 // 0)))
-    wrong = lambda environ: "yes"  # noqa: E731  # pyright: ignore[reportUnknownLambdaType, reportUnknownVariableType]  # untyped, as users may write it
-    with pytest.raises(TypeError, match="allow must give True or False, not 'yes'"):
-        ask(status_app(pool, allow=wrong))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a str
-
-
-# How it answers. -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", ["/", "/?format=html", "/?format=json", "/?format=fragment"])
-def test_head(pool: Pool[Thing], clock: HandMovedClock, path: str) -> None:
-    """The same without the text."""
-    app = status_app(pool)
-    head, get = ask(app, path, "HEAD"), ask(app, path)
-    assert (head.status_code, head.data) == (200, b"")
-    assert head.headers == get.headers
-    assert get.content_length == len(get.data) > 0
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-def test_it_is_only_to_be_read(pool: Pool[Thing], method: str) -> None:
-    answer = ask(status_app(pool), method=method)
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
-
-
-def test_other_pages_and_formats(pool: Pool[Thing]) -> None:
-    assert ask(status_app(pool), "/elsewhere").status_code == 404
-    assert ask(status_app(pool), "/?format=xml").status_code == 400
-    assert ask(status_app(pool), "/", QUERY_STRING="format=\xff").status_code == 400
-
-
-def test_a_pause_without_scripts(pool: Pool[Thing]) -> None:
-    """Where a page loads itself anew there is a link to one that does not, and back."""
-    lively, still = (ask(status_app(pool), path).get_data(as_text=True) for path in ("/", "/?refresh=0"))
-    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in lively
-    assert '<noscript><a href="?refresh=0">Pause</a></noscript>' in lively
-    assert "http-equiv" not in still
-    assert '<noscript><a href="?">Go on</a></noscript>' in still
-    for page in (lively, still):
-        assert '<details id="counters-0" open>' in page
-    assert '<details id="counters-0">' in ask(status_app(pool), "/?format=fragment").get_data(as_text=True)
-
-
 def test_many_pools(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """Are looked at less often, and have fewer points; what was worst is among them."""
     pools = [Pool(Shy, 40) for _ in range(41)]
@@ -844,74 +503,3 @@ def test_in_words(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     assert page.count("<table") == page.count("<caption>")
     for described in re.findall('aria-(?:labelledby|describedby)="(.*?)"', page):
         assert f'id="{described}"' in page
-
-
-@pytest.mark.parametrize("environ", [{}, {"REMOTE_ADDR": "192.0.2.1"}])
-@pytest.mark.parametrize("path", ["/", "/?format=json", "/elsewhere"])
-def test_headers(pool: Pool[Thing], environ: dict[str, str], path: str) -> None:
-    headers = ask(status_app(pool), path, **environ).headers
-    assert headers["Cache-Control"] == "no-store"
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["X-Frame-Options"] == "DENY"
-    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
-    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
-    assert "unsafe" not in headers["Content-Security-Policy"]
-
-
-def test_the_policy_knows_what_is_in_the_page(pool: Pool[Thing]) -> None:
-    answer = ask(status_app(pool))
-    for kind in ("script", "style"):
-        [inside] = re.findall(f"<{kind}>(.*?)</{kind}>", answer.get_data(as_text=True), re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
-        assert f"{kind}-src 'sha256-{digest}';" in answer.headers["Content-Security-Policy"]
-    assert 'style="' not in answer.get_data(as_text=True)
-    assert "http" not in re.sub("http-equiv|http://www.w3.org/2000/svg", "", answer.get_data(as_text=True))
-
-
-def test_beside_an_application(pool: Pool[Thing]) -> None:
-    """Mounted as its documentation says."""
-    site = Flask(__name__)
-    site.add_url_rule("/", view_func=lambda: "hello")
-    app = DispatcherMiddleware(site.wsgi_app, {"/status": status_app(pool)})
-    assert ask(app).data == b"hello"
-    for path in ("/status", "/status/"):
-        assert b"<h1>Pools</h1>" in ask(app, path).data
-    assert ask(app, "/status/more").status_code == 404
-
-
-# Bad input. ------------------------------------------------------------------------------------------
-
-
-def test_only_pools_and_proxies() -> None:
-    with pytest.raises(TypeError, match="status_app shows pools and proxies, not a Thing"):
-        status_app(Thing(0))
-
-
-@pytest.mark.parametrize("name", ["allow", "error_text"])
-def test_what_cannot_be_called(pool: Pool[Thing], name: str) -> None:
-    wrong: dict[str, object] = {name: 7}
-    with pytest.raises(TypeError, match=f"{name} must be callable, not 7"):
-        status_app(pool, **wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is tested
-
-
-def test_without_werkzeug() -> None:
-    """The error says what to install, and all the rest works."""
-    script = """
-import sys
-sys.modules["werkzeug"] = sys.modules["werkzeug.wrappers"] = None
-import ProxyPatternPool
-try:
-    import ProxyPatternPool.status
-except ImportError as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=DEADLINE, check=False
-    )
-    assert (done.stdout, done.stderr) == (
-        (
-            "ProxyPatternPool.status needs werkzeug, which cannot be imported: "
-            "pip install werkzeug (this package's extra 'werkzeug')\n"
-        ),
-        "",
-    )
