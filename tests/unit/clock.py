@@ -1,9 +1,11 @@
-"""Time moved by hand, and a house keeper without a thread."""
+"""Time moved by hand, chance made to order, and a scheduler without a thread."""
 
+import random
 import weakref
 from collections import deque
 from collections.abc import Callable
 
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Job, Scheduler
 
@@ -21,11 +23,25 @@ class HandMovedClock:
         self.now += seconds
 
 
+class Chance:
+    """Random numbers until others are ordered."""
+
+    def __init__(self) -> None:
+        self.ordered: deque[float] = deque()
+        self.always: float | None = None
+        """What comes when nothing is ordered."""
+
+    def __call__(self) -> float:
+        if self.ordered:
+            return self.ordered.popleft()
+        return random.random() if self.always is None else self.always
+
+
 class FakeScheduler(Scheduler):
     """Keeps house when told to, in the caller's thread: what is asked of it is only noted."""
 
-    def __init__(self, clock: HandMovedClock) -> None:
-        super().__init__(clock)
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
         self.asides: deque[Callable[[], None]] = deque()
         self.asked: deque[weakref.ref[Maintained] | Maintained] = deque()
         self.deadlines: list[float] = []

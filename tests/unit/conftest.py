@@ -5,14 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from ProxyPatternPool._runtime import threads as daemons
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._runtime.hubs import new_sleeper
+from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 
-from .clock import FakeScheduler, HandMovedClock
+from .clock import Chance, FakeScheduler, HandMovedClock
 from .diary import Diary
 from .helpers import Naps, Works, eventually, sleep_in
 from .maintained import Hanging, Threads
+
+IMPATIENT = Timing(worker_idle=0.02)
 
 
 @pytest.fixture
@@ -21,19 +25,31 @@ def clock() -> HandMovedClock:
 
 
 @pytest.fixture
-def scheduler(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeScheduler]:
-    """Pools made in this test are kept by this one."""
-    scheduler = FakeScheduler(clock)
-    monkeypatch.setattr(housekeeper, "SCHEDULER", scheduler)
-    yield scheduler
-    scheduler.run()
+def chance() -> Chance:
+    """The random numbers that pools of this test get."""
+    return Chance()
+
+
+@pytest.fixture
+def environment(clock: HandMovedClock, chance: Chance, request: pytest.FixtureRequest) -> Environment:
+    """The world of this test: its clock, its chance, and its naps if it has any."""
+    naps: Naps | None = request.getfixturevalue("naps") if "naps" in request.fixturenames else None
+    return Environment(clock=clock, random=chance, new_sleeper=new_sleeper if naps is None else naps.new_sleeper)
+
+
+@pytest.fixture
+def scheduler(environment: Environment) -> Iterator[FakeScheduler]:
+    """Pools made in this test are maintained by this one."""
+    with using_scheduler(FakeScheduler(environment)) as scheduler:
+        yield scheduler
+        scheduler.run()
 
 
 @pytest.fixture
 def naps(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Naps]:
     """Whoever waits in this test sleeps like this; every bed is made up again in the end."""
     naps = Naps(clock)
-    sleep_in(monkeypatch, naps.bed)
+    sleep_in(monkeypatch, naps.new_sleeper)
     yield naps
     assert naps.made_up == len(naps.beds)
     assert not naps.meanwhile, "nobody slept so often"
@@ -61,20 +77,32 @@ def log_level() -> Iterator[None]:
 
 
 @pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
-    """The threads started in this test."""
-    threads = Threads()
-    monkeypatch.setattr(daemons, "start_thread", threads.start)
-    return threads
+def threads() -> Threads:
+    """The threads that schedulers of this test have started."""
+    return Threads()
 
 
 @pytest.fixture
-def real(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scheduler]:
-    """A house keeper with threads, of which one at most is left afterwards, waiting for work for ever."""
-    scheduler = Scheduler()
-    monkeypatch.setattr(housekeeper, "SCHEDULER", scheduler)
-    monkeypatch.setattr(housekeeper, "IDLE", 0.02)
-    yield scheduler
+def timing() -> Timing:
+    """How patient `real` and `timed` are; a test that has them be otherwise is parametrized with it."""
+    return IMPATIENT
+
+
+@pytest.fixture
+def real(threads: Threads, timing: Timing) -> Iterator[Scheduler]:
+    """A scheduler with threads, of which one at most is left afterwards, waiting for work for ever."""
+    yield from with_threads(Scheduler(Environment(start_thread=threads.start), timing), threads)
+
+
+@pytest.fixture
+def timed(threads: Threads, timing: Timing, clock: HandMovedClock) -> Iterator[Scheduler]:
+    """A scheduler whose workers are real, and that looks when told to, at times moved by hand."""
+    yield from with_threads(Scheduler(Environment(clock=clock, start_thread=threads.start), timing), threads)
+
+
+def with_threads(scheduler: Scheduler, threads: Threads) -> Iterator[Scheduler]:
+    with using_scheduler(scheduler):
+        yield scheduler
     scheduler.ending = True
     scheduler._inbox.put(None)
     eventually(lambda: len(threads) == scheduler._crew <= 1)
@@ -86,10 +114,3 @@ def hanging() -> Iterator[Hanging]:
     hook = Hanging()
     yield hook
     hook.go_on.set()
-
-
-@pytest.fixture
-def timed(real: Scheduler, clock: HandMovedClock) -> Scheduler:
-    """A house keeper whose crew is real, and who looks when told to, at times moved by hand."""
-    real.clock = clock
-    return real

@@ -17,7 +17,7 @@ import pytest
 from ProxyPatternPool import Pool
 from ProxyPatternPool._engine import core, lending, upkeep
 from ProxyPatternPool._runtime.waiting import NativeSleeper, Sleeper
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.process import current_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 
@@ -189,7 +189,7 @@ class Naps:
         self.scheduler: FakeScheduler | None = None
         """Who keeps house while somebody sleeps and nothing else is to be done, if it is anyone."""
 
-    def bed(self, lost: Callable[[], None] = lambda: None) -> Sleeper:
+    def new_sleeper(self, lost: Callable[[], None] = lambda: None, /) -> Sleeper:
         if threading.get_ident() != self._thread:
             return NativeSleeper()
         self.beds.append(Bed(self))
@@ -204,7 +204,7 @@ def sleep_in(patch: pytest.MonkeyPatch, bed: Callable[..., Sleeper]) -> None:
 
 def have_all_said() -> None:
     """Have all lines said that pools of this test have queued; nothing else is done."""
-    for maintained in housekeeper.SCHEDULER._alive():
+    for maintained in current_scheduler()._alive():
         if isinstance(maintained, upkeep.Upkeep):
             maintained.flush_log()
 

@@ -6,7 +6,8 @@ import logging
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from time import monotonic
 
 from ProxyPatternPool._runtime.native import start_thread
@@ -17,13 +18,18 @@ from .helpers import DEADLINE
 
 
 class Threads:
-    """Counts the threads that house keepers have started, from before they begin until after they end."""
+    """Counts the threads that schedulers have started, from before they begin until after they end."""
 
     def __init__(self) -> None:
         self._started: list[object] = []
         self._ended: list[object] = []
+        self.how: Callable[[Callable[[], None]], bool] = self.count
+        """How threads are started at the moment, if they are."""
 
     def start(self, run: Callable[[], None]) -> bool:
+        return self.how(run)
+
+    def count(self, run: Callable[[], None]) -> bool:
         def run_and_end() -> None:
             try:
                 run()
@@ -32,6 +38,13 @@ class Threads:
 
         self._started.append(run)
         return start_thread(run_and_end)
+
+    @contextmanager
+    def refused(self) -> Generator[None]:
+        """Have the system start none meanwhile."""
+        self.how = lambda _: False
+        yield
+        self.how = self.count
 
     def __len__(self) -> int:
         return len(self._started) - len(self._ended)
@@ -84,10 +97,6 @@ class Hanging:
         self.count += 1
         self.begun.set()
         return self.go_on.wait(3 * DEADLINE)  # longer than any test
-
-
-def refuse(run: Callable[[], None]) -> bool:
-    return False
 
 
 class SlowHome:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 
 from ProxyPatternPool import Pool, control, proxy
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scope.select import Scope
 
@@ -18,9 +18,10 @@ log = logging.getLogger("ppp")
 
 
 @pytest.fixture(autouse=True)
-def working(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a house keeper with threads."""
-    monkeypatch.setattr(housekeeper, "SCHEDULER", Scheduler())
+def working() -> Generator[None]:
+    """Have a scheduler with threads."""
+    with using_scheduler(Scheduler()):
+        yield
 
 
 class Writer(logging.Handler):

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool, PoolValueError, TimeOut
+from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Nuisance, Thing, Works, said
@@ -241,9 +243,7 @@ def test_ret_from_another_thread(scheduler: FakeScheduler) -> None:
 def test_any_order(steps: list[int]) -> None:
     """Whatever is borrowed and given back in whatever order, nobody shares and the books balance."""
     clock = HandMovedClock()
-    scheduler = FakeScheduler(clock)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ProxyPatternPool._scheduler.scheduler.SCHEDULER", scheduler)
+    with using_scheduler(FakeScheduler(Environment(clock=clock))):
         pool = Pool(Thing, 8, 0)
     lent: list[Thing] = []
     for step in steps:

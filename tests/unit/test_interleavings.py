@@ -24,8 +24,9 @@ from ProxyPatternPool import Lease, Pool, PoolClosed, TimeOut
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._ledger.queue import Waiter
 from ProxyPatternPool._ledger.sweeps import IN_TRANSIT
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.owner import here
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Bed, Naps, Thing, Works, sleep_in
@@ -108,18 +109,12 @@ class World:
 
     def __init__(self, patch: pytest.MonkeyPatch, lent: int, idle: int, age: float, **parameters: Any) -> None:
         self.clock = HandMovedClock()
-        self.scheduler = FakeScheduler(self.clock)
         self.naps = Naps(self.clock)
+        self.scheduler = FakeScheduler(Environment(clock=self.clock, new_sleeper=self.naps.new_sleeper))
         self.works = Works(bound=4)
-        patch.setattr(housekeeper, "SCHEDULER", self.scheduler)
-        sleep_in(patch, self.naps.bed)
-        pool: Pool[Thing] = Pool(
-            self.works.make,
-            lent + idle,
-            0,
-            closer=self.works.close,
-            **parameters,
-        )
+        sleep_in(patch, self.naps.new_sleeper)
+        with using_scheduler(self.scheduler):
+            pool: Pool[Thing] = Pool(self.works.make, lent + idle, 0, closer=self.works.close, **parameters)
         self.pool = pool
         self.ledger = self.pool._core.ledger
         self.lent = [self.pool.get() for _ in range(lent + idle)]

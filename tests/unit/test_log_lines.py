@@ -16,6 +16,7 @@ import pytest
 
 from ProxyPatternPool import Pool, PoolObserver, TimeOut
 from ProxyPatternPool._engine import log_queue as log_lines
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
@@ -294,7 +295,7 @@ def test_lines_of_a_parent_that_keeps_no_house(scheduler: FakeScheduler, monkeyp
 def test_a_thread_says_them_there(clock: HandMovedClock) -> None:
     """The thread is the house keeper's to give, though there is no house keeping."""
     done: list[None] = []
-    Scheduler(clock).run_aside(lambda: done.append(None))
+    Scheduler(Environment(clock=clock)).run_aside(lambda: done.append(None))
     eventually(lambda: done)
 
 

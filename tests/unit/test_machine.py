@@ -34,8 +34,9 @@ from ProxyPatternPool._inspect.types import ENDS
 from ProxyPatternPool._ledger.entry import Entry, Stage
 from ProxyPatternPool._ledger.ledger import HEAD_START, Closed
 from ProxyPatternPool._ledger.queue import Waiter
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.owner import here
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor
@@ -107,8 +108,7 @@ class PoolMachine(RuleBasedStateMachine):
     ) -> None:
         logging.getLogger("ppp").setLevel(logging.CRITICAL)
         self.clock = HandMovedClock()
-        scheduler, housekeeper.SCHEDULER = housekeeper.SCHEDULER, FakeScheduler(self.clock)
-        self.scheduler = housekeeper.SCHEDULER
+        self.scheduler = FakeScheduler(Environment(clock=self.clock))
         self.bound = self.most = bound
         self.longest = longest
         self.auditor = Auditor()
@@ -118,7 +118,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.closed: list[Thing] = []
         self.fails = self.unhealthy = False
         self.pool: Pool[Thing] | None = None
-        try:
+        with using_scheduler(self.scheduler):
             self.pool = Pool(
                 self.make,
                 bound,
@@ -138,8 +138,6 @@ class PoolMachine(RuleBasedStateMachine):
                 stats=self.user_code,
                 observer=self.auditor if observed else None,
             )
-        finally:
-            housekeeper.SCHEDULER = scheduler
         self.core = self.pool._core
         self.ledger = self.core.ledger
         self.lent: list[Thing] = []

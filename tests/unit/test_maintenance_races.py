@@ -13,7 +13,7 @@ from ProxyPatternPool import Lease, Pool
 from ProxyPatternPool._ledger import policy
 from ProxyPatternPool._ledger import sweeps as rounds
 from ProxyPatternPool._ledger.entry import Entry
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, borrow_all, give_back_all, said
@@ -322,6 +322,6 @@ def test_a_failing_look_names_the_pool(
     """A bug in the house keeping of one pool is logged with the pool's name, and tried again."""
     pool = Pool(Thing, 1, name="db")
     monkeypatch.setattr(pool._core, "sweep", lambda: 1 // 0)
-    assert housekeeper.Scheduler.run_due(scheduler, pool._core) == scheduler.clock() + housekeeper.RETRY
+    assert Scheduler.run_due(scheduler, pool._core) == scheduler.clock() + scheduler.timing.retry_delay
     assert said(caplog) == ["house keeping of pool 'db' failed"]
     monkeypatch.undo()

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import Pool
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.deadlines import Agenda
-from ProxyPatternPool._scheduler.scheduler import LATE, LATE_AGAIN, Scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Thing, Works, said
@@ -49,15 +50,16 @@ def test_a_warning_comes_all_the_same(
 
 def test_what_is_a_pause(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """A look that is a little late is none; nor is a process that is always late, which would know no limit."""
-    scheduler.notice_pause(LATE)
+    timing = scheduler.timing
+    scheduler.notice_pause(timing.late)
     assert scheduler.late_at == -math.inf
-    scheduler.notice_pause(LATE + 0.1)
+    scheduler.notice_pause(timing.late + 0.1)
     assert scheduler.late_at == clock.now
-    clock.advance(LATE_AGAIN)
-    scheduler.notice_pause(LATE_AGAIN)
-    assert scheduler.late_at == clock.now - LATE_AGAIN
+    clock.advance(timing.late_again)
+    scheduler.notice_pause(timing.late_again)
+    assert scheduler.late_at == clock.now - timing.late_again
     clock.advance(1)
-    scheduler.notice_pause(LATE_AGAIN)
+    scheduler.notice_pause(timing.late_again)
     assert scheduler.late_at == clock.now
 
 
@@ -75,7 +77,7 @@ def test_the_house_keeper_notices_it_before_it_looks_at_anything(
     clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is killed at the first look after a pause, whoever asked for it."""
-    scheduler = Scheduler(clock)
+    scheduler = Scheduler(Environment(clock=clock))
     seen: list[float] = []
 
     class House:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Doctor, Thing, Works, borrow_all, wait_for
@@ -139,11 +140,10 @@ def test_a_failure_of_somebody_else_renews_the_back_off(
 def test_chance_in_backing_off(chance: float) -> None:
     """The first delay is between 25 and 50 ms, as chance has it."""
     clock = HandMovedClock()
-    scheduler = FakeScheduler(clock)
+    scheduler = FakeScheduler(Environment(clock=clock, random=lambda: chance))
     works = Works()
     works.failing = ConnectionError()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(housekeeper, "SCHEDULER", scheduler)
+    with using_scheduler(scheduler), pytest.MonkeyPatch.context() as patch:
         patch.setattr(random, "random", lambda: chance)
         pool = Pool(works.make)
         deadline = scheduler.look_at(pool._core)

@@ -9,8 +9,8 @@ from time import monotonic
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._scheduler import scheduler as housekeeper
-from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.scheduler import CREW, Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 
 from .helpers import Caller, Thing, Works, eventually, said, wait_for
 from .maintained import House, Threads, dropped
@@ -91,7 +91,7 @@ def test_five_hundred_pools_are_served(real: Scheduler) -> None:
     for pool in pools:
         pool.ret(pool.get())
     eventually(lambda: all(len(each.closed) == 1 for each in works))
-    assert real._crew <= housekeeper.CREW + 2
+    assert real._crew <= CREW + 2
 
 
 def test_deadlines_in_order(real: Scheduler) -> None:
@@ -153,11 +153,9 @@ def test_a_household_that_is_gone(real: Scheduler) -> None:
     wait_for(other.looked)
 
 
-def test_a_household_that_raises(
-    real: Scheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("timing", [Timing(retry_delay=0.02, worker_idle=0.02)])
+def test_a_household_that_raises(real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A household whose house keeping fails is logged, looked at again later, and harms no other."""
-    monkeypatch.setattr(housekeeper, "RETRY", 0.02)
 
     def fail() -> None:
         raise RuntimeError("a bug")

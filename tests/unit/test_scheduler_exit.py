@@ -10,10 +10,9 @@ from time import monotonic
 import pytest
 
 from ProxyPatternPool._runtime.native import SimpleQueue
-from ProxyPatternPool._scheduler import scheduler as housekeeper
 from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 
-from .helpers import Works
 from .maintained import Hanging, HomeHere, House, Threads
 
 
@@ -42,11 +41,9 @@ def test_exit_in_a_hub(real: Scheduler) -> None:
     assert len(hub.jobs) == 2
 
 
-def test_exit_with_closers_that_hang(
-    real: Scheduler, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, works: Works
-) -> None:
+@pytest.mark.parametrize("timing", [Timing(exit_time=1.0, worker_idle=0.02)])
+def test_exit_with_closers_that_hang(real: Scheduler, hanging: Hanging) -> None:
     """However many closers of a hub hang, in one pool or in many, every other object is closed, in all the time."""
-    monkeypatch.setattr(housekeeper, "EXIT_TIME", 1.0)
     closed: list[int] = []
 
     def hang() -> None:
@@ -66,11 +63,9 @@ def test_exit_with_closers_that_hang(
     assert 1.0 <= monotonic() - start < 5.0
 
 
-def test_exit_with_help_of_all(
-    real: Scheduler, threads: Threads, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("timing", [Timing(exit_time=1.0, worker_idle=0.02)])
+def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hanging) -> None:
     """Each thread of the crew closes at exit: so many closers may hang, and the others are called."""
-    monkeypatch.setattr(housekeeper, "EXIT_TIME", 1.0)
 
     def hang() -> None:
         hanging()
@@ -86,9 +81,9 @@ def test_exit_with_help_of_all(
     hanging.go_on.set()
 
 
-def test_exit_with_a_thread_that_never_began(real: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("timing", [Timing(exit_time=0.2, worker_idle=0.02)])
+def test_exit_with_a_thread_that_never_began(real: Scheduler) -> None:
     """A start that was interrupted costs the exit time, and no object its closer."""
-    monkeypatch.setattr(housekeeper, "EXIT_TIME", 0.2)
     real._daemons._unborn.add(SimpleQueue())
     house = Dying()
     house.hub = HomeHere()

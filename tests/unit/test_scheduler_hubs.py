@@ -6,13 +6,12 @@ import threading
 
 import pytest
 
-from ProxyPatternPool._runtime import threads as daemons
-from ProxyPatternPool._scheduler import scheduler as housekeeper
 from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 
 from .clock import HandMovedClock
 from .helpers import Caller, eventually, said, wait_for
-from .maintained import Hanging, House, SlowHome, Threads, chore_of, refuse
+from .maintained import Hanging, House, SlowHome, Threads, chore_of
 
 
 def test_chores_of_a_hub(real: Scheduler) -> None:
@@ -27,9 +26,9 @@ def test_chores_of_a_hub(real: Scheduler) -> None:
     assert done.is_set()
 
 
-def test_chores_of_a_hub_that_is_blocked(real: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("timing", [Timing(hub_patience=0.02, worker_idle=0.02)])
+def test_chores_of_a_hub_that_is_blocked(real: Scheduler) -> None:
     """A hub that does not take up its chores for too long, or is gone, has them done by a thread."""
-    monkeypatch.setattr(housekeeper, "HUB_PATIENCE", 0.02)
     blocked, gone, over = House(), House(), House()
     blocked.hub, gone.hub, over.hub = SlowHome(), SlowHome(there=False), SlowHome()
     over.hub.over = True
@@ -52,12 +51,12 @@ def test_home_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedCl
     house.hub_chores.append(lambda: checked.append(threading.get_ident()))
     house.chores.append(closed.set)
     for look in range(100):
-        assert timed.run_due(house) == clock.now + housekeeper.HUB_PATIENCE
+        assert timed.run_due(house) == clock.now + timed.timing.hub_patience
         if look < 2:
             assert not closed.is_set()
         else:
             wait_for(closed)
-        clock.advance(housekeeper.HUB_PATIENCE)
+        clock.advance(timed.timing.hub_patience)
     assert len(hub.jobs) == 1
     eventually(lambda: timed._free == timed._crew)
     assert not checked
@@ -74,9 +73,9 @@ def test_a_hub_that_does_not_turn_is_told_of(
     house.hub = hub
     house.hub_chores.append(lambda: None)
     for look in range(20):
-        assert len(said(caplog)) == (look > housekeeper.TRIES)
+        assert len(said(caplog)) == (look > timed.timing.hub_tries)
         timed.run_due(house)
-        clock.advance(housekeeper.HUB_PATIENCE)
+        clock.advance(timed.timing.hub_patience)
     assert said(caplog)[0].endswith(": checks and creations wait for a hub that does not turn")
     hub.turn()
     assert timed.run_due(house) is None
@@ -88,7 +87,7 @@ def test_a_failure_of_the_keepers_own(timed: Scheduler, caplog: pytest.LogCaptur
     house.hub = SlowHome()
     house.hub.jobs = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     house.chores.append(lambda: None)
-    assert timed.run_due(house) == timed.clock() + housekeeper.RETRY
+    assert timed.run_due(house) == timed.clock() + timed.timing.retry_delay
     assert said(caplog)[0].endswith("failed")
 
 
@@ -100,8 +99,8 @@ def test_a_look_too_early_sends_nobody(timed: Scheduler, clock: HandMovedClock) 
     house.chores.append(done.set)
     since = clock.now
     for _ in range(9):
-        assert timed.run_due(house) == since + housekeeper.HUB_PATIENCE
-        clock.advance(housekeeper.HUB_PATIENCE / 10)
+        assert timed.run_due(house) == since + timed.timing.hub_patience
+        clock.advance(timed.timing.hub_patience / 10)
     assert len(hub.jobs) == 1
     assert timed._crew == 0
     hub.turn()
@@ -140,7 +139,7 @@ def test_a_greenlet_that_never_began(timed: Scheduler, clock: HandMovedClock) ->
     house.hub_chores.append(done.set)
     timed.run_due(house)
     hub.jobs.clear()
-    clock.advance(housekeeper.HUB_PATIENCE)
+    clock.advance(timed.timing.hub_patience)
     timed.run_due(house)
     assert len(hub.jobs) == 1
     hub.turn()
@@ -163,7 +162,7 @@ def test_a_greenlet_in_a_long_chore(timed: Scheduler, clock: HandMovedClock, han
     house.hub_chores.append(done.set)
     timed.run_due(house)
     assert len(hub.jobs) == 1
-    clock.advance(10 * housekeeper.HUB_PATIENCE)
+    clock.advance(10 * timed.timing.hub_patience)
     timed.run_due(house)
     assert len(hub.jobs) == 1
     assert timed._crew == 0
@@ -173,13 +172,12 @@ def test_a_greenlet_in_a_long_chore(timed: Scheduler, clock: HandMovedClock, han
     first.result()
 
 
-def test_a_pool_that_finds_a_home(timed: Scheduler, threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_that_finds_a_home(timed: Scheduler, threads: Threads) -> None:
     """A thread of the crew that was sent before a pool was first used in a hub leaves the home chores to that."""
     house, hub = House(), SlowHome()
     at_home = threading.Event()
     house.hub_chores.append(at_home.set)
-    with monkeypatch.context() as patch:
-        patch.setattr(daemons, "start_thread", refuse)
+    with threads.refused():
         timed.run_due(house)
     house.hub = hub
     timed._crew += threads.start(timed._work)

@@ -9,18 +9,18 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._runtime import threads as daemons
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import Empty, SimpleQueue
-from ProxyPatternPool._scheduler import scheduler as housekeeper
-from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.scheduler import CREW, HELPERS, Job, Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 
 from .helpers import Thing, Works, eventually, said, wait_for
-from .maintained import Hanging, House, Threads, refuse
+from .maintained import Hanging, House, Threads
 
 
 def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
     """Of two pools that are the first to be looked after, at the same time, one starts the thread."""
-    scheduler = Scheduler()
+    scheduler = Scheduler(Environment(start_thread=threads.start))
     lock = scheduler._lock
 
     class Contended:
@@ -40,10 +40,9 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
     assert scheduler._inbox.qsize() == 1
 
 
-def test_without_a_thread(real: Scheduler, monkeypatch: pytest.MonkeyPatch, works: Works) -> None:
+def test_without_a_thread(real: Scheduler, threads: Threads, works: Works) -> None:
     """Where the system has no thread to spare pools work; the house keeping begins when there is one."""
-    with monkeypatch.context() as patch:
-        patch.setattr(daemons, "start_thread", refuse)
+    with threads.refused():
         pool = Pool(works.make, min_size=2)
         pool.discard(pool.get())
         assert pool.stats()["nobjs"] == 1
@@ -56,7 +55,7 @@ def test_without_a_thread(real: Scheduler, monkeypatch: pytest.MonkeyPatch, work
 
 def test_a_hook_that_hangs_holds_up_nobody_else(real: Scheduler, hanging: Hanging, works: Works) -> None:
     """While the hooks of some pools hang, as many as there may be, another pool's objects expire."""
-    stuck = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(2 * housekeeper.CREW)]
+    stuck = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(2 * CREW)]
     eventually(lambda: hanging.count >= len(stuck))
     pool = Pool(works.make, min_size=0, max_avail_delay=0.02, closer=works.close)
     pool.ret(pool.get())
@@ -67,11 +66,9 @@ def test_a_hook_that_hangs_holds_up_nobody_else(real: Scheduler, hanging: Hangin
         each.shutdown()
 
 
-def test_hooks_of_one_pool_that_hang(
-    real: Scheduler, hanging: Hanging, works: Works, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("timing", [Timing(worker_patience=0.01, worker_idle=0.02)])
+def test_hooks_of_one_pool_that_hang(real: Scheduler, hanging: Hanging, works: Works) -> None:
     """However many closers of one pool hang, they have a few threads only, and another pool's chores are done."""
-    monkeypatch.setattr(housekeeper, "PATIENCE", 0.01)
     stuck = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=hanging)
     for thing in [stuck.get() for _ in range(50)]:
         stuck.ret(thing)
@@ -79,21 +76,19 @@ def test_hooks_of_one_pool_that_hang(
     pool = Pool(works.make, min_size=0, max_avail_delay=0.2, closer=works.close)
     pool.ret(pool.get())
     eventually(lambda: works.closed)
-    assert hanging.count <= housekeeper.HELPERS
+    assert hanging.count <= HELPERS
     hanging.go_on.set()
     eventually(lambda: stuck.stats()["nobjs"] == 0)
-    assert real._crew <= housekeeper.HELPERS + housekeeper.CREW
+    assert real._crew <= HELPERS + CREW
 
 
-def test_closers_that_hang_do_not_hold_up_creations(
-    real: Scheduler, hanging: Hanging, works: Works, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("timing", [Timing(worker_patience=0.01, worker_idle=0.02)])
+def test_closers_that_hang_do_not_hold_up_creations(real: Scheduler, hanging: Hanging, works: Works) -> None:
     """However many closers of a pool hang, what is missing is created where there is room."""
-    monkeypatch.setattr(housekeeper, "PATIENCE", 0.01)
     pool = Pool(works.make, 40, 0, max_avail_delay=0.01, closer=hanging)
     for thing in [pool.get() for _ in range(10)]:
         pool.ret(thing)
-    eventually(lambda: hanging.count == housekeeper.HELPERS)
+    eventually(lambda: hanging.count == HELPERS)
     pool.resize(min_size=2)
     eventually(lambda: pool.stats()["navail"] == 2)
     hanging.go_on.set()
@@ -130,7 +125,7 @@ def test_a_log_that_raises_ends_no_house_keeping(real: Scheduler, works: Works) 
     try:
         real.watch(House(fail))
         pool = Pool(works.make, 1, 0, max_avail_delay=0.01, closer=works.close)
-        for number in range(2 * housekeeper.HELPERS):
+        for number in range(2 * HELPERS):
             pool._core.leave(fail)
             pool.ret(pool.get())
             eventually(lambda: pool.stats()["nobjs"] == 0)
@@ -139,9 +134,7 @@ def test_a_log_that_raises_ends_no_house_keeping(real: Scheduler, works: Works) 
         log.removeFilter(refuse_it)
 
 
-def test_jobs_of_one_pool_that_wait_count_too(
-    real: Scheduler, threads: Threads, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jobs_of_one_pool_that_wait_count_too(real: Scheduler, threads: Threads, hanging: Hanging) -> None:
     """However often a pool asks while the crew is busy, it gets no more threads than a few in the end."""
     house = House()
 
@@ -149,18 +142,17 @@ def test_jobs_of_one_pool_that_wait_count_too(
         hanging()
 
     house.chores.extend([chore] * 20)
-    with monkeypatch.context() as patch:
-        patch.setattr(daemons, "start_thread", refuse)
+    with threads.refused():
         for _ in range(10):
-            real._employ(housekeeper.Job(house, hub=False), more=True)
+            real._employ(Job(house, hub=False), more=True)
     with real._lock:
         real._crew += sum(threads.start(real._work) for _ in range(10))
     other = House()
     done = threading.Event()
     other.chores.append(done.set)
-    real._employ(housekeeper.Job(other, hub=False), more=False)
+    real._employ(Job(other, hub=False), more=False)
     wait_for(done)
-    assert hanging.count <= housekeeper.HELPERS
+    assert hanging.count <= HELPERS
     hanging.go_on.set()
     eventually(lambda: not house.chores)
 
@@ -172,7 +164,7 @@ def test_slow_chores_are_no_hanging_chores(real: Scheduler) -> None:
     for thing in [pool.get() for _ in range(100)]:
         pool.ret(thing)
     eventually(lambda: pool.stats()["nobjs"] == 0)
-    assert real._crew <= housekeeper.CREW + housekeeper.HELPERS
+    assert real._crew <= CREW + HELPERS
 
 
 def test_the_crew_goes_home(real: Scheduler) -> None:
@@ -205,20 +197,18 @@ def test_a_chore_that_ends_its_thread(real: Scheduler, works: Works, caplog: pyt
     assert pool.stats()["nobjs"] == 0
 
 
-def test_no_thread_for_the_crew(
-    real: Scheduler, threads: Threads, works: Works, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("timing", [Timing(worker_patience=0.005, worker_idle=0.02)])
+def test_no_thread_for_the_crew(real: Scheduler, threads: Threads, works: Works) -> None:
     """Chores for which no thread can be had now are done when one can."""
-    monkeypatch.setattr(housekeeper, "PATIENCE", 0.005)
     refused: list[object] = []
 
     def refuse_thrice(run: Callable[[], None]) -> bool:
         if real._running and len(refused) < 3:
             refused.append(run)
             return False
-        return threads.start(run)
+        return threads.count(run)
 
-    monkeypatch.setattr(daemons, "start_thread", refuse_thrice)
+    threads.how = refuse_thrice
     pool = Pool(works.make, min_size=0, max_avail_delay=0.01, closer=works.close)
     pool.ret(pool.get())
     eventually(lambda: works.closed)
@@ -238,11 +228,11 @@ def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
         def __init__(self) -> None:
             self.waits = 0
 
-        def get(self, block: bool, timeout: float) -> housekeeper.Job:
+        def get(self, block: bool, timeout: float) -> Job:
             self.waits += 1
             if self.waits in (1, 3):
                 raise Empty
-            return housekeeper.Job(house, hub=False)
+            return Job(house, hub=False)
 
         def empty(self) -> bool:
             return self.waits >= 3

@@ -172,7 +172,7 @@ def test_a_daemon_has_a_name() -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_no_daemon_is_left_before_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_daemon_is_left_before_its_first_step() -> None:
     """The end waits for each thread that the system has given no turn to yet, not for those at work."""
     turns = [threading.Event() for _ in range(2)]
     left = list(turns)
@@ -197,9 +197,9 @@ def test_no_daemon_is_left_before_its_first_step(monkeypatch: pytest.MonkeyPatch
             eventually(partial(have_begun, number))
             turn.set()
 
-    ours = daemons.Daemons()
+    starts = [start_thread, start_late, start_late]
+    ours = daemons.Daemons(lambda run: starts.pop(0)(run))
     assert ours.start("at work", lambda: wait_for(work))
-    monkeypatch.setattr(daemons, "start_thread", start_late)
     for _ in turns:
         assert ours.start("ppp-1", lambda: begun.append("first step"))
     other = Caller(give_turns)
@@ -234,20 +234,19 @@ def test_a_daemon_that_is_started_as_the_end_comes() -> None:
 
 
 @pytest.mark.parametrize("started", [True, False])
-def test_a_daemon_that_never_takes_its_first_step(monkeypatch: pytest.MonkeyPatch, started: bool) -> None:
+def test_a_daemon_that_never_takes_its_first_step(started: bool) -> None:
     """Nobody waits for a thread that could not be started, nor for ever for one that the system forgets."""
 
     def start_none(run: Callable[[], None]) -> bool:
         return started
 
-    ours = daemons.Daemons()
-    monkeypatch.setattr(daemons, "start_thread", start_none)
+    ours = daemons.Daemons(start_none)
     assert ours.start("ppp-1", lambda: None) == started
     assert bool(ours._unborn) == started
     ours.end(0.01)
 
 
-def test_the_end_takes_its_time_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_takes_its_time_once() -> None:
     """However many threads the system forgets, the end takes the time that it was given."""
     times: list[float] = []
 
@@ -259,14 +258,13 @@ def test_the_end_takes_its_time_once(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Empty
 
     clock = HandMovedClock()
-    monkeypatch.setattr(daemons, "monotonic", clock)
-    ours = daemons.Daemons()
+    ours = daemons.Daemons(clock=clock)
     ours._unborn = {Never(), Never()}
     ours.end(3.0)
     assert times == [3.0, 0.0]
 
 
-def test_a_daemon_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_whose_start_is_interrupted() -> None:
     """An exception thrown in during the start passes, and the thread counts as on its way: it may have been started."""
     born = threading.Event()
 
@@ -279,8 +277,7 @@ def test_a_daemon_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch) ->
         assert start_thread(turn)
         raise KeyboardInterrupt
 
-    ours = daemons.Daemons()
-    monkeypatch.setattr(daemons, "start_thread", start_and_raise)
+    ours = daemons.Daemons(start_and_raise)
     with pytest.raises(KeyboardInterrupt):
         ours.start("interrupted", lambda: None)
     ours.end(DEADLINE)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._ledger.shelves import Put
+from ProxyPatternPool._runtime.environment import REAL, Environment
 from ProxyPatternPool._runtime.owner import here
 from ProxyPatternPool._runtime.waiting import NativeSleeper
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Bed, Caller, Naps, Thing, Works, eventually, sleep_in, wait_for
@@ -178,9 +179,9 @@ def test_early_wakes_neither_shorten_nor_lengthen_a_wait(portions: list[float], 
     """However often a waiter is woken for nothing, it sleeps no longer than it asked for, and no shorter."""
     clock = HandMovedClock()
     naps = Naps(clock)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(housekeeper, "SCHEDULER", FakeScheduler(clock))
-        sleep_in(patch, naps.bed)
+    scheduler = FakeScheduler(Environment(clock=clock, new_sleeper=naps.new_sleeper))
+    with using_scheduler(scheduler), pytest.MonkeyPatch.context() as patch:
+        sleep_in(patch, naps.new_sleeper)
         pool = Pool(Thing, 1)
         pool.get()
         start = clock()
@@ -239,10 +240,10 @@ def test_an_object_at_the_last_moment(scheduler: FakeScheduler, naps: Naps) -> N
     assert pool.get(5) is thing
 
 
-def test_real_threads_sleep_exactly(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the real clock and a real bed a wait of 50 ms takes 50 ms."""
-    scheduler.clock = monotonic
-    pool = Pool(Thing, 1)
+def test_real_threads_sleep_exactly() -> None:
+    """With the real clock and a real sleeper a wait of 50 ms takes 50 ms."""
+    with using_scheduler(FakeScheduler(REAL)):
+        pool = Pool(Thing, 1)
     pool.get()
     start = monotonic()
     with pytest.raises(TimeOut):

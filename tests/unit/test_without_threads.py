@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from ProxyPatternPool import Pool, PoolObserver, TimeOut
 from ProxyPatternPool._engine import core
-from ProxyPatternPool._runtime import threads as daemons
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import start_thread
-from ProxyPatternPool._scheduler import scheduler as housekeeper
-from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.process import using_scheduler
+from ProxyPatternPool._scheduler.scheduler import MOST_UNREAD, Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 
-from .clock import HandMovedClock
 from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, run_script, said
 from .maintained import House
 
@@ -39,19 +40,21 @@ class Moment:
 
 
 @pytest.fixture
-def moment(monkeypatch: pytest.MonkeyPatch) -> Moment:
-    moment = Moment()
-    monkeypatch.setattr(daemons, "start_thread", moment.start)
-    return moment
+def moment() -> Moment:
+    return Moment()
 
 
 @pytest.fixture
-def real(moment: Moment, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Generator[Scheduler]:
-    """A house keeper that has threads as soon as there are some, and a clock moved by hand."""
-    scheduler = Scheduler(clock)
-    monkeypatch.setattr(housekeeper, "SCHEDULER", scheduler)
-    monkeypatch.setattr(housekeeper, "IDLE", 0.02)
-    yield scheduler
+def environment(moment: Moment, environment: Environment) -> Environment:
+    """A world with a clock moved by hand, in which threads can be started once the moment is over."""
+    return replace(environment, start_thread=moment.start)
+
+
+@pytest.fixture
+def real(environment: Environment) -> Generator[Scheduler]:
+    """A scheduler that has threads as soon as there are some, and a clock moved by hand."""
+    with using_scheduler(Scheduler(environment, Timing(worker_idle=0.02))) as scheduler:
+        yield scheduler
     scheduler.ending = True
     scheduler._inbox.put(None)
 
@@ -239,18 +242,18 @@ def test_it_is_told_once_each_time(moment: Moment, real: Scheduler, caplog: pyte
     assert real.manned
 
 
-def test_who_asks_for_the_house_keeper_is_remembered_once(moment: Moment, clock: HandMovedClock) -> None:
+def test_who_asks_for_the_house_keeper_is_remembered_once(moment: Moment, environment: Environment) -> None:
     """However often it asks while nobody reads, and as it asked: to be kept until then, or not."""
-    scheduler = Scheduler(clock)
+    scheduler = Scheduler(environment)
     house, dropped = House(), House()
     gone = House()
     scheduler.request_look(weakref.ref(gone))
     del gone
-    for _ in range(2 * housekeeper.MOST_UNREAD):
+    for _ in range(2 * MOST_UNREAD):
         scheduler.watch(house)
         scheduler.request_look(dropped)
     scheduler.watch(house)
-    assert scheduler._inbox.qsize() <= housekeeper.MOST_UNREAD + 3
+    assert scheduler._inbox.qsize() <= MOST_UNREAD + 3
     looked = dropped.looked
     moment.lasts = False
     del dropped

@@ -20,7 +20,7 @@ from .._inspect.types import PoolStats
 from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH
 from .._observer import PoolObserverOrNone, check_observer
 from .._runtime.process import notice, this_process
-from .._scheduler import scheduler as housekeeper
+from .._scheduler.process import current_scheduler
 from .lease import Borrowed, Lease, QuietLease
 
 T = TypeVar("T")
@@ -150,7 +150,7 @@ class Pool(Generic[T]):
         )
         if log_level is not None:
             set_log_level(log_level)
-        self._core: Upkeep[T] = Upkeep(hooks, config, housekeeper.SCHEDULER, observer)
+        self._core: Upkeep[T] = Upkeep(hooks, config, current_scheduler(), observer)
         # Each pool's own, and unknown to checkers. A class that has it makes descriptors: where a pool is an attribute
         # of a class, none of its instances could have another, and to delete an instance's would shut the class's down.
         object.__setattr__(self, "__delete__", MethodType(_delete, self._core))

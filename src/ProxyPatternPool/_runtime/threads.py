@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from . import native
-from .native import Empty, SimpleQueue, ThreadLocal, monotonic, start_thread
+from .native import Empty, SimpleQueue, ThreadLocal
 
 
 class _Own(ThreadLocal):
@@ -41,7 +41,13 @@ class Daemons:
     3.12.1 (https://github.com/python/cpython/issues/108987).
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        start_thread: Callable[[Callable[[], None]], bool] = native.start_thread,
+        clock: Callable[[], float] = native.monotonic,
+    ) -> None:
+        self._start_thread = start_thread
+        self._clock = clock
         self._unborn: set[SimpleQueue[None]] = set()
         self._ended = False
 
@@ -58,19 +64,19 @@ class Daemons:
         # In this order: either end() sees a thread that is to be started here, or it is seen here that it was called.
         # An exception thrown in leaves the thread noted, for nobody knows whether it was started: end() waits in vain.
         self._unborn.add(born)
-        started = not self._ended and start_thread(begin)
+        started = not self._ended and self._start_thread(begin)
         if not started:
             self._unborn.discard(born)
         return started
 
     def end(self, seconds: float) -> None:
         """Start no thread from now on, and wait for the first step of each that was, for some seconds at most."""
-        until = monotonic() + seconds
+        until = self._clock() + seconds
         self._ended = True
         for born in list(self._unborn):
             with suppress(Empty):
                 # By position: in 3.12, by name in an interpreter of its own, it would be the end of the process later.
-                born.get(True, max(0.0, until - monotonic()))
+                born.get(True, max(0.0, until - self._clock()))
 
 
 def at_exit(end: Callable[[], None]) -> None:

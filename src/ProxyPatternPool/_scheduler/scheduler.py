@@ -19,50 +19,34 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from .._runtime.environment import REAL, Environment
 from .._runtime.native import Empty, SimpleQueue, monotonic, new_rlock
-from .._runtime.process import in_child, notice
+from .._runtime.process import notice
 from .._runtime.races import first
-from .._runtime.threads import Daemons, at_exit
+from .._runtime.threads import Daemons
 from .._runtime.waiting import Hub
 from .deadlines import Agenda
 from .exit_jobs import Jobs
 from .maintained import DispatchState, Maintained, end_job
+from .timing import DEFAULT, Timing
 
 Item = TypeVar("Item")
 
 CREW = 4
-"""Threads that are started at once for chores; one more each time a pool's chores have waited for ``PATIENCE``."""
+"""Threads that are started at once for chores; one more each time a pool's chores have waited for too long."""
 HELPERS = 4
 """Threads that may do chores of the same pool, of either kind: if its closers all hang, objects are created still."""
-PATIENCE = 0.05
-"""Seconds until chores that nobody took up get a thread more."""
-HUB_PATIENCE = 1.0
-"""Seconds until somebody more is sent for chores that a hub has not taken up: it may be blocked."""
-TRIES = 5
-"""How often a hub is sent for in vain until it is said that it does not turn."""
-IDLE = 10.0
-"""Seconds after which a thread of the crew with nothing to do ends, unless it is the last."""
-BREATH = 0.001
-"""Seconds between two looks at the same pool that it asked for in advance: no pool keeps the others waiting."""
-LONGEST = 3600.0
-"""Seconds after which the scheduling thread looks up from an agenda with nothing due."""
-LATE = 1.0
-"""Seconds after a deadline at which a look at it means that the whole process has stood still, asleep or stopped."""
-LATE_AGAIN = 60.0
-"""Seconds until the next such pause is taken for one: a process that is always late has limits, too."""
-RETRY = 1.0
-"""Seconds until a pool whose house keeping failed is looked at again."""
 MOST_UNREAD = 1000
 """Pools that have asked to be looked at, some of them several times, while no thread can be started."""
-EXIT_TIME = 2.0
-"""Seconds that the interpreter's exit waits for closers, all pools together."""
 
 
 class Scheduler:
-    """The schedule and the workers. One per process, ``SCHEDULER``; tests make their own."""
+    """The schedule and the workers. One per process, see ``process``; tests make their own."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self.clock = clock
+    def __init__(self, environment: Environment = REAL, timing: Timing = DEFAULT) -> None:
+        self.environment = environment
+        self.clock = environment.clock
+        self.timing = timing
         self._pools: dict[int, weakref.ref[Maintained]] = {}
         self._remembered: dict[int, Maintained] = {}
         self.ending = False
@@ -76,7 +60,7 @@ class Scheduler:
         self._inbox: SimpleQueue[weakref.ref[Maintained] | Maintained | None] = SimpleQueue()
         self._jobs: SimpleQueue[Job | Jobs] = SimpleQueue()
         self._last_jobs = Jobs()
-        self._daemons = Daemons()
+        self._daemons = Daemons(self.environment.start_thread)
         if self.ending:  # a child of the exit itself, which comes to no other
             self._daemons.end(0.0)
         self._running = False
@@ -158,11 +142,11 @@ class Scheduler:
         def look(maintained: Maintained) -> None:
             deadline = self.run_due(maintained)
             if deadline is not None:
-                agenda.note(maintained, max(deadline, self.clock() + BREATH))
+                agenda.note(maintained, max(deadline, self.clock() + self.timing.shortest_pause))
 
         def look_at_asking() -> None:
             left = agenda.time_left(self.clock())
-            asked = self._asked(None if left is None else min(left, LONGEST))
+            asked = self._asked(None if left is None else min(left, self.timing.longest_sleep))
             self.notice_pause(agenda.late(self.clock()))
             for maintained in asked:
                 look(maintained)
@@ -180,7 +164,7 @@ class Scheduler:
     def notice_pause(self, late: float) -> None:
         """Note that the process has stood still, if a look is late by so many seconds that nothing else explains it."""
         now = self.clock()
-        if late > LATE and now > self.late_at + LATE_AGAIN:
+        if late > self.timing.late and now > self.late_at + self.timing.late_again:
             self.late_at = now
 
     def _asked(self, wait: float | None) -> list[Maintained]:
@@ -207,7 +191,7 @@ class Scheduler:
                 with suppress(Exception):
                     maintained.log_later(logging.ERROR, "house keeping of %s failed", repr(maintained), error=error)
                     self._employ(Job(maintained, hub=False), more=False)  # who says the line
-                at = self.clock() + RETRY
+                at = self.clock() + self.timing.retry_delay
             if at is not None:
                 times.append(at)
         return min(times, default=None)
@@ -227,21 +211,21 @@ class Scheduler:
         now = self.clock()
         if hub is None:
             for wait, waiting, at_home_too in ((vigil.away, chore, False), (vigil.at_home, at_home, True)):
-                if wait.should_dispatch(waiting, now, PATIENCE):
+                if wait.should_dispatch(waiting, now, self.timing.worker_patience):
                     self._employ(Job(maintained, at_home_too), more=wait.tries > 0)
-            return min(vigil.away.since, vigil.at_home.since) + PATIENCE
-        late = vigil.away.should_dispatch(chore, now, HUB_PATIENCE)
-        late_at_home = vigil.at_home.should_dispatch(at_home, now, HUB_PATIENCE)
+            return min(vigil.away.since, vigil.at_home.since) + self.timing.worker_patience
+        late = vigil.away.should_dispatch(chore, now, self.timing.hub_patience)
+        late_at_home = vigil.at_home.should_dispatch(at_home, now, self.timing.hub_patience)
         if (late or late_at_home) and not vigil.send(maintained, hub):
             maintained.hub = None  # it has ended at this moment
             return self._see_to_chores(maintained)
-        if late_at_home and vigil.at_home.tries == TRIES:
+        if late_at_home and vigil.at_home.tries == self.timing.hub_tries:
             maintained.log_later(
                 logging.WARNING, "%s: checks and creations wait for a hub that does not turn", repr(maintained)
             )
         if late and vigil.away.tries > 1:  # a greenlet was sent twice: the first may be in the middle of a long chore
             self._employ(Job(maintained, hub=False), more=True)
-        return min(vigil.away.since, vigil.at_home.since) + HUB_PATIENCE
+        return min(vigil.away.since, vigil.at_home.since) + self.timing.hub_patience
 
     # The crew. -------------------------------------------------------------------------------------
 
@@ -272,7 +256,7 @@ class Scheduler:
             with self._lock:
                 self._free += 1
             try:
-                job: Job | Jobs | None = jobs.get(True, IDLE)
+                job: Job | Jobs | None = jobs.get(True, self.timing.worker_idle)
             except Empty:
                 job = None
             with self._lock:
@@ -301,9 +285,9 @@ class Scheduler:
         return [maintained for ref in list(self._pools.values()) if (maintained := ref()) is not None]
 
     def exit(self) -> None:
-        """Close every object of every pool, within ``EXIT_TIME``, silently."""
+        """Close every object of every pool, within ``exit_time``, silently."""
         notice()  # what is the parent's is not closed here
-        until = monotonic() + EXIT_TIME
+        until = monotonic() + self.timing.exit_time
         pools = self._alive()
         hub_here: Hub | None = None
         jobs_of_hub = Jobs()
@@ -336,7 +320,7 @@ class Scheduler:
                 maintained.wait_until_empty(max(0.0, until - monotonic()))
         finally:
             # Last: who comes late to his first step, or never, costs no object its closer.
-            self._daemons.end(max(PATIENCE, until - monotonic()))
+            self._daemons.end(max(self.timing.worker_patience, until - monotonic()))
 
     def after_fork(self) -> None:
         """Start anew in a child process: no thread, and pools with nothing in them."""
@@ -372,8 +356,3 @@ def _get(messages: "SimpleQueue[Item]") -> "Item | None":
         return messages.get_nowait()
     except Empty:
         return None
-
-
-SCHEDULER = Scheduler()
-in_child(SCHEDULER.after_fork)
-at_exit(SCHEDULER.exit)

@@ -11,8 +11,8 @@ from .._engine.upkeep import Upkeep
 from .._inspect.status import Numbers, numbers
 from .._runtime.races import snapshot
 from .._runtime.waiting import Hub
-from .._scheduler import scheduler as housekeeper
 from .._scheduler.maintained import Maintained
+from .._scheduler.process import current_scheduler
 from .._scheduler.scheduler import Scheduler
 from .sources import Source
 
@@ -112,7 +112,7 @@ class Sampler(Maintained):
         self.chores: deque[Callable[[], None]] = deque()
         self.hub_chores: deque[Callable[[], None]] = deque()
         self.hub: Hub | None = None
-        self._scheduler = housekeeper.SCHEDULER if scheduler is None else scheduler
+        self._scheduler = current_scheduler() if scheduler is None else scheduler
         self.clock = self._scheduler.clock
         self._next = self.clock()
         self._scheduler.enter(self)

@@ -1,7 +1,9 @@
 """A hub is blocked for a long time: its pool's objects are neither checked nor created anywhere else meanwhile."""
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.process import using_scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 
 from ..green_env import green, native_sleep
 from .hooks_in_hub import Hooks, Line
@@ -15,10 +17,10 @@ class Closers(Hooks):
 
 
 def run() -> None:
-    housekeeper.HUB_PATIENCE = 0.05
     hooks = Closers()
     green.sleep(0)
-    pool = Pool(hooks.make, max_size=4, min_size=3, health=hooks.health, closer=hooks.closer, hk_delay=0.02)
+    with using_scheduler(Scheduler(timing=Timing(hub_patience=0.05))):
+        pool = Pool(hooks.make, max_size=4, min_size=3, health=hooks.health, closer=hooks.closer, hk_delay=0.02)
     green.eventually(lambda: hooks.count("health") >= 8)  # object 1 is sick, and was replaced
     green.eventually(lambda: pool.stats()["navail"] == 3)
     pool.discard(pool.get())

@@ -13,13 +13,16 @@ from collections.abc import Callable
 
 from ProxyPatternPool import Lease, Pool, PoolClosed
 from ProxyPatternPool._runtime import native
-from ProxyPatternPool._runtime import threads as daemons
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._runtime.threads import at_exit
+from ProxyPatternPool._scheduler.process import current_scheduler, using_scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 PATIENCE = 20.0
 
 logging.basicConfig()  # with a handler on stderr, where nothing may be said
 kept: list[object] = []  # as modules keep what they have
+using = contextlib.ExitStack()
 
 
 class Thing:
@@ -40,6 +43,13 @@ def daemon(job: Callable[[], object]) -> None:
 
 def wait_for(event: threading.Event) -> None:
     assert event.wait(PATIENCE)
+
+
+def start_threads_by(start: Callable[[Callable[[], None]], bool]) -> None:
+    """Have a scheduler whose threads are started like this, and which ends with the interpreter."""
+    scheduler = Scheduler(Environment(start_thread=start))
+    at_exit(scheduler.exit)
+    using.enter_context(using_scheduler(scheduler))
 
 
 def get_in_vain(pool: Pool[Thing]) -> None:
@@ -269,7 +279,7 @@ def no_more_threads() -> None:
     def refuse(run: Callable[[], None]) -> bool:
         return False
 
-    setattr(daemons, "start_thread", refuse)  # noqa: B010  # checkers refuse a plain assignment
+    start_threads_by(refuse)
     logging.getLogger("ppp").setLevel(logging.ERROR)  # that there is none is a warning
     kept.append(Pool(Thing, min_size=2, closer=close))
 
@@ -278,14 +288,14 @@ def threads_at_the_exit_alone() -> None:
     """Where no thread could be started before, the exit has one for the closers; one that hangs holds up that alone."""
 
     def refuse(run: Callable[[], None]) -> bool:
-        return housekeeper.SCHEDULER.ending and native.start_thread(run)
+        return current_scheduler().ending and native.start_thread(run)
 
     def hang(thing: Thing) -> None:
         if thing.number == 0:  # the last to be closed
             time.sleep(3600)
         close(thing)
 
-    setattr(daemons, "start_thread", refuse)  # noqa: B010  # checkers refuse a plain assignment
+    start_threads_by(refuse)
     kept.append(Pool(Thing, min_size=3, closer=hang))
 
 
@@ -293,11 +303,11 @@ def slow_starts() -> None:
     """Threads to which the system gives no turn before the exit begins: the exit waits for their first step."""
 
     def start_late(run: Callable[[], None]) -> bool:
-        if housekeeper.SCHEDULER.ending:
+        if current_scheduler().ending:
             return False  # as 3.12 does
 
         def turn() -> None:
-            while not housekeeper.SCHEDULER.ending:
+            while not current_scheduler().ending:
                 time.sleep(0.001)
             time.sleep(0.05)  # as long as the end of the interpreter itself takes, and more
             os.write(1, b"began\n")
@@ -305,7 +315,7 @@ def slow_starts() -> None:
 
         return native.start_thread(turn)
 
-    setattr(daemons, "start_thread", start_late)  # noqa: B010  # checkers refuse a plain assignment
+    start_threads_by(start_late)
     kept.append(Pool(Thing, min_size=1))
 
 
@@ -319,9 +329,9 @@ def after_the_exit() -> None:
         except Exception as error:
             os.write(1, f"{type(error).__name__}\n".encode())
 
-    atexit.unregister(housekeeper.SCHEDULER.exit)
+    atexit.unregister(current_scheduler().exit)
     atexit.register(ask)
-    atexit.register(housekeeper.SCHEDULER.exit)
+    atexit.register(current_scheduler().exit)
 
 
 if __name__ == "__main__":

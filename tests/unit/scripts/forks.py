@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import cast
 
 from ProxyPatternPool import DiscardReason, Pool, PoolClosed, PoolObserver, TimeOut
-from ProxyPatternPool._scheduler import scheduler as housekeeper
+from ProxyPatternPool._scheduler.process import current_scheduler
 
 from .at_rest import come_to_rest
 
@@ -325,7 +325,7 @@ def lock_held() -> None:
     """Whatever lock another thread held in the moment of the fork, the child does not wait for it."""
     pool = Pool(Thing, 2, closer=close, opener=lambda thing: 1 / 0, name="books")
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
-    locks = [pool._core.lock, pool._core.lifecycle.tally._lock, housekeeper.SCHEDULER._lock]
+    locks = [pool._core.lock, pool._core.lifecycle.tally._lock, current_scheduler()._lock]
     held, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
