@@ -48,6 +48,19 @@ class Nuisance:
         return False
 
 
+class Settable:
+    """An object with methods that a proxy has, too."""
+
+    def set(self) -> str:
+        return "own set"
+
+    def set_obj(self) -> str:
+        return "own set_obj"
+
+    def set_fun(self) -> str:
+        return "own set_fun"
+
+
 class Works:
     """A factory that keeps books: more objects than places, or an object closed twice, is an error at once."""
 
@@ -141,6 +154,30 @@ def eventually(happened: Callable[[], object], seconds: float = DEADLINE) -> Non
 def wait_for(event: threading.Event) -> None:
     """Wait for an event; fail when it never comes."""
     assert event.wait(DEADLINE), "it never happened"
+
+
+def queue_up(pool: Pool[Thing], count: int, job: Callable[[int], object]) -> list[Caller[object]]:
+    """Have callers queue one after the other, each in a thread."""
+    callers: list[Caller[object]] = []
+    for number in range(count):
+        before = pool.stats()["nwaiting"]
+        callers.append(Caller(lambda number=number: job(number), f"caller {number}"))  # type: ignore[misc]
+        eventually(lambda before=before: pool.stats()["nwaiting"] == before + 1)  # type: ignore[misc]
+    return callers
+
+
+class FakeHub:
+    """A hub that is always the current one, and does at once what it is asked."""
+
+    def here(self) -> bool:
+        return True
+
+    def alive(self) -> bool:
+        return True
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        job()
+        return True
 
 
 class Bed:

@@ -10,29 +10,26 @@ import weakref
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from types import ModuleType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 from unittest.mock import Mock
 
 import pytest
 
-from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, ScopeStrategy, TimeOut, control, proxy
+from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, control
 from ProxyPatternPool._runtime.contexts import current_context, entered_contexts
 from ProxyPatternPool._scope.base import PlainSlot
 from ProxyPatternPool._scope.context import ContextSlot, current_task
-from ProxyPatternPool._scope.origin import Origin
 from ProxyPatternPool._scope.select import slot_of
 from ProxyPatternPool._scope.shared import SharedSlot
-from ProxyPatternPool._scope.strategy import StrategySlot
 from ProxyPatternPool._scope.thread import ThreadSlot
 
 from .clock import FakeScheduler
-from .helpers import Caller, Thing, Works, eventually, run_script, wait_for
-from .probes.covers import PerTenant, tenant
+from .helpers import Caller, Thing, Works, eventually, wait_for
 
 T = TypeVar("T")
 
 
-# --- names
+# --- names ---------------------------------------------------------------------------------------------
 
 
 def test_members() -> None:
@@ -90,7 +87,7 @@ def test_kept_removed_at_the_same_time() -> None:
     assert not slot.remove(kept)
 
 
-# --- threads
+# --- threads -------------------------------------------------------------------------------------------
 
 
 def test_threads_are_greenlets_where_they_are_patched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +161,7 @@ def test_thread_of_the_last_scope_is_used_on(scheduler: FakeScheduler) -> None:
     assert Caller(lambda: str(db)).result() == str(db) == "shared again"
 
 
-# --- contexts
+# --- contexts ------------------------------------------------------------------------------------------
 
 
 def test_current_context() -> None:
@@ -285,285 +282,7 @@ def test_tasks_that_share_a_context(scheduler: FakeScheduler) -> None:
     asyncio.run(main())
 
 
-# --- one's own
-
-
-def for_tenant(name: str, job: Callable[[], T]) -> T:
-    """Do something for a tenant."""
-
-    def run() -> T:
-        tenant.set(name)
-        return job()
-
-    return copy_context().run(run)
-
-
-def test_strategy(scheduler: FakeScheduler) -> None:
-    """One object per tenant, whichever thread works for it, made when it is first needed."""
-    db = proxy(fun=Thing, scope=PerTenant, max_size=2, timeout=0)
-
-    def number() -> int:
-        return db.number
-
-    assert [for_tenant(name, number) for name in ("ann", "bob", "ann")] == [0, 1, 0]
-    assert Caller(lambda: for_tenant("bob", number)).result() == 1
-    with pytest.raises(TimeOut):
-        for_tenant("cid", number)
-    assert for_tenant("ann", control(db).has)
-    for_tenant("ann", control(db).ret)
-    assert not for_tenant("ann", control(db).has)
-    for_tenant("ann", control(db).ret)
-    assert for_tenant("cid", number) == 0
-    assert for_tenant("bob", number) == 1
-    assert isinstance(control(db).scope, PerTenant)
-    control(db).ret()  # nobody's
-
-
-def test_strategy_set_again(scheduler: FakeScheduler) -> None:
-    """Where no tenant is known the proxy can be set nevertheless, and all find the new content."""
-    works = Works()
-    db = Proxy(fun=works.make, scope=PerTenant[Thing](), closer=works.close)
-    assert for_tenant("ann", lambda: db.number) == 0
-    control(db).set_fun(lambda number: Thing(number + 10))
-    assert for_tenant("ann", lambda: db.number) == 10
-    assert works.alive == []
-    with pytest.raises(ProxyException, match=r"PerTenant object at .* gives each owner an object of its own"):
-        control(db).set_obj(Thing(1))
-
-
-def test_strategy_drops() -> None:
-    """What a strategy drops comes back by itself."""
-    strategy: PerTenant[Thing] = PerTenant()
-    db = Proxy(fun=Thing, scope=strategy, max_size=1)
-    for name in "abc":
-        assert for_tenant(name, lambda: db.number) == 0
-        strategy._kept.clear()
-
-
-def test_strategy_of_many_threads(scheduler: FakeScheduler) -> None:
-    """Threads that work for the same tenant at the same moment use the same object; the others made come back."""
-    works = Works()
-    together = threading.Barrier(4)
-
-    def make(number: int) -> Thing:
-        together.wait(20)  # all four are making one
-        return works.make(number)
-
-    db = Proxy(fun=make, scope=PerTenant[Thing](), max_size=4, min_size=0, closer=works.close)
-    users = [Caller(lambda: for_tenant("ann", db._get_obj)) for _ in range(4)]
-    assert len({user.result() for user in users}) == 1
-    assert db._pool is not None
-    assert db._pool.stats()["nusing"] == 1
-    assert db._pool.stats()["navail"] == 3
-
-
-class Tampering(PerTenant[Thing]):
-    """What happens in other threads happens between two looks here."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.looks: list[Callable[[], object]] = []
-
-    def get(self) -> Kept[Thing] | None:
-        if self.looks:
-            self.looks.pop()()
-        return super().get()
-
-
-def test_blocks_of_one_tenant(scheduler: FakeScheduler) -> None:
-    """Where several threads are one owner, the last of their blocks gives back; a tenant does not get another's."""
-    db = Proxy(fun=Thing, scope=PerTenant[Thing](), max_size=1, timeout=0)
-    entered, leave = threading.Event(), threading.Event()
-
-    def stay() -> int:
-        with db._obj() as thing:
-            entered.set()
-            wait_for(leave)
-            return thing.number
-
-    staying = Caller(lambda: for_tenant("ann", stay))
-    wait_for(entered)
-    with pytest.raises(TimeOut):
-        for_tenant("bob", db._get_obj)
-    assert for_tenant("ann", lambda: number_in_block(db)) == 0
-    with pytest.raises(TimeOut):
-        for_tenant("bob", db._get_obj)
-    leave.set()
-    assert staying.result() == 0
-    assert for_tenant("bob", lambda: number_in_block(db)) == 0
-
-
-def number_in_block(db: Proxy[Thing]) -> int:
-    with db._obj() as thing:
-        return thing.number
-
-
-def test_blocks_that_end_at_the_same_time(scheduler: FakeScheduler) -> None:
-    """One enters while another gives back: it finds that out, and takes another object, or gives back itself."""
-    strategy = Tampering()
-    db = Proxy(fun=Thing, scope=strategy, max_size=1, timeout=0)
-    assert db._pool is not None
-    assert db.number == 0
-    # Between the two looks of the one that enters, somebody gives back.
-    strategy.looks = [db._ret_obj, int]
-    with db._obj() as thing:
-        assert thing.number == 0
-        assert db._pool.stats()["nusing"] == 1
-        # Between the look of the one that leaves, which takes it out of the slot, and his last look at the marks.
-        kept = strategy._kept["nobody"]
-        strategy.looks = [lambda: kept.blocks.append(Origin()), int]
-    assert db._pool.stats()["nusing"] == 1
-    assert strategy._kept == {}
-    kept.blocks.pop()
-    kept.release()  # as the other one's block does at its end
-    assert db._pool.stats()["nusing"] == 0
-
-
-def test_a_signal_handler_that_uses_a_strategy_while_it_is_asked(scheduler: FakeScheduler) -> None:
-    """It is not held up by the one that it has interrupted, who then finds what it has left there."""
-    works = Works()
-    strategy = Tampering()
-    db = Proxy(fun=works.make, scope=strategy, max_size=2, closer=works.close)
-    strategy.looks = [db._get_obj, int]
-    mine = db._get_obj()
-    assert db._get_obj() is mine
-    assert not strategy.looks
-    assert works.made[1:] == [mine]
-    scheduler.run()
-    assert db._pool is not None
-    assert db._pool.stats()["nusing"] == 1
-
-
-def test_a_fork_while_a_strategy_is_asked() -> None:
-    """The child does not wait for a thread that is not there."""
-    assert run_script("proxies", "strategy_forked") == ["child's own"]
-
-
-def test_a_strategy_has_one_proxy() -> None:
-    """An instance that another proxy uses is refused; a class or a function makes one for each."""
-    strategy: PerTenant[Thing] = PerTenant()
-    first = Proxy(fun=Thing, scope=strategy)
-    with pytest.raises(ProxyException, match="belongs to another proxy"):
-        Proxy(fun=Thing, scope=strategy)
-    del first
-    gc.collect()
-    with pytest.raises(ProxyException, match="belongs to another proxy"):
-        Proxy(fun=Thing, scope=strategy)  # it may still keep something
-    one, other = Proxy(fun=Thing, scope=PerTenant), Proxy(fun=lambda number: Thing(number + 10), scope=PerTenant)
-    assert for_tenant("ann", lambda: (one.number, other.number)) == (0, 10)
-    made: list[PerTenant[Thing]] = []
-
-    def make() -> PerTenant[Thing]:
-        made.append(PerTenant())
-        return made[-1]
-
-    by_function = Proxy(fun=Thing, scope=make)
-    assert control(by_function).scope is made[0]
-    reused = [PerTenant[Thing]() for _ in range(50)]
-    assert len([Proxy(fun=Thing, scope=strategy) for strategy in reused]) == 50
-    del reused
-    again = [Proxy(fun=Thing, scope=PerTenant[Thing]()) for _ in range(50)]
-    assert len(again) == 50
-
-
-def test_a_strategy_without_room_for_references() -> None:
-    """A strategy with slots is remembered all the same."""
-
-    class Slotted(Generic[T]):
-        __slots__ = ("kept",)
-
-        kept: Kept[T] | None
-
-        def __init__(self) -> None:
-            self.kept = None
-
-        def get(self) -> Kept[T] | None:
-            return self.kept
-
-        def set(self, kept: Kept[T]) -> None:
-            self.kept = kept
-
-        def delete(self) -> None:
-            self.kept = None
-
-    strategy: Slotted[Thing] = Slotted()
-    assert isinstance(strategy, ScopeStrategy)
-    assert Proxy(fun=Thing, scope=strategy).number == 0
-    with pytest.raises(ProxyException, match="belongs to another proxy"):
-        Proxy(fun=Thing, scope=strategy)
-
-
-def test_an_error_in_a_strategy_reaches_the_caller() -> None:
-    """An AttributeError of the strategy's own is not taken for an owner without an object."""
-
-    class Broken(PerTenant[Thing]):
-        def get(self) -> Kept[Thing] | None:
-            raise AttributeError("mistake")
-
-    with pytest.raises(AttributeError, match=r"^mistake$"):
-        _ = Proxy(fun=Thing, scope=Broken()).number
-
-
-def test_replaced_while_it_is_kept(scheduler: FakeScheduler) -> None:
-    """A content replaced in the moment in which a strategy keeps something of it is not used any more."""
-
-    class Meddling(PerTenant[Thing]):
-        def set(self, kept: Kept[Thing]) -> None:
-            super().set(kept)
-            if kept.obj.number < 10:
-                control(db).set_fun(lambda number: Thing(number + 10))
-
-    works = Works()
-    db = Proxy(fun=works.make, scope=Meddling(), max_size=1, closer=works.close)
-    assert for_tenant("ann", lambda: db.number) == 10
-    assert works.alive == []
-
-
-def test_given_back_by_another(scheduler: FakeScheduler) -> None:
-    """What the strategy has exchanged meanwhile is not taken from its owner."""
-    strategy: PerTenant[Thing] = PerTenant()
-    slot = StrategySlot(strategy)
-    old, new = Kept(Thing(0)), Kept(Thing(1))
-
-    def exchange() -> None:
-        assert slot.put(old) is old
-        assert slot.put(new) is old
-        strategy.set(new)
-        assert not slot.remove(old)
-        assert slot.get() is new
-
-    for_tenant("ann", exchange)
-
-
-def test_kept_is_spoiled_once() -> None:
-    """An object that is no longer its owner's may be taken away twice."""
-    kept = Kept(1)
-    kept.spoil()
-    kept.spoil()
-    kept.release()
-    assert not hasattr(kept, "obj")
-    assert kept.disown() is None
-
-
-def test_kept_goes_back_once() -> None:
-    """However often it is released or discarded, whatever comes first."""
-    done: list[str] = []
-
-    class Loan:
-        def release(self) -> None:
-            done.append("released")
-
-        def discard(self) -> None:
-            done.append("discarded")
-
-    released, discarded = Kept(1, Loan()), Kept(2, Loan())
-    for kept in (released, discarded):
-        if kept is discarded:
-            kept.discard()
-        for _ in range(2):
-            kept.release()
-            kept.discard()
-    assert done == ["released", "discarded"]
+# --- owners that have gone ------------------------------------------------------------------------------
 
 
 def test_a_task_that_runs_in_many_contexts_is_linked_to_once() -> None:
@@ -619,21 +338,3 @@ def test_a_slot_that_is_gone() -> None:
         gc.collect()
 
     asyncio.run(main())
-
-
-def test_waiting_for_the_same_tenant(scheduler: FakeScheduler) -> None:
-    """A slow creation for one tenant holds up no other."""
-    begun, go_on = threading.Event(), threading.Event()
-
-    def make(number: int) -> Thing:
-        if number == 0:
-            begun.set()
-            wait_for(go_on)
-        return Thing(number)
-
-    db = Proxy(fun=make, scope=PerTenant)
-    slow = Caller(lambda: for_tenant("ann", lambda: db.number))
-    wait_for(begun)
-    assert for_tenant("bob", lambda: db.number) == 1
-    go_on.set()
-    assert slow.result() == 0

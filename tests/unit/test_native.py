@@ -1,0 +1,139 @@
+"""The primitives below everything: locks, threads, and when a thread has ended."""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ProxyPatternPool._runtime import native
+from ProxyPatternPool._runtime.native import acquire, allocate_lock, start_thread
+
+from .helpers import Caller, eventually, wait_for
+
+
+def test_acquire() -> None:
+    """A lock is acquired within some seconds, at once, or for ever."""
+    lock = allocate_lock()
+    assert acquire(lock, 0)
+    assert not acquire(lock, 0)
+    assert not acquire(lock, -1)
+    start = time.monotonic()
+    assert not acquire(lock, 0.02)
+    assert time.monotonic() - start >= 0.02
+    waiting = Caller(lambda: acquire(lock, None))
+    lock.release()
+    assert waiting.result()
+    lock.release()
+    assert acquire(lock, 1e300), "longer than a system can wait"
+
+
+def test_start_thread() -> None:
+    """A thread is started without a Thread object."""
+    done = threading.Event()
+    before = set(threading.enumerate())
+    assert start_thread(done.set)
+    wait_for(done)
+    assert set(threading.enumerate()) <= before
+
+
+def test_no_thread_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started one is told, and nothing is raised."""
+
+    def refuse(run: Callable[[], None], args: tuple[()]) -> int:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(native, "_start_new_thread", refuse)
+    assert not start_thread(lambda: None)
+
+
+def test_primitives_are_the_interpreters() -> None:
+    """In a process that nobody has patched the primitives are the interpreter's own."""
+    primitives: list[object] = [native.allocate_lock, native.get_ident]
+    assert primitives == [_thread.allocate_lock, _thread.get_ident]
+    assert native._original("time", "monotonic") is time.monotonic
+
+
+def test_primitives_before_gevent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where gevent has patched something, what was there before is taken."""
+
+    class Monkey:
+        @staticmethod
+        def is_object_patched(module: str, name: str) -> bool:
+            return name == "get_ident"
+
+        @staticmethod
+        def get_original(module: str, name: str) -> str:
+            return f"original {module}.{name}"
+
+    monkeypatch.setitem(sys.modules, "gevent.monkey", Monkey)
+    assert native._original("_thread", "get_ident") == "original _thread.get_ident"
+    assert native._original("_thread", "allocate_lock") is _thread.allocate_lock
+
+
+@pytest.mark.parametrize("patched", [True, False])
+def test_primitives_before_eventlet(patched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where eventlet has patched threads, what was there before is taken."""
+
+    class Patcher:
+        @staticmethod
+        def is_monkey_patched(what: str) -> bool:
+            return patched and what == "thread"
+
+        @staticmethod
+        def original(module: str) -> SimpleNamespace:
+            return SimpleNamespace(get_ident="original")
+
+    monkeypatch.setitem(sys.modules, "eventlet.patcher", Patcher)
+    assert (native._original("_thread", "get_ident") == "original") == patched
+
+
+def test_a_sign_of_life() -> None:
+    """A sign of life is there as long as its thread, and no longer."""
+    go_on = threading.Event()
+    signs: list[weakref.ref[Any]] = []
+
+    def job() -> None:
+        signs.append(native.sign_of_life())
+        wait_for(go_on)
+
+    caller = Caller(job)
+    eventually(lambda: signs)
+    gc.collect()
+    assert signs[0]() is not None
+    go_on.set()
+    caller.result()
+    eventually(lambda: signs[0]() is None)
+    assert native.sign_of_life()() is native.sign_of_life()() is not None
+
+
+def test_the_end_of_a_sign_of_life() -> None:
+    """Whoever holds a sign of life can have something called at the end of its thread; others cost nothing."""
+    go_on = threading.Event()
+    ended: list[str] = []
+    signs: list[weakref.ref[Any]] = []
+
+    def job() -> None:
+        signs.append(native.sign_of_life(partial(ended.append, "held")))
+        native.sign_of_life(partial(ended.append, "let go"))
+        assert native.sign_of_life() is native.sign_of_life()
+        wait_for(go_on)
+
+    caller = Caller(job)
+    eventually(lambda: signs)
+    gc.collect()
+    assert not ended
+    go_on.set()
+    caller.result()
+    eventually(lambda: ended)
+    assert ended == ["held"]
+    assert signs[0]() is None

@@ -1,0 +1,137 @@
+"""What a caller waits with, and the event loop that a pool belongs to."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._engine import core
+from ProxyPatternPool._runtime import hubs, waiting
+from ProxyPatternPool._runtime.waiting import Hub, NativeSleeper
+
+from .clock import FakeScheduler
+from .helpers import Caller, FakeHub, Thing
+
+
+def test_a_wake_before_the_sleep_is_kept() -> None:
+    """Who is woken before he sleeps does not sleep; several wakes count as one."""
+    bed = NativeSleeper()
+    bed.wake()
+    bed.wake()
+    assert bed.sleep(None)
+    assert not bed.sleep(0)
+    assert bed.hub is None
+    assert bed.alive()
+    bed.dispose()
+    assert bed.alive()
+
+
+def test_sleep_until_woken_or_over() -> None:
+    """A sleep ends when it is woken, or when its time is over."""
+    bed = NativeSleeper()
+    start = time.monotonic()
+    assert not bed.sleep(0.02)
+    assert time.monotonic() - start >= 0.02
+    sleeping = Caller(lambda: bed.sleep(30))
+    bed.wake()
+    assert sleeping.result()
+    assert time.monotonic() - start < 20
+
+
+class Hubs:
+    """gevent and eventlet, as far as a sleeper looks at them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.running: dict[str, object] = {"gevent": None, "eventlet": None}
+        package = sys.modules["ProxyPatternPool._runtime"]
+        for name, loaded in (("gevent", "gevent.hub"), ("eventlet", "eventlet.hubs")):
+            fake = SimpleNamespace(
+                running=partial(self.running.get, name),
+                GeventSleeper=partial(self.made, "gevent bed"),
+                GeventHub=partial(self.made, "gevent home"),
+                EventletSleeper=partial(self.made, "eventlet bed"),
+                EventletHub=partial(self.made, "eventlet home"),
+                pause=partial(self.made, f"{name} pause"),
+            )
+            monkeypatch.setitem(sys.modules, loaded, ModuleType(loaded))
+            monkeypatch.setitem(sys.modules, f"ProxyPatternPool._runtime.{name}_hub", fake)
+            monkeypatch.setattr(package, f"{name}_hub", fake, raising=False)
+
+    def made(self, what: str, hub: object, *lost: object) -> tuple[object, ...]:
+        return what, hub, *lost
+
+
+def lost() -> None:
+    """What would be done about a sleeper that is lost."""
+
+
+def chosen() -> list[object]:
+    found: list[object] = [hubs.new_sleeper(lost), hubs.new_sleeper(), hubs.current_hub(), hubs.pause(0.5)]
+    return found
+
+
+def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits gets the bed that fits the hub his thread runs at this moment, a native one where it runs none."""
+    fakes = Hubs(monkeypatch)
+    assert isinstance(hubs.new_sleeper(), NativeSleeper)
+    assert hubs.current_hub() is None
+    assert not hubs.pause(0.5)
+    fakes.running["eventlet"] = "hub"
+    assert chosen() == [
+        ("eventlet bed", "hub", lost),
+        ("eventlet bed", "hub", waiting.nothing),
+        ("eventlet home", "hub"),
+        ("eventlet pause", "hub", 0.5),
+    ]
+    fakes.running["gevent"] = "loop"
+    assert chosen() == [
+        ("gevent bed", "loop", lost),
+        ("gevent bed", "loop", waiting.nothing),
+        ("gevent home", "loop"),
+        ("gevent pause", "loop", 0.5),
+    ]
+
+
+def test_a_sleeper_without_hubs() -> None:
+    """Where neither hub was imported, neither is looked for."""
+    assert isinstance(hubs.new_sleeper(), NativeSleeper)
+    assert hubs.current_hub() is None
+    assert "gevent" not in sys.modules
+    assert "eventlet" not in sys.modules
+
+
+USES: dict[str, Callable[[Pool[Thing]], object]] = {
+    "get": lambda pool: pool.get(),
+    "wait_ready": lambda pool: pool.wait_ready(),
+    "drain": lambda pool: pool.drain(),
+    "clear": lambda pool: pool.clear(),
+    "resize": lambda pool: pool.resize(max_size=3),
+    "housekeep": lambda pool: pool.housekeep(),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_the_home_of_a_pool(
+    use: Callable[[Pool[Thing]], object], scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool is at home in the hub of the thread that makes it, or else of the first in which it may need objects."""
+    hubs: list[Hub | None] = [None, FakeHub(), FakeHub()]
+
+    def next_home() -> Hub | None:
+        return hubs.pop(0)
+
+    monkeypatch.setattr(core, "current_hub", next_home)
+    first, second = hubs[1:]
+    pool = Pool(Thing, min_size=0)
+    assert pool._core.hub is None
+    use(pool)
+    assert pool._core.hub is first
+    use(pool)
+    assert pool._core.hub is first
+    assert hubs == [second]
