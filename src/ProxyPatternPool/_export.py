@@ -1,18 +1,20 @@
-"""What the doors to metrics systems share: the pools they show, and the buckets they count times in."""
+"""What the exporters to metrics systems share: the pools they show, and the bounds of their histograms."""
 
 import math
 from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from ._config import seconds
+from ._engine.counts import Counts, count
 from ._errors import PoolValueError
-from ._inspect.status import standing
 from ._pool.pool import Pool, core_of
 from ._proxy.proxy import Proxy
 from ._proxy.typed import control
 from ._text import plain_text
+
+T = TypeVar("T")
 
 BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 """Upper bounds in seconds: those that OpenTelemetry's conventions recommend for ``db.client.operation.duration``.
@@ -38,17 +40,30 @@ def bounds(buckets: Iterable[float]) -> tuple[float, ...]:
 
 
 class Gauges(NamedTuple):
-    """How things stand in the pools of one name."""
+    """The counts of all pools of one name, added up."""
 
-    idle: int = 0
-    used: int = 0
-    checking: int = 0
-    creating: int = 0
-    closing: int = 0
-    waiting: int = 0
-    least: int = 0
-    most: float = 0
-    """Infinite if one of them is unlimited."""
+    idle: int
+    in_use: int
+    checking: int
+    creating: int
+    closing: int
+    waiting: int
+    min_size: int
+    max_size: float
+    """Infinite if that of one of them is unlimited."""
+
+
+def _add_up(pools: list[Counts]) -> Gauges:
+    return Gauges(
+        idle=sum(each.idle for each in pools),
+        in_use=sum(each.in_use for each in pools),
+        checking=sum(each.checking for each in pools),
+        creating=sum(each.creating for each in pools),
+        closing=sum(each.closing for each in pools),
+        waiting=sum(each.waiting for each in pools),
+        min_size=sum(each.min_size for each in pools),
+        max_size=sum(math.inf if each.max_size is None else each.max_size for each in pools),
+    )
 
 
 class Watched:
@@ -82,30 +97,24 @@ class Watched:
                 yield pool
 
 
+def counts_of(pool: Pool[T]) -> Counts:
+    """Read the counts of a pool."""
+    core = core_of(pool)
+    return core.locked(count, core)
+
+
 def read(*several: Watched) -> dict[str, Gauges]:
-    """Look how things stand in all open pools of these books, in each once; those of one name are added up.
+    """Read the counts of all open pools that are watched, of each once; those of one name are added up.
 
     The names are made fit to be labels: one that cannot be encoded would cost all others their export.
     """
-    found: dict[str, Gauges] = {}
+    found: dict[str, list[Counts]] = {}
     asked: dict[int, Pool[object]] = {}
     for pool in chain.from_iterable(watched.pools() for watched in several):
         if id(pool) in asked:
             continue
         asked[id(pool)] = pool
-        now = standing(core_of(pool))
-        if now.closed:
-            continue
-        name = plain_text(pool.name)
-        so_far = found.get(name, Gauges())
-        found[name] = Gauges(
-            idle=so_far.idle + now.idle,
-            used=so_far.used + now.used,
-            checking=so_far.checking + now.checking,
-            creating=so_far.creating + now.creating,
-            closing=so_far.closing + now.closing,
-            waiting=so_far.waiting + now.waiting,
-            least=so_far.least + now.least,
-            most=so_far.most + (math.inf if now.most is None else now.most),
-        )
-    return found
+        counts = counts_of(pool)
+        if not counts.closed:
+            found.setdefault(plain_text(pool.name), []).append(counts)
+    return {name: _add_up(pools) for name, pools in found.items()}

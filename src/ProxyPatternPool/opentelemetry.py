@@ -170,21 +170,21 @@ def _show(meter: Meter, look: Callable[[], dict[str, Gauges]]) -> None:
         "count",
         "{connection}",
         "The number of connections that are currently in state described by the `state` attribute.",
-        lambda now: {"idle": now.idle, "used": now.used},
+        lambda now: {"idle": now.idle, "used": now.in_use},
     )
     show(
         "idle.max",
         "{connection}",
         "The maximum number of idle open connections allowed.",
-        lambda now: {None: now.most},
+        lambda now: {None: now.max_size},
     )
     show(
         "idle.min",
         "{connection}",
         "The minimum number of idle open connections allowed.",
-        lambda now: {None: now.least},
+        lambda now: {None: now.min_size},
     )
-    show("max", "{connection}", "The maximum number of open connections allowed.", lambda now: {None: now.most})
+    show("max", "{connection}", "The maximum number of open connections allowed.", lambda now: {None: now.max_size})
     show(
         "pending_requests",
         "{request}",

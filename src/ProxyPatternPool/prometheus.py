@@ -151,13 +151,16 @@ class PrometheusObserver(PoolObserver[object]):
                 self._hook_errors.labels(name, hook)
         for metric in self._metrics:
             yield from metric.collect()
-        objects, waiting, least, most = families = _families()
+        objects, waiting, smallest, largest = families = _families()
         for name, now in gauges.items():
-            for state in ("idle", "used", "checking", "creating", "closing"):
-                objects.add_metric([name, state], getattr(now, state))
+            objects.add_metric([name, "idle"], now.idle)
+            objects.add_metric([name, "used"], now.in_use)
+            objects.add_metric([name, "checking"], now.checking)
+            objects.add_metric([name, "creating"], now.creating)
+            objects.add_metric([name, "closing"], now.closing)
             waiting.add_metric([name], now.waiting)
-            least.add_metric([name], now.least)
-            most.add_metric([name], now.most)
+            smallest.add_metric([name], now.min_size)
+            largest.add_metric([name], now.max_size)
         yield from families
 
     def describe(self) -> Iterator[Metric]:

@@ -7,11 +7,15 @@ import gc
 import pytest
 
 from ProxyPatternPool import Pool, _export, control, proxy
-from ProxyPatternPool._engine.upkeep import Upkeep
-from ProxyPatternPool._export import Gauges, Watched, read
-from ProxyPatternPool._inspect import status as glance
+from ProxyPatternPool._engine.counts import Counts
+from ProxyPatternPool._export import Gauges, Watched, counts_of, read
 
 from ..unit.helpers import Thing
+
+
+def in_short(found: dict[str, Gauges]) -> dict[str, tuple[float, ...]]:
+    """Of each pool how many objects are idle and in use, and its bounds."""
+    return {name: (each.idle, each.in_use, each.min_size, each.max_size) for name, each in found.items()}
 
 
 def test_a_pool_dropped_while_another_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,18 +23,17 @@ def test_a_pool_dropped_while_another_is_asked(monkeypatch: pytest.MonkeyPatch) 
     others: list[Pool[Thing]] = [Pool(Thing, 3, name="dropped")]
 
     pool = Pool(Thing, 3, name="db")
-    look = glance.standing
 
-    def drop(core: Upkeep[object]) -> glance.Standing:
+    def drop(pool: Pool[object]) -> Counts:
         others.clear()
         gc.collect()
-        return look(core)
+        return counts_of(pool)
 
-    monkeypatch.setattr(_export, "standing", drop)
+    monkeypatch.setattr(_export, "counts_of", drop)
     with pool:
         watched.add(pool)
         watched.add(*others)
-        assert read(watched) == {"db": Gauges(idle=1, used=0, least=1, most=3)}
+        assert in_short(read(watched)) == {"db": (1, 0, 1, 3)}
     assert others == []
 
 
@@ -39,14 +42,12 @@ def test_pools_that_come_while_others_are_asked(monkeypatch: pytest.MonkeyPatch)
     watched = Watched()
     later: list[Pool[Thing]] = []
 
-    look = glance.standing
-
-    def come(core: Upkeep[object]) -> glance.Standing:
+    def come(pool: Pool[object]) -> Counts:
         later.append(Pool(Thing, 3, name="later"))
         watched.add(later[-1])
-        return look(core)
+        return counts_of(pool)
 
-    monkeypatch.setattr(_export, "standing", come)
+    monkeypatch.setattr(_export, "counts_of", come)
     with Pool(Thing, 3, name="db") as pool:
         watched.add(pool)
         assert set(read(watched)) == {"db"}
@@ -68,7 +69,7 @@ def test_nobody_is_asked() -> None:
     watched = Watched()
     with Pool(Private, 3, 2, name="db", stats=never, tracer=never) as pool, pool.obj():
         watched.add(pool)
-        assert read(watched)["db"].used == 1
+        assert read(watched)["db"].in_use == 1
 
 
 def test_a_pool_that_is_watched_twice() -> None:
@@ -80,7 +81,7 @@ def test_a_pool_that_is_watched_twice() -> None:
     assert pool is not None
     watched.add(thing, pool)
     watched.add(pool)
-    assert read(watched) == {"db": Gauges(idle=0, used=1, least=1, most=3)}
+    assert in_short(read(watched)) == {"db": (0, 1, 1, 3)}
 
 
 def test_names_that_are_the_same_as_labels() -> None:
@@ -88,7 +89,7 @@ def test_names_that_are_the_same_as_labels() -> None:
     watched = Watched()
     with Pool(Thing, 3, name="f \udc80") as pool, Pool(Thing, 4, name="f \\udc80") as other:
         watched.add(pool, other)
-        assert read(watched) == {"f \\udc80": Gauges(idle=2, used=0, least=2, most=7)}
+        assert in_short(read(watched)) == {"f \\udc80": (2, 0, 2, 7)}
 
 
 def test_a_proxy() -> None:
@@ -98,10 +99,10 @@ def test_a_proxy() -> None:
     watched.add(thing)
     assert read(watched) == {}
     control(thing).set_fun(Thing)
-    assert read(watched) == {"db": Gauges(idle=1, used=0, least=1, most=3)}
+    assert in_short(read(watched)) == {"db": (1, 0, 1, 3)}
     assert thing.number == 0
     control(thing).set_fun(Thing)
-    assert read(watched) == {"db": Gauges(idle=1, used=0, least=1, most=3)}
+    assert in_short(read(watched)) == {"db": (1, 0, 1, 3)}
     del thing
     gc.collect()
     assert read(watched) == {}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Pool, Proxy, TimeOut, control
-from ProxyPatternPool._inspect.status import WAITS, Numbers
+from ProxyPatternPool._engine.counts import Counts, Totals
+from ProxyPatternPool._inspect.status import WAITS, Reading
 from ProxyPatternPool._status.sampler import KEPT, Sample, Sampler, waited
 from ProxyPatternPool._status.sources import source
 
@@ -128,42 +129,32 @@ def test_several_readers(pool: Pool[Thing], clock: HandMovedClock, scheduler: Fa
     assert len(held) == 2
 
 
-def numbers(**changed: Any) -> Numbers:
-    given: dict[str, Any] = {
-        "now": 0.0,
-        "idle": 0,
-        "in_use": 0,
-        "creating": 0,
-        "in_upkeep": 0,
-        "loans": 0,
-        "timeouts": 0,
-        "nwaits": 0,
-        "waits": [],
-        "waiting": [],
-        **changed,
-    }
-    return Numbers(**given)
+def reading(*, last: list[float] | None = None, waiting: list[float] | None = None, **totals: int) -> Reading:
+    """A reading with these totals, and nothing else."""
+    nothing: dict[str, Any] = dict.fromkeys(Counts._fields, 0)
+    so_far: dict[str, Any] = {**dict.fromkeys(Totals._fields, 0), **totals}
+    return Reading(0.0, Counts(**nothing), Totals(**so_far), last or [], waiting or [])
 
 
 @pytest.mark.parametrize(
-    ("seen", "p50", "p99"),
+    ("now", "p50", "p99"),
     [
-        (numbers(), None, None),
-        (numbers(loans=10), 0.0, 0.0),
-        (numbers(loans=100, nwaits=1, waits=[5.0]), 0.0, 0.0),
-        (numbers(loans=99, nwaits=1, waits=[5.0]), 0.0, 5.0),
-        (numbers(loans=4, nwaits=4, waits=[4.0, 1.0, 3.0, 2.0]), 2.0, 4.0),
-        (numbers(loans=4, nwaits=4, waits=[9.0, 9.0, 4.0, 1.0, 3.0, 2.0]), 2.0, 4.0),  # the first are older
-        (numbers(loans=0, nwaits=2, timeouts=2, waits=[5.0, 5.0]), 5.0, 5.0),
-        (numbers(loans=0, nwaits=2, waits=[5.0, 5.0]), 5.0, 5.0),  # loans that are only now being created
-        (numbers(waiting=[3.0, 1.0, 2.0]), 2.0, 3.0),
+        (reading(), None, None),
+        (reading(loans=10), 0.0, 0.0),
+        (reading(loans=100, waits=1, last=[5.0]), 0.0, 0.0),
+        (reading(loans=99, waits=1, last=[5.0]), 0.0, 5.0),
+        (reading(loans=4, waits=4, last=[4.0, 1.0, 3.0, 2.0]), 2.0, 4.0),
+        (reading(loans=4, waits=4, last=[9.0, 9.0, 4.0, 1.0, 3.0, 2.0]), 2.0, 4.0),  # the first are older
+        (reading(loans=0, waits=2, timeouts=2, last=[5.0, 5.0]), 5.0, 5.0),
+        (reading(loans=0, waits=2, last=[5.0, 5.0]), 5.0, 5.0),  # loans that are only now being created
+        (reading(waiting=[3.0, 1.0, 2.0]), 2.0, 3.0),
         # More waits than are kept: these stand for all.
-        (numbers(loans=4 * WAITS, nwaits=4 * WAITS, waits=[1.0] * (WAITS // 2) + [2.0] * (WAITS // 2)), 1.0, 2.0),
-        (numbers(loans=8 * WAITS, nwaits=4 * WAITS, waits=[1.0] * WAITS), 0.0, 1.0),
+        (reading(loans=4 * WAITS, waits=4 * WAITS, last=[1.0] * (WAITS // 2) + [2.0] * (WAITS // 2)), 1.0, 2.0),
+        (reading(loans=8 * WAITS, waits=4 * WAITS, last=[1.0] * WAITS), 0.0, 1.0),
     ],
 )
-def test_percentiles(seen: Numbers, p50: float | None, p99: float | None) -> None:
-    assert waited(numbers(), seen) == (p50, p99)
+def test_percentiles(now: Reading, p50: float | None, p99: float | None) -> None:
+    assert waited(reading(), now) == (p50, p99)
 
 
 def test_a_pool_that_is_dropped(works: Works, clock: HandMovedClock, scheduler: FakeScheduler) -> None:

@@ -1,8 +1,8 @@
-"""What a pool looks like at this very moment, for a signal handler that asks why nothing moves.
+"""``Pool.dump()``: what a pool has at this moment, written by a signal handler when nothing moves.
 
-As ``faulthandler`` does it: no lock is taken, none of the user's code is called, neither hooks nor the objects' own
-methods, no source file is opened, and each line is written as soon as it is made. So it works in the middle of
-the pool's own work, and of anyone else's. What is read without a lock may not fit together; that is the price.
+As in ``faulthandler`` no lock is taken, none of the user's code is called, neither hooks nor the objects' own methods,
+no source file is opened, and each line is written as soon as it is made. So it works in the middle of the pool's own
+steps, and of anyone else's. The price: what is read without the lock may not fit together.
 """
 
 import io
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO, TypeVar
 
+from .._engine.counts import count
 from .._engine.upkeep import Upkeep
 from .._ledger.entry import Entry
 from .._runtime import native
@@ -25,7 +26,7 @@ def dump(core: Upkeep[T], file: IO[str] | IO[bytes] | int | None) -> None:
     if file is not None:
         _write(core, file)
     elif sys.stderr is not None:  # else a process without a console
-        # Not to be read by anyone any more, or full and not to be waited for: as faulthandler, say nothing then.
+        # Nobody reads it any more, or it is full and must not be waited for: then write nothing, as faulthandler does.
         with suppress(OSError, ValueError):
             _write(core, sys.stderr)
 
@@ -37,7 +38,7 @@ def _write(core: Upkeep[T], file: object) -> None:
 
 
 def _writer(file: object) -> Callable[[str], object]:
-    """Find out how to write: to the descriptor, if there is one, past a buffer that may be in somebody's hands."""
+    """Find out how to write: to the descriptor, if there is one, past a buffer that somebody may be changing."""
     if isinstance(file, int) and not isinstance(file, bool):
         return _Descriptor(file)
     fileno: object = getattr(file, "fileno", None)
@@ -71,15 +72,15 @@ class _Descriptor:
 
 
 def _lines(core: Upkeep[T]) -> Iterator[str]:
-    ledger, places, now = core.ledger, core.ledger.places, core.clock()
-    bound = "unlimited" if core.config.max_size is None else f"max {core.config.max_size}"
+    ledger, counts, now = core.ledger, count(core), core.clock()
+    bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
     yield (
-        f"{core.label}{', closed' if ledger.closed else ''}: {ledger.nidle} idle, {len(ledger.using)} lent, "
-        f"{core.rounds.nchecking} being checked, {places.ncreating} being created, {places.nretired} being closed, "
-        f"{len(ledger.waiters)} waiting, {bound}"
+        f"{core.label}{', closed' if counts.closed else ''}: {counts.idle} idle, {counts.in_use} lent, "
+        f"{counts.checking} being checked, {counts.creating} being created, {counts.closing} being closed, "
+        f"{counts.waiting} waiting, {bound}"
     )
     if core.last_error is not None:
-        yield f"  last creation failed: {_said(core.last_error)}"
+        yield f"  last creation failed: {_error_line(core.last_error)}"
     for entry in snapshot(ledger.using.values()):
         use = entry.uses
         yield f"  lent for {now - entry.last_get:.3f} s to {in_words(entry.owner)}: {_object(entry)}"
@@ -96,11 +97,11 @@ def _lines(core: Upkeep[T]) -> Iterator[str]:
 
 
 def _object(entry: Entry[T]) -> str:
-    # The name is what the tracer has said before, made a plain string then: it calls nobody now.
+    # The name is what the tracer said when the object was created, a plain string since then: nothing is called now.
     name = "" if entry.name is None else f"{' '.join(entry.name.split())}, "
     return f"{name}<{type(entry.obj).__name__} at {id(entry.obj):#x}>, number {entry.serial}, use {entry.uses}"
 
 
-def _said(error: BaseException) -> str:
+def _error_line(error: BaseException) -> str:
     """Put an error into words as far as its arguments are text: its own ``__str__`` is the user's code."""
     return ": ".join([type(error).__name__, *(text for text in error.args if type(text) is str)])

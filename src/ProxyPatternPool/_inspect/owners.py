@@ -1,4 +1,4 @@
-"""What is out: who holds which object since when."""
+"""``Pool.owners()``: which objects are lent, to whom, since when."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ class Holding(Generic[T]):
     """One object that is lent, and who holds it; compared by identity."""
 
     obj: T
-    """The object; it is in use by someone else: look, do not touch."""
+    """The object. Someone else uses it: read it, do not change it."""
     owner: str
     """The thread or greenlet that borrowed it, by name; tasks have their thread's, and ``stack`` tells them apart."""
     since: datetime

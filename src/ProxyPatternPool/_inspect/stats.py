@@ -1,10 +1,11 @@
-"""The snapshot of a pool: numbers taken with the lock held, the user's hooks asked afterwards."""
+"""``Pool.stats()``: the numbers are read with the lock held, and the user's hooks are called afterwards."""
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar, cast
 
+from .._engine.counts import Counts, Totals, count, total
 from .._engine.upkeep import Upkeep
 from .._ledger.entry import Entry
 from .._runtime.native import wall_clock
@@ -17,8 +18,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Seen(Generic[T]):
-    """An entry as it was: it goes on changing."""
+class _Copy(Generic[T]):
+    """The fields of an entry at the moment of the snapshot: the entry itself goes on changing."""
 
     obj: T
     uses: int
@@ -28,92 +29,88 @@ class _Seen(Generic[T]):
     name: str | None
 
 
-def _look(entry: Entry[T], now: float) -> _Seen[T]:
-    return _Seen(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, entry.owner, entry.name)
+def _copy(entry: Entry[T], now: float) -> _Copy[T]:
+    return _Copy(entry.obj, entry.uses, entry.last_get - now, entry.last_ret - now, entry.owner, entry.name)
 
 
 def _seconds(time: float) -> float:
-    """To the microsecond: what is behind is noise, and -0.0 is nothing that one reads."""
+    """Round to the microsecond, and make 0.0 of -0.0."""
     return round(time, 6) + 0.0
 
 
-def _shown(core: Upkeep[T], seen: _Seen[T]) -> ObjectStats:
+def _object_stats(core: Upkeep[T], copy: _Copy[T]) -> ObjectStats:
     return cast(
         ObjectStats,
         {
-            **({} if seen.name is None else {"name": seen.name}),
-            **core.lifecycle.shown(seen.obj),
-            "uses": seen.uses,
-            "last_get": _seconds(seen.last_get),
-            "last_ret": _seconds(seen.last_ret),
-            # Put into words without the lock: a patched thread that is asked whether it lives switches.
-            "owner": None if seen.owner is None else str(seen.owner),
+            **({} if copy.name is None else {"name": copy.name}),
+            **core.lifecycle.shown(copy.obj),
+            "uses": copy.uses,
+            "last_get": _seconds(copy.last_get),
+            "last_ret": _seconds(copy.last_ret),
+            # Not with the lock held: a patched thread that is asked whether it lives switches to another greenlet.
+            "owner": None if copy.owner is None else str(copy.owner),
         },
     )
 
 
 @dataclass(frozen=True)
-class _Books(Generic[T]):
-    """What is read together, with the lock held."""
+class _Snapshot(Generic[T]):
+    """What is read in one step, with the lock held."""
 
     now: float
     idle: list[Entry[T]]
     lent: list[Entry[T]]
-    error: BaseException | None
-    numbers: dict[str, object]
+    counts: Counts
+    totals: Totals
+    nreturns: int
+    last_error: BaseException | None
 
 
-def _read(core: Upkeep[T]) -> _Books[T]:
-    ledger, places, rounds = core.ledger, core.ledger.places, core.rounds
-    lent = snapshot(ledger.using.values())
-    nuses = places.nuses
-    nborrows = nuses + rounds.nhealth
-    # Loans begin and end without the lock, between these lines too: a counter that is read must never step back.
-    core.nreturns = max(core.nreturns, nborrows - len(lent) - rounds.nchecking)
-    bound = core.config.max_size
-    idle = ledger.shelves()
-    numbers: dict[str, object] = {
-        # After a resize there may be more places taken than there are.
-        "sem": bound and {"value": max(0, bound - len(places) + len(idle)), "init": bound},
-        "ntodel": places.nretired,
-        "nobjs": len(places),
-        "nuses": nuses,
-        "nborrows": nborrows,
-        "nreturns": core.nreturns,
-        "nhealth": rounds.nhealth + core.tally["checks_before_get"],
-        "nwaiting": len(ledger.waiters),
-        "ncreated": places.ncreated,
-        "ncreating": core.attempts,
-        "nerrors": core.nerrors,
-        **{key: places.nretired_for[reason] for key, reason in ENDS.items()},
-        "nstale": places.nstale,
-        "ndestroys": places.ndestroys,
-        "ntimeouts": ledger.ntimeouts,
-        "nrefused": ledger.nrefused,
-        "wait_time": _seconds(ledger.wait_time),
-        "max_wait": _seconds(ledger.max_wait),
-        "shutdown": ledger.closed,
-        "retry_in": _seconds(ledger.backoff.left(core.clock())),
+def _take_snapshot(core: Upkeep[T]) -> _Snapshot[T]:
+    lent = snapshot(core.ledger.using.values())
+    totals = total(core)
+    idle = core.ledger.shelves()
+    # The numbers are those of the lists, though loans begin and end without the lock, between these lines too.
+    counts = count(core)._replace(idle=len(idle), in_use=len(lent))
+    # For the same reason the difference may be less than in an earlier snapshot, in which case that one still holds.
+    core.nreturns = max(core.nreturns, totals.loans + totals.round_checks - counts.in_use - counts.checking)
+    return _Snapshot(core.clock(), idle, lent, counts, totals, core.nreturns, core.last_error)
+
+
+def counters(totals: Totals) -> dict[str, int]:
+    """What has happened so far, by the keys of ``PoolStats``: of these, what the status page shows, too."""
+    return {
+        "nuses": totals.loans,
+        "ntimeouts": totals.timeouts,
+        "nrefused": totals.refusals,
+        "ncreated": totals.created,
+        "nerrors": totals.creation_errors,
+        "ndestroys": totals.closed,
+        **{key: totals.discarded[reason] for key, reason in ENDS.items()},
+        "nhealth": totals.round_checks + totals.loan_checks,
+        "bad_health": totals.failed_checks,
+        "hook_errors": totals.hook_errors,
+        "observer_errors": totals.observer_errors,
+        "hk_errors": totals.maintenance_errors,
     }
-    return _Books(core.clock(), idle, lent, core.last_error, numbers)
 
 
 def report(core: Upkeep[T]) -> PoolStats:
     """Take a snapshot of a pool."""
     if core.sweep() or core.ledger.unmaintained:
         core.schedule()
-    config, tally = core.config, core.tally
-    books = core.locked(_read, core)
-    now, error = books.now, books.error
-    idle = [_look(entry, now) for entry in books.idle]
-    lent = [_look(entry, now) for entry in books.lent]
-    wall = wall_clock()
+    found = core.locked(_take_snapshot, core)
+    now, counts, totals, config = found.now, found.counts, found.totals, core.config
+    # All of them before the first hook is called, which may take its time.
+    idle = [_copy(entry, now) for entry in found.idle]
+    lent = [_copy(entry, now) for entry in found.lent]
+    bound, wall = counts.max_size, wall_clock()
     values: dict[str, object] = {
         "id": core.id,
         "name": core.name,
         "started": core.started.isoformat(timespec="microseconds"),
-        "min_size": config.min_size,
-        "max_size": config.max_size or 0,
+        "min_size": counts.min_size,
+        "max_size": bound or 0,
         "max_use": config.max_use or 0,
         "timeout": config.timeout,
         "max_waiting": config.max_waiting,
@@ -127,28 +124,37 @@ def report(core: Upkeep[T]) -> PoolStats:
         "backoff": config.backoff and list(config.backoff),
         "now": _seconds(wall),
         "taken": datetime.fromtimestamp(wall).isoformat(timespec="microseconds"),
-        "navail": len(idle),
-        "nusing": len(lent),
         "running": _seconds(now - core.started_at),
         "rel_hk_last": _seconds((core.started_at if core.hk_last is None else core.hk_last) - now),
-        "time_per_hk": _seconds(tally["hk_time"] / max(tally["hk_rounds"], 1)),
-        "avail": [_shown(core, seen) for seen in idle],
-        "using": [_shown(core, seen) for seen in lent],
-        "last_error": None if error is None else error_text(error),
-        "bad_health": tally["bad_health"],
-        "hc_errors": tally["hc_errors"],
-        "hook_errors": tally["hook_errors"],
-        "observer_errors": tally["observer_errors"],
-        "hk_rounds": tally["hk_rounds"],
-        "hk_errors": tally["hk_errors"],
-        "hc_rounds": tally["hc_rounds"],
-        **books.numbers,
+        "time_per_hk": _seconds(totals.maintenance_time / max(totals.rounds, 1)),
+        "shutdown": counts.closed,
+        # After a resize there may be more places taken than there are.
+        "sem": bound and {"value": max(0, bound - counts.places + counts.idle), "init": bound},
+        "nobjs": counts.places,
+        "navail": counts.idle,
+        "nusing": counts.in_use,
+        "ntodel": counts.closing,
+        "nstale": counts.stale,
+        "nwaiting": counts.waiting,
+        "retry_in": _seconds(counts.retry_in),
+        "last_error": None if found.last_error is None else error_text(found.last_error),
+        **counters(totals),
+        "ncreating": totals.attempts,
+        "nborrows": totals.loans + totals.round_checks,
+        "nreturns": found.nreturns,
+        "hk_rounds": totals.rounds,
+        "hc_rounds": totals.check_rounds,
+        "hc_errors": totals.check_errors,
+        "wait_time": _seconds(totals.wait_time),
+        "max_wait": _seconds(totals.max_wait),
+        "avail": [_object_stats(core, copy) for copy in idle],
+        "using": [_object_stats(core, copy) for copy in lent],
     }
     return cast(PoolStats, {key: values[key] for key in PoolStats.__annotations__})
 
 
 def as_json(stats: PoolStats) -> str:
-    """Write a snapshot as JSON that people can read, too: a line for each key, and one for each object."""
+    """Write a snapshot as JSON that people can read as well: one line for each key, and one for each object."""
     objects = {"avail": stats["avail"], "using": stats["using"]}
     lines = [f'  "{key}": {_in_json(value)}' for key, value in stats.items() if key not in objects]
     lines += [f'  "{key}": {_in_lines(each)}' for key, each in objects.items()]

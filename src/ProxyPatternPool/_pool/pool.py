@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from .._config import HookErrors, PoolConfig, expect, seconds, set_log_level
 from .._engine import operations
+from .._engine.counts import count
 from .._engine.upkeep import Upkeep
 from .._errors import PoolValueError
 from .._hooks import Hooks
@@ -383,13 +384,11 @@ class Pool(Generic[T]):
         return as_json(self.stats())
 
     def __repr__(self) -> str:
-        core = self._core
-        ledger = core.ledger
-        bound = "unlimited" if core.config.max_size is None else f"max {core.config.max_size}"
-        state = "closed, " if ledger.closed else ""
+        counts = count(self._core)  # without the lock: it may be printed anywhere, in a signal handler, too
+        bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
+        state = "closed, " if counts.closed else ""
         return (
-            f"<Pool {self.name}: {state}{ledger.nidle} idle, {len(ledger.using)} in use, "
-            f"{len(ledger.waiters)} waiting, {bound}>"
+            f"<Pool {self.name}: {state}{counts.idle} idle, {counts.in_use} in use, {counts.waiting} waiting, {bound}>"
         )
 
     def __del__(self) -> None:

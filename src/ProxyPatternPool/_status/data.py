@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from typing_extensions import TypedDict
 
 from .._awaitables import refuse_awaitable
-from .._inspect.status import Caller, Inventory, Limit, Shown, inventory
+from .._inspect.stats import counters
+from .._inspect.status import Details, Limit, ObjectDetails, WaitingCaller, details
 from .._ledger.counters import Fault
 from .._observer import DiscardReason
 from .._text import plain_text
@@ -154,28 +155,29 @@ def _pool(track: Track, error_text: Callable[[str], str] | None) -> PoolData:
     core = track.source.core()
     if core is None:
         return _nothing(track)
-    found, config = inventory(core, MOST, MOST_CALLERS), core.config
+    found, config = details(core, MOST, MOST_CALLERS), core.config
+    counts = found.counts
     return {
         "name": _fit(core.name),
-        "state": "closed" if found.closed else "open",
+        "state": "closed" if counts.closed else "open",
         "exists": True,
-        "in_use": found.in_use,
-        "idle": found.idle,
-        "creating": found.creating,
-        "in_upkeep": found.in_upkeep,
-        "waiting": found.waiting,
-        "stale": found.stale,
+        "in_use": counts.in_use,
+        "idle": counts.idle,
+        "creating": counts.creating,
+        "in_upkeep": counts.in_upkeep,
+        "waiting": counts.waiting,
+        "stale": counts.stale,
         "overdue": found.overdue,
-        "retry_in": round(found.retry_in, 3),
-        "min_size": config.min_size,
-        "max_size": config.max_size,
+        "retry_in": round(counts.retry_in, 3),
+        "min_size": counts.min_size,
+        "max_size": counts.max_size,
         "timeout": config.timeout,
         "max_waiting": config.max_waiting,
         "max_using_delay": config.warn_delay,
         "max_using_delay_kill": config.kill_delay,
-        "counters": found.counters,
-        "discarded": found.discarded,
-        "objects": [_object(shown, found) for shown in found.objects],
+        "counters": counters(found.totals),
+        "discarded": found.totals.discarded,
+        "objects": [_object(each, found.now) for each in found.objects],
         "callers": [_caller(caller) for caller in found.callers],
         "errors": _errors(found, error_text),
         "samples": _samples(track.samples(), found.now),
@@ -210,26 +212,26 @@ def _nothing(track: Track) -> PoolData:
     }
 
 
-def _object(shown: Shown, found: Inventory) -> ObjectData:
+def _object(each: ObjectDetails, now: float) -> ObjectData:
     return {
-        "object": f"object {shown.serial}" if shown.name is None else _fit(shown.name),
-        "number": shown.serial,
-        "in_use": shown.lent,
-        "owner": None if shown.owner is None else _fit(shown.owner),
-        "seconds": _ago(shown.since, found.now),
-        "uses": shown.uses,
-        "past": shown.past,
+        "object": f"object {each.serial}" if each.name is None else _fit(each.name),
+        "number": each.serial,
+        "in_use": each.lent,
+        "owner": None if each.owner is None else _fit(str(each.owner)),
+        "seconds": _ago(each.since, now),
+        "uses": each.uses,
+        "past": each.past,
     }
 
 
-def _caller(caller: Caller) -> CallerData:
-    return {"owner": _fit(caller.owner), "seconds": _ago(0.0, caller.waited)}
+def _caller(caller: WaitingCaller) -> CallerData:
+    return {"owner": _fit(str(caller.owner)), "seconds": _ago(0.0, caller.seconds)}
 
 
-def _errors(found: Inventory, error_text: Callable[[str], str] | None) -> list[ErrorData]:
+def _errors(found: Details, error_text: Callable[[str], str] | None) -> list[ErrorData]:
     """Newest first; those that look the same are the same."""
     errors: dict[tuple[str, str, str | None], ErrorData] = {}
-    for fault in reversed(found.faults):
+    for fault in reversed(found.errors):
         each = _error(fault, found, error_text)
         same = errors.setdefault((each["where"], each["error"], each["text"]), each)
         if same is not each:
@@ -238,7 +240,7 @@ def _errors(found: Inventory, error_text: Callable[[str], str] | None) -> list[E
     return list(errors.values())
 
 
-def _error(fault: Fault, found: Inventory, error_text: Callable[[str], str] | None) -> ErrorData:
+def _error(fault: Fault, found: Details, error_text: Callable[[str], str] | None) -> ErrorData:
     return {
         "count": fault.times,
         "seconds": _ago(fault.last, found.now),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .._engine.log_queue import LogLines
 from .._engine.upkeep import Upkeep
-from .._inspect.status import Numbers, numbers
+from .._inspect.status import Reading, read
 from .._runtime.races import snapshot
 from .._runtime.waiting import Hub
 from .._scheduler.maintained import Maintained
@@ -45,7 +45,7 @@ class Track:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._core: Callable[[], Upkeep[Any] | None] = lambda: None
-        self._before: Numbers | None = None
+        self._before: Reading | None = None
         self._samples: deque[Sample] = deque(maxlen=KEPT)
 
     def samples(self) -> list[Sample]:
@@ -61,12 +61,22 @@ class Track:
         if core is not self._core():  # a proxy was set anew
             self.forget()
             self._core = weakref.ref(core)
-        seen = numbers(core)
-        p50, p99 = (None, None) if self._before is None else waited(self._before, seen)
+        reading = read(core)
+        counts = reading.counts
+        p50, p99 = (None, None) if self._before is None else waited(self._before, reading)
         self._samples.append(
-            Sample(seen.now, seen.in_use, seen.idle, seen.creating, seen.in_upkeep, len(seen.waiting), p50, p99)
+            Sample(
+                at=reading.now,
+                in_use=counts.in_use,
+                idle=counts.idle,
+                creating=counts.creating,
+                in_upkeep=counts.in_upkeep,
+                waiting=len(reading.waiting),
+                p50=p50,
+                p99=p99,
+            )
         )
-        self._before = seen
+        self._before = reading
 
     def forget(self) -> None:
         """Begin anew."""
@@ -75,14 +85,15 @@ class Track:
         self._samples = deque(maxlen=KEPT)
 
 
-def waited(before: Numbers, seen: Numbers) -> tuple[float | None, float | None]:
-    """The median and the 99th percentile of how long callers waited between two looks."""
-    ended = seen.nwaits - before.nwaits
-    known = seen.waits[-ended:] if ended else []
-    waits = sorted([*known, *seen.waiting])
-    # Whoever was lent something and did not end a wait that led to it had found it idle.
-    at_once = max(0, seen.loans - before.loans - (ended - (seen.timeouts - before.timeouts)))
-    unknown = ended - len(known)  # as long as the known ones, nobody knows better
+def waited(before: Reading, now: Reading) -> tuple[float | None, float | None]:
+    """The median and the 99th percentile of how long callers waited between two readings."""
+    was, so_far = before.totals, now.totals
+    ended = so_far.waits - was.waits
+    known = now.ended[-ended:] if ended else []
+    waits = sorted([*known, *now.waiting])
+    # Loans to callers who found an object idle: all but those that ended a wait.
+    at_once = max(0, so_far.loans - was.loans - (ended - (so_far.timeouts - was.timeouts)))
+    unknown = ended - len(known)  # taken to be as long as the known ones
     weight = (len(waits) + unknown) / len(waits) if waits else 0.0
     return _quantile(0.5, at_once, waits, weight), _quantile(0.99, at_once, waits, weight)
 
