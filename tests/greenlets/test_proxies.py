@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .test_greenlets import both_hubs, both_modes, run_script
+from .support import both_hubs, both_modes, run_script
 
 
 @both_hubs

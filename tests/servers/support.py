@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -14,10 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..unit.helpers import eventually
 from .application import PATIENCE
+
+if TYPE_CHECKING:
+    from ..postgres.support import Server
 
 R = TypeVar("R")
 
@@ -153,3 +157,70 @@ def squares(server: Running) -> None:
 
 def right(number: int) -> tuple[int, str]:
     return 200, str(number * number)
+
+
+class Client:
+    """One client, who keeps his connection open where the server lets him."""
+
+    def __init__(self, server: Running, database: Server) -> None:
+        self._database = database
+        self._connection = server.connect()
+        self.backend = 0
+        self.time = ""
+
+    def ask(self, path: str) -> Answer:
+        return ask(self._connection, path)
+
+    def square(self, number: int) -> bool:
+        """Ask for a square; say whether it came, and remember who answered, and in which transaction."""
+        status, text = self.ask(f"/square/{number}")
+        if status == 200:
+            square, self.time, self.backend = json.loads(text)
+            assert square == number * number
+        return status == 200
+
+    def squares(self) -> list[bool]:
+        return [self.square(number) for number in range(5)]
+
+    def kill(self) -> None:
+        """Kill the backend that answered last, as an administrator does, and a restart."""
+        self._database.terminate([self.backend])
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+async def ask_asgi(app: Any, path: str) -> tuple[int, str]:
+    """Ask an ASGI application, as a server does."""
+    status, text = 0, b""
+
+    received = False
+
+    async def receive() -> dict[str, object]:
+        nonlocal received
+        if received:
+            await asyncio.Event().wait()  # the client stays
+        received = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status, text
+        status = message.get("status", status)
+        text += message.get("body", b"")
+
+    scope: dict[str, object] = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+    await app(scope, receive, send)
+    return status, text.decode()

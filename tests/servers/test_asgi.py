@@ -15,7 +15,7 @@ from ProxyPatternPool import Scope, TimeOut, control
 from ..unit.helpers import Thing, eventually
 from .application import PATIENCE, SIZE
 from .shop import Shop
-from .support import Answer, Running, all_answers, asgi_command, right, served
+from .support import Answer, Running, all_answers, asgi_command, ask_asgi, right, served
 
 CLIENTS = 8
 REQUESTS = 200
@@ -68,42 +68,6 @@ def stop(server: Running) -> None:
 # In this process: what holds for coroutines, dependencies and streams. ------------------------------------------------
 
 
-async def ask(app: Any, path: str) -> tuple[int, str]:
-    """Ask an ASGI application, as a server does."""
-    status, text = 0, b""
-
-    received = False
-
-    async def receive() -> dict[str, object]:
-        nonlocal received
-        if received:
-            await asyncio.Event().wait()  # the client stays
-        received = True
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        nonlocal status, text
-        status = message.get("status", status)
-        text += message.get("body", b"")
-
-    scope: dict[str, object] = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 2),
-    }
-    await app(scope, receive, send)
-    return status, text.decode()
-
-
 def app_of(endpoint: Callable[..., object]) -> Any:
     app = importlib.import_module("fastapi").FastAPI()
     app.get("/")(endpoint)
@@ -121,7 +85,7 @@ def test_a_dependency_has_an_owner_of_its_own() -> None:
     def endpoint(text: str = depends(dependency)) -> list[object]:
         return [text, shop.text().decode(), shop.resets]  # in this order: it waits until the object is back
 
-    assert asyncio.run(ask(app_of(endpoint), "/")) == (200, '["thing 0","thing 0",1]')
+    assert asyncio.run(ask_asgi(app_of(endpoint), "/")) == (200, '["thing 0","thing 0",1]')
     eventually(lambda: (shop.lent, shop.resets) == (0, 2))
 
 
@@ -134,7 +98,7 @@ def test_parts_of_a_stream_have_owners_of_their_own() -> None:
         for _ in range(3):
             yield shop.text()
 
-    assert asyncio.run(ask(app_of(lambda: stream(parts())), "/")) == (200, "thing 0" * 3)
+    assert asyncio.run(ask_asgi(app_of(lambda: stream(parts())), "/")) == (200, "thing 0" * 3)
     eventually(lambda: (shop.lent, shop.resets) == (0, 3))
 
 
@@ -153,7 +117,7 @@ def test_coroutines_share_with_the_default_scope() -> None:
 
     async def two() -> list[tuple[int, str]]:
         app = app_of(endpoint)
-        return list(await asyncio.gather(ask(app, "/"), ask(app, "/")))
+        return list(await asyncio.gather(ask_asgi(app, "/"), ask_asgi(app, "/")))
 
     assert asyncio.run(two()) == [(200, "0")] * 2
     assert used[0] is used[1]
@@ -177,7 +141,7 @@ def test_coroutines_that_wait_stop_the_loop() -> None:
 
     async def two() -> list[tuple[int, str]]:
         app = app_of(endpoint)
-        return list(await asyncio.gather(ask(app, "/"), ask(app, "/")))
+        return list(await asyncio.gather(ask_asgi(app, "/"), ask_asgi(app, "/")))
 
     assert sorted(asyncio.run(two())) == [(200, "-1"), (200, "0")]
 
@@ -192,6 +156,6 @@ def test_what_a_coroutine_names_it_takes() -> None:
     async def used() -> list[object]:
         return [await asyncio.to_thread(lambda: str(shop.db.number)), control(shop.db).has()]
 
-    assert asyncio.run(ask(app_of(named), "/")) == (200, '["0",true]')
-    assert asyncio.run(ask(app_of(used), "/")) == (200, '["0",false]')
+    assert asyncio.run(ask_asgi(app_of(named), "/")) == (200, '["0",true]')
+    assert asyncio.run(ask_asgi(app_of(used), "/")) == (200, '["0",false]')
     eventually(lambda: shop.lent == 0)

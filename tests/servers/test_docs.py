@@ -19,7 +19,7 @@ from ProxyPatternPool import Pool, control, proxy
 
 from ..postgres.support import Conn, Server
 from .application import PATIENCE
-from .test_asgi import ask
+from .support import ask_asgi
 
 PAGE = (Path(__file__).parents[2] / "docs" / "servers.md").read_text(encoding="utf-8")
 
@@ -96,7 +96,7 @@ def test_its_python_runs(database: Server) -> None:
     reader.write('@app.get("/answer")')
     reader.write('@app.get("/async")')
     for path in "/answer", "/async":
-        assert asyncio.run(ask(names["app"], path)) == (200, "42")
+        assert asyncio.run(ask_asgi(names["app"], path)) == (200, "42")
 
     names["pool"] = Pool(reader.connect, 2, closer=lambda connection: connection.close())
     reader.pools.append(names["pool"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
@@ -15,7 +14,7 @@ from ProxyPatternPool import Scope
 
 from ..postgres.support import Server
 from .application import Way
-from .support import Answer, Running, asgi_command, ask, hubs_command, served, threads_command
+from .support import Client, asgi_command, hubs_command, served, threads_command
 
 PAGE = (Path(__file__).parents[2] / "docs" / "servers.md").read_text(encoding="utf-8")
 
@@ -63,37 +62,6 @@ ROWS = {
     "eventlet's wsgi, not patched": Row(hub("eventlet", "unpatched"), "middleware", Scope.EVENTLET),
 }
 """One thread, or one connection that stays open: each request is answered where the last one was."""
-
-
-class Client:
-    """One client, who keeps his connection open where the server lets him."""
-
-    def __init__(self, server: Running, database: Server) -> None:
-        self._database = database
-        self._connection = server.connect()
-        self.backend = 0
-        self.time = ""
-
-    def ask(self, path: str) -> Answer:
-        return ask(self._connection, path)
-
-    def square(self, number: int) -> bool:
-        """Ask for a square; say whether it came, and remember who answered, and in which transaction."""
-        status, text = self.ask(f"/square/{number}")
-        if status == 200:
-            square, self.time, self.backend = json.loads(text)
-            assert square == number * number
-        return status == 200
-
-    def squares(self) -> list[bool]:
-        return [self.square(number) for number in range(5)]
-
-    def kill(self) -> None:
-        """Kill the backend that answered last, as an administrator does, and a restart."""
-        self._database.terminate([self.backend])
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 @contextmanager

@@ -15,8 +15,7 @@ import pytest
 from ..postgres.support import Server
 from ..unit.helpers import eventually
 from .application import Way
-from .support import CLIENTS, REQUESTS, ROOT, Answer, Running, all_answers, served
-from .test_transactions import Client
+from .support import CLIENTS, REQUESTS, ROOT, Answer, Client, Running, all_answers, served
 
 WORKERS = 2
 THREADS = 4

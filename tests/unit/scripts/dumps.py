@@ -15,7 +15,7 @@ from types import FrameType
 
 from ProxyPatternPool import Pool, TimeOut
 
-from ..test_interruptions import OPERATIONS, Thing, Thrower, throwing
+from ..throwing import OPERATIONS, Thing, Thrower, throwing
 
 
 class Signalling(Thrower):
