@@ -123,10 +123,10 @@ test-unit:
 test-others:
 	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/greenlets tests/typing tests/unit $(proofs))
 
-.PHONY: check lint imports
-check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law
+.PHONY: check lint imports generated
+check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law, what is generated
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-	  lint imports $(VERSIONS:%=pyright-%) $(VERSIONS:%=mypy-%)
+	  lint imports generated $(VERSIONS:%=pyright-%) $(VERSIONS:%=mypy-%)
 
 lint: $(VENV)/.group-lint
 	$(bin)/ruff check .
@@ -136,11 +136,18 @@ lint: $(VENV)/.group-lint
 imports: $(VENV)/.group-lint
 	PYTHONPATH=src $(bin)/lint-imports --no-logo
 
+generated: $(VENV)/.python-$(version)
+	$(bin)/python -m tools.generate --check
+
 mypy-%: $(VENV)/.group-types
 	$(bin)/mypy --python-version $* $(checked)
 
 pyright-%: $(VENV)/.group-types
 	$(bin)/pyright --pythonversion $* --pythonpath $(bin)/python
+
+.PHONY: generate
+generate: $(VENV)/.python-$(version)  ## Write signatures, docstrings and tables anew, from tools/parameters.py
+	$(bin)/python -m tools.generate
 
 .PHONY: typing
 typing: $(VENV)/.group-types $(VENV)/.downstream $(VENV)/.oldest  ## What checkers and editors see who have the wheel alone

@@ -134,6 +134,7 @@ class PoolConfig:
     def validated(
         cls,
         *,
+        # written by tools/generate.py: what is checked
         max_size: object,
         min_size: object,
         timeout: object,
@@ -148,10 +149,11 @@ class PoolConfig:
         backoff: object,
         hk_delay: object,
         delay: object,
-        has_health: bool,
-        hook_errors: object,
-        trace_owner: object,
         name: object,
+        trace_owner: object,
+        hook_errors: object,
+        # end of what tools/generate.py has written
+        has_health: bool,
     ) -> "PoolConfig":
         """Check every parameter as the user gave it.
 

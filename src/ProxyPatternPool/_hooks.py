@@ -184,22 +184,30 @@ class Hooks(Generic[T]):
             message names it.
     """
 
+    # written by tools/generate.py: the fields of Hooks
     fun: Callable[[int], T]
-    """Creates an object; gets the creation number 0, 1, 2… (``Factory``)."""
+    """Creates an object, another each time; gets the creation number 0, 1, 2… (``Factory``)."""
     opener: Callable[[T], object] | None = None
-    """Called with each new object (``Opener``)."""
+    """Called once with each new object (``Opener``)."""
     getter: Callable[[T], object] | None = None
     """Called with an object each time it is lent (``Getter``)."""
     retter: Callable[[T], object] | None = None
     """Called with an object each time it comes back (``Retter``); if it fails the object is discarded."""
     closer: Callable[[T], object] | None = None
-    """Called with each object that leaves the pool (``Closer``)."""
+    """Called once with each object that leaves the pool (``Closer``)."""
     health: Callable[[T], bool] | None = None
-    """Called with idle objects in house-keeping rounds (``HealthCheck``)."""
+    """Called with idle objects in maintenance rounds (``HealthCheck``).
+
+    An object for which it returns ``False``, or raises, is discarded.
+    """
     stats: Callable[[T], object] | None = None
-    """Says something about an object in ``stats()`` (``StatsHook``)."""
+    """Says something JSON-compatible about an object, for ``stats()`` (``StatsHook``)."""
     tracer: Callable[[T], str] | None = None
-    """Names a new object, for log lines, ``TimeOut`` and all who look (``Tracer``)."""
+    """Names a new object, in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
+
+    Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them itself.
+    """
+    # end of what tools/generate.py has written
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -145,18 +145,6 @@ def test_parameters_are_explained_in_sentences(name: str) -> None:
         assert shown.strip().lstrip("*") == f"{parameter}: {lines[0]}"
 
 
-@pytest.mark.parametrize("called", [Pool, Proxy, proxy], ids=["Pool", "Proxy", "proxy"])
-def test_every_parameter_is_explained(called: Any) -> None:
-    """Nothing is left out, and what is passed on to the pool is explained in the same words everywhere."""
-    parameters = set(inspect.signature(called).parameters)
-    explained = texts(called)
-    assert set(explained) == parameters
-    for parameter in parameters & set(inspect.signature(Pool).parameters) - {"fun", "max_size"}:
-        assert explained[parameter] == texts(Pool)[parameter]
-    if called is proxy:
-        assert explained == texts(Proxy)
-
-
 def _mentions_any(hint: object) -> bool:
     return hint is Any or any(_mentions_any(each) for each in typing.get_args(hint))
 

@@ -39,25 +39,25 @@ from .helpers import ROOT, Caller, Naps, Thing, Works, said
 
 # --- when there is a pool
 
-OF_A_POOL: dict[str, object] = {
-    "min_size": 1,
-    "timeout": None,
-    "max_use": 0,
-    "max_waiting": None,
-    "max_lifetime": 0.0,
-    "max_avail_delay": 0.0,
-    "max_using_delay": 0.0,
-    "max_using_delay_kill": 0.0,
-    "health": None,
-    "health_freq": 1,
-    "health_before_get": None,
-    "backoff": (0.05, 5.0),
-    "hk_delay": None,
-    "delay": None,
-    "stats": None,
-    "observer": None,
-}
-"""What only a pool can honour, with the defaults: to give them is what counts."""
+OF_A_POOL = (
+    "min_size",
+    "timeout",
+    "max_use",
+    "max_waiting",
+    "max_lifetime",
+    "max_avail_delay",
+    "max_using_delay",
+    "max_using_delay_kill",
+    "health",
+    "health_freq",
+    "health_before_get",
+    "backoff",
+    "hk_delay",
+    "delay",
+    "stats",
+    "observer",
+)
+"""What only a pool can honour."""
 
 
 def _touch(thing: Thing) -> None:
@@ -99,7 +99,7 @@ def test_every_parameter_was_sorted() -> None:
 @pytest.mark.parametrize("name", OF_A_POOL)
 def test_what_only_a_pool_can_honour_makes_one(given: str, name: str, scheduler: FakeScheduler) -> None:
     """Whatever its value, were it the default: there is a pool, and it is unlimited."""
-    db = _proxy_with(given, {name: OF_A_POOL[name]})
+    db = _proxy_with(given, {name: inspect.signature(Pool).parameters[name].default})
     assert db._pool is not None
     assert db._pool.stats()["max_size"] == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 from collections.abc import Iterator
@@ -242,27 +243,10 @@ def test_default_delay(life: float, idle: float, warn: float, kill: float, healt
 
 def checked(**parameters: Any) -> PoolConfig:
     """Check parameters of which the others have their defaults."""
-    defaults: dict[str, Any] = {
-        "max_size": 0,
-        "min_size": 1,
-        "timeout": None,
-        "max_use": 0,
-        "max_waiting": None,
-        "max_lifetime": 0.0,
-        "max_avail_delay": 0.0,
-        "max_using_delay": 0.0,
-        "max_using_delay_kill": 0.0,
-        "health_freq": 1,
-        "health_before_get": None,
-        "backoff": (0.05, 5.0),
-        "hk_delay": None,
-        "delay": None,
-        "has_health": False,
-        "hook_errors": "log",
-        "trace_owner": False,
-        "name": None,
-    }
-    return PoolConfig.validated(**{**defaults, **parameters})
+    of_a_pool = inspect.signature(Pool).parameters
+    names = inspect.signature(PoolConfig.validated).parameters
+    defaults: dict[str, Any] = {name: of_a_pool[name].default for name in names if name in of_a_pool}
+    return PoolConfig.validated(**{"has_health": False, **defaults, **parameters})
 
 
 def test_numbers_in_a_pair() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 import ProxyPatternPool
 from ProxyPatternPool import Pool, Proxy
-from ProxyPatternPool._proxy.parameters import PoolOverrides, not_given
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import ROOT, Naps, Thing, said
@@ -32,12 +31,6 @@ def test_its_python_runs(scheduler: FakeScheduler, naps: Naps, capsys: pytest.Ca
     assert len(printed) == 3
     for line in printed:
         assert f"# {line}\n" in PAGE
-
-
-def test_what_makes_a_pool_is_listed() -> None:
-    """The page names what only a pool can honour, and nothing else."""
-    sentence = section("When there is a pool").split("that only a pool can honour: ")[1].split("; at construction")[0]
-    assert set(re.findall(r"`(\w+)`", sentence)) == set(not_given(PoolOverrides.__optional_keys__).of_a_pool)
 
 
 def test_names_exist() -> None:

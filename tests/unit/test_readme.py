@@ -1,6 +1,5 @@
 """What README.md says is true."""
 
-import inspect
 import re
 from pathlib import Path
 
@@ -25,19 +24,6 @@ def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed
     for line in printed:
         assert times.sub("…", f"# {line}\n") in times.sub("…", told)
-
-
-def test_every_parameter_is_in_the_table() -> None:
-    """The table has the parameters of the constructor, all of them, in order, with their defaults."""
-    table = README.split("## Parameters")[1].split("Bad values")[0]
-    rows = dict(re.findall(r"^\| `(\w+)`[^|]*\|([^|]*)\|", table, re.MULTILINE))
-    parameters = {name: p for name, p in inspect.signature(Pool).parameters.items() if name != "delay"}
-    assert list(rows) == list(parameters)
-    for name, default in rows.items():
-        if "`" in default:
-            assert default.strip(" `") == str(parameters[name].default).join(
-                '""' if isinstance(parameters[name].default, str) else ("", "")
-            )
 
 
 def test_every_public_method_is_in_the_table() -> None:

@@ -51,6 +51,7 @@ class Pool(Generic[T]):
     themselves.
     """
 
+    # written by tools/generate.py: the parameters of Pool
     def __init__(
         self,
         fun: Callable[[int], T],
@@ -88,48 +89,68 @@ class Pool(Generic[T]):
         back-off: a pool can be made before its server is up.
 
         Args:
-            fun: Creates an object; gets the creation number 0, 1, 2… (``Factory``).
+            fun: Creates an object, another each time; gets the creation number 0, 1, 2… (``Factory``).
             max_size: At most this many objects; 0 or ``None``: unlimited.
-            min_size: Keep at least this many; the house keeper creates what is missing.
+                An object counts from before its creation until its closer has returned.
+            min_size: Keep at least this many objects; maintenance creates what is missing.
+                The first are created at construction. After a failure the next attempt waits for ``backoff``.
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
-            delay: The same as ``hk_delay``, by its older name.
             max_use: Discard an object after this many uses; 0 or ``None``: unlimited.
             max_waiting: At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody.
             max_lifetime: Discard an object this many seconds after its creation; 0.0 or ``None``: never.
-                Each at a moment of its own in the last twentieth of that time.
-            max_avail_delay: Discard an object unused this many seconds, never below ``min_size``; 0.0, ``None``: never.
-            max_using_delay: Log a warning about an object kept this many seconds; 0.0, ``None``: as the next, or never.
-            max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0 or ``None``: never.
-            health_freq: Check health every this many house-keeping rounds.
+                Each at a moment of its own in the last twentieth of that time, so that not all go at once; one that is
+                in use then goes when it comes back.
+            delay: The same as ``hk_delay``, by its older name.
+            max_avail_delay: Discard an object idle this many seconds, never below ``min_size``; 0.0, ``None``: never.
+            max_using_delay: Warn about an object in use this many seconds; 0.0, ``None``: as ``max_using_delay_kill``.
+            max_using_delay_kill: Close an object in use this many seconds, and free its place; 0.0 or ``None``: never.
+            health_freq: Check health once in this many maintenance rounds.
             health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
-                Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
+                Neither used nor checked, that is; 0.0: always. The borrower checks, within its timeout. An object that
+                fails is discarded, and the next is tried, then a new one.
             backoff: Seconds between attempts to create after one has failed: the first, and the longest.
-                Doubled each time, less up to a half by chance. The caller of the first failure gets its error at once;
-                those who come later wait for the next attempt. ``None``: they do not, only the house keeper does.
-            hk_delay: Seconds between house-keeping rounds, and nothing is done in between.
-                0.0 or ``None``: half the smallest to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
-            opener: Called with each new object (``Opener``).
+                Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error
+                at once; those who come later wait for the next attempt. ``None``: they do not, only maintenance does.
+            hk_delay: Seconds between maintenance rounds, and nothing is done in between.
+                0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone, with deadlines met
+                exactly.
+            opener: Called once with each new object (``Opener``).
             getter: Called with an object each time it is lent (``Getter``).
             retter: Called with an object each time it comes back (``Retter``); if it fails the object is discarded.
-            closer: Called with each object that leaves the pool (``Closer``).
-            health: Called with idle objects in house-keeping rounds (``HealthCheck``).
-            stats: Says something about an object in ``stats()`` (``StatsHook``).
-            tracer: Names a new object, for log lines, ``TimeOut`` and all who look (``Tracer``).
+            closer: Called once with each object that leaves the pool (``Closer``).
+            health: Called with idle objects in maintenance rounds (``HealthCheck``).
+                An object for which it returns ``False``, or raises, is discarded.
+            stats: Says something JSON-compatible about an object, for ``stats()`` (``StatsHook``).
+            tracer: Names a new object, in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
+                Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them
+                itself.
             log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
             name: Name in log lines, errors and ``stats()``; ``None``: a number.
             trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
             hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
-                The first is to write it into the log and to go on as if nothing had happened, the second to discard the
-                object and raise ``HookError`` in the caller.
+                The first logs the error, and the object is used nevertheless; the second closes the object, and the
+                caller gets ``HookError``.
             observer: Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``.
 
         Raises:
             PoolValueError: A value makes no sense; the message names the parameter and the value.
             TypeError: A parameter has the wrong type; the message names it and the value.
         """
-        hooks = Hooks(fun, opener, getter, retter, closer, health, stats, tracer)
+        hooks = Hooks(
+            # written by tools/generate.py: the hooks
+            fun,
+            opener,
+            getter,
+            retter,
+            closer,
+            health,
+            stats,
+            tracer,
+            # end of what tools/generate.py has written
+        )
         check_observer(observer)
         config = PoolConfig.validated(
+            # written by tools/generate.py: what is checked
             max_size=max_size,
             min_size=min_size,
             timeout=timeout,
@@ -144,10 +165,11 @@ class Pool(Generic[T]):
             backoff=backoff,
             hk_delay=hk_delay,
             delay=delay,
-            has_health=health is not None,
-            hook_errors=hook_errors,
-            trace_owner=trace_owner,
             name=name,
+            trace_owner=trace_owner,
+            hook_errors=hook_errors,
+            # end of what tools/generate.py has written
+            has_health=health is not None,
         )
         if log_level is not None:
             set_log_level(log_level)

@@ -16,8 +16,12 @@ T = TypeVar("T")
 
 
 class _Options(TypedDict, Generic[T], total=False):
+    # written by tools/generate.py: what is passed on
     min_size: int
-    """Keep at least this many; the house keeper creates what is missing."""
+    """Keep at least this many objects; maintenance creates what is missing.
+
+    The first are created at construction. After a failure the next attempt waits for ``backoff``.
+    """
     timeout: float | None
     """Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait."""
     max_use: int | None
@@ -27,48 +31,56 @@ class _Options(TypedDict, Generic[T], total=False):
     max_lifetime: float | None
     """Discard an object this many seconds after its creation; 0.0 or ``None``: never.
 
-    Each at a moment of its own in the last twentieth of that time.
+    Each at a moment of its own in the last twentieth of that time, so that not all go at once; one that is in use then
+    goes when it comes back.
     """
     max_avail_delay: float | None
-    """Discard an object unused this many seconds, never below ``min_size``; 0.0, ``None``: never."""
+    """Discard an object idle this many seconds, never below ``min_size``; 0.0, ``None``: never."""
     max_using_delay: float | None
-    """Log a warning about an object kept this many seconds; 0.0, ``None``: as the next, or never."""
+    """Warn about an object in use this many seconds; 0.0, ``None``: as ``max_using_delay_kill``."""
     max_using_delay_kill: float | None
-    """Close an object kept this many seconds, and free its place; 0.0 or ``None``: never."""
+    """Close an object in use this many seconds, and free its place; 0.0 or ``None``: never."""
     health_freq: int
-    """Check health every this many house-keeping rounds."""
+    """Check health once in this many maintenance rounds."""
     health_before_get: float | None
     """Check health before lending an object idle for this many seconds; ``None``: never.
 
-    Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
+    Neither used nor checked, that is; 0.0: always. The borrower checks, within its timeout. An object that fails is
+    discarded, and the next is tried, then a new one.
     """
     backoff: tuple[float, float] | None
     """Seconds between attempts to create after one has failed: the first, and the longest.
 
-    Doubled each time, less up to a half by chance. The caller of the first failure gets its error at once;
-    those who come later wait for the next attempt. ``None``: they do not, only the house keeper does.
+    Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error at once;
+    those who come later wait for the next attempt. ``None``: they do not, only maintenance does.
     """
     hk_delay: float | None
-    """Seconds between house-keeping rounds, and nothing is done in between.
+    """Seconds between maintenance rounds, and nothing is done in between.
 
-    0.0 or ``None``: half the smallest to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
+    0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
     """
     delay: float | None
     """The same as ``hk_delay``, by its older name."""
     opener: Callable[[T], object] | None
-    """Called with each new object (``Opener``)."""
+    """Called once with each new object (``Opener``)."""
     getter: Callable[[T], object] | None
     """Called with an object each time it is lent (``Getter``)."""
     retter: Callable[[T], object] | None
     """Called with an object each time it comes back (``Retter``); if it fails the object is discarded."""
     closer: Callable[[T], object] | None
-    """Called with each object that leaves the pool (``Closer``)."""
+    """Called once with each object that leaves the pool (``Closer``)."""
     health: Callable[[T], bool] | None
-    """Called with idle objects in house-keeping rounds (``HealthCheck``)."""
+    """Called with idle objects in maintenance rounds (``HealthCheck``).
+
+    An object for which it returns ``False``, or raises, is discarded.
+    """
     stats: Callable[[T], object] | None
-    """Says something about an object in ``stats()`` (``StatsHook``)."""
+    """Says something JSON-compatible about an object, for ``stats()`` (``StatsHook``)."""
     tracer: Callable[[T], str] | None
-    """Names a new object, for log lines, ``TimeOut`` and all who look (``Tracer``)."""
+    """Names a new object, in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
+
+    Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them itself.
+    """
     name: str | None
     """Name in log lines, errors and ``stats()``; ``None``: a number."""
     trace_owner: bool
@@ -76,11 +88,12 @@ class _Options(TypedDict, Generic[T], total=False):
     hook_errors: HookErrors
     """What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
 
-    The first is to write it into the log and to go on as if nothing had happened, the second to discard the object
-    and raise ``HookError`` in the caller.
+    The first logs the error, and the object is used nevertheless; the second closes the object, and the caller gets
+    ``HookError``.
     """
     observer: PoolObserverOrNone[T]
     """Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``."""
+    # end of what tools/generate.py has written
 
 
 # Closed: there are no others, so that ``Pool(fun, **parameters)`` gets nothing that it does not know.
@@ -101,18 +114,21 @@ class PoolParameters(_Options[T], Generic[T], total=False, closed=True):
 class PoolOverrides(_Options[T], Generic[T], total=False, closed=True):
     """The parameters of a pool that ``set_pool`` takes: all but ``fun``."""
 
+    # written by tools/generate.py: the others
+    log_level: int | str | None
+    """Level to set on the package's logger, ``logging.getLogger("ppp")``."""
     max_size: int | None
     """Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.
 
-    Not given: 0 if a parameter is given that only a pool can honour, such as ``min_size``, ``timeout`` or
-    ``health``; else ``None``. Without a pool each owner has an object made for it, closed when it ends.
+    Not given: 0 if a parameter is given that only a pool can honour, such as ``min_size``, ``timeout`` or ``health``;
+    else ``None``. Without a pool each owner has an object made for it, closed when it ends.
     """
-    log_level: int | str | None
-    """Level to set on the package's logger, ``logging.getLogger("ppp")``."""
+    # end of what tools/generate.py has written
 
 
 _ONLY_OF_A_POOL = frozenset(
     {
+        # written by tools/generate.py: what needs a pool
         "min_size",
         "timeout",
         "max_use",
@@ -121,14 +137,15 @@ _ONLY_OF_A_POOL = frozenset(
         "max_avail_delay",
         "max_using_delay",
         "max_using_delay_kill",
-        "health",
         "health_freq",
         "health_before_get",
         "backoff",
         "hk_delay",
         "delay",
+        "health",
         "stats",
         "observer",
+        # end of what tools/generate.py has written
     }
 )
 """What only a pool can honour: who gives one of these, whatever its value, has a pool."""

@@ -46,6 +46,7 @@ class Proxy(Forwarding, Generic[T]):
 
     Scope = _Scope
 
+    # written by tools/generate.py: the parameters of Proxy
     def __init__(
         self,
         obj: T | None = None,
@@ -88,6 +89,8 @@ class Proxy(Forwarding, Generic[T]):
         Args:
             obj: One object for all (scope SHARED).
             fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
+                Without a pool it may return the same again, which owners then share; each has the hooks called for it,
+                so leave the ``closer`` out.
             name: Name in log lines, errors and ``stats()``; ``None``: a number.
             set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``.
                 The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``, and
@@ -99,35 +102,42 @@ class Proxy(Forwarding, Generic[T]):
                 ``health``; else ``None``. Without a pool each owner has an object made for it, closed when it ends.
             auto_return: Whether an owner that ends gives its object back to the pool.
                 If not, it is lost to the pool unless ``_ret_obj`` is called.
-            min_size: Keep at least this many; the house keeper creates what is missing.
+            min_size: Keep at least this many objects; maintenance creates what is missing.
+                The first are created at construction. After a failure the next attempt waits for ``backoff``.
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
-            delay: The same as ``hk_delay``, by its older name.
             max_use: Discard an object after this many uses; 0 or ``None``: unlimited.
             max_waiting: At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody.
             max_lifetime: Discard an object this many seconds after its creation; 0.0 or ``None``: never.
-                Each at a moment of its own in the last twentieth of that time.
-            max_avail_delay: Discard an object unused this many seconds, never below ``min_size``; 0.0, ``None``: never.
-            max_using_delay: Log a warning about an object kept this many seconds; 0.0, ``None``: as the next, or never.
-            max_using_delay_kill: Close an object kept this many seconds, and free its place; 0.0 or ``None``: never.
-            health_freq: Check health every this many house-keeping rounds.
+                Each at a moment of its own in the last twentieth of that time, so that not all go at once; one that is
+                in use then goes when it comes back.
+            delay: The same as ``hk_delay``, by its older name.
+            max_avail_delay: Discard an object idle this many seconds, never below ``min_size``; 0.0, ``None``: never.
+            max_using_delay: Warn about an object in use this many seconds; 0.0, ``None``: as ``max_using_delay_kill``.
+            max_using_delay_kill: Close an object in use this many seconds, and free its place; 0.0 or ``None``: never.
+            health_freq: Check health once in this many maintenance rounds.
             health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
-                Neither used nor checked, that is; 0.0: always. One that fails is discarded, and the next is tried.
+                Neither used nor checked, that is; 0.0: always. The borrower checks, within its timeout. An object that
+                fails is discarded, and the next is tried, then a new one.
             backoff: Seconds between attempts to create after one has failed: the first, and the longest.
-                Doubled each time, less up to a half by chance. The caller of the first failure gets its error at once;
-                those who come later wait for the next attempt. ``None``: they do not, only the house keeper does.
-            hk_delay: Seconds between house-keeping rounds, and nothing is done in between.
-                0.0 or ``None``: half the smallest to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
-            opener: Called with each new object (``Opener``).
+                Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error
+                at once; those who come later wait for the next attempt. ``None``: they do not, only maintenance does.
+            hk_delay: Seconds between maintenance rounds, and nothing is done in between.
+                0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone, with deadlines met
+                exactly.
+            opener: Called once with each new object (``Opener``).
             getter: Called with an object each time it is lent (``Getter``).
             retter: Called with an object each time it comes back (``Retter``); if it fails the object is discarded.
-            closer: Called with each object that leaves the pool (``Closer``).
-            health: Called with idle objects in house-keeping rounds (``HealthCheck``).
-            stats: Says something about an object in ``stats()`` (``StatsHook``).
-            tracer: Names a new object, for log lines, ``TimeOut`` and all who look (``Tracer``).
+            closer: Called once with each object that leaves the pool (``Closer``).
+            health: Called with idle objects in maintenance rounds (``HealthCheck``).
+                An object for which it returns ``False``, or raises, is discarded.
+            stats: Says something JSON-compatible about an object, for ``stats()`` (``StatsHook``).
+            tracer: Names a new object, in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
+                Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them
+                itself.
             trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
             hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
-                The first is to write it into the log and to go on as if nothing had happened, the second to discard the
-                object and raise ``HookError`` in the caller.
+                The first logs the error, and the object is used nevertheless; the second closes the object, and the
+                caller gets ``HookError``.
             observer: Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``.
 
         Raises:
@@ -148,6 +158,7 @@ class Proxy(Forwarding, Generic[T]):
             whose = "a proxy" if name is None else f"proxy {name!r}"
             log.warning("%s has one object for all and no pool, to which these would belong: %s", whose, ignored)
         pool: PoolParameters[T] = {
+            # written by tools/generate.py: what is passed on
             "min_size": min_size,
             "timeout": timeout,
             "max_use": max_use,
@@ -172,6 +183,7 @@ class Proxy(Forwarding, Generic[T]):
             "trace_owner": trace_owner,
             "hook_errors": hook_errors,
             "observer": observer,
+            # end of what tools/generate.py has written
         }
         base = _origin(type(self))
         aliases = _aliases(set_name)

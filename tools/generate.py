@@ -1,0 +1,258 @@
+"""Write what follows from ``tools/parameters.py`` into sources and pages, or check that it is there.
+
+    python -m tools.generate            write it
+    python -m tools.generate --check    write nothing; show what would change, and fail if anything would
+
+It is written between two comments that say so. Where there is only the first, right above a function, the parameters of
+that function are written, and the ``Args`` of its docstring.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from textwrap import wrap
+
+from .parameters import PASSED_ON, POOL, POSITIONAL, PROXY, PROXY_POSITIONAL, Parameter
+
+ROOT = Path(__file__).parents[1]
+WIDTH = 120
+BEGIN = "written by tools/generate.py: "
+END = "end of what tools/generate.py has written"
+
+
+# --- what is written
+
+
+def signature(parameters: Sequence[Parameter], positional: Sequence[str]) -> Iterator[str]:
+    """The parameters of a function, a line for each."""
+    ordered = list(map(_declared, in_order(parameters, positional)))
+    yield from [*ordered[: len(positional)], "*,", *ordered[len(positional) :]]
+
+
+def in_order(parameters: Sequence[Parameter], positional: Sequence[str]) -> list[Parameter]:
+    """Begin with these, in this order."""
+    by_name = {each.name: each for each in parameters}
+    return [*(by_name.pop(name) for name in positional), *by_name.values()]
+
+
+def _declared(parameter: Parameter) -> str:
+    default = "" if parameter.default is None else f" = {parameter.default}"
+    comment = f"  # {parameter.comment}" if parameter.comment else ""
+    return f"{parameter.name}: {parameter.annotation}{default},{comment}"
+
+
+def args(parameters: Sequence[Parameter], width: int) -> Iterator[str]:
+    """The texts of a function's parameters, as its docstring has them."""
+    for each in _explained(parameters):
+        yield f"{each.name}: {each.text}"
+        yield from (f"    {line}" for line in _wrapped(each.more, width - 4))
+
+
+def _explained(parameters: Sequence[Parameter]) -> Iterable[Parameter]:
+    """In order, but ``delay`` before ``hk_delay``: pyright shows the first line that has the name and a colon in it."""
+    found: dict[str, Parameter] = {}
+    for each in parameters:
+        found |= {other.name: other for other in parameters if each.name.endswith(f"_{other.name}")}
+        found.setdefault(each.name, each)
+    return found.values()
+
+
+def fields(parameters: Sequence[Parameter], width: int, *, defaults: bool = False) -> Iterator[str]:
+    """The fields of a class, each with its text."""
+    for each in parameters:
+        default = f" = {each.default}" if defaults and each.default is not None else ""
+        yield f"{each.name}: {each.annotation}{default}"
+        more = _wrapped(each.more, width)
+        yield from [f'"""{each.text}', "", *more, '"""'] if more else [f'"""{each.text}"""']
+
+
+def table(parameters: Sequence[Parameter]) -> Iterator[str]:
+    """A table for a page."""
+    yield "| parameter | default | meaning |"
+    yield "| --- | --- | --- |"
+    for each in parameters:
+        default = each.default if each.shown_default is None else each.shown_default
+        meaning = f"{each.text} {each.more}".rstrip().replace("``", "`")
+        yield f"| `{each.name}` | {f'`{default}` ' if default else ''}| {meaning} |"
+
+
+def names(pattern: str, parameters: Iterable[Parameter]) -> list[str]:
+    """A line for each, with its name in it."""
+    return [pattern.format(each.name) for each in parameters]
+
+
+def sentence(parameters: Iterable[Parameter], width: int) -> list[str]:
+    """All names, for a page."""
+    *others, last = names("`{}`", parameters)
+    return _wrapped(f"{', '.join(others)} and {last}.", width)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+# --- where it is written
+
+
+class PlaceError(Exception):
+    """There is no place for what is to be written."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The lines between two comments."""
+
+    file: str
+    name: str
+    lines: Callable[[int], Iterable[str]]
+    """Makes them, for so many columns."""
+
+    def fill(self, text: list[str]) -> None:
+        """Replace them in the lines of the file."""
+        begin = _begin(text, self.name)
+        end = _find(text, begin, END, lambda line: END in line or BEGIN in line)
+        if END not in text[end]:
+            raise PlaceError(f"nothing says {END!r} before {text[end].strip()!r}")
+        _replace(text, begin, end, _indent(text[begin - 1]), self.lines)
+
+
+@dataclass(frozen=True)
+class Function:
+    """The parameters of the function below a comment, and their texts in its docstring."""
+
+    file: str
+    name: str
+    parameters: Sequence[Parameter]
+    positional: Sequence[str]
+
+    def fill(self, text: list[str]) -> None:
+        """Replace them in the lines of the file."""
+        begin = _begin(text, self.name)
+        indent = _indent(text[begin])
+        begin += 2 if text[begin + 1].strip() == "self," else 1
+        end = _find(text, begin, ")", lambda line: line.startswith(f"{' ' * indent})"))
+        _replace(text, begin, end, indent + 4, lambda _: signature(self.parameters, self.positional))
+        begin = _find(text, begin, "Args:", lambda line: line.strip() == "Args:") + 1
+        end = _find(text, begin, "", lambda line: line == "")
+        _replace(text, begin, end, indent + 8, lambda width: args(self.parameters, width))
+
+
+def _begin(text: Sequence[str], name: str) -> int:
+    """The number of the line after the comment."""
+    return _find(text, 0, f"{BEGIN}{name}", lambda line: line.strip("#<!-> ") == f"{BEGIN}{name}") + 1
+
+
+def _find(text: Sequence[str], begin: int, what: str, is_it: Callable[[str], bool]) -> int:
+    """The number of the next line that is it."""
+    for number in range(begin, len(text)):
+        if is_it(text[number]):
+            return number
+    raise PlaceError(f"no line says {what!r}")
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _replace(text: list[str], begin: int, end: int, indent: int, lines: Callable[[int], Iterable[str]]) -> None:
+    text[begin:end] = [f"{' ' * indent}{line}".rstrip() for line in lines(WIDTH - indent)]
+
+
+# --- what is written where
+
+HOOKS = [each for each in POOL if each.protocol is not None]
+CHECKED = [each for each in POOL if each not in HOOKS and each.name not in ("log_level", "observer")]
+"""What ``PoolConfig`` checks."""
+NEEDS_POOL = [each for each in POOL if each.needs_pool]
+OVERRIDES = [each for each in PROXY if each.name in ("max_size", "log_level")]
+"""What ``set_pool`` takes beside what is passed on."""
+
+
+def _in_class(parameter: Parameter) -> Parameter:
+    """Spell it for ``Proxy``, where ``Scope`` is an attribute, and the enumeration has another name."""
+    if parameter.name == "scope":
+        annotation = parameter.annotation.replace('"Scope ', '"_Scope ')
+        return replace(parameter, annotation=annotation, default=f"_{parameter.default}")
+    return parameter
+
+
+def _in_function(parameter: Parameter) -> Parameter:
+    """Spell it for ``proxy``, which has no ``set_name`` unless it is told, and from which jedi finds out what T is."""
+    if parameter.name == "set_name":
+        return replace(parameter, default='""')
+    if parameter.name in ("obj", "fun"):
+        annotation = f"Optional[{parameter.annotation.removesuffix(' | None')}]"
+        comment = "noqa: UP045  # so that jedi, and IPython with it, finds out what T is"
+        return replace(parameter, annotation=annotation, comment=comment)
+    return parameter
+
+
+OF_CLASS = [*map(_in_class, PROXY), *PASSED_ON]
+OF_FUNCTION = [*map(_in_function, PROXY), *PASSED_ON]
+
+SOURCES = "src/ProxyPatternPool/"
+PLACES = (
+    Block(f"{SOURCES}_config.py", "what is checked", lambda _: names("{}: object,", CHECKED)),
+    Block(f"{SOURCES}_hooks.py", "the fields of Hooks", lambda width: fields(HOOKS, width, defaults=True)),
+    Function(f"{SOURCES}_pool/pool.py", "the parameters of Pool", POOL, POSITIONAL),
+    Block(f"{SOURCES}_pool/pool.py", "the hooks", lambda _: names("{},", HOOKS)),
+    Block(f"{SOURCES}_pool/pool.py", "what is checked", lambda _: names("{0}={0},", CHECKED)),
+    Block(f"{SOURCES}_proxy/parameters.py", "what is passed on", lambda width: fields(PASSED_ON, width)),
+    Block(f"{SOURCES}_proxy/parameters.py", "the others", lambda width: fields(OVERRIDES, width)),
+    Block(f"{SOURCES}_proxy/parameters.py", "what needs a pool", lambda _: names('"{}",', NEEDS_POOL)),
+    Function(f"{SOURCES}_proxy/proxy.py", "the parameters of Proxy", OF_CLASS, PROXY_POSITIONAL),
+    Block(f"{SOURCES}_proxy/proxy.py", "what is passed on", lambda _: names('"{0}": {0},', PASSED_ON)),
+    Function(f"{SOURCES}_proxy/typed.py", "the parameters of proxy", OF_FUNCTION, PROXY_POSITIONAL),
+    Block(f"{SOURCES}_proxy/typed.py", "what is passed on", lambda _: names("{0}={0},", [*PROXY, *PASSED_ON])),
+    Block("README.md", "the parameters of Pool", lambda _: table(in_order(POOL, POSITIONAL))),
+    Block("README.md", "the parameters of Proxy", lambda _: table(PROXY)),
+    Block("README.md", "what needs a pool", lambda width: sentence(NEEDS_POOL, width)),
+    Block("docs/migration.md", "what needs a pool", lambda width: sentence(NEEDS_POOL, width)),
+)
+
+
+def differences(root: Path, *, write: bool = False) -> list[str]:
+    """Compare what is in the files with what should be there, and write that if it is wanted: all of it, or nothing.
+
+    Raises:
+        PlaceError: There is no place for something.
+    """
+    found: list[str] = []
+    changed: dict[Path, str] = {}
+    for file in dict.fromkeys(place.file for place in PLACES):
+        old = (root / file).read_text(encoding="utf-8")
+        lines = old.split("\n")
+        for place in PLACES:
+            if place.file == file:
+                try:
+                    place.fill(lines)
+                except PlaceError as error:
+                    raise PlaceError(f"{file}: {place.name}: {error}") from None
+        new = "\n".join(lines)
+        if new != old:
+            changed[root / file] = new
+            found += difflib.unified_diff(old.splitlines(True), new.splitlines(True), file, f"{file}, generated")
+    for path, new in changed.items() if write else ():
+        path.write_text(new, encoding="utf-8")
+    return found
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing, and fail if anything would change")
+    check = parser.parse_args().check
+    try:
+        found = differences(ROOT, write=not check)
+    except PlaceError as error:
+        sys.exit(str(error))
+    sys.stdout.writelines(found)
+    if check and found:
+        sys.exit("This is not what tools/parameters.py says: `make generate` writes it.")
+
+
+if __name__ == "__main__":
+    main()
