@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ProxyPatternPool import Pool, PoolClosed, PoolException
+from ProxyPatternPool import DiscardReason, Pool, PoolClosed, PoolException
 from ProxyPatternPool._engine import core
 from ProxyPatternPool._runtime.native import get_ident
 
@@ -54,6 +54,22 @@ def test_an_object_is_given_back_that_is_worn_out(scheduler: FakeScheduler, work
     scheduler.run()
     assert works.alive == []
     assert pool.get(0) is not thing
+
+
+@pytest.mark.parametrize("reason", ["broken", "retter"])
+def test_why_an_object_went_is_not_forgotten(reason: DiscardReason, scheduler: FakeScheduler) -> None:
+    """What is left to the house keeper is closed, and counted, for the reason for which it was given up."""
+
+    def fail(_: Thing) -> None:
+        raise ValueError
+
+    pool = Pool(Thing, 1, min_size=0, retter=fail if reason == "retter" else None)
+    thing = pool.get()
+    in_the_middle(pool, lambda: pool.discard(thing) if reason == "broken" else pool.ret(thing))
+    gone = pool._core.ledger.places.nretired_for
+    assert not any(gone.values())
+    scheduler.run()
+    assert {why: count for why, count in gone.items() if count} == {reason: 1}
 
 
 def test_a_lease_ends(scheduler: FakeScheduler, works: Works) -> None:

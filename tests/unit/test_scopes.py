@@ -330,11 +330,21 @@ def test_seats_are_tidied_up() -> None:
 
 def test_a_slot_that_is_gone() -> None:
     """A task that ends after the proxy is gone tells nobody."""
+    failed: list[dict[str, Any]] = []
 
-    async def main() -> None:
+    async def outlive_a_slot() -> None:
         slots: list[ContextSlot[int]] = [ContextSlot()]
         slots[0].put(Kept(1))
+        gone = weakref.ref(slots[0])
         slots.clear()
         gc.collect()
+        assert gone() is None
+
+    async def main() -> None:
+        # What a callback of a task raises goes nowhere else.
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+        await asyncio.create_task(outlive_a_slot())
+        await asyncio.sleep(0)
 
     asyncio.run(main())
+    assert failed == []

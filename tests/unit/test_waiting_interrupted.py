@@ -280,6 +280,18 @@ def test_nobody_sleeps_while_something_is_idle(scheduler: FakeScheduler, monkeyp
     assert pool.stats()["nwaiting"] == 0
 
 
+def test_a_return_that_was_interrupted_before_it_was_announced(scheduler: FakeScheduler) -> None:
+    """An object that is idle beside a waiter, since who gave it back was interrupted, is announced at the next look."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    [waiting] = queue_up(pool, 1, lambda number: pool.get())
+    # As ret() of another thread does that began before anybody waited, and into which something was thrown then.
+    entry = pool._core.ledger.using.pop(id(thing))
+    pool._core.ledger.idle.append(entry)
+    scheduler.look_at(pool._core)
+    assert waiting.result() is thing
+
+
 def test_a_return_during_the_queueing_is_announced(scheduler: FakeScheduler, naps: Naps) -> None:
     """An object put back by somebody who did not yet see the waiter wakes him after all."""
     pool = Pool(Thing, 1)
