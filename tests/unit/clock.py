@@ -4,10 +4,11 @@ import random
 import weakref
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.maintained import Maintained
-from ProxyPatternPool._scheduler.scheduler import Job, Scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 
 class HandMovedClock:
@@ -41,27 +42,24 @@ class FakeScheduler(Scheduler):
     """Keeps house when told to, in the caller's thread: what is asked of it is only noted."""
 
     def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
+        super().__init__(replace(environment, start_thread=lambda _: False))
         self.asides: deque[Callable[[], None]] = deque()
         self.asked: deque[weakref.ref[Maintained] | Maintained] = deque()
         self.deadlines: list[float] = []
         """The times at which a real house keeper would wake next, as pools said when last looked at."""
 
     @property
-    def manned(self) -> bool:
+    def has_threads(self) -> bool:
         return True
 
     def watch(self, maintained: Maintained) -> bool:
         self.asked.append(weakref.ref(maintained))
-        return self.manned
+        return True
 
     def request_look(self, maintained: "weakref.ref[Maintained] | Maintained") -> None:
         self.asked.append(maintained)
 
-    def _employ(self, job: Job, *, more: bool) -> None:
-        """Employ nobody."""
-
-    def run_aside(self, job: Callable[[], None]) -> None:
+    def run_in_thread(self, job: Callable[[], None]) -> None:
         self.asides.append(job)
 
     def run(self) -> None:

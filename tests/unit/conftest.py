@@ -104,8 +104,8 @@ def with_threads(scheduler: Scheduler, threads: Threads) -> Iterator[Scheduler]:
     with using_scheduler(scheduler):
         yield scheduler
     scheduler.ending = True
-    scheduler._inbox.put(None)
-    eventually(lambda: len(threads) == scheduler._crew <= 1)
+    scheduler._requests.put(None)
+    eventually(lambda: len(threads) == scheduler.workers.count <= 1)
 
 
 @pytest.fixture

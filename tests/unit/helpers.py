@@ -241,7 +241,7 @@ def sleep_in(patch: pytest.MonkeyPatch, bed: Callable[..., Sleeper]) -> None:
 
 def have_all_said() -> None:
     """Have all lines said that pools of this test have queued; nothing else is done."""
-    for maintained in current_scheduler()._alive():
+    for maintained in current_scheduler().pools():
         if isinstance(maintained, upkeep.Upkeep):
             maintained.flush_log()
 

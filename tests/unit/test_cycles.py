@@ -118,7 +118,7 @@ def test_a_lease_outside_of_the_cycle(shape: Shape, scheduler: FakeScheduler, wo
     gc.collect()
     scheduler.run()
     assert works.alive == []
-    assert not scheduler._remembered
+    assert not scheduler._kept_alive
 
 
 def test_objects_that_refer_to_their_pool(scheduler: FakeScheduler) -> None:
@@ -198,7 +198,7 @@ def test_the_house_keeper_comes_in_the_middle(
 
 def remembered(scheduler: FakeScheduler) -> Upkeep[Thing]:
     """The one pool that the house keeper keeps."""
-    (maintained,) = scheduler._remembered.values()
+    (maintained,) = scheduler._kept_alive.values()
     return cast("Upkeep[Thing]", maintained)
 
 
@@ -257,7 +257,7 @@ def test_what_was_finalized_can_be_lost_later(scheduler: FakeScheduler, clock: H
     core.ledger.using.clear()  # by a thread that was killed right then
     scheduler.look_at(core)
     assert works.alive == []
-    assert not scheduler._remembered
+    assert not scheduler._kept_alive
 
 
 def test_a_pool_that_came_back_is_known_again(scheduler: FakeScheduler, works: Works) -> None:
@@ -266,7 +266,7 @@ def test_a_pool_that_came_back_is_known_again(scheduler: FakeScheduler, works: W
     gc.collect()
     scheduler.run()
     core = remembered(scheduler)
-    assert scheduler._alive() == [core]
+    assert scheduler.pools() == [core]
     assert len(core.ledger.places.entries()) == 1
     core.ledger.mailbox.request_look()
     asked = scheduler.asked.pop()
@@ -304,19 +304,19 @@ def test_two_who_look_for_what_is_lost(scheduler: FakeScheduler, works: Works) -
 def test_the_last_comes_back_while_its_pool_does(
     scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pool that is remembered for what it has lent, and has it back at that very moment, is forgotten again."""
+    """A pool that is kept alive for what it has lent, and has it back at that very moment, is let go again."""
     lent = Service(works, 1).pool.get()
     gc.collect()
-    remember = scheduler.remember
+    keep_alive = scheduler.keep_alive
 
-    def remember_too_late(maintained: Maintained) -> None:
+    def keep_too_late(maintained: Maintained) -> None:
         cast("Upkeep[Thing]", maintained).give_back(lent)
-        remember(maintained)
+        keep_alive(maintained)
 
-    monkeypatch.setattr(scheduler, "remember", remember_too_late)
+    monkeypatch.setattr(scheduler, "keep_alive", keep_too_late)
     scheduler.run()
     assert works.alive == []
-    assert not scheduler._remembered
+    assert not scheduler._kept_alive
 
 
 def test_what_was_finalized_is_out_of_sight_when_it_is_closed(scheduler: FakeScheduler, works: Works) -> None:

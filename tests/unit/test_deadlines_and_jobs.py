@@ -12,9 +12,10 @@ from functools import partial
 
 import pytest
 
-from ProxyPatternPool._scheduler import deadlines as agenda_
-from ProxyPatternPool._scheduler.deadlines import Agenda
-from ProxyPatternPool._scheduler.exit_jobs import Jobs
+from ProxyPatternPool._runtime.environment import REAL
+from ProxyPatternPool._scheduler import deadlines as module
+from ProxyPatternPool._scheduler.deadlines import Deadlines
+from ProxyPatternPool._scheduler.exit_jobs import ExitJobs
 
 from .helpers import Caller, FakeHub, eventually, wait_for
 
@@ -23,66 +24,66 @@ class Watched:
     """Something that wants to be looked at."""
 
 
-def test_an_agenda() -> None:
+def test_only_the_earliest_deadline_is_valid() -> None:
     """Things are due in the order of their deadlines, of which only the earliest counts until it has come."""
-    agenda: Agenda[Watched] = Agenda()
+    deadlines: Deadlines[Watched] = Deadlines()
     early, late = Watched(), Watched()
-    assert agenda.time_left(0.0) is None
-    agenda.note(late, 20.0)
-    agenda.note(early, 30.0)
-    agenda.note(early, 10.0)
-    agenda.note(early, 15.0)
-    assert agenda.time_left(4.0) == 6.0
-    assert agenda.time_left(40.0) == 0.0
-    assert agenda.due(9.9) == []
-    assert agenda.due(10.0) == [early]
-    agenda.note(early, 25.0)
-    assert agenda.due(30.0) == [late, early]
-    assert agenda.time_left(30.0) is None
+    assert deadlines.time_left(0.0) is None
+    deadlines.add(late, 20.0)
+    deadlines.add(early, 30.0)
+    deadlines.add(early, 10.0)
+    deadlines.add(early, 15.0)
+    assert deadlines.time_left(4.0) == 6.0
+    assert deadlines.time_left(40.0) == 0.0
+    assert deadlines.pop_due(9.9) == []
+    assert deadlines.pop_due(10.0) == [early]
+    deadlines.add(early, 25.0)
+    assert deadlines.pop_due(30.0) == [late, early]
+    assert deadlines.time_left(30.0) is None
 
 
-def test_an_agenda_keeps_nothing_alive() -> None:
+def test_deadlines_keep_nothing_alive() -> None:
     """What is gone has no deadline any more."""
-    agenda: Agenda[Watched] = Agenda()
-    agenda.note(Watched(), 10.0)
+    deadlines: Deadlines[Watched] = Deadlines()
+    deadlines.add(Watched(), 10.0)
     gc.collect()
-    assert agenda.due(10.0) == []
+    assert deadlines.pop_due(10.0) == []
 
 
-def test_an_agenda_does_not_grow() -> None:
+def test_given_up_deadlines_do_not_pile_up() -> None:
     """Far deadlines that are given up for nearer ones, again and again, do not heap up until they have passed."""
-    agenda: Agenda[Watched] = Agenda()
+    deadlines: Deadlines[Watched] = Deadlines()
     things = [Watched() for _ in range(10)]
     for now in range(1000):
         for thing in things:
-            agenda.note(thing, now + 7200.0)
-            agenda.note(thing, now + 0.5)
-        assert agenda.due(now + 0.5) == things
-        assert len(agenda) <= 2 * len(things) + agenda_.SPARE + 1
-    assert agenda.due(9000.0) == []
-    assert len(agenda) == 0
+            deadlines.add(thing, now + 7200.0)
+            deadlines.add(thing, now + 0.5)
+        assert deadlines.pop_due(now + 0.5) == things
+        assert len(deadlines) <= 2 * len(things) + module.MAX_STALE + 1
+    assert deadlines.pop_due(9000.0) == []
+    assert len(deadlines) == 0
 
 
-def test_an_agenda_cleared_of_what_is_given_up() -> None:
-    """What is left of an agenda after deadlines were given up is still in order."""
+def test_deadlines_given_up_are_removed() -> None:
+    """Deadlines that are left after others were given up are still in order."""
     chance = random.Random(7)
-    agenda: Agenda[Watched] = Agenda()
+    deadlines: Deadlines[Watched] = Deadlines()
     things = [Watched() for _ in range(100)]
-    deadlines: dict[Watched, int] = {}
+    earliest: dict[Watched, int] = {}
     for thing in things:
         for deadline in sorted(chance.sample(range(10_000), 10), reverse=True):
-            agenda.note(thing, deadline)
-            deadlines[thing] = deadline
-    assert len(agenda) <= 2 * len(things) + agenda_.SPARE + 1
+            deadlines.add(thing, deadline)
+            earliest[thing] = deadline
+    assert len(deadlines) <= 2 * len(things) + module.MAX_STALE + 1
     due: list[Watched] = []
     for now in range(10_000):
-        due += agenda.due(now)
-    assert [deadlines[thing] for thing in due] == sorted(deadlines.values())
+        due += deadlines.pop_due(now)
+    assert [earliest[thing] for thing in due] == sorted(earliest.values())
 
 
 def test_jobs() -> None:
     """Jobs are done once each, by all who help, whatever some of them raise; who waits is told of the end."""
-    jobs = Jobs()
+    jobs = ExitJobs(REAL)
     done: list[int] = []
     go_on = threading.Event()
 
@@ -108,13 +109,13 @@ def test_jobs() -> None:
 
 def test_jobs_of_nobody() -> None:
     """Where there is nothing to do nobody waits, and no greenlet is started."""
-    jobs = Jobs()
+    jobs = ExitJobs(REAL)
     jobs.run()
-    jobs.finish(FakeHub(), math.inf)
+    jobs.run_in_hub(FakeHub(), math.inf)
 
 
 def test_jobs_without_time() -> None:
     """When the time is over no job is begun."""
-    jobs = Jobs()
+    jobs = ExitJobs(REAL)
     jobs.add([partial(pytest.fail, "too late")])
-    jobs.finish(FakeHub(), time.monotonic())
+    jobs.run_in_hub(FakeHub(), time.monotonic())

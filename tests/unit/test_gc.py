@@ -149,11 +149,11 @@ def test_what_a_dropped_pool_has_lent(scheduler: FakeScheduler, works: Works, ca
         True,
     ]
     leases.pop().release()
-    assert scheduler._remembered
+    assert scheduler._kept_alive
     leases.pop().release()
     assert works.alive == []
     scheduler.run()
-    assert not scheduler._remembered
+    assert not scheduler._kept_alive
     assert core() is None
 
 

@@ -68,7 +68,7 @@ def test_what_a_dropped_pool_has_lent(scheduler: FakeScheduler, clock: HandMoved
     clock.advance(20)
     scheduler.look_at(core)
     assert works.closed == [thing]
-    assert not scheduler._remembered
+    assert not scheduler._kept_alive
 
 
 def test_house_keeping_by_hand(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:

@@ -295,7 +295,7 @@ def test_lines_of_a_parent_that_keeps_no_house(scheduler: FakeScheduler, monkeyp
 def test_a_thread_says_them_there(clock: HandMovedClock) -> None:
     """The thread is the house keeper's to give, though there is no house keeping."""
     done: list[None] = []
-    Scheduler(Environment(clock=clock)).run_aside(lambda: done.append(None))
+    Scheduler(Environment(clock=clock)).run_in_thread(lambda: done.append(None))
     eventually(lambda: done)
 
 

@@ -322,6 +322,6 @@ def test_a_failing_look_names_the_pool(
     """A bug in the house keeping of one pool is logged with the pool's name, and tried again."""
     pool = Pool(Thing, 1, name="db")
     monkeypatch.setattr(pool._core, "sweep", lambda: 1 // 0)
-    assert Scheduler.run_due(scheduler, pool._core) == scheduler.clock() + scheduler.timing.retry_delay
-    assert said(caplog) == ["house keeping of pool 'db' failed"]
+    assert Scheduler.maintain(scheduler, pool._core) == scheduler.clock() + scheduler.timing.retry_delay
+    assert said(caplog) == ["maintenance of pool 'db' failed"]
     monkeypatch.undo()

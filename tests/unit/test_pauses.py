@@ -10,7 +10,7 @@ import pytest
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._runtime.environment import Environment
-from ProxyPatternPool._scheduler.deadlines import Agenda
+from ProxyPatternPool._scheduler.deadlines import Deadlines
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
@@ -52,25 +52,25 @@ def test_what_is_a_pause(scheduler: FakeScheduler, clock: HandMovedClock) -> Non
     """A look that is a little late is none; nor is a process that is always late, which would know no limit."""
     timing = scheduler.timing
     scheduler.notice_pause(timing.late)
-    assert scheduler.late_at == -math.inf
+    assert scheduler.paused_at == -math.inf
     scheduler.notice_pause(timing.late + 0.1)
-    assert scheduler.late_at == clock.now
+    assert scheduler.paused_at == clock.now
     clock.advance(timing.late_again)
     scheduler.notice_pause(timing.late_again)
-    assert scheduler.late_at == clock.now - timing.late_again
+    assert scheduler.paused_at == clock.now - timing.late_again
     clock.advance(1)
     scheduler.notice_pause(timing.late_again)
-    assert scheduler.late_at == clock.now
+    assert scheduler.paused_at == clock.now
 
 
 def test_how_late_a_look_is(clock: HandMovedClock) -> None:
     """Late is what comes after the earliest deadline."""
-    agenda: Agenda[Thing] = Agenda()
-    assert agenda.late(clock.now) == 0.0
+    deadlines: Deadlines[Thing] = Deadlines()
+    assert deadlines.overdue(clock.now) == 0.0
     thing = Thing(0)
-    agenda.note(thing, clock.now + 1)
-    assert agenda.late(clock.now) == 0.0
-    assert agenda.late(clock.now + 3) == 2.0
+    deadlines.add(thing, clock.now + 1)
+    assert deadlines.overdue(clock.now) == 0.0
+    assert deadlines.overdue(clock.now + 3) == 2.0
 
 
 def test_the_house_keeper_notices_it_before_it_looks_at_anything(
@@ -87,7 +87,7 @@ def test_the_house_keeper_notices_it_before_it_looks_at_anything(
             self.hub = None
 
     def run_due(house: object) -> float | None:
-        seen.append(scheduler.late_at)
+        seen.append(scheduler.paused_at)
         scheduler.ending = len(seen) >= 2
         return clock.now + 1
 
@@ -96,7 +96,7 @@ def test_the_house_keeper_notices_it_before_it_looks_at_anything(
         return [house]
 
     house = House()
-    monkeypatch.setattr(scheduler, "run_due", run_due)
-    monkeypatch.setattr(scheduler, "_asked", asked)
+    monkeypatch.setattr(scheduler, "maintain", run_due)
+    monkeypatch.setattr(scheduler, "_wait_for_requests", asked)
     scheduler._run()
     assert seen[:2] == [-math.inf, clock.now]

@@ -9,8 +9,9 @@ from time import monotonic
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._scheduler.scheduler import CREW, Scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
+from ProxyPatternPool._scheduler.workers import MIN_WORKERS
 
 from .helpers import Caller, Thing, Works, eventually, said, wait_for
 from .maintained import House, Threads, dropped
@@ -59,7 +60,7 @@ def test_an_empty_pool_is_not_kept(real: Scheduler) -> None:
     pool = Pool(Thing, min_size=0)
     pool.discard(pool.get())
     core = weakref.ref(pool._core)
-    eventually(real._inbox.empty)
+    eventually(real._requests.empty)
     del pool
     eventually(lambda: core() is None)
 
@@ -80,7 +81,7 @@ def test_one_schedule_for_all_pools(real: Scheduler, threads: Threads) -> None:
     ]
     for pool in pools:
         pool.ret(pool.get())
-    eventually(lambda: real._inbox.empty())
+    eventually(lambda: real._requests.empty())
     assert len(threads) == 2
 
 
@@ -91,7 +92,7 @@ def test_five_hundred_pools_are_served(real: Scheduler) -> None:
     for pool in pools:
         pool.ret(pool.get())
     eventually(lambda: all(len(each.closed) == 1 for each in works))
-    assert real._crew <= CREW + 2
+    assert real.workers.count <= MIN_WORKERS + 2
 
 
 def test_deadlines_in_order(real: Scheduler) -> None:
@@ -167,6 +168,6 @@ def test_a_household_that_raises(real: Scheduler, caplog: pytest.LogCaptureFixtu
     eventually(lambda: len(house.looks) >= 3)
     assert house.looks[1] - house.looks[0] >= 0.02
     lines = said(caplog)
-    assert lines[0].startswith("house keeping of <tests.unit.maintained.House object")
+    assert lines[0].startswith("maintenance of <tests.unit.maintained.House object")
     assert "RuntimeError: a bug" in caplog.text
     house.told = None

@@ -34,7 +34,7 @@ def test_exit_in_a_hub(real: Scheduler) -> None:
     house.jobs = [house.looked.set]
     house.chores.append(queued.set)
     house.hub = hub = HomeHere()
-    real.enter(house)
+    real.register(house)
     real.exit()
     assert house.looked.is_set()
     assert queued.is_set()
@@ -55,7 +55,7 @@ def test_exit_with_closers_that_hang(real: Scheduler, hanging: Hanging) -> None:
     ]
     for house in houses:
         house.hub = HomeHere()
-        real.enter(house)
+        real.register(house)
     start = monotonic()
     real.exit()
     assert sorted(closed) == list(range(21))
@@ -72,10 +72,10 @@ def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hangi
 
     house = Dying(*[hang] * 4)
     house.jobs.append(house.looked.set)
-    real.enter(house)
+    real.register(house)
     real.watch(house)
     with real._lock:
-        real._crew += sum(threads.start(real._work) for _ in range(2))
+        real.workers.count += sum(threads.start(real.workers._work) for _ in range(2))
     real.exit()  # besides the three of the crew: the scheduling thread, and one for the exit alone
     assert house.looked.is_set()
     hanging.go_on.set()
@@ -84,20 +84,20 @@ def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hangi
 @pytest.mark.parametrize("timing", [Timing(exit_time=0.2, worker_idle=0.02)])
 def test_exit_with_a_thread_that_never_began(real: Scheduler) -> None:
     """A start that was interrupted costs the exit time, and no object its closer."""
-    real._daemons._unborn.add(SimpleQueue())
+    real._threads._unborn.add(SimpleQueue())
     house = Dying()
     house.hub = HomeHere()
     house.jobs = [house.looked.set]
-    real.enter(house)
+    real.register(house)
     real.exit()
     assert house.looked.is_set()
 
 
 def test_a_fork_begins_with_no_threads(real: Scheduler, threads: Threads) -> None:
     """A child waits for no thread of its parent; one that is forked in the middle of the exit starts none."""
-    real._daemons._unborn.add(SimpleQueue())
+    real._threads._unborn.add(SimpleQueue())
     real.after_fork()
-    assert not real._daemons._unborn
+    assert not real._threads._unborn
     real.exit()
     real.after_fork()
     real.watch(House())
@@ -110,7 +110,7 @@ def test_exit_when_the_hub_is_over(real: Scheduler) -> None:
     house.jobs = [house.looked.set]
     house.hub = hub = HomeHere()
     hub.over = True
-    real.enter(house)
+    real.register(house)
     real.exit()
     assert house.looked.is_set()
     assert not hub.jobs
@@ -119,8 +119,8 @@ def test_exit_when_the_hub_is_over(real: Scheduler) -> None:
 def test_a_household_is_known_weakly(real: Scheduler) -> None:
     """A household that is gone is forgotten."""
     house = House()
-    real.enter(house)
-    assert real._alive() == [house]
+    real.register(house)
+    assert real.pools() == [house]
     del house
-    assert real._alive() == []
+    assert real.pools() == []
     assert real._pools == {}

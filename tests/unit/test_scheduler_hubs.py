@@ -51,18 +51,18 @@ def test_home_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedCl
     house.hub_chores.append(lambda: checked.append(threading.get_ident()))
     house.chores.append(closed.set)
     for look in range(100):
-        assert timed.run_due(house) == clock.now + timed.timing.hub_patience
+        assert timed.maintain(house) == clock.now + timed.timing.hub_patience
         if look < 2:
             assert not closed.is_set()
         else:
             wait_for(closed)
         clock.advance(timed.timing.hub_patience)
     assert len(hub.jobs) == 1
-    eventually(lambda: timed._free == timed._crew)
+    eventually(lambda: timed.workers._idle == timed.workers.count)
     assert not checked
     hub.turn()
     assert checked == [threading.get_ident()]
-    assert timed.run_due(house) is None
+    assert timed.maintain(house) is None
 
 
 def test_a_hub_that_does_not_turn_is_told_of(
@@ -74,11 +74,11 @@ def test_a_hub_that_does_not_turn_is_told_of(
     house.hub_chores.append(lambda: None)
     for look in range(20):
         assert len(said(caplog)) == (look > timed.timing.hub_tries)
-        timed.run_due(house)
+        timed.maintain(house)
         clock.advance(timed.timing.hub_patience)
-    assert said(caplog)[0].endswith(": checks and creations wait for a hub that does not turn")
+    assert said(caplog)[0].endswith(": health checks and creations wait for an event loop that is blocked")
     hub.turn()
-    assert timed.run_due(house) is None
+    assert timed.maintain(house) is None
 
 
 def test_a_failure_of_the_keepers_own(timed: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
@@ -87,7 +87,7 @@ def test_a_failure_of_the_keepers_own(timed: Scheduler, caplog: pytest.LogCaptur
     house.hub = SlowHome()
     house.hub.jobs = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     house.chores.append(lambda: None)
-    assert timed.run_due(house) == timed.clock() + timed.timing.retry_delay
+    assert timed.maintain(house) == timed.clock() + timed.timing.retry_delay
     assert said(caplog)[0].endswith("failed")
 
 
@@ -99,10 +99,10 @@ def test_a_look_too_early_sends_nobody(timed: Scheduler, clock: HandMovedClock) 
     house.chores.append(done.set)
     since = clock.now
     for _ in range(9):
-        assert timed.run_due(house) == since + timed.timing.hub_patience
+        assert timed.maintain(house) == since + timed.timing.hub_patience
         clock.advance(timed.timing.hub_patience / 10)
     assert len(hub.jobs) == 1
-    assert timed._crew == 0
+    assert timed.workers.count == 0
     hub.turn()
 
 
@@ -112,10 +112,10 @@ def test_home_chores_of_a_hub_that_ends(timed: Scheduler) -> None:
     house.hub = hub
     done = threading.Event()
     house.hub_chores.append(done.set)
-    timed.run_due(house)
+    timed.maintain(house)
     assert len(hub.jobs) == 1
     hub.over = True
-    timed.run_due(house)
+    timed.maintain(house)
     assert house.hub is None
     wait_for(done)
 
@@ -126,7 +126,7 @@ def test_a_hub_that_ends_at_this_moment(timed: Scheduler) -> None:
     house.hub = SlowHome(there=False)
     done = threading.Event()
     house.hub_chores.append(done.set)
-    timed.run_due(house)
+    timed.maintain(house)
     assert house.hub is None
     wait_for(done)
 
@@ -137,10 +137,10 @@ def test_a_greenlet_that_never_began(timed: Scheduler, clock: HandMovedClock) ->
     house.hub = hub
     done = threading.Event()
     house.hub_chores.append(done.set)
-    timed.run_due(house)
+    timed.maintain(house)
     hub.jobs.clear()
     clock.advance(timed.timing.hub_patience)
-    timed.run_due(house)
+    timed.maintain(house)
     assert len(hub.jobs) == 1
     hub.turn()
     assert done.is_set()
@@ -155,17 +155,17 @@ def test_a_greenlet_in_a_long_chore(timed: Scheduler, clock: HandMovedClock, han
         hanging()
 
     house.hub_chores.append(check)
-    timed.run_due(house)
+    timed.maintain(house)
     first = Caller(hub.jobs.pop())
     wait_for(hanging.begun)
     done = threading.Event()
     house.hub_chores.append(done.set)
-    timed.run_due(house)
+    timed.maintain(house)
     assert len(hub.jobs) == 1
     clock.advance(10 * timed.timing.hub_patience)
-    timed.run_due(house)
+    timed.maintain(house)
     assert len(hub.jobs) == 1
-    assert timed._crew == 0
+    assert timed.workers.count == 0
     hub.turn()
     assert done.is_set()
     hanging.go_on.set()
@@ -178,11 +178,11 @@ def test_a_pool_that_finds_a_home(timed: Scheduler, threads: Threads) -> None:
     at_home = threading.Event()
     house.hub_chores.append(at_home.set)
     with threads.refused():
-        timed.run_due(house)
+        timed.maintain(house)
     house.hub = hub
-    timed._crew += threads.start(timed._work)
-    eventually(lambda: timed._free and not timed._helping[house][True])
+    timed.workers.count += threads.start(timed.workers._work)
+    eventually(lambda: timed.workers._idle and not timed.workers._active[house][True])
     assert not at_home.is_set()
-    timed.run_due(house)
+    timed.maintain(house)
     hub.turn()
     assert at_home.is_set()

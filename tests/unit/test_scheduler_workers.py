@@ -11,8 +11,9 @@ import pytest
 from ProxyPatternPool import Pool
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import Empty, SimpleQueue
-from ProxyPatternPool._scheduler.scheduler import CREW, HELPERS, Job, Scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
+from ProxyPatternPool._scheduler.workers import MAX_JOBS, MIN_WORKERS, Job
 
 from .helpers import Thing, Works, eventually, said, wait_for
 from .maintained import Hanging, House, Threads
@@ -29,7 +30,7 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
         def __enter__(self) -> None:
             lock.acquire()
             scheduler._running = True
-            scheduler._crew = 1
+            scheduler.workers.count = 1
 
         def __exit__(self, *_: object) -> None:
             lock.release()
@@ -37,7 +38,7 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
     scheduler._lock = Contended()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     scheduler.watch(House())
     assert len(threads) == 0
-    assert scheduler._inbox.qsize() == 1
+    assert scheduler._requests.qsize() == 1
 
 
 def test_without_a_thread(real: Scheduler, threads: Threads, works: Works) -> None:
@@ -55,7 +56,7 @@ def test_without_a_thread(real: Scheduler, threads: Threads, works: Works) -> No
 
 def test_a_hook_that_hangs_holds_up_nobody_else(real: Scheduler, hanging: Hanging, works: Works) -> None:
     """While the hooks of some pools hang, as many as there may be, another pool's objects expire."""
-    stuck = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(2 * CREW)]
+    stuck = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(2 * MIN_WORKERS)]
     eventually(lambda: hanging.count >= len(stuck))
     pool = Pool(works.make, min_size=0, max_avail_delay=0.02, closer=works.close)
     pool.ret(pool.get())
@@ -76,10 +77,10 @@ def test_hooks_of_one_pool_that_hang(real: Scheduler, hanging: Hanging, works: W
     pool = Pool(works.make, min_size=0, max_avail_delay=0.2, closer=works.close)
     pool.ret(pool.get())
     eventually(lambda: works.closed)
-    assert hanging.count <= HELPERS
+    assert hanging.count <= MAX_JOBS
     hanging.go_on.set()
     eventually(lambda: stuck.stats()["nobjs"] == 0)
-    assert real._crew <= HELPERS + CREW
+    assert real.workers.count <= MAX_JOBS + MIN_WORKERS
 
 
 @pytest.mark.parametrize("timing", [Timing(worker_patience=0.01, worker_idle=0.02)])
@@ -88,7 +89,7 @@ def test_closers_that_hang_do_not_hold_up_creations(real: Scheduler, hanging: Ha
     pool = Pool(works.make, 40, 0, max_avail_delay=0.01, closer=hanging)
     for thing in [pool.get() for _ in range(10)]:
         pool.ret(thing)
-    eventually(lambda: hanging.count == HELPERS)
+    eventually(lambda: hanging.count == MAX_JOBS)
     pool.resize(min_size=2)
     eventually(lambda: pool.stats()["navail"] == 2)
     hanging.go_on.set()
@@ -101,7 +102,7 @@ def test_who_makes_a_pool_makes_its_first_objects(real: Scheduler, works: Works)
 
     def make(number: int) -> Thing:
         makers.append(threading.get_ident())
-        eventually(lambda: not real._inbox.qsize())
+        eventually(lambda: not real._requests.qsize())
         return works.make(number)
 
     for _ in range(5):
@@ -125,7 +126,7 @@ def test_a_log_that_raises_ends_no_house_keeping(real: Scheduler, works: Works) 
     try:
         real.watch(House(fail))
         pool = Pool(works.make, 1, 0, max_avail_delay=0.01, closer=works.close)
-        for number in range(2 * HELPERS):
+        for number in range(2 * MAX_JOBS):
             pool._core.leave(fail)
             pool.ret(pool.get())
             eventually(lambda: pool.stats()["nobjs"] == 0)
@@ -144,15 +145,15 @@ def test_jobs_of_one_pool_that_wait_count_too(real: Scheduler, threads: Threads,
     house.chores.extend([chore] * 20)
     with threads.refused():
         for _ in range(10):
-            real._employ(Job(house, hub=False), more=True)
+            real.workers.submit(Job(house, hub=False), waited=True)
     with real._lock:
-        real._crew += sum(threads.start(real._work) for _ in range(10))
+        real.workers.count += sum(threads.start(real.workers._work) for _ in range(10))
     other = House()
     done = threading.Event()
     other.chores.append(done.set)
-    real._employ(Job(other, hub=False), more=False)
+    real.workers.submit(Job(other, hub=False), waited=False)
     wait_for(done)
-    assert hanging.count <= HELPERS
+    assert hanging.count <= MAX_JOBS
     hanging.go_on.set()
     eventually(lambda: not house.chores)
 
@@ -164,7 +165,7 @@ def test_slow_chores_are_no_hanging_chores(real: Scheduler) -> None:
     for thing in [pool.get() for _ in range(100)]:
         pool.ret(thing)
     eventually(lambda: pool.stats()["nobjs"] == 0)
-    assert real._crew <= CREW + HELPERS
+    assert real.workers.count <= MIN_WORKERS + MAX_JOBS
 
 
 def test_the_crew_goes_home(real: Scheduler) -> None:
@@ -173,11 +174,11 @@ def test_the_crew_goes_home(real: Scheduler) -> None:
         hanging = Hanging()
         pools = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(3)]
         eventually(lambda hanging=hanging: hanging.count >= 3)  # type: ignore[misc]
-        assert real._crew >= 3
+        assert real.workers.count >= 3
         hanging.go_on.set()
         for pool in pools:
             pool.shutdown()
-        eventually(lambda: real._crew == 1)
+        eventually(lambda: real.workers.count == 1)
 
 
 def test_a_chore_that_ends_its_thread(real: Scheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,7 +214,7 @@ def test_no_thread_for_the_crew(real: Scheduler, threads: Threads, works: Works)
     pool.ret(pool.get())
     eventually(lambda: works.closed)
     assert len(refused) == 3
-    assert real._crew >= 1
+    assert real.workers.count >= 1
 
 
 def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
@@ -237,13 +238,13 @@ def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
         def empty(self) -> bool:
             return self.waits >= 3
 
-    real._crew = 2
-    real._jobs = Jobs()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
-    real._work()
+    real.workers.count = 2
+    real.workers._jobs = Jobs()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    real.workers._work()
     assert done.is_set()
-    assert real._crew == 1
-    real._crew = 0
-    real._jobs = SimpleQueue()
+    assert real.workers.count == 1
+    real.workers.count = 0
+    real.workers._jobs = SimpleQueue()
 
 
 def test_threads_are_named_in_the_log(
@@ -265,7 +266,7 @@ def test_threads_are_named_in_the_log(
         other._core.schedule()
         eventually(lambda: len({line[:10] for line in said(caplog)}) == 2)
     names = {record.getMessage()[:10]: str(record.threadName) for record in caplog.records}
-    assert names["pool 'book"].startswith("ppp-crew-")
-    assert names["house keep"] == "ppp-housekeeper"
+    assert names["pool 'book"].startswith("ppp-worker-")
+    assert names["maintenanc"] == "ppp-scheduler"
     assert set(threading.enumerate()) <= before
     works.failing = None

@@ -244,7 +244,7 @@ def test_fault_11_the_house_keeper_keeps_nothing_alive(scheduler: FakeScheduler,
     scheduler.run()
     assert len(works.closed) == 2
     assert not scheduler.asked
-    assert scheduler._alive() == []
+    assert scheduler.pools() == []
 
 
 @pytest.mark.parametrize("case", ["starts_empty", "house_keeping", "lock_held"])

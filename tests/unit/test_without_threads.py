@@ -15,7 +15,7 @@ from ProxyPatternPool._engine import core
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import start_thread
 from ProxyPatternPool._scheduler.process import using_scheduler
-from ProxyPatternPool._scheduler.scheduler import MOST_UNREAD, Scheduler
+from ProxyPatternPool._scheduler.scheduler import MAX_UNREAD, Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
 from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, run_script, said
@@ -56,10 +56,10 @@ def real(environment: Environment) -> Generator[Scheduler]:
     with using_scheduler(Scheduler(environment, Timing(worker_idle=0.02))) as scheduler:
         yield scheduler
     scheduler.ending = True
-    scheduler._inbox.put(None)
+    scheduler._requests.put(None)
 
 
-TOLD = "pool 'db': no thread can be started: until one can, house keeping is done by those who borrow"
+TOLD = "pool 'db': no thread can be started: until one can, maintenance is done by those who borrow"
 
 
 def test_a_place_whose_closer_is_queued(
@@ -198,10 +198,10 @@ def test_borrowers_notice_when_it_has_passed(moment: Moment, real: Scheduler, wo
     pool = Pool(works.make, 1, 1, closer=works.close)
     for _ in range(3):
         pool.ret(pool.get())
-    assert not real.manned
+    assert not real.has_threads
     moment.lasts = False
     pool.ret(pool.get())
-    assert real.manned
+    assert real.has_threads
     assert pool._core.ledger.quick_gets_until > 0, "and loans are quick again"
     pool._core.leave(pool.clear)
     eventually(lambda: works.closed)
@@ -212,7 +212,7 @@ def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works
     pool = Pool(works.make, 1, 1)
     moment.lasts = False
     pool._core.locked(pool._core.schedule)
-    assert real.manned
+    assert real.has_threads
     assert pool._core.ledger.quick_gets_until < 0
     pool._core.locked(pool._core.ledger.nudge, 0.0)
     assert pool._core.ledger.quick_gets_until > 0
@@ -228,7 +228,7 @@ def test_a_scheduling_thread_alone(moment: Moment, real: Scheduler, naps: Naps, 
     assert pool.get(0) is not thing
     moment.lasts = False
     pool._core.schedule()
-    assert real.manned
+    assert real.has_threads
 
 
 def test_it_is_told_once_each_time(moment: Moment, real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
@@ -239,7 +239,7 @@ def test_it_is_told_once_each_time(moment: Moment, real: Scheduler, caplog: pyte
     assert [line for line in said(caplog) if "no thread" in line] == [TOLD]
     moment.lasts = False
     pools[0].ret(pools[0].get())
-    assert real.manned
+    assert real.has_threads
 
 
 def test_who_asks_for_the_house_keeper_is_remembered_once(moment: Moment, environment: Environment) -> None:
@@ -249,11 +249,11 @@ def test_who_asks_for_the_house_keeper_is_remembered_once(moment: Moment, enviro
     gone = House()
     scheduler.request_look(weakref.ref(gone))
     del gone
-    for _ in range(2 * MOST_UNREAD):
+    for _ in range(2 * MAX_UNREAD):
         scheduler.watch(house)
         scheduler.request_look(dropped)
     scheduler.watch(house)
-    assert scheduler._inbox.qsize() <= MOST_UNREAD + 3
+    assert scheduler._requests.qsize() <= MAX_UNREAD + 3
     looked = dropped.looked
     moment.lasts = False
     del dropped
@@ -261,7 +261,7 @@ def test_who_asks_for_the_house_keeper_is_remembered_once(moment: Moment, enviro
     assert looked.wait(DEADLINE)
     assert house.looked.wait(DEADLINE)
     scheduler.ending = True
-    scheduler._inbox.put(None)
+    scheduler._requests.put(None)
 
 
 def test_at_the_exit_nobody_helps(moment: Moment, real: Scheduler, naps: Naps) -> None:

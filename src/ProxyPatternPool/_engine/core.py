@@ -326,7 +326,7 @@ class Core(Maintained, Generic[T]):
         if self.ledger.mailbox.orphans:  # see Returning._sort_orphans
             remove(self.ledger.mailbox.orphans, entry)
         if self.ledger.closed and not self.ledger.places:
-            self._scheduler.forget(self)
+            self._scheduler.let_go(self)
             self.wake_onlookers()
 
     # The end of the pool. --------------------------------------------------------------------------------

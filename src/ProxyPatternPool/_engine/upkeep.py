@@ -43,7 +43,7 @@ class Upkeep(Lending[T]):
     ) -> None:
         self.maintained = not _is_reloader()
         super().__init__(hooks, config, scheduler, observer)
-        scheduler.enter(self)
+        scheduler.register(self)
         if not self.maintained:
             self.log_later(logging.WARNING, "%s: no house keeping in the parent of a reloading server", self.label)
             return
@@ -73,7 +73,7 @@ class Upkeep(Lending[T]):
         if self.maintained:
             super().request_log_flush()
         else:
-            self._scheduler.run_aside(self.flush_log)
+            self._scheduler.run_in_thread(self.flush_log)
 
     def sweep(self) -> bool:
         found = super().sweep()
@@ -112,12 +112,12 @@ class Upkeep(Lending[T]):
 
         If this was garbage with its handle, all weak references to it were cleared before the finalizer called.
         """
-        self._scheduler.enter(self)
+        self._scheduler.register(self)
         self.refer_to_me()
         if self.ledger.using:
-            self._scheduler.remember(self)
+            self._scheduler.keep_alive(self)
             if not self.ledger.places:  # the last came back at this moment, before it was remembered
-                self._scheduler.forget(self)
+                self._scheduler.let_go(self)
 
     def _round(self, now: float, *, forced: bool = False) -> float | None:
         """Do a round if it is time; give the time of the next look."""
@@ -126,7 +126,7 @@ class Upkeep(Lending[T]):
         due: Due[T] = Due()
         if full or self.config.exact:
             # After a pause of the whole process borrowers get the time of a round to give back.
-            due = self.locked(self.rounds.due, now, self._scheduler.late_at + (delay or 0.0))
+            due = self.locked(self.rounds.due, now, self._scheduler.paused_at + (delay or 0.0))
             self._queue_closers(due.expired)
             self.chores.extend(partial(self._kill, loan) for loan in due.killed)
             for loan in due.warned:
@@ -207,10 +207,10 @@ class Upkeep(Lending[T]):
         self.close_and_free(entry)
 
     def help_out(self, *, lines: bool = False, hub: bool = False) -> bool:
-        if not self.maintained or self._scheduler.manned or self.lines.silent:
+        if not self.maintained or self._scheduler.has_threads or self.lines.silent:
             return False
         self.schedule()
-        if self._scheduler.manned:
+        if self._scheduler.has_threads:
             return False
         self.run_due()
         # What is thrown into this thread meanwhile is meant for its caller.
@@ -349,7 +349,7 @@ class Upkeep(Lending[T]):
 
     def close_elsewhere(self, entry: Entry[T]) -> None:
         # Not where nobody would come, or perhaps not for long: a hub does not turn while others wait for it.
-        if self.maintained and self._scheduler.manned and (self.hub is None or self.hub.here()):
+        if self.maintained and self._scheduler.has_threads and (self.hub is None or self.hub.here()):
             super().close_elsewhere(entry)
         else:
             self.close_and_free(entry)

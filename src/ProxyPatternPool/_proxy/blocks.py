@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from .._errors import ProxyException
 from .._runtime.caller import Place
 from .._runtime.flow import company, flow
-from .._scheduler.maintained import at_end_of_job
+from .._scheduler.workers import after_each_job
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
 from .._scope.select import Scope
@@ -121,7 +121,7 @@ def _give_back_all() -> None:
                 keeping.give_back(kept)
 
 
-at_end_of_job(_give_back_all)
+after_each_job(_give_back_all)
 
 
 def give_back(slot: Slot[T], kept: Kept[T]) -> None:

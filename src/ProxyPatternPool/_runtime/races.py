@@ -16,6 +16,14 @@ def first(items: "deque[Item]") -> "Item | None":
         return None
 
 
+def pop_first(items: "deque[Item]") -> "Item | None":
+    """Take out the left end of a deque that others shorten."""
+    try:
+        return items.popleft()
+    except IndexError:
+        return None
+
+
 def remove(items: "deque[Item]", item: Item) -> bool:
     """Remove an item unless somebody else did; say whether it was removed here."""
     try:

@@ -1,42 +1,41 @@
-"""Jobs that are to be done within some time, by as many threads or greenlets as it takes."""
+"""Closers that run at the interpreter's exit, within some time, in as many threads or greenlets as it takes."""
 
 from collections import deque
 from collections.abc import Callable, Collection
 
-from .._runtime.hubs import new_sleeper
-from .._runtime.native import allocate_lock, monotonic
+from .._runtime.environment import Environment
+from .._runtime.native import allocate_lock
+from .._runtime.races import pop_first
 from .._runtime.waiting import Hub, Sleeper
 
 GREENLETS = 4
-"""How many begin; twice as many more each time that jobs are left to begin after a ``PAUSE``."""
-PAUSE = 0.05
+"""Greenlets that start at once; twice as many more each time that jobs have not begun after ``STUCK_AFTER``."""
+STUCK_AFTER = 0.05
 """Seconds until greenlets that have not begun all jobs count as stuck."""
 
 
-class Jobs:
-    """Jobs that several threads or greenlets help to finish."""
+class ExitJobs:
+    """Jobs that several threads or greenlets run together; each job runs once."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
         self._jobs: deque[Callable[[], None]] = deque()
-        self._left = 0
+        self._left = 0  # jobs that have not ended
         self._lock = allocate_lock()
         self._sleeper: Sleeper | None = None
 
     def add(self, jobs: Collection[Callable[[], None]]) -> None:
+        """Add jobs, before anybody runs or waits."""
         with self._lock:
             self._left += len(jobs)
         self._jobs.extend(jobs)
 
     def run(self) -> None:
-        """Help until no job is left to begin."""
-        while True:
-            try:
-                job = self._jobs.popleft()
-            except IndexError:
-                return
+        """Run jobs until each has been begun, by this caller or by others."""
+        while (job := pop_first(self._jobs)) is not None:
             try:
                 job()
-            except BaseException:  # a SystemExit in one ends neither the others nor the silence
+            except BaseException:  # a SystemExit in one neither ends the others nor is reported
                 pass
             finally:
                 with self._lock:
@@ -45,20 +44,24 @@ class Jobs:
                     self._sleeper.wake()
 
     def wait(self, until: float) -> None:
-        """Wait for the end of every job, until some time at most, with the thread's hub running."""
-        sleeper = self._sleeper = new_sleeper()
+        """Wait until every job has ended, or until a time has come; the thread's event loop runs meanwhile."""
+        sleeper = self._sleeper = self._environment.new_sleeper()
         try:
-            while self._left and (left := until - monotonic()) > 0:
+            while self._left and (left := until - self._environment.clock()) > 0:
                 sleeper.sleep(left)
         finally:
             sleeper.dispose()
 
-    def finish(self, hub: Hub, until: float) -> None:
-        """Do the jobs in greenlets of this thread's hub: if they get stuck, in ever more, so that each is begun."""
+    def run_in_hub(self, hub: Hub, until: float) -> None:
+        """Run the jobs in greenlets of this thread's hub, and wait for them.
+
+        As long as jobs have not begun there are ever more greenlets: however many closers hang, each is called.
+        """
+        clock = self._environment.clock
         greenlets = GREENLETS
-        while self._jobs and monotonic() < until:
+        while self._jobs and clock() < until:
             for _ in range(min(greenlets, len(self._jobs))):
                 hub.spawn(self.run)
-            self.wait(min(until, monotonic() + PAUSE))
+            self.wait(min(until, clock() + STUCK_AFTER))
             greenlets *= 2
         self.wait(until)

@@ -126,7 +126,7 @@ class Sampler(Maintained):
         self._scheduler = current_scheduler() if scheduler is None else scheduler
         self.clock = self._scheduler.clock
         self._next = self.clock()
-        self._scheduler.enter(self)
+        self._scheduler.register(self)
         self._scheduler.request_look(weakref.ref(self))  # heard as soon as there is a house keeper
 
     def __repr__(self) -> str:

@@ -1,0 +1,124 @@
+"""Who runs the queued chores of a pool: its hub, or a worker.
+
+A pool that was first used in a hub has its chores run there. If the hub is blocked, workers run those that any thread
+may do. Health checks and creations wait: an object of a hub fails in a native thread, and one that is made in a native
+thread fails in the hub.
+"""
+
+import logging
+import weakref
+from collections.abc import Callable
+
+from .._runtime.races import first
+from .._runtime.waiting import Hub
+from .maintained import Maintained
+from .timing import Timing
+from .workers import Job, Workers
+
+
+class HubJob:
+    """A greenlet on its way to run the chores of a pool in its hub."""
+
+    __slots__ = ("__weakref__", "_maintained", "begun")
+
+    def __init__(self, maintained: Maintained) -> None:
+        self._maintained = maintained
+        self.begun = False
+
+    def __call__(self) -> None:
+        self.begun = True
+        self._maintained.run_chores()
+
+
+class Wait:
+    """For how long the first chore of a queue has waited."""
+
+    __slots__ = ("_chore", "since", "tries")
+
+    def __init__(self) -> None:
+        self._chore: Callable[[], None] | None = None
+        self.since = 0.0  # when the chore was last dispatched
+        self.tries = 0  # how often it was dispatched before
+
+    def should_dispatch(self, chore: Callable[[], None] | None, now: float, patience: float) -> bool:
+        """Note which chore is the first now; say whether to dispatch it: it is new, or nobody has begun it in time."""
+        if chore is not self._chore:
+            self._chore, self.tries = chore, 0
+        elif now < self.since + patience:
+            return False
+        else:
+            self.tries += 1
+        self.since = now
+        return chore is not None
+
+
+class DispatchState:
+    """What is known about the chores of one pool, as long as they wait and the pool has the same hub."""
+
+    __slots__ = ("_hub_job", "common", "hub", "in_hub")
+
+    def __init__(self, hub: Hub | None) -> None:
+        self.hub = hub
+        self.common = Wait()
+        self.in_hub = Wait()
+        self._hub_job: Callable[[], HubJob | None] = lambda: None
+
+    def spawn(self, maintained: Maintained, hub: Hub) -> bool:
+        """Start a greenlet, unless one has not begun yet: another would not be quicker. Say whether the hub exists.
+
+        A greenlet that is killed before it begins does not count: only the hub refers to it.
+        """
+        hub_job = self._hub_job()
+        if hub_job is None or hub_job.begun:
+            hub_job = HubJob(maintained)
+            self._hub_job = weakref.ref(hub_job)
+            return hub.spawn(hub_job)
+        return True
+
+
+class Dispatcher:
+    """Has the chores of pools run, by their hubs or by workers."""
+
+    def __init__(self, clock: Callable[[], float], timing: Timing, workers: Workers) -> None:
+        self._clock = clock
+        self._timing = timing
+        self._workers = workers
+        self._states: weakref.WeakKeyDictionary[Maintained, DispatchState] = weakref.WeakKeyDictionary()
+
+    def dispatch(self, maintained: Maintained) -> float | None:
+        """Have a pool's chores run; give the time to look whether they were."""
+        hub = maintained.hub
+        if hub is not None and not hub.alive():
+            hub = maintained.hub = None  # the next hub in which the pool is used takes its place
+        if first(maintained.chores) is None and first(maintained.hub_chores) is None:
+            self._states.pop(maintained, None)
+            return None
+        state = self._states.get(maintained)
+        if state is None or state.hub is not hub:
+            state = self._states[maintained] = DispatchState(hub)
+        if hub is None:
+            return self._dispatch_to_workers(maintained, state)
+        return self._dispatch_to_hub(maintained, state, hub)
+
+    def _dispatch_to_workers(self, maintained: Maintained, state: DispatchState) -> float:
+        now, patience = self._clock(), self._timing.worker_patience
+        if state.common.should_dispatch(first(maintained.chores), now, patience):
+            self._workers.submit(Job(maintained, hub=False), waited=state.common.tries > 0)
+        if state.in_hub.should_dispatch(first(maintained.hub_chores), now, patience):
+            self._workers.submit(Job(maintained, hub=True), waited=state.in_hub.tries > 0)
+        return min(state.common.since, state.in_hub.since) + patience
+
+    def _dispatch_to_hub(self, maintained: Maintained, state: DispatchState, hub: Hub) -> float | None:
+        now, patience = self._clock(), self._timing.hub_patience
+        common = state.common.should_dispatch(first(maintained.chores), now, patience)
+        in_hub = state.in_hub.should_dispatch(first(maintained.hub_chores), now, patience)
+        if (common or in_hub) and not state.spawn(maintained, hub):
+            maintained.hub = None  # it has ended at this moment
+            return self.dispatch(maintained)
+        if in_hub and state.in_hub.tries == self._timing.hub_tries:
+            line = "%s: health checks and creations wait for an event loop that is blocked"
+            maintained.log_later(logging.WARNING, line, repr(maintained))
+        # Not at the second try: the first greenlet may be in the middle of a long chore.
+        if common and state.common.tries > 1:
+            self._workers.submit(Job(maintained, hub=False), waited=True)
+        return min(state.common.since, state.in_hub.since) + patience

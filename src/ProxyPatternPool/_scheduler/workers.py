@@ -1,0 +1,126 @@
+"""The worker threads, which run the chores of pools.
+
+There are few: more are started only when chores had to wait although no job has ended meanwhile, as when hooks hang.
+Of one pool only some jobs run at the same time, so that a hook that hangs delays chores of its own pool alone.
+"""
+
+import itertools
+import weakref
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .._runtime.native import Empty, SimpleQueue, new_rlock
+from .._runtime.threads import Daemons
+from .exit_jobs import ExitJobs
+from .maintained import Maintained
+from .timing import Timing
+
+MIN_WORKERS = 4
+"""Workers that are started as soon as there are jobs for them; one more each time chores have waited for too long."""
+MAX_JOBS = 4
+"""Jobs of one pool and kind at the same time: though all its closers hang, objects are created still."""
+
+_after_jobs: list[Callable[[], None]] = []
+
+
+def after_each_job(step: Callable[[], None]) -> None:
+    """Have a function called in a worker after each job; it must raise nothing.
+
+    A thread that ends gives back what it has borrowed for itself. A worker does not end with its job.
+    """
+    _after_jobs.append(step)
+
+
+class Job(NamedTuple):
+    """Run the chores of one kind: those of a pool's hub, or all others."""
+
+    maintained: Maintained
+    hub: bool
+
+    def run(self) -> None:
+        if not self.hub:
+            self.maintained.run_chores(hub=False)
+        elif self.maintained.hub is None:  # the pool may have got a hub since this job was submitted
+            self.maintained.run_chores(common=False)
+
+
+class Workers:
+    """The worker threads and the queue of their jobs."""
+
+    def __init__(self, threads: Daemons, timing: Timing) -> None:
+        self._threads = threads
+        self._timing = timing
+        # A finalizer may submit a job while its thread holds the lock: each locked step only counts.
+        self._lock = new_rlock()
+        self._jobs: SimpleQueue[Job | ExitJobs] = SimpleQueue()
+        self.count = 0
+        """Workers in all."""
+        self._idle = 0  # workers waiting for a job
+        self._done = 0  # jobs that have ended
+        self._done_at_last_wait = -1  # the same when chores had last waited for too long
+        self._numbers = itertools.count(1)
+        # Jobs that are queued or run, by pool and kind.
+        self._active: weakref.WeakKeyDictionary[Maintained, Counter[bool]] = weakref.WeakKeyDictionary()
+
+    def start_first(self) -> None:
+        """Start a worker if there is none."""
+        with self._lock:
+            if not self.count:
+                self.count += self._start_worker()
+
+    def submit(self, job: Job, *, waited: bool) -> None:
+        """Have a job run; ``waited`` if its chores have waited for too long, which may mean that all workers hang."""
+        with self._lock:
+            active = self._active.setdefault(job.maintained, Counter())
+            if active[job.hub] < MAX_JOBS:
+                active[job.hub] += 1  # before the put, so that jobs not yet taken count
+                self._jobs.put(job)
+            elif self.count:
+                return
+            if waited:
+                # Workers that get things done are only busy, and more of them would not be quicker.
+                waited, self._done_at_last_wait = self._done == self._done_at_last_wait, self._done
+            if not (waited or (self._idle == 0 and self.count < MIN_WORKERS)):
+                return
+            self.count += 1
+        if not self._start_worker():
+            with self._lock:
+                self.count -= 1
+
+    def join_exit(self, jobs: ExitJobs) -> None:
+        """Have each worker run jobs of the interpreter's exit, and then end."""
+        for _ in range(self.count):
+            self._jobs.put(jobs)
+
+    def _start_worker(self) -> bool:
+        return self._threads.start(f"ppp-worker-{next(self._numbers)}", self._work)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            try:
+                job: Job | ExitJobs | None = self._jobs.get(True, self._timing.worker_idle)  # see Daemons.end
+            except Empty:
+                job = None
+            with self._lock:
+                self._idle -= 1
+                # A job put after the wait and before this line has no worker but this one.
+                if job is None and self._jobs.empty() and self.count > 1:
+                    self.count -= 1
+                    return
+            if isinstance(job, ExitJobs):
+                job.run()
+                # Nothing comes after the exit, and the interpreter may wait for this thread.
+                with self._lock:
+                    self.count -= 1
+                return
+            if job is not None:
+                job.run()
+                for step in _after_jobs:
+                    step()
+                with self._lock:
+                    self._active.setdefault(job.maintained, Counter())[job.hub] -= 1
+                    self._done += 1
+            job = None  # keep no pool alive while waiting
