@@ -210,14 +210,20 @@ class Hooks(Generic[T]):
     # end of what tools/generate.py has written
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            hook: object = getattr(self, field.name)
-            if not callable(hook) and (hook is not None or field.name == "fun"):
-                raise TypeError(f"{field.name} must be callable, not {hook!r}")
+        for name in _FIELDS:
+            hook: object = getattr(self, name)
+            if hook is None and name != "fun":
+                continue
+            if not callable(hook):
+                raise TypeError(f"{name} must be callable, not {hook!r}")
             if isinstance(hook, type):
                 # It can be called, too, and would make a hook of each object. Only fun may be whatever class makes what
                 # is pooled, be it hooks.
                 derived = _PROTOCOLS.intersection(hook.__mro__)
-                if Factory in derived or (derived and field.name != "fun"):
-                    raise TypeError(f"{field.name} must be an instance: {hook.__name__}(…), not the class")
-            refuse_async(field.name, hook, lazy=field.name == "fun")
+                if Factory in derived or (derived and name != "fun"):
+                    raise TypeError(f"{name} must be an instance: {hook.__name__}(…), not the class")
+            refuse_async(name, hook, lazy=name == "fun")
+
+
+_FIELDS = tuple(field.name for field in fields(Hooks))
+"""Looked up once: to make a proxy or a pool checks its hooks several times."""
