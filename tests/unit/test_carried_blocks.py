@@ -129,11 +129,10 @@ def test_it_ends_while_it_is_found(had_before: bool, scheduler: FakeScheduler, m
     mine = step(partial(next, block))
     remove = ThreadSlot[Thing].remove
 
-    def ends(self: ThreadSlot[Thing], kept: Kept[Thing]) -> bool:
-        removed = remove(self, kept)
+    def ends(self: ThreadSlot[Thing], kept: Kept[Thing]) -> None:
+        remove(self, kept)
         monkeypatch.setattr(ThreadSlot, "remove", remove)
         elsewhere(block.close)
-        return removed
 
     monkeypatch.setattr(ThreadSlot, "remove", ends)
     assert not control(db).has()

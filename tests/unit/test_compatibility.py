@@ -32,6 +32,7 @@ from ProxyPatternPool import (
 )
 from ProxyPatternPool._pool.pool import core_of
 from ProxyPatternPool._proxy.content import MadeForEach
+from ProxyPatternPool._proxy.own_pools import OwnPools
 from ProxyPatternPool._proxy.parameters import PoolOverrides
 
 from .clock import FakeScheduler
@@ -450,7 +451,7 @@ def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, sch
 def test_sharing_survives_a_fork(scheduler: FakeScheduler) -> None:
     """In a child as well, where there are no objects yet."""
     thing = Thing(5)
-    content = MadeForEach(lambda _: thing, {}, None)
+    content = MadeForEach(lambda _: thing, {}, OwnPools())
     maker = content._maker()
     first = content.take(None)
     core_of(maker).after_fork()

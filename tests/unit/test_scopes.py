@@ -17,7 +17,7 @@ import pytest
 
 from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, control
 from ProxyPatternPool._runtime.contexts import current_context, entered_contexts
-from ProxyPatternPool._scope.base import PlainSlot
+from ProxyPatternPool._scope.base import EMPTY
 from ProxyPatternPool._scope.context import ContextSlot, current_task
 from ProxyPatternPool._scope.select import slot_of
 from ProxyPatternPool._scope.shared import SharedSlot
@@ -49,15 +49,17 @@ def test_every_scope_has_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
             slot = slot_of(scope)
             kept = Kept(1)
             assert slot.get() is None
-            assert not hasattr(slot, "kept")
-            assert not slot.remove(kept)
+            assert getattr(slot, "kept", EMPTY) is EMPTY
+            slot.remove(kept)
             assert slot.put(kept) is kept
             assert slot.kept is slot.get() is kept
-            assert not slot.remove(Kept(1))
+            slot.remove(Kept(1))
             slot.reclaim()
-            assert slot.remove(kept)
-            assert not slot.remove(kept)
-            assert not hasattr(slot, "kept")
+            assert slot.get() is kept
+            for _ in range(2):
+                slot.remove(kept)
+                assert slot.get() is None
+                assert getattr(slot, "kept", EMPTY) is EMPTY
 
 
 @pytest.mark.parametrize("name", ["WERKZEUG", "GEVENT", "EVENTLET"])
@@ -71,20 +73,9 @@ def test_missing_library(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(raised.value.__cause__, ImportError)
 
 
-def test_kept_removed_at_the_same_time() -> None:
-    """Two callers that remove the same at the same moment: one does."""
-
-    class Racing(PlainSlot[int]):
-        def get(self) -> Kept[int] | None:
-            kept = super().get()
-            if kept is not None:
-                del self.kept
-            return kept
-
-    slot = Racing()
-    kept = Kept(1)
-    slot.put(kept)
-    assert not slot.remove(kept)
+def test_what_is_not_there_has_no_object() -> None:
+    """The one that stands for nothing has no object, and nobody can use it for one."""
+    assert not hasattr(EMPTY, "obj")
 
 
 # --- threads -------------------------------------------------------------------------------------------

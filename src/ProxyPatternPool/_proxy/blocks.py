@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Generic, TypeVar
 
 from .._errors import ProxyException
@@ -50,8 +50,10 @@ class Keeping(Generic[T]):
     def kept_in(self, slot: Slot[T]) -> Kept[T] | None:
         """What the current owner keeps in a slot; not what it lost to blocks that were carried elsewhere."""
         kept = slot.get()
-        blocks = [] if kept is None else list(kept.blocks)
-        if kept is None or not blocks or not all(origin.left() for origin in blocks):
+        if kept is None or not kept.blocks:
+            return kept
+        blocks = list(kept.blocks)
+        if not blocks or not all(origin.left() for origin in blocks):
             return kept
         self._tell("it is still open, and that thread does something else", blocks[0])
         slot.remove(kept)
@@ -150,7 +152,7 @@ class Block(Generic[T]):
 
     def __init__(
         self,
-        take: Callable[[float | None, Origin], tuple[Slot[T], Kept[T] | None, T]],
+        take: Callable[[float | None, Origin, CodeType | None], tuple[Slot[T], Kept[T] | None, T]],
         keeping: Keeping[T],
         timeout: float | None,
     ) -> None:
@@ -169,7 +171,7 @@ class Block(Generic[T]):
         origin = self._origin = Origin()
         try:
             while True:
-                slot, kept, obj = self._take(self._timeout, origin)
+                slot, kept, obj = self._take(self._timeout, origin, origin.place.code)
                 self._slot, self._kept = slot, kept
                 self._before = kept is not None and origin not in kept.blocks
                 if kept is None:

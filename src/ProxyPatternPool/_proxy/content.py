@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from .._engine.hook_calls import during
 from .._errors import ProxyException
+from .._pool.lease import QuietLease
 from .._pool.pool import Pool, core_of
 from .._runtime.process import in_child
 from .._scope.base import Kept, Loan
 from .claims import UNKNOWN, Abilities
 from .idle_owners import IdleOwners, Work
+from .own_pools import OwnPools
 from .parameters import PoolParameters
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class Content(ABC, Generic[T]):
     nothing is taken away under a call, and gives back what it had.
     """
 
+    unset = False
     shared = False
     """Whether all owners use the same object."""
     pool: Pool[T] | None = None
@@ -144,6 +146,8 @@ in_child(_after_fork)  # after the house keeper's, which was there before
 class Nothing(Content[T]):
     """No content yet."""
 
+    unset = True
+
     def __init__(self, message: Callable[[], str]) -> None:
         super().__init__()
         self._message = message
@@ -179,11 +183,11 @@ class Given(Content[T]):
 class Made(Content[T]):
     """What a function makes, without a pool that the user knows of; one of ours does it, from the first need on."""
 
-    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], founder: object) -> None:
+    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], pools: OwnPools[T]) -> None:
         super().__init__()
         self.fun = self._fun = fun
         self._parameters = parameters
-        self._founder = founder
+        self._pools = pools
         self._makers: list[Pool[T]] = []
 
     @property
@@ -199,7 +203,7 @@ class Made(Content[T]):
     def _maker(self) -> Pool[T]:
         """The first that anyone has appended, if several come at once; the others have made nothing yet."""
         if not self._makers:
-            self._makers.append(during((None, self._founder, False), self._new_maker))
+            self._makers.append(self._pools.make(self._new_maker, self._parameters))
         return self._makers[0]
 
     def warn(self, message: str, *arguments: str) -> None:
@@ -274,7 +278,7 @@ class Pooled(Content[T]):
         fun: Callable[[int], T],
         max_size: int,
         parameters: PoolParameters[T],
-        founder: object,
+        pools: OwnPools[T],
         working: Iterable[Work],
         *,
         auto_return: bool,
@@ -283,14 +287,15 @@ class Pooled(Content[T]):
         self.fun = fun
         own = parameters.copy()
         own["closer"] = self._closer_of(own)
-        self.pool = self._pool = during((None, founder, False), lambda: Pool(fun, max_size, **own))
-        core_of(self._pool).on_long_wait = IdleOwners(self._kept, working).look
+        self.pool = self._pool = pools.make(lambda: Pool(fun, max_size, **own), own)
+        self._core = core_of(self._pool)
+        self._core.on_long_wait = IdleOwners(self._kept, working).look
         self._auto_return = auto_return
 
     @property
     def bounded(self) -> bool:
         # Without the lock. Who comes just before a resize, or a failure, waits as if he had come a moment earlier.
-        core = core_of(self._pool)
+        core = self._core
         return core.config.max_size is not None or core.ledger.backoff.failures > 0
 
     @property
@@ -307,7 +312,7 @@ class Pooled(Content[T]):
 
     def _take(self, timeout: float | None) -> Kept[T]:
         if self._auto_return:
-            lease = self._pool.lease(timeout, quiet=True)
+            lease = QuietLease(self._core).begin(timeout)
             return Kept(lease.obj, lease)
         obj = self._pool.get(timeout)
         return Kept(obj, _Loan(self._pool, obj))

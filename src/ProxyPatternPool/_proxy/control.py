@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from types import CodeType
 from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import Unpack
 
 from .._config import seconds, set_log_level
-from .._engine.hook_calls import MAKING, at_hand
 from .._errors import PoolClosed, ProxyException
 from .._hooks import Hooks
 from .._pool.pool import Pool
+from .._runtime.caller import calling_code
 from .._runtime.process import notice
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
@@ -24,6 +25,7 @@ from .content import Content, Given, MadeForEach, MadeOnce, Nothing, Pooled
 from .forwarding import Links
 from .knowledge import Knowledge
 from .lookups import name_spaces
+from .own_pools import OwnPools
 from .parameters import NotGiven, PoolOverrides, PoolParameters, bound_of, check, not_given
 
 T = TypeVar("T")
@@ -63,8 +65,7 @@ class Control(Generic[T]):
         if scope is Scope.SHARED and not isinstance(max_size, NotGiven | None):
             raise ProxyException(_NO_POOL)
         self._slots: dict[str, Slot[T]] = {}
-        self._founder = object()
-        """For whom pools are made here, as they say when they call a hook."""
+        self._pools: OwnPools[T] = OwnPools()
         if isinstance(scope, Scope):
             self._scope: Scope | ScopeStrategy[T] = scope
             # Whether threads are greenlets is seen when the first object is needed: they may be patched until then.
@@ -77,8 +78,9 @@ class Control(Generic[T]):
         # at once the last one wins, and each of the others is retired by somebody, without a lock.
         self._contents: list[Content[T]] = [Nothing(self._unset)]
         self._keeping = Keeping(self._contents, self._slots, self._label, self._scope)
-        self._bind, claims = links
-        self._knowledge = Knowledge(self._contents, self._keeping, claims, self.get, self._name, names)
+        connect, self._bind, claims = links
+        self._knowledge = Knowledge(self._contents, self._keeping, claims, self._take, self._name, names)
+        connect(self._knowledge)
 
     # What there is. ----------------------------------------------------------------------------------
 
@@ -135,15 +137,15 @@ class Control(Generic[T]):
         content: Content[T]
         bound = bound_of(self._max_size)
         if self._scope is Scope.SHARED:
-            content = MadeOnce(fun, self._parameters, self._founder)
+            content = MadeOnce(fun, self._parameters, self._pools)
         elif bound is None:
-            content = MadeForEach(fun, self._parameters, self._founder)
+            content = MadeForEach(fun, self._parameters, self._pools)
         else:
             content = Pooled(
                 fun,
                 bound,
                 self._parameters,
-                self._founder,
+                self._pools,
                 self._keeping.stretches,
                 auto_return=self._auto_return,
             )
@@ -221,8 +223,13 @@ class Control(Generic[T]):
         """
         return self._take(timeout)[-1]
 
-    def _take(self, timeout: float | None, block: Origin | None = None) -> tuple[Slot[T], Kept[T] | None, T]:
-        """Get the current owner's object, for a block perhaps; say where it is kept, and as what if it is his own."""
+    def _take(
+        self, timeout: float | None, block: Origin | None = None, code: CodeType | None = None
+    ) -> tuple[Slot[T], Kept[T] | None, T]:
+        """Get the current owner's object, for a block perhaps; say where it is kept, and as what if it is his own.
+
+        Who knows already what code calls says so.
+        """
         if timeout is not None:
             seconds("timeout", timeout)
         notice()  # what is kept here may be a parent's
@@ -237,8 +244,8 @@ class Control(Generic[T]):
                     return slot, None if content.shared else kept, kept.obj
                 except AttributeError:  # replaced, or inherited in a fork
                     give_back(slot, kept)
-            for obj in at_hand(self._founder):  # in a hook, which means its object, whoever it is called for
-                return slot, None, _real(obj)
+            for own in self._pools.object_of_hook():  # which means its object, whoever it is called for
+                return slot, None, own
             if content.bounded:
                 slot.reclaim()
             try:
@@ -256,6 +263,8 @@ class Control(Generic[T]):
             if block is not None and not content.shared:
                 kept.taken = content.pool is not None  # else it has nowhere to go back to, and stays
                 kept.blocks.append(block)
+            if slot.owners_have_frames:
+                kept.code = code or calling_code()
             winner = slot.put(kept)
             if winner is not kept:
                 kept.release()
@@ -275,7 +284,7 @@ class Control(Generic[T]):
         A proxy that has had owners keeps their slot, also for an object for all: each owner finds there what it has to
         give back.
         """
-        if isinstance(content, Nothing):
+        if content.unset:
             return _NOTHING
         slot = self._slots.get("owners")
         if isinstance(slot, ThreadSlot) and threads_are_greenlets():
@@ -352,11 +361,6 @@ class Control(Generic[T]):
 _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave max_size out, or use another scope"
 
 
-def knowledge_of(control: Control[T]) -> Knowledge[T]:
-    """Find what is known of the objects of a proxy."""
-    return _inside(control)[3]
-
-
 def pool_name_of(control: Control[T]) -> str | None:
     """Find the name that a proxy's pool will have, for rooms that show it."""
     return _inside(control)[1].get("name")
@@ -365,12 +369,6 @@ def pool_name_of(control: Control[T]) -> str | None:
 def nobjs_of(control: Control[T]) -> int:
     """Count the objects of a proxy, for rooms that show it."""
     return _inside(control)[0].nobjs
-
-
-def _real(obj: T) -> T:
-    if obj is MAKING:
-        raise ProxyException("fun uses the proxy whose object it is to make: use that object itself, not the proxy")
-    return obj
 
 
 def block_by_methods(control: Control[T], get: Callable[[], T], ret: Callable[[], None]) -> BlockByMethods[T]:
@@ -384,9 +382,9 @@ def stretch_of(control: Control[T]) -> Stretch[T]:
     return Stretch(_inside(control)[2])
 
 
-def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T], Keeping[T], Knowledge[T]]:
+def _inside(control: Control[T]) -> tuple[Content[T], PoolParameters[T], Keeping[T]]:
     c = control
-    return c._contents[-1], c._parameters, c._keeping, c._knowledge  # pyright: ignore[reportPrivateUsage]  # this module's
+    return c._contents[-1], c._parameters, c._keeping  # pyright: ignore[reportPrivateUsage]  # this module's
 
 
 def _name(scope: "Scope | ScopeStrategy[Any]") -> str:

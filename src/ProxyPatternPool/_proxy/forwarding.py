@@ -79,6 +79,8 @@ def _made_above(names: frozenset[str]) -> type[Above]:
 class Links(NamedTuple):
     """What the maker of a class gets, to control it."""
 
+    connect: Callable[[Host], None]
+    """Says who knows of the objects: to be called once, before the proxy is used."""
     bind: Callable[[Slot[Any]], None]
     """Says what the slot is from now on. At first it is an ``EmptySlot``."""
     claims: Claims
@@ -88,7 +90,6 @@ def forwarding_class(
     base: type[P],
     own: Collection[str],
     theirs: Collection[str],
-    host: Callable[[], Host],
     abilities: Abilities,
     *,
     begun: bool,
@@ -101,14 +102,18 @@ def forwarding_class(
         base: The class that the user sees, not one that was made here.
         own: The names that are the proxy's own; all others are its object's, ``__class__`` among them.
         theirs: All names that subclasses define.
-        host: Finds the host, once the proxy is used.
         abilities: What the objects have, as far as it is known.
         begun: Whether an ``__init__`` of a subclass runs, and ``finish`` will be called when it ends.
     """
+    host: Host
     slot: Slot[Any] = EmptySlot()
     # A set that grows by single calls, and that a subclass alone adds to: whose __init__ runs, or that is not set yet.
     own_names = {*OWN, *own}
     get_own, set_own, delete_own = object.__getattribute__, object.__setattr__, object.__delattr__
+
+    def connect(to: Host) -> None:
+        nonlocal host
+        host = to
 
     def bind(new: Slot[Any]) -> None:
         nonlocal slot
@@ -126,13 +131,13 @@ def forwarding_class(
             return slot.kept.obj
         except AttributeError:
             pass  # to look for it in here would give every error of the user's factory this one as its context
-        return host().find()
+        return host.find()
 
     def peek() -> "tuple[()] | tuple[Any]":
         try:
             return (slot.kept.obj,)
         except AttributeError:
-            return host().peek()
+            return host.peek()
 
     def late(name: str, *args: Any, **kwargs: Any) -> Any:
         return getattr(current(), name)(*args, **kwargs)
@@ -142,14 +147,14 @@ def forwarding_class(
         imagine = IMAGINED.get(name)
         if found:
             return getattr(found[0], name) if imagine is None else imagine(found[0])
-        kind = host().kind()
+        kind = host.kind()
         if name == "__class__":
             return made if kind is None else kind
         try:
             return found_without(self, name, kind, late)
         except LookupError:
             pass
-        raise host().lacking(name)
+        raise host.lacking(name)
 
     def get(self: Any, name: str) -> Any:
         if name in own_names:
@@ -162,7 +167,7 @@ def forwarding_class(
             pass
         else:
             return getattr(obj, name)
-        return look(self, name) if is_probe(name) else getattr(host().find(), name)
+        return look(self, name) if is_probe(name) else getattr(host.find(), name)
 
     def set_(self: Any, name: str, value: Any) -> None:
         if name in own_names:
@@ -190,11 +195,11 @@ def forwarding_class(
         if found:
             return dir(found[0])
         own_now = [name for name in dir(made) if name in own_names or is_probe(name)]
-        return {*own_now, *dir(host().kind() or object)}
+        return {*own_now, *dir(host.kind() or object)}
 
     def text(self: Any) -> str:
         found = peek()
-        return repr(found[0]) if found else f"<{type(self).__name__}{host().state()}>"
+        return repr(found[0]) if found else f"<{type(self).__name__}{host.state()}>"
 
     def equal(_: Any, other: Any) -> Any:
         try:
@@ -203,7 +208,7 @@ def forwarding_class(
             pass
         else:
             return obj == comparable(other)
-        return NotImplemented if host().equals_only_itself(other) else host().find() == comparable(other)
+        return NotImplemented if host.equals_only_itself(other) else host.find() == comparable(other)
 
     def unequal(_: Any, other: Any) -> Any:
         try:
@@ -212,7 +217,7 @@ def forwarding_class(
             pass
         else:
             return obj != comparable(other)
-        return NotImplemented if host().equals_only_itself(other) else host().find() != comparable(other)
+        return NotImplemented if host.equals_only_itself(other) else host.find() != comparable(other)
 
     def hashed(_: Any) -> int:
         try:
@@ -221,7 +226,7 @@ def forwarding_class(
             pass
         else:
             return hash(obj)
-        return hash(host().find_hashable())
+        return hash(host.find_hashable())
 
     def call(_: Any, /, *args: Any, **kwargs: Any) -> Any:
         return current()(*args, **kwargs)
@@ -274,4 +279,4 @@ def forwarding_class(
     overridden = frozenset(SPECIAL.keys() & theirs)
     bases = (Made, base, _made_above(overridden)) if overridden else (Made, base)
     made = cast("Callable[..., type[P]]", type(base))(base.__name__, bases, attributes)
-    return made, Links(bind, Claims(made, methods, abilities))
+    return made, Links(connect, bind, Claims(made, methods, abilities))

@@ -1,10 +1,10 @@
 """What is known of the objects of a proxy, for those who use it, and for those who only look."""
 
 from collections.abc import Callable, Sequence
-from types import GeneratorType
+from types import CodeType, GeneratorType
 from typing import Generic, TypeVar
 
-from .._runtime.caller import is_looking, is_patcher
+from .._runtime.caller import calling_module, is_looking, is_patcher
 from .._runtime.process import notice
 from .blocks import Keeping
 from .claims import UNKNOWN, Abilities, Claims, abilities_of, abilities_of_class, changing
@@ -23,14 +23,14 @@ class Knowledge(Generic[T]):
         contents: Sequence[Content[T]],
         keeping: Keeping[T],
         claims: Claims,
-        get: Callable[[], T],
+        take: Callable[[float | None, None, CodeType | None], tuple[object, object, T]],
         name: Callable[[], str | None],
         setters: tuple[str, ...],
     ) -> None:
         self._contents = contents
         self._keeping = keeping
         self._claims = claims
-        self._get = get
+        self._take = take
         self._name = name
         self._setters = setters
 
@@ -38,7 +38,8 @@ class Knowledge(Generic[T]):
 
     def learn(self, content: Content[T], obj: T) -> None:
         """Have the proxy's class claim what an object has that an owner gets."""
-        self.note(content, obj)
+        if type(obj) not in content.kinds:
+            self.note(content, obj)
         if content.abilities is not self._claims.now:
             self.claim()
 
@@ -85,11 +86,12 @@ class Knowledge(Generic[T]):
         Raises:
             AttributeError: it is they who ask.
         """
-        if is_patcher():
+        code, module = calling_module()
+        if is_patcher(module):
             raise AttributeError("this proxy has no object for those who patch locks")
-        if self._is_looked_at():
+        if is_looking(module) and not self.peek():
             raise Lacking(self._no_object())
-        return self._get()
+        return self._take(None, None, code)[-1]
 
     def find_hashable(self) -> T:
         if self._is_unset() or self._is_looked_at():
@@ -108,13 +110,13 @@ class Knowledge(Generic[T]):
 
     def _is_looked_at(self) -> bool:
         """Whether somebody only looks, and there is nothing to be seen."""
-        return is_looking() and not self.peek()
+        return is_looking(calling_module()[1]) and not self.peek()
 
     def peek(self) -> tuple[()] | tuple[T]:
         """Get the object if it is at hand: none is taken, or made."""
         notice()  # what is kept here may be a parent's
         if self._contents[-1].ready:
-            return (self._get(),)
+            return self._take(None, None, None)[-1:]
         kept = self._keeping.kept()
         try:
             return () if kept is None else (kept.obj,)

@@ -200,7 +200,7 @@ def note_given(function: F) -> F:
     return cast(F, called)
 
 
-_HOOKS = ("opener", "getter", "retter", "closer", "health", "stats", "tracer")
+HOOKS = ("opener", "getter", "retter", "closer", "health", "stats", "tracer")
 
 
 def check(max_size: int | None, parameters: PoolParameters[T]) -> None:
@@ -215,5 +215,5 @@ def check(max_size: int | None, parameters: PoolParameters[T]) -> None:
         if name not in PoolParameters.__optional_keys__:
             raise TypeError(f"unexpected keyword argument {name!r}")
     check_observer(given.pop("observer"))
-    Hooks(int, **{name: given.pop(name) for name in _HOOKS})
+    Hooks(int, **{name: given.pop(name) for name in HOOKS})
     PoolConfig.validated(max_size=max_size, has_health=parameters.get("health") is not None, **given)

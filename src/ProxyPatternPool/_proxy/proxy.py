@@ -17,9 +17,8 @@ from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope
 from .claims import UNKNOWN, abilities_of
-from .control import Control, block_by_methods, knowledge_of, nobjs_of
+from .control import Control, block_by_methods, nobjs_of
 from .forwarding import Made, forwarding_class
-from .knowledge import Knowledge
 from .operators import WAY, Way, way
 from .parameters import PoolOverrides, PoolParameters, ignored_for_one_object, note_given
 from .special import Forwarding
@@ -188,15 +187,10 @@ class Proxy(Forwarding, Generic[T]):
         base = _origin(type(self))
         aliases = _aliases(set_name)
         theirs = _names_of(base)
-
-        def host() -> Knowledge[T]:
-            return knowledge_of(control)
-
         made, links = forwarding_class(
             base,
             {*_OWN, *aliases, *_own_names(theirs), *_set_so_far(self, base)},
             theirs,
-            host,
             UNKNOWN if obj is None else abilities_of(obj),
             begun=base.__init__ in _finishing,
         )

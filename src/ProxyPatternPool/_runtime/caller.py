@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from types import CodeType, FrameType
 
-_PACKAGE = __name__.partition(".")[0] + "."
 _PATCHERS = ("gevent.monkey", "eventlet.patcher")
 _LOOPS = ("asyncio.", "trio.")
 _SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -27,9 +26,12 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def caller() -> FrameType | None:
-    """Find the innermost frame that is not of this package, if there is one."""
-    frame = inspect.currentframe()
-    while frame is not None and _module_of(frame).startswith(_PACKAGE):
+    """Find the innermost frame that is not of this package, if there is one.
+
+    By the names of files, and all in one function: this is done whenever an owner takes an object.
+    """
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
+    while frame is not None and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back
     return frame
 
@@ -37,29 +39,31 @@ def caller() -> FrameType | None:
 class Place:
     """Where this package is called: file and line, put into words only when asked."""
 
-    __slots__ = ("_code", "_line")
+    __slots__ = ("_line", "code")
 
     def __init__(self) -> None:
         frame = caller()
-        self._code = frame and frame.f_code
+        self.code: CodeType | None = frame and frame.f_code
+        """The code that calls: it keeps nothing else alive, as its frame would."""
         self._line = frame and frame.f_lineno
 
     def __str__(self) -> str:
-        return "nowhere" if self._code is None else f"{self._code.co_filename}:{self._line}"
+        return "nowhere" if self.code is None else f"{self.code.co_filename}:{self._line}"
 
 
 def calling_code() -> CodeType | None:
-    """Find the code that calls this package: remembered, it keeps nothing alive, as a frame would.
-
-    By the names of files, and all in one function: this is done whenever an owner takes an object.
-    """
-    frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
-    while frame is not None and frame.f_code.co_filename.startswith(_FOLDER):
-        frame = frame.f_back
-    return None if frame is None else frame.f_code
+    """Find the code that calls this package."""
+    frame = caller()
+    return frame and frame.f_code
 
 
-_FOLDER = calling_code.__code__.co_filename.removesuffix(os.path.join("_runtime", "caller.py"))
+def calling_module() -> tuple[CodeType | None, str]:
+    """Find the code that calls this package, and the name of its module."""
+    frame = caller()
+    return (None, "") if frame is None else (frame.f_code, _module_of(frame))
+
+
+_FOLDER = caller.__code__.co_filename.removesuffix(os.path.join("_runtime", "caller.py"))
 
 
 def runs(innermost: FrameType, code: CodeType) -> bool:
@@ -73,18 +77,14 @@ def runs(innermost: FrameType, code: CodeType) -> bool:
     return any(frame.f_code is code or _module_of(frame).startswith(_LOOPS) for frame in outwards(innermost))
 
 
-def is_patcher() -> bool:
-    """Whether it is gevent or eventlet, in the middle of patching."""
-    if not any(patcher in sys.modules for patcher in _PATCHERS):  # to look for the caller takes longer
-        return False
-    frame = caller()
-    return frame is not None and _module_of(frame).startswith(_PATCHERS)
+def is_patcher(module: str) -> bool:
+    """Whether a module is one of gevent's or eventlet's that patches others."""
+    return module.startswith(_PATCHERS)
 
 
-def is_looking() -> bool:
-    """Whether it is somebody who tries things that objects can do, to find out something else."""
-    frame = caller()
-    return frame is not None and _module_of(frame) in _ONLOOKERS
+def is_looking(module: str) -> bool:
+    """Whether a module tries things that objects can do, to find out something else."""
+    return module in _ONLOOKERS
 
 
 def _module_of(frame: FrameType) -> str:

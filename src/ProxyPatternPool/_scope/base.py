@@ -1,7 +1,7 @@
 """What an owner keeps, and what a place to keep it in can do."""
 
 from types import CodeType
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from .origin import Origin
 
@@ -115,16 +115,20 @@ class ScopeStrategy(Protocol[T]):
         ...
 
 
+EMPTY: Kept[Any] = Kept(None)
+"""Stands for what is not there: it has no object. To ask for one is an ``AttributeError``, but to read this is not."""
+EMPTY.spoil()
+
+
 class Slot(Protocol[T]):
     """A scope as proxies see it. They read ``slot.kept.obj`` at every access, and the rest only if that fails."""
 
+    owners_have_frames: bool
+    """Whether the frames of an owner's thread or greenlet say what it does."""
+
     @property
     def kept(self) -> Kept[T]:
-        """What the current owner keeps.
-
-        Raises:
-            AttributeError: nothing is kept.
-        """
+        """What the current owner keeps; if that is nothing ``EMPTY``, or an ``AttributeError``."""
         ...
 
     def owner(self) -> object:
@@ -139,8 +143,8 @@ class Slot(Protocol[T]):
         """Keep this for the current owner, unless another caller of the same owner was first: what is kept now."""
         ...
 
-    def remove(self, kept: Kept[T]) -> bool:
-        """Forget this, if it is what the current owner keeps; say whether it was."""
+    def remove(self, kept: Kept[T]) -> None:
+        """Forget this, if it is what the current owner keeps."""
         ...
 
     def reclaim(self) -> None:
@@ -151,29 +155,23 @@ class Slot(Protocol[T]):
 class PlainSlot(Generic[T]):
     """A slot that is an object with an attribute: the interpreter does the rest, in C."""
 
-    kept: Kept[T]
+    owners_have_frames = False
+    kept: Kept[T] = EMPTY
 
     def owner(self) -> object:
         return None
 
     def get(self) -> Kept[T] | None:
-        try:
-            return self.kept
-        except AttributeError:
-            return None
+        kept = self.kept
+        return None if kept is EMPTY else kept
 
     def put(self, kept: Kept[T]) -> Kept[T]:
         self.kept = kept
         return kept
 
-    def remove(self, kept: Kept[T]) -> bool:
-        if self.get() is not kept:
-            return False
-        try:
-            del self.kept
-        except AttributeError:  # somebody else was quicker
-            return False
-        return True
+    def remove(self, kept: Kept[T]) -> None:
+        if self.kept is kept:
+            self.kept = EMPTY
 
     def reclaim(self) -> None:
         """Do nothing: the end of an owner is never overlooked."""

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from .._runtime.caller import calling_code
 from .base import Kept
 from .seats import SeatedSlot
 from .thread import ThreadSlot
@@ -35,6 +34,8 @@ class GreenletSlot(SeatedSlot[T]):
     they are no longer referred to, or somebody wants an object. The main greenlet of a thread is that thread.
     """
 
+    owners_have_frames = True
+
     def __init__(self) -> None:
         super().__init__()
         self._threads: ThreadSlot[T] = ThreadSlot()
@@ -54,11 +55,13 @@ class GreenletSlot(SeatedSlot[T]):
         return self._threads.get() if getcurrent().parent is None else super().get()
 
     def put(self, kept: Kept[T]) -> Kept[T]:
-        kept.code = calling_code()
         return self._threads.put(kept) if getcurrent().parent is None else super().put(kept)
 
-    def remove(self, kept: Kept[T]) -> bool:
-        return self._threads.remove(kept) if getcurrent().parent is None else super().remove(kept)
+    def remove(self, kept: Kept[T]) -> None:
+        if getcurrent().parent is None:
+            self._threads.remove(kept)
+        else:
+            super().remove(kept)
 
     def owner(self) -> object:
         current = getcurrent()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Generic, TypeVar
 
-from .base import Kept
+from .base import EMPTY, Kept
 
 T = TypeVar("T")
 
@@ -16,9 +16,8 @@ class Seat(Generic[T]):
 
     __slots__ = ("kept", "owners")
 
-    kept: Kept[T]
-
     def __init__(self) -> None:
+        self.kept: Kept[T] = EMPTY
         self.owners: list[weakref.ref[object]] = []
         """What the owner is made of: it has ended as soon as one of these has."""
 
@@ -29,6 +28,8 @@ class SeatedSlot(ABC, Generic[T]):
     Callbacks of weak references run in finalizers: these are calls of ``dict.pop``, in C. There is no lock: an owner
     runs in one thread at a time, so nobody else puts anything into its seat; what all share changes by single calls.
     """
+
+    owners_have_frames = False
 
     def __init__(self) -> None:
         self._seats: dict[Hashable, Seat[T]] = {}
@@ -66,7 +67,7 @@ class SeatedSlot(ABC, Generic[T]):
 
     def get(self) -> Kept[T] | None:
         seat = self._seats.get(self._key())
-        return getattr(seat, "kept", None)
+        return None if seat is None or seat.kept is EMPTY else seat.kept
 
     def put(self, kept: Kept[T]) -> Kept[T]:
         key = self._key()
@@ -106,15 +107,13 @@ class SeatedSlot(ABC, Generic[T]):
         self._seats.pop(key, None)
         self._taken.discard(key)
 
-    def remove(self, kept: Kept[T]) -> bool:
+    def remove(self, kept: Kept[T]) -> None:
         # The seat stays: its owner is linked to once, however often it takes something and gives it back.
         key = self._key()
         seat = self._seats.get(key)
-        if seat is None or getattr(seat, "kept", None) is not kept:
-            return False
-        self._taken.discard(key)
-        del seat.kept
-        return True
+        if seat is not None and seat.kept is kept:
+            self._taken.discard(key)
+            seat.kept = EMPTY
 
     def reclaim(self) -> None:
         for key in list(self._taken):

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from .base import PlainSlot
+from .base import EMPTY, Kept, PlainSlot
 
 T = TypeVar("T")
 
@@ -11,6 +11,9 @@ class SharedSlot(PlainSlot[T]):
     """All callers are one owner. What is kept has no loan, so it does no harm when two of them keep it at once."""
 
     __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept: Kept[T] = EMPTY
 
 
 class EmptySlot(PlainSlot[T]):

@@ -37,6 +37,8 @@ in_child(_after_fork)
 class StrategySlot(Generic[T]):
     """Asks a strategy. Several threads may be the same owner."""
 
+    owners_have_frames = False
+
     def __init__(self, strategy: ScopeStrategy[T]) -> None:
         key = id(strategy)
         try:
@@ -70,12 +72,10 @@ class StrategySlot(Generic[T]):
                 return kept
         return other
 
-    def remove(self, kept: Kept[T]) -> bool:
+    def remove(self, kept: Kept[T]) -> None:
         with _lock:
-            if self.strategy.get() is not kept:
-                return False
-            self.strategy.delete()
-            return True
+            if self.strategy.get() is kept:
+                self.strategy.delete()
 
     def reclaim(self) -> None:
         """Do nothing: when owners end is the strategy's business."""

@@ -2,9 +2,8 @@
 
 from typing import TypeVar
 
-from .._runtime.caller import calling_code
 from .._runtime.native import ThreadLocal
-from .base import Kept, PlainSlot
+from .base import PlainSlot
 
 T = TypeVar("T")
 
@@ -12,6 +11,7 @@ T = TypeVar("T")
 class ThreadSlot(ThreadLocal, PlainSlot[T]):
     """A thread that ends drops what it keeps before anyone has joined it."""
 
+    owners_have_frames = True
     _owner: object
 
     def owner(self) -> object:
@@ -20,7 +20,3 @@ class ThreadSlot(ThreadLocal, PlainSlot[T]):
         except AttributeError:
             self._owner = object()
             return self._owner
-
-    def put(self, kept: Kept[T]) -> Kept[T]:
-        kept.code = calling_code()
-        return super().put(kept)
