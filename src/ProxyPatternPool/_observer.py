@@ -1,7 +1,7 @@
-"""What a pool tells about itself, as it happens: a protocol with one method for each event."""
+"""What happens in a pool, told to the user as it happens: a protocol with one method for each event."""
 
 from collections.abc import Callable
-from typing import Generic, Literal, NoReturn, Protocol, TypeAlias, TypeVar, cast
+from typing import Generic, Literal, NoReturn, Protocol, TypeAlias, TypeVar, cast, get_args
 
 from ._awaitables import refuse_async
 
@@ -28,7 +28,7 @@ DiscardReason = Literal[
 ``broken``: given back with ``discard()``. ``cleared``: by ``clear()``. ``drained``: it was older than a ``drain()``.
 ``health``: the health check said no, or failed. ``hook``: the getter failed, under ``hook_errors="discard"``.
 ``idle``: unused for ``max_avail_delay``. ``interrupted``: an exception was thrown into the thread that had it in hand.
-``killed``: kept for ``max_using_delay_kill``. ``max_lifetime``: it was too old. ``max_use``: it was lent that often.
+``killed``: in use for ``max_using_delay_kill``. ``max_lifetime``: it was too old. ``max_use``: it was lent that often.
 ``retter``: the retter failed. ``shutdown``: the pool was closed, or dropped. ``surplus``: the pool was made smaller.
 
 More may come: treat one that you do not know as a reason like any other.
@@ -39,11 +39,11 @@ HookName = Literal["opener", "getter", "retter", "closer", "health"]
 
 
 class PoolObserver(Protocol[T_contra]):
-    """Told what happens in a pool, as it happens: metrics, traces, books of your own.
+    """Told what happens in a pool, as it happens: for metrics, traces, statistics of your own.
 
     Derive from it and override what you want to know: the methods here do nothing. With ``@override`` checkers see a
-    misspelt event, which nobody would ever call. A class that does not derive from it needs all of them, and an event
-    that is added later. ``pool`` is the pool's name, or ``#`` and its number, as in ``stats()["name"]``; times are in
+    misspelt event, which would never be called. A class that does not derive from it needs all of them, and each that
+    is added later. ``pool`` is the pool's name, or ``#`` and its number, as in ``stats()["name"]``; times are in
     seconds. ::
 
         class Longest(PoolObserver[object]):
@@ -60,17 +60,17 @@ class PoolObserver(Protocol[T_contra]):
     - Each object that ``created`` was called for gets one ``discarded``; each loan that ``lent`` was called for gets
       one ``returned``, however it ends: given back, discarded, its lease dropped, killed. Of one object all this comes
       in order. Of an object whose opener failed under ``hook_errors="discard"`` only ``creation_failed`` tells.
-    - An observer is called with no lock held, in the thread or greenlet in which it happened, and what has to do with
-      a lease that was dropped in a chore of the house keeper. Of several threads each calls for itself, at the same
-      time. The caller, and the object, have to wait for an observer that takes its time; nobody else has. It runs in
-      a copy of the caller's context: it can read a ``ContextVar`` of the caller's, and what it sets in one stays here.
+    - An observer is called with no lock held, in the thread or greenlet in which it happened; of a lease that was
+      dropped it is told by the maintenance. Several threads call it at the same time, each for itself. The caller, and
+      the object, wait for an observer that takes its time; nobody else does. It runs in a copy of the caller's
+      context: it can read a ``ContextVar`` of the caller's, and what it sets in one is not seen outside.
     - An ``Exception`` raised here is counted in ``stats()["observer_errors"]``, logged if it is the first from that
       method, and harmless. Any other, a ``KeyboardInterrupt`` or a greenlet's timeout, is meant for the
-      thread: it goes on to the caller as one thrown into a hook does, and the object that was being lent or taken back
-      is given back or closed.
+      thread: it goes on to the caller as one thrown into a hook does, and the object that was being lent or returned
+      goes back or is closed.
     - An observer may use the pool. What it begins while it is being told of something, loans, waits that time out,
       hooks that fail, is not told, or there would be no end. Objects that it creates are told of when they are next
-      lent, and ends of what was told come a little later, from the house keeper: so also what a signal handler or
+      lent, and ends of what was told come a little later, from the maintenance: so also what a signal handler or
       finalizer gives back that runs in the middle of an observer's method, or of a step of the pool.
     - Nothing is told at the end of the interpreter, and in the child of a fork nothing about the parent's objects.
 
@@ -97,7 +97,7 @@ class PoolObserver(Protocol[T_contra]):
         return
 
     def returned(self, pool: str, obj: T_contra, used: float, /) -> None:
-        """Note that a loan is over after so many seconds. The retter, or the closer, is called afterwards."""
+        """Note that a loan has ended after so many seconds. The retter, or the closer, is called afterwards."""
         return
 
     def discarded(self, pool: str, obj: T_contra, reason: DiscardReason, /) -> None:
@@ -118,7 +118,10 @@ class PoolObserver(Protocol[T_contra]):
 
 
 class ObserverOfAnything(Protocol):
-    """An observer of any objects. It may return something: so it is no ``PoolObserver`` of a certain type."""
+    """An observer of any objects, for ``PoolObserverOrNone``. Its methods may return something, which is ignored.
+
+    It has all events, too: else checkers would accept a class that has some of them.
+    """
 
     def created(self, pool: str, obj: object, took: float, /) -> object: ...
     def creation_failed(self, pool: str, error: BaseException, took: float, /) -> object: ...
@@ -131,17 +134,22 @@ class ObserverOfAnything(Protocol):
 
 
 PoolObserverOrNone: TypeAlias = PoolObserver[T] | ObserverOfAnything | Callable[[T, NoReturn], NoReturn] | None
-"""How parameters are annotated that take an observer: this name is what pyright shows of them.
+"""The annotation of parameters that take an observer. Editors show this name.
 
-``None`` is a part of it, or pyright would show all that follows, member by member.
+For checkers alone: an observer says little about ``T``, and each part is there so that ``T`` comes from the factory.
 
-For checkers alone: an observer says little about ``T``. With the second part an observer of any objects says nothing;
-else mypy would take ``db: Connection = proxy(observer=metrics)`` for a proxy of any object. The third is nothing that
-there can be: for its sake mypy infers ``T`` from the factory first, as it does with hooks, and then looks whether the
-observer fits.
+- Without ``ObserverOfAnything`` mypy would take ``db: Connection = proxy(observer=metrics)`` for a proxy of ``object``.
+- No object is of the third type. Because of it mypy infers ``T`` from the factory first, as it does with hooks, and
+  then looks whether the observer fits; else ``Pool(Replica, observer=…)`` would be a pool of what the observer is for.
+- ``None`` is a part of it, or pyright would show all the others, member by member.
 """
 
-EVENTS = ("created", "creation_failed", "lent", "returned", "discarded", "timed_out", "refused", "hook_failed")
+Event: TypeAlias = Literal[
+    "created", "creation_failed", "lent", "returned", "discarded", "timed_out", "refused", "hook_failed"
+]
+"""The methods of an observer: all that is looked up in one."""
+
+EVENTS: tuple[Event, ...] = get_args(Event)
 
 
 def check_observer(observer: object) -> None:
@@ -216,11 +224,11 @@ def observers(*several: PoolObserver[T]) -> PoolObserver[T]:
     return _Several(tuple(several))
 
 
-def members(observer: PoolObserverOrNone[T]) -> tuple[PoolObserver[T], ...]:
-    """The observers that one stands for."""
+def members(observer: object) -> tuple[object, ...]:
+    """The observers that one stands for, if it was accepted by ``check_observer``."""
     if observer is None:
         return ()
     if isinstance(observer, _Several):
-        several = cast("_Several[T]", observer)
+        several = cast("_Several[object]", observer)
         return tuple(leaf for one in several.members for leaf in members(one))
-    return (cast("PoolObserver[T]", observer),)
+    return (observer,)

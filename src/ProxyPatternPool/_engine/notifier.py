@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from .._awaitables import refuse_awaitable
 from .._ledger.counters import Faults, Tally
 from .._ledger.entry import Entry, Notified
-from .._observer import HookName, PoolObserver, PoolObserverOrNone, members
+from .._observer import Event, HookName, PoolObserverOrNone, members
 from .._text import error_repr, plain_text
 from .log_queue import LogLines
 
@@ -20,7 +20,7 @@ class _Call:
 
     __slots__ = ("observers", "outer", "over")
 
-    def __init__(self, observers: tuple[PoolObserver[Any], ...], outer: "_Call | None") -> None:
+    def __init__(self, observers: tuple[object, ...], outer: "_Call | None") -> None:
         self.observers = observers
         self.outer = outer
         # Whoever was begun with a copy of the context, a task or a thread, goes on after the call.
@@ -46,7 +46,7 @@ class ObserverNotifier(Generic[T]):
     def __init__(
         self, observer: PoolObserverOrNone[T], pool: str, label: str, clock: Callable[[], float], lines: LogLines
     ) -> None:
-        self._observers: tuple[PoolObserver[T], ...] = members(observer)
+        self._observers = members(observer)
         self._pool = pool
         self._label = label
         self._lines = lines
@@ -156,7 +156,7 @@ class ObserverNotifier(Generic[T]):
 
     def _tell(
         self,
-        event: str,
+        event: Event,
         *details: object,
         notified: Notified | None = None,
         note: str = "told",
@@ -186,7 +186,7 @@ class ObserverNotifier(Generic[T]):
             call.over = True
             del thrown  # its traceback has this frame
 
-    def _calls(self, event: str, details: tuple[object, ...], context: Context) -> list[tuple[Any, ...]]:
+    def _calls(self, event: Event, details: tuple[object, ...], context: Context) -> list[tuple[Any, ...]]:
         """Look up what to call, which may fail, too: an observer can be a proxy of one that is to be made first."""
         calls: list[tuple[Any, ...]] = []
         for one in self._observers:
@@ -196,7 +196,7 @@ class ObserverNotifier(Generic[T]):
                 self._went_wrong(event, error)
         return calls
 
-    def _went_wrong(self, event: str, error: Exception) -> None:
+    def _went_wrong(self, event: Event, error: Exception) -> None:
         self.tally.add("observer_errors")
         if event not in self._failed:
             self._failed.add(event)
