@@ -171,7 +171,7 @@ class Block(Generic[T]):
         origin = self._origin = Origin()
         try:
             while True:
-                slot, kept, obj = self._take(self._timeout, origin, origin.place.code)
+                slot, kept, obj = self._take(self._timeout, origin, origin.code)
                 self._slot, self._kept = slot, kept
                 self._before = kept is not None and origin not in kept.blocks
                 if kept is None:
@@ -213,9 +213,9 @@ class Block(Generic[T]):
 
     def __del__(self) -> None:
         # Dropped while it is open, or interrupted when it had hardly begun to end: others give back what it used.
-        kept, origin = getattr(self, "_kept", None), getattr(self, "_origin", None)
-        if kept is not None and origin in kept.blocks:
-            kept.blocks.remove(origin)
+        kept = getattr(self, "_kept", None)
+        if kept is not None and self._origin in kept.blocks:
+            kept.blocks.remove(self._origin)
 
 
 class BlockByMethods(Generic[T]):

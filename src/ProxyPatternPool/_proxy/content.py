@@ -198,7 +198,7 @@ class Made(Content[T]):
     def _new_maker(self) -> Pool[T]: ...
 
     def foreseen(self) -> tuple[type[object] | None, list[T]]:
-        return _made_by(self._fun), []
+        return made_by(self._fun), []
 
     def _maker(self) -> Pool[T]:
         """The first that anyone has appended, if several come at once; the others have made nothing yet."""
@@ -308,7 +308,7 @@ class Pooled(Content[T]):
     def foreseen(self) -> tuple[type[object] | None, list[T]]:
         # Without the lock: only their classes are looked at, and those who take them meanwhile need not know.
         idle = core_of(self._pool).ledger.shelves()
-        return _made_by(self.fun), [entry.obj for entry in idle]
+        return made_by(self.fun), [entry.obj for entry in idle]
 
     def _take(self, timeout: float | None) -> Kept[T]:
         if self._auto_return:
@@ -322,7 +322,7 @@ class Pooled(Content[T]):
         self._pool.shutdown()
 
 
-def _made_by(fun: object) -> type[object] | None:
+def made_by(fun: object) -> type[object] | None:
     """The class of what a function makes, if it is that class itself."""
     if not isinstance(fun, type):
         return None

@@ -4,7 +4,7 @@ Each proxy has a class of its own, made when it is made: ``__getattribute__`` an
 are closures over the slot where the object is kept. The other special methods are written once, in ``Forwarding``.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from .._scope.base import Slot
@@ -90,6 +90,7 @@ def forwarding_class(
     base: type[P],
     own: Collection[str],
     theirs: Collection[str],
+    aliases: Mapping[str, Callable[..., Any]],
     abilities: Abilities,
     *,
     begun: bool,
@@ -102,6 +103,7 @@ def forwarding_class(
         base: The class that the user sees, not one that was made here.
         own: The names that are the proxy's own; all others are its object's, ``__class__`` among them.
         theirs: All names that subclasses define.
+        aliases: Methods of this proxy alone.
         abilities: What the objects have, as far as it is known.
         begun: Whether an ``__init__`` of a subclass runs, and ``finish`` will be called when it ends.
     """
@@ -269,6 +271,7 @@ def forwarding_class(
     if "__eq__" in attributes and "__hash__" in theirs:
         attributes["__hash__"] = base.__hash__  # which a class with an __eq__ would lose
     attributes |= {
+        **aliases,
         **namespace(methods, abilities),
         "__slots__": (),
         "__doc__": base.__doc__,

@@ -47,8 +47,7 @@ class Knowledge(Generic[T]):
         """Note what an object has, for a content that is perhaps not in force yet."""
         kind = type(obj)
         if kind not in content.kinds:
-            first, self._claims.first = self._claims.first, None
-            self._add(content, first or abilities_of(obj))
+            self._add(content, self._first() or abilities_of(obj))
             match_as(self._claims.proxy_class, kind)
             if kind is not GeneratorType:  # some can be awaited
                 content.kinds.add(kind)
@@ -58,10 +57,15 @@ class Knowledge(Generic[T]):
         kind, objects = content.foreseen()
         if kind is not None:
             content.kind = kind
-            self._add(content, abilities_of_class(kind))
+            self._add(content, self._first() or abilities_of_class(kind))
         for obj in objects:
             content.kind = type(obj)
             self._add(content, abilities_of(obj))
+
+    def _first(self) -> Abilities | None:
+        """What the class was made for, once: that need not be looked at again."""
+        first, self._claims.first = self._claims.first, None
+        return first
 
     def _add(self, content: Content[T], abilities: Abilities) -> None:
         with changing():

@@ -42,14 +42,17 @@ class OwnPools(Generic[T]):
             ProxyException: it is the factory: there is no object yet.
         """
         # To look for the hook that calls takes longer. Without locks: what the caller is in has begun before.
-        if not self._have_hooks and not self._being_made and not any(map(_creates, list(self._cores))):
+        if not (self._have_hooks or self._being_made or self._create()):
             return []
         found: list[Any] = at_hand(self)
         if found and found[0] is MAKING:
             raise ProxyException("fun uses the proxy whose object it is to make: use that object itself, not the proxy")
         return found
 
-
-def _creates(reference: "weakref.ref[Core[Any]]") -> bool:
-    core = reference()
-    return core is not None and core.ledger.places.ncreating > 0
+    def _create(self) -> bool:
+        """Whether one of these pools creates an object at this moment."""
+        for reference in list(self._cores):  # a copy: a finalizer may take one out meanwhile
+            core = reference()
+            if core is not None and core.ledger.places.ncreating:
+                return True
+        return False

@@ -1,8 +1,9 @@
 """The parameters of a proxy that are its pool's: typed once, and checked before there is a pool."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from inspect import signature
 from types import FunctionType
 from typing import Any, Generic, TypeVar, cast
 
@@ -11,6 +12,7 @@ from typing_extensions import TypedDict
 from .._config import HookErrors, PoolConfig
 from .._hooks import Hooks
 from .._observer import PoolObserverOrNone, check_observer
+from .._pool.pool import Pool
 
 T = TypeVar("T")
 
@@ -215,5 +217,18 @@ def check(max_size: int | None, parameters: PoolParameters[T]) -> None:
         if name not in PoolParameters.__optional_keys__:
             raise TypeError(f"unexpected keyword argument {name!r}")
     check_observer(given.pop("observer"))
-    Hooks(int, **{name: given.pop(name) for name in HOOKS})
+    hooks = {name: given.pop(name) for name in HOOKS}
+    if any(hook is not None for hook in hooks.values()):
+        Hooks(int, **hooks)
+    if max_size is None and all(map(_is_default, given, given.values())):
+        return  # as for most proxies: to look takes a quarter of the time that a check takes
     PoolConfig.validated(max_size=max_size, has_health=parameters.get("health") is not None, **given)
+
+
+_DEFAULTS: Mapping[str, object] = {each.name: each.default for each in signature(Pool).parameters.values()}
+
+
+def _is_default(name: str, value: object) -> bool:
+    default = _DEFAULTS[name]
+    # By type first: no code of the user's is asked whether it equals anything.
+    return value is default or (type(value) is type(default) and value == default)

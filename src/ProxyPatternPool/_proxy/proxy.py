@@ -16,7 +16,8 @@ from .._observer import PoolObserverOrNone
 from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope
-from .claims import UNKNOWN, abilities_of
+from .claims import UNKNOWN, Abilities, abilities_of, abilities_of_class
+from .content import made_by
 from .control import Control, block_by_methods, nobjs_of
 from .forwarding import Made, forwarding_class
 from .operators import WAY, Way, way
@@ -191,13 +192,11 @@ class Proxy(Forwarding, Generic[T]):
             base,
             {*_OWN, *aliases, *_own_names(theirs), *_set_so_far(self, base)},
             theirs,
-            UNKNOWN if obj is None else abilities_of(obj),
+            {alias: getattr(base, method) for alias, method in aliases.items() if not hasattr(base, alias)},
+            _expected(obj, fun),
             begun=base.__init__ in _finishing,
         )
         control: Control[T] = Control(links, made, tuple(aliases), scope, max_size, pool, auto_return=auto_return)
-        for alias, method in aliases.items():
-            if not hasattr(base, alias):
-                setattr(made, alias, getattr(base, method))
         _set_control(self, control)
         _set_class(self, made)
         if obj is not None and fun is not None:
@@ -312,6 +311,14 @@ def _aliases(set_name: str | None) -> dict[str, str]:
     if dunder or taken or not set_name.isidentifier():
         raise ProxyException(f"set_name must be the name of a method that proxies do not have yet, not {set_name!r}")
     return aliases
+
+
+def _expected(obj: object, fun: object) -> Abilities:
+    """What the objects will have, as far as it is known when the class is made: to change it takes longer."""
+    if obj is not None:
+        return abilities_of(obj)
+    kind = made_by(fun)
+    return UNKNOWN if kind is None else abilities_of_class(kind)
 
 
 def _get_early(self: object, name: str) -> Any:

@@ -25,12 +25,13 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def caller() -> FrameType | None:
+def caller(inside: int = 1) -> FrameType | None:
     """Find the innermost frame that is not of this package, if there is one.
 
-    By the names of files, and all in one function: this is done whenever an owner takes an object.
+    By the names of files, and all in one function: this is done whenever an owner takes an object. So many frames are
+    known to be inside the package.
     """
-    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
+    frame: FrameType | None = sys._getframe(inside)  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
     while frame is not None and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back
     return frame
@@ -42,7 +43,7 @@ class Place:
     __slots__ = ("_line", "code")
 
     def __init__(self) -> None:
-        frame = caller()
+        frame = caller(2)
         self.code: CodeType | None = frame and frame.f_code
         """The code that calls: it keeps nothing else alive, as its frame would."""
         self._line = frame and frame.f_lineno
@@ -59,7 +60,7 @@ def calling_code() -> CodeType | None:
 
 def calling_module() -> tuple[CodeType | None, str]:
     """Find the code that calls this package, and the name of its module."""
-    frame = caller()
+    frame = caller(3)
     return (None, "") if frame is None else (frame.f_code, _module_of(frame))
 
 

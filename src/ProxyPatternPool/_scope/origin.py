@@ -8,13 +8,13 @@ from .._runtime.flow import flow, loop_is_running
 from .._runtime.owner import here
 
 
-class Origin:
+class Origin(Place):
     """Where a block began, and by whom; kept with what the block uses as long as it is open."""
 
-    __slots__ = ("_context", "_flow", "owner", "place", "who")
+    __slots__ = ("_context", "_flow", "owner", "who")
 
     def __init__(self) -> None:
-        self.place = Place()
+        super().__init__()
         self.who = here().owner
         self.owner: object = None
         """Who the slot says is the owner."""
@@ -37,4 +37,4 @@ class Origin:
         return context is None or all(context is not entered for entered in entered_contexts())
 
     def __str__(self) -> str:
-        return f"{self.who} at {self.place}"
+        return f"{self.who} at {super().__str__()}"
