@@ -13,7 +13,7 @@ HookErrors = Literal["log", "discard"]
 """What is done if an ``opener`` or ``getter`` raises; see ``Pool``."""
 
 HEALTH_DELAY = 60.0
-"""Seconds between house-keeping rounds where only health is to be watched (the seed's default)."""
+"""Seconds between maintenance rounds where only health is to be checked, as in the original module."""
 
 
 def seconds(name: str, value: object) -> float:
@@ -123,9 +123,9 @@ class PoolConfig:
     """Seconds for which an object that was used or checked counts as well; ``None``: for ever."""
     backoff: tuple[float, float] | None
     delay: float | None
-    """Seconds between house-keeping rounds, ``None`` where there is nothing to watch."""
+    """Seconds between maintenance rounds; ``None``: there is nothing to watch."""
     exact: bool
-    """Whether the house keeper may wake at each known deadline, between rounds too."""
+    """Whether maintenance also runs between rounds, at each deadline that is known."""
     hook_errors: HookErrors
     trace_owner: bool
     name: str | None
@@ -172,7 +172,7 @@ class PoolConfig:
         kill = _limit("max_using_delay_kill", max_using_delay_kill)
         warn = _limit("max_using_delay", max_using_delay)
         if warn is None:
-            warn = kill  # as the seed has it: what will be closed is at least warned about
+            warn = kill  # as in the original module: what will be closed is at least warned about
         wait = None if timeout is None else seconds("timeout", timeout)
         if wait == math.inf:
             wait = None

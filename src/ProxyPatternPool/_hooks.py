@@ -110,7 +110,7 @@ class Closer(Protocol[T_contra]):
 
 
 class HealthCheck(Protocol[T_contra]):
-    """Called with an idle object by the house keeper; ``False`` or an exception discards the object.
+    """Called with an idle object in maintenance rounds; ``False`` or an exception discards the object.
 
     Nobody can borrow the object meanwhile. Give the check a timeout of its own. ::
 

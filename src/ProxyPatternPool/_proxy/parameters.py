@@ -1,7 +1,7 @@
 """The parameters of a proxy that are its pool's: typed once, and checked before there is a pool."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import signature
 from types import FunctionType
@@ -202,7 +202,7 @@ def note_given(function: F) -> F:
     return cast(F, called)
 
 
-HOOKS = ("opener", "getter", "retter", "closer", "health", "stats", "tracer")
+HOOKS = tuple(field.name for field in fields(Hooks) if field.name != "fun")
 
 
 def check(max_size: int | None, parameters: PoolParameters[T]) -> None:
