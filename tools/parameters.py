@@ -136,8 +136,8 @@ POOL = (
         "health_before_get",
         "float | None",
         "Check health before lending an object idle for this many seconds; ``None``: never.",
-        "Neither used nor checked, that is; 0.0: always. The borrower checks, within its timeout. An object that "
-        "fails is discarded, and the next is tried, then a new one.",
+        "Idle is what was neither used nor checked; 0.0: always. The borrower checks, in ``get``. An object that fails "
+        "is discarded, and the next is tried, then a new one.",
         default="None",
         needs_pool=True,
     ),
@@ -146,7 +146,7 @@ POOL = (
         "tuple[float, float] | None",
         "Seconds between attempts to create after one has failed: the first, and the longest.",
         "Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error at "
-        "once; those who come later wait for the next attempt. ``None``: they do not, only maintenance does.",
+        "once; those who come later wait for the next attempt. ``None``: only maintenance waits.",
         default="(0.05, 5.0)",
         needs_pool=True,
     ),
@@ -188,7 +188,7 @@ POOL = (
     hook(
         "tracer",
         "Tracer",
-        "Names a new object, in log lines, ``TimeOut``, ``owners()`` and ``dump()`` ({}).",
+        "Names a new object in log lines, ``TimeOut``, ``owners()`` and ``dump()`` ({}).",
         "Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them itself.",
         returns="str",
     ),

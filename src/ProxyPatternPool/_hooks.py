@@ -203,7 +203,7 @@ class Hooks(Generic[T]):
     stats: Callable[[T], object] | None = None
     """Says something JSON-compatible about an object, for ``stats()`` (``StatsHook``)."""
     tracer: Callable[[T], str] | None = None
-    """Names a new object, in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
+    """Names a new object in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
 
     Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them itself.
     """

@@ -47,14 +47,14 @@ class _Options(TypedDict, Generic[T], total=False):
     health_before_get: float | None
     """Check health before lending an object idle for this many seconds; ``None``: never.
 
-    Neither used nor checked, that is; 0.0: always. The borrower checks, within its timeout. An object that fails is
+    Idle is what was neither used nor checked; 0.0: always. The borrower checks, in ``get``. An object that fails is
     discarded, and the next is tried, then a new one.
     """
     backoff: tuple[float, float] | None
     """Seconds between attempts to create after one has failed: the first, and the longest.
 
     Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error at once;
-    those who come later wait for the next attempt. ``None``: they do not, only maintenance does.
+    those who come later wait for the next attempt. ``None``: only maintenance waits.
     """
     hk_delay: float | None
     """Seconds between maintenance rounds, and nothing is done in between.
@@ -79,7 +79,7 @@ class _Options(TypedDict, Generic[T], total=False):
     stats: Callable[[T], object] | None
     """Says something JSON-compatible about an object, for ``stats()`` (``StatsHook``)."""
     tracer: Callable[[T], str] | None
-    """Names a new object, in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
+    """Names a new object in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
 
     Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them itself.
     """

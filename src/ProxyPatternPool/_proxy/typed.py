@@ -87,11 +87,11 @@ def proxy(
         max_using_delay_kill: Close an object in use this many seconds, and free its place; 0.0 or ``None``: never.
         health_freq: Check health once in this many maintenance rounds.
         health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
-            Neither used nor checked, that is; 0.0: always. The borrower checks, within its timeout. An object that
+            Idle is what was neither used nor checked; 0.0: always. The borrower checks, in ``get``. An object that
             fails is discarded, and the next is tried, then a new one.
         backoff: Seconds between attempts to create after one has failed: the first, and the longest.
             Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error at
-            once; those who come later wait for the next attempt. ``None``: they do not, only maintenance does.
+            once; those who come later wait for the next attempt. ``None``: only maintenance waits.
         hk_delay: Seconds between maintenance rounds, and nothing is done in between.
             0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
         opener: Called once with each new object (``Opener``).
@@ -101,7 +101,7 @@ def proxy(
         health: Called with idle objects in maintenance rounds (``HealthCheck``).
             An object for which it returns ``False``, or raises, is discarded.
         stats: Says something JSON-compatible about an object, for ``stats()`` (``StatsHook``).
-        tracer: Names a new object, in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
+        tracer: Names a new object in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
             Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them itself.
         trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
         hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
