@@ -17,7 +17,7 @@ object of the pool is a connection there; all have the attribute ``db.client.con
 - ``db.client.connection.pending_requests``: callers in the queue right now
 - ``db.client.connection.timeouts``: callers who got nothing within their timeout
 - ``db.client.connection.create_time``, ``.wait_time``, ``.use_time``: histograms of how long, in seconds, creations
-  took, ``get`` took until it had the object, and objects were kept
+  took, ``get`` took until it had the object, and objects were in use
 
 Needs opentelemetry-api, or the extra ``opentelemetry``, and an SDK, which is the application's to
 choose. docs/metrics.md has more.
@@ -57,7 +57,7 @@ _STATE = "db.client.connection.state"
 
 
 class OpenTelemetryObserver(PoolObserver[object]):
-    """Records for OpenTelemetry what happens in pools, and says when asked how things stand in them.
+    """Records for OpenTelemetry what happens in pools, and reads what they have when an SDK asks for it.
 
     One serves all pools, and several do no harm. Give it to each as ``observer``, which feeds histograms and counts
     timeouts, and have it ``watch`` each, for all else. It keeps none alive: a pool that was closed or dropped is no
@@ -98,7 +98,7 @@ class OpenTelemetryObserver(PoolObserver[object]):
         _show(meter, partial(_read, None if meter_provider is None else ref(meter_provider)))
 
     def watch(self, *pools_or_proxies: object) -> None:
-        """Report from now on how things stand in these pools, or in those that these proxies have by then.
+        """Report from now on the counts of these pools, or of those that these proxies have by then.
 
         Raises:
             TypeError: One is neither a pool nor a proxy.
@@ -134,37 +134,37 @@ _WATCHED_GLOBALLY = Watched()
 
 
 def _watched_through(meter_provider: MeterProvider | None) -> Watched:
-    """Find the book of pools that are reported to a provider, ``None``: the global one, whichever that becomes."""
+    """Find the pools that are reported to a provider, ``None``: the global one, whichever that becomes."""
     return _WATCHED_GLOBALLY if meter_provider is None else _WATCHED.setdefault(meter_provider, Watched())
 
 
 def _read(given: "ref[MeterProvider] | None") -> dict[str, Gauges]:
-    """Look at the pools of all observers of one provider.
+    """Read the pools of all observers of one provider.
 
-    Of two observable instruments of one name the SDK asks the first one's callbacks, and drops the other's without a
-    word. So each reads for all; which provider is the global one is known only now.
+    Of two observable instruments of one name the SDK calls the callbacks of the first, and silently drops those of the
+    other. So each reads for all. Which provider is the global one is known only now.
     """
     globally = get_meter_provider()
     provider = globally if given is None else given()
-    books = [_WATCHED_GLOBALLY] if provider is globally else []
+    several = [_WATCHED_GLOBALLY] if provider is globally else []
     if provider is not None and provider in _WATCHED:
-        books.append(_WATCHED[provider])
-    return read(*books)
+        several.append(_WATCHED[provider])
+    return read(*several)
 
 
-def _show(meter: Meter, look: Callable[[], dict[str, Gauges]]) -> None:
+def _show(meter: Meter, read_all: Callable[[], dict[str, Gauges]]) -> None:
     """Make the instruments that ask for numbers when they are read."""
 
     def show(name: str, unit: str, text: str, numbers: Callable[[Gauges], dict[str | None, float]]) -> None:
-        def read(_: CallbackOptions) -> list[Observation]:
+        def observe(_: CallbackOptions) -> list[Observation]:
             return [
                 Observation(number, {_POOL: pool} if state is None else {_POOL: pool, _STATE: state})
-                for pool, now in look().items()
+                for pool, now in read_all().items()
                 for state, number in numbers(now).items()
                 if number < math.inf
             ]
 
-        meter.create_observable_up_down_counter(f"db.client.connection.{name}", [read], unit, text)
+        meter.create_observable_up_down_counter(f"db.client.connection.{name}", [observe], unit, text)
 
     show(
         "count",

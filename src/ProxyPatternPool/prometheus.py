@@ -14,7 +14,7 @@ name:
 - ``ppp_waiting``: callers in the queue right now
 - ``ppp_objects_min``, ``ppp_objects_max``: the pool's ``min_size`` and ``max_size``, ``+Inf`` if unlimited
 - ``ppp_wait_seconds``: a histogram of how long ``get`` took until it had the object; its count is that of all loans
-- ``ppp_use_seconds``: a histogram of how long objects were kept; its count is that of all returns
+- ``ppp_use_seconds``: a histogram of how long objects were in use; its count is that of all returns
 - ``ppp_create_seconds``: a histogram of how long creations took; its count is that of all objects created
 - ``ppp_create_errors_total``: creations that failed
 - ``ppp_timeouts_total``: callers who got nothing within their timeout
@@ -47,7 +47,7 @@ M = TypeVar("M", Counter, Histogram)
 
 
 class PrometheusObserver(PoolObserver[object]):
-    """Counts and times for Prometheus what happens in pools, and shows at each scrape how things stand in them.
+    """Counts and times for Prometheus what happens in pools, and reads at each scrape what they have.
 
     One serves all pools. Give it to each as ``observer``, which feeds counters and histograms, and have it ``watch``
     each, for the gauges. It keeps none alive: a pool that was closed or dropped is no longer in the gauges, while what
@@ -79,7 +79,7 @@ class PrometheusObserver(PoolObserver[object]):
 
         self._watched = Watched()
         waits = times("ppp_wait_seconds", "How long callers took to get an object, in the queue or otherwise.")
-        uses = times("ppp_use_seconds", "How long objects were kept.")
+        uses = times("ppp_use_seconds", "How long objects were in use.")
         creations = times("ppp_create_seconds", "How long the creation of objects took.")
         errors = events("ppp_create_errors", "Creations that failed.")
         timeouts = events("ppp_timeouts", "Callers who got nothing within their timeout.")
@@ -93,14 +93,14 @@ class PrometheusObserver(PoolObserver[object]):
             registry.register(self)
 
     def watch(self, *pools_or_proxies: object) -> None:
-        """Show from now on how things stand in these pools, or in those that these proxies have by then.
+        """Show from now on the gauges of these pools, or of those that these proxies have by then.
 
         Raises:
             TypeError: One is neither a pool nor a proxy.
         """
         self._watched.add(*pools_or_proxies)
 
-    # What pools tell. ------------------------------------------------------------------------------------
+    # Events of pools. ------------------------------------------------------------------------------------
 
     def created(self, pool: str, obj: object, took: float, /) -> None:
         """Count an object, and how long its creation took."""
@@ -134,7 +134,7 @@ class PrometheusObserver(PoolObserver[object]):
         """Count a hook that raised, by its name."""
         self._hook_errors.labels(plain_text(pool), hook).inc()
 
-    # What the registry asks. -----------------------------------------------------------------------------
+    # What the registry calls. ----------------------------------------------------------------------------
 
     def collect(self) -> Iterator[Metric]:
         """Give all metrics as they are now."""
@@ -180,7 +180,7 @@ def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily
 
 
 class _Series(dict[str, M]):
-    """What one metric counts for each pool; ``labels`` finds it too, with a lock, and takes longer than to count."""
+    """The children of a metric, by pool: ``labels`` finds them too, with a lock, which takes longer than to count."""
 
     def __init__(self, metric: M) -> None:
         super().__init__()

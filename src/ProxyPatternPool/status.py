@@ -62,7 +62,7 @@ def status_app(
 ) -> "WSGIApplication":
     """Make a page that shows pools; keep it to mount it, and to have its samples go on.
 
-    It only reads: it answers GET and HEAD, and to look at it changes nothing. It calls no hook: objects are shown by
+    It only reads: it answers GET and HEAD, and changes nothing. It calls no hook: objects are shown by
     what the ``tracer`` said when they were created; without one they have numbers.
 
     Args:

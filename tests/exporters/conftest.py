@@ -1,5 +1,7 @@
 """The unit tests' fixtures: times are moved by hand, unless a test has threads of its own."""
 
+from ..unit.conftest import chance as chance
 from ..unit.conftest import clock as clock
+from ..unit.conftest import environment as environment
 from ..unit.conftest import naps as naps
 from ..unit.conftest import scheduler as scheduler

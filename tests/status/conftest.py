@@ -1,4 +1,4 @@
-"""The hand-moved clock and keeper of the unit tests; a browser for the tests that look at the page."""
+"""The hand-moved clock and scheduler of the unit tests; a browser for the tests that look at the page."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Generator
 
 import pytest
 
-from ..unit.conftest import clock, naps, scheduler, works
+from ..unit.conftest import chance, clock, environment, naps, scheduler, works
 from .browser import Browser, browser
 
-__all__ = ["clock", "naps", "real_browser", "scheduler", "works"]
+__all__ = ["chance", "clock", "environment", "naps", "real_browser", "scheduler", "works"]
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,7 @@ def test_a_loaded_pool(tab: Tab, site: Site, load: Load) -> None:
     names = tab.texts(".objects td:first-child")
     assert [name[:-2] for name in names] == [bad_name(Thing(0))[:-2]] * 2  # as they are written, and nothing more
 
-    # The house keeper looks once a second, the page every two.
+    # A sample is taken once a second, and the page renewed every two.
     tab.wait_for("(document.querySelector('.chart .line.waiting').getAttribute('d').match(/,/g) ?? []).length >= 4")
     assert points(tab, "using") == points(tab, "waiting")
     assert tab.texts(".figures dd")[3:5] == ["0", "0"]

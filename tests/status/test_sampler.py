@@ -26,7 +26,7 @@ def sampler_of(*pools: object) -> Sampler:
 
 def last(sampler: Sampler) -> Moment:
     """In use, idle, waiting, p50, p99."""
-    sample = sampler.tracks[0].samples()[-1]
+    sample = sampler.histories[0].samples()[-1]
     assert (sample.creating, sample.in_upkeep) == (0, 0)
     return sample.in_use, sample.idle, sample.waiting, sample.p50, sample.p99
 
@@ -37,21 +37,21 @@ def pool(works: Works, scheduler: FakeScheduler) -> Pool[Thing]:
 
 
 def second(clock: HandMovedClock, scheduler: FakeScheduler, sampler: Sampler, seconds: float = 1.0) -> None:
-    """Let a second pass, and the house keeper look."""
+    """Let a second pass, and the scheduler take its sample."""
     clock.advance(seconds)
     scheduler.look_at(sampler)
 
 
 def test_it_looks_once_a_second(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler) -> None:
-    """From the moment when there is a house keeper, whom it has asked to."""
+    """From the moment when the scheduler has a thread."""
     sampler = sampler_of(pool)
-    assert sampler.tracks[0].samples() == []
+    assert sampler.histories[0].samples() == []
     scheduler.run()
-    assert sampler.tracks[0].samples() == [Sample(clock.now, 0, 1, 0, 0, 0, None, None)]
+    assert sampler.histories[0].samples() == [Sample(clock.now, 0, 1, 0, 0, 0, None, None)]
     held = pool.get()
     clock.advance(0.9)
     assert scheduler.look_at(sampler) == pytest.approx(clock.now + 0.1)  # too early, and comes back
-    assert len(sampler.tracks[0].samples()) == 1
+    assert len(sampler.histories[0].samples()) == 1
     second(clock, scheduler, sampler, 0.1)
     assert last(sampler) == (1, 0, 0, 0.0, 0.0)
     pool.ret(held)
@@ -65,14 +65,14 @@ def test_after_a_pause_it_goes_on(pool: Pool[Thing], clock: HandMovedClock, sche
     scheduler.run()
     second(clock, scheduler, sampler, 1000.0)
     assert scheduler.look_at(sampler) == clock.now + 0.5
-    assert len(sampler.tracks[0].samples()) == 2
+    assert len(sampler.histories[0].samples()) == 2
 
 
 def test_five_minutes_are_kept(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     sampler = sampler_of(pool)
     for _ in range(KEPT + 10):
         second(clock, scheduler, sampler)
-    samples = sampler.tracks[0].samples()
+    samples = sampler.histories[0].samples()
     assert len(samples) == KEPT
     assert samples[-1].at - samples[0].at == KEPT - 1
 
@@ -162,40 +162,40 @@ def test_a_pool_that_is_dropped(works: Works, clock: HandMovedClock, scheduler: 
     pool = Pool(works.make, closer=works.close)
     sampler = sampler_of(pool)
     scheduler.run()
-    assert len(sampler.tracks[0].samples()) == 1
+    assert len(sampler.histories[0].samples()) == 1
     del pool
     gc.collect()
     second(clock, scheduler, sampler)
     assert works.alive == []
-    assert sampler.tracks[0].samples() == []
-    assert sampler.tracks[0].source.core() is None
+    assert sampler.histories[0].samples() == []
+    assert sampler.histories[0].source.core() is None
 
 
 def test_a_proxy(works: Works, clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """It gets its pool later, and may get another, which begins anew."""
     db: Proxy[Thing] = Proxy(max_size=3, min_size=2)
     sampler = sampler_of(db)
-    [track] = sampler.tracks
+    [history] = sampler.histories
     scheduler.run()
-    assert (track.samples(), track.source.name) == ([], "proxy 1")
+    assert (history.samples(), history.source.name) == ([], "proxy 1")
     control(db).set_pool(name="db")
-    assert track.source.name == "db"
+    assert history.source.name == "db"
     db.set_fun(works.make)
     second(clock, scheduler, sampler)
     second(clock, scheduler, sampler)
-    assert [sample.idle for sample in track.samples()] == [2, 2]
-    assert track.source.name == "db"
+    assert [sample.idle for sample in history.samples()] == [2, 2]
+    assert history.source.name == "db"
     db.set_fun(works.make)
     second(clock, scheduler, sampler)
-    assert [sample.idle for sample in track.samples()] == [2]
+    assert [sample.idle for sample in history.samples()] == [2]
 
 
 def test_in_the_child_of_a_fork(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler) -> None:
-    """It begins anew, when the child has a house keeper."""
+    """It starts anew, when the child has a scheduler."""
     sampler = sampler_of(pool)
     scheduler.run()
     scheduler.after_fork()
-    assert sampler.tracks[0].samples() == []
+    assert sampler.histories[0].samples() == []
     clock.advance(1.0)
     scheduler.run()
     assert last(sampler) == (0, 0, 0, None, None)
@@ -222,9 +222,9 @@ def test_nobody_keeps_it(pool: Pool[Thing], scheduler: FakeScheduler) -> None:
     """With the application the samples end."""
     sampler = sampler_of(pool)
     scheduler.run()
-    [track] = sampler.tracks
+    [history] = sampler.histories
     del sampler
     gc.collect()
     scheduler.run()
     scheduler.after_fork()
-    assert len(track.samples()) == 1
+    assert len(history.samples()) == 1

@@ -1,4 +1,4 @@
-"""The typed snapshot of a pool."""
+"""The types of ``Pool.stats()``."""
 
 from typing_extensions import NotRequired, TypedDict
 
@@ -13,13 +13,13 @@ class ObjectStats(TypedDict):
     stats: NotRequired[object]
     """What the ``stats`` hook says now, if there is one."""
     trace: NotRequired[str]
-    """What the ``tracer`` says now, or without one the object's own text, if there is no ``stats`` hook."""
+    """Without a ``stats`` hook: what the ``tracer`` says now, or without one the object's own text."""
     uses: int
     """How many times it was lent."""
     last_get: float
     """When it was last lent; when it was created, if never."""
     last_ret: float
-    """When it last came back; when it was created, if never."""
+    """When it was last returned; when it was created, if never."""
     owner: str | None
     """Who holds it (in ``using``), or held it last (in ``avail``): a thread or greenlet by name."""
 
@@ -28,7 +28,7 @@ class SemStats(TypedDict):
     """The bound of a pool with a ``max_size``."""
 
     value: int
-    """Places for callers: free, or with an idle object; neither lent nor being created, checked or closed."""
+    """Places for callers: those that are free, and those with an idle object."""
     init: int
     """Places in all."""
 
@@ -43,29 +43,29 @@ class PoolStats(TypedDict):
     started: str
     """When the pool was made, local time, ISO 8601."""
     min_size: int
-    """Objects to be kept, at the least."""
+    """Fewest objects to keep."""
     max_size: int
-    """Objects that there may be; 0: unlimited."""
+    """Most objects at a time; 0: unlimited."""
     max_use: int
     """Uses after which an object is closed; 0: unlimited."""
     timeout: float | None
     """Longest wait of a caller who names none; ``None``: for ever."""
     max_waiting: int | None
-    """Callers that may wait; ``None``: unlimited."""
+    """Most callers that may wait; ``None``: unlimited."""
     delay: float
-    """Time between house-keeping rounds; 0.0: there are none."""
+    """Time between maintenance rounds; 0.0: there are none."""
     max_lifetime: float
     """Age at which an object is closed; 0.0: never."""
     max_avail_delay: float
     """Time after which an idle object is closed; 0.0: never."""
     max_using_delay_warn: float
-    """Time after which an object that is lent is named in the log; 0.0: never."""
+    """Time of use after which the log names an object; 0.0: never."""
     max_using_delay_kill: float
-    """Time after which an object that is lent is closed; 0.0: never."""
+    """Time of use after which an object is closed; 0.0: never."""
     health_freq: int
-    """Health checks come in every so many house-keeping rounds."""
+    """Idle objects are checked in every so many maintenance rounds."""
     health_before_get: float | None
-    """Time since it was last used or checked after which an object is checked before a loan; ``None``: never."""
+    """Time without a use or a check after which an object is checked before it is lent; ``None``: never."""
     backoff: list[float] | None
     """The first and the longest time between attempts to create while they fail; ``None``: no caller is held back."""
     now: float
@@ -75,23 +75,23 @@ class PoolStats(TypedDict):
     running: float
     """How long the pool has existed."""
     rel_hk_last: float
-    """When the last house-keeping round began, relative to now; minus ``running`` if there was none."""
+    """When the last maintenance round began, relative to now; minus ``running`` if there was none."""
     time_per_hk: float
-    """Time spent on house keeping, hooks and looks between the rounds included, for each round so far."""
+    """Time spent on maintenance, with its hooks, in the rounds and between them, divided by the number of rounds."""
     shutdown: bool
-    """Whether nobody is served any more."""
+    """Whether the pool was shut down."""
     sem: SemStats | None
     """How many callers could be served now, and the bound; ``None`` if unlimited."""
     nobjs: int
-    """Places taken: objects being created, idle, lent, checked or being closed."""
+    """Places taken, by objects that are idle, in use, or being created, reset, checked or closed."""
     navail: int
     """Idle objects."""
     nusing: int
-    """Lent objects."""
+    """Objects in use."""
     ntodel: int
     """Objects being closed."""
     nstale: int
-    """Objects from before the last ``drain``, still lent, being created or being closed; 0: it is over."""
+    """Objects from before the last ``drain`` that are still in use, being created or being closed; 0: it is over."""
     nwaiting: int
     """Callers in the queue."""
     retry_in: float
@@ -101,19 +101,19 @@ class PoolStats(TypedDict):
     ncreated: int
     """Objects created."""
     ncreating: int
-    """Creations attempted: those that came to an object, those that failed, those under way now."""
+    """Creations begun: those that succeeded, those that failed, and those that have not ended yet."""
     nerrors: int
     """Creations that failed: the factory did, or, with ``hook_errors="discard"``, the opener."""
     nuses: int
-    """Loans to callers, those included that ended at once: the getter, or a look before the loan, found no good."""
+    """Loans to callers, also of objects that the getter, or a check before the loan, then found unfit."""
     nborrows: int
-    """Times an object was taken out: loans, and health checks in rounds."""
+    """Times an object was taken out, for a loan or for a health check in a round."""
     nreturns: int
-    """Times an object taken out came back or was taken back: ``nborrows`` less what is out now."""
+    """Times an object was put back, or its loan ended otherwise: ``nborrows`` less what is out now."""
     ndestroys: int
     """Objects closed, for whatever reason."""
     nkilled: int
-    """Objects closed because they were kept too long."""
+    """Objects closed because they were in use too long."""
     nrecycled: int
     """Objects closed because they were idle too long."""
     nwornout: int
@@ -131,21 +131,21 @@ class PoolStats(TypedDict):
     bad_health: int
     """Objects that failed their health check, or whose check raised."""
     hk_rounds: int
-    """House-keeping rounds."""
+    """Maintenance rounds."""
     hk_errors: int
-    """Errors of the house keeper."""
+    """Errors in maintenance."""
     hc_rounds: int
-    """Rounds of health checks."""
+    """Maintenance rounds with health checks."""
     hc_errors: int
     """Health checks that raised."""
     hook_errors: int
     """Hooks that raised, health checks aside."""
     observer_errors: int
-    """Times that an observer raised."""
+    """Calls of an observer that raised."""
     ntimeouts: int
     """Callers who got nothing within their timeout."""
     nrefused: int
-    """Callers who got nothing since ``max_waiting`` others were waiting."""
+    """Callers who were refused, because ``max_waiting`` others were waiting."""
     wait_time: float
     """Time spent in the queue, all callers together."""
     max_wait: float
@@ -153,7 +153,7 @@ class PoolStats(TypedDict):
     avail: list[ObjectStats]
     """Idle objects, coldest first."""
     using: list[ObjectStats]
-    """Lent objects."""
+    """Objects in use."""
 
 
 ENDS: dict[str, DiscardReason] = {
@@ -165,4 +165,4 @@ ENDS: dict[str, DiscardReason] = {
     "nshed": "surplus",
     "ncleared": "cleared",
 }
-"""Which keys of ``PoolStats`` count objects by why they were closed."""
+"""The keys of ``PoolStats`` that count closed objects by the reason."""

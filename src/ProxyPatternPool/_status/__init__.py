@@ -1,1 +1,1 @@
-"""The status page: what it knows, who may see it, what it looks like."""
+"""The status page: its samples and data, who may see it, its HTML."""

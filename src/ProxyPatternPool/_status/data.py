@@ -1,4 +1,4 @@
-"""What a status page tells: the same data for people and for programs."""
+"""The data of a status page, for the HTML and the JSON."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from .._inspect.status import Details, Limit, ObjectDetails, WaitingCaller, deta
 from .._ledger.counters import Fault
 from .._observer import DiscardReason
 from .._text import plain_text
-from .sampler import Sample, Sampler, Track
+from .sampler import History, Sample, Sampler
 
 MOST = 100
 """Objects of a pool that are shown."""
@@ -26,7 +26,7 @@ _MADE_VISIBLE = {
     **{code: f"\\u{code:04x}" for code in _BIDI},
     **dict.fromkeys(map(ord, "\t\n\r"), " "),
 }
-"""What no page can show, or what has a text read otherwise than it is; joiners are a part of names, and stay."""
+"""What no page can show, or what reverses the order of letters; joiners are a part of names, and stay."""
 
 
 class ObjectData(TypedDict):
@@ -84,9 +84,9 @@ class SampleData(TypedDict):
     in_upkeep: list[int]
     waiting: list[int]
     p50: list[float | None]
-    """Seconds that callers stood in the queue in the second before, at most, half of them; ``None``: nobody came."""
+    """The median of the callers' seconds in the queue, in the second before; ``None``: there were no callers."""
     p99: list[float | None]
-    """Likewise 99 in 100."""
+    """The 99th percentile of the same."""
 
 
 class PoolData(TypedDict):
@@ -102,10 +102,10 @@ class PoolData(TypedDict):
     creating: int
     """Objects being created, the opener included."""
     in_upkeep: int
-    """Objects that take a place, and are neither in use nor idle: being reset, checked or closed."""
+    """Objects that are neither idle, in use nor being created: those being reset, checked or closed."""
     waiting: int
     stale: int
-    """Objects that are still there, lent or being closed, from before the last ``drain``; 0: it is over."""
+    """Objects from before the last ``drain`` that are still in use, being created or being closed; 0: it is over."""
     overdue: int
     """Objects that have been in use for longer than ``max_using_delay`` or ``max_using_delay_kill``."""
     retry_in: float
@@ -135,26 +135,26 @@ class PoolData(TypedDict):
 
 
 class StatusData(TypedDict):
-    """All that a status page tells."""
+    """All data of a status page."""
 
     now: str
     """ISO 8601, UTC."""
     process: int
-    """Of a server with several each has pools of its own."""
+    """The number of the process that answers: each process of a server has pools of its own."""
     pools: list[PoolData]
 
 
 def collect(sampler: Sampler, error_text: Callable[[str], str] | None) -> StatusData:
-    """Look at all pools. Of all that is the user's ``error_text`` alone is called, and no object is touched."""
-    pools = [_pool(track, error_text) for track in sampler.tracks]
+    """Read all pools. No object is touched, and none of the user's code is called but ``error_text``."""
+    pools = [_pool(history, error_text) for history in sampler.histories]
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     return {"now": now, "process": os.getpid(), "pools": pools}
 
 
-def _pool(track: Track, error_text: Callable[[str], str] | None) -> PoolData:
-    core = track.source.core()
+def _pool(history: History, error_text: Callable[[str], str] | None) -> PoolData:
+    core = history.source.core()
     if core is None:
-        return _nothing(track)
+        return _absent(history)
     found, config = details(core, MOST, MOST_CALLERS), core.config
     counts = found.counts
     return {
@@ -180,14 +180,14 @@ def _pool(track: Track, error_text: Callable[[str], str] | None) -> PoolData:
         "objects": [_object(each, found.now) for each in found.objects],
         "callers": [_caller(caller) for caller in found.callers],
         "errors": _errors(found, error_text),
-        "samples": _samples(track.samples(), found.now),
+        "samples": _samples(history.samples(), found.now),
     }
 
 
-def _nothing(track: Track) -> PoolData:
+def _absent(history: History) -> PoolData:
     return {
-        "name": _fit(track.source.name),
-        "state": track.source.absent,
+        "name": _fit(history.source.name),
+        "state": history.source.absent,
         "exists": False,
         "in_use": 0,
         "idle": 0,
@@ -229,7 +229,7 @@ def _caller(caller: WaitingCaller) -> CallerData:
 
 
 def _errors(found: Details, error_text: Callable[[str], str] | None) -> list[ErrorData]:
-    """Newest first; those that look the same are the same."""
+    """Newest first; those whose text is the same after ``error_text`` are one."""
     errors: dict[tuple[str, str, str | None], ErrorData] = {}
     for fault in reversed(found.errors):
         each = _error(fault, found, error_text)
@@ -247,12 +247,12 @@ def _error(fault: Fault, found: Details, error_text: Callable[[str], str] | None
         "first_seconds": _ago(fault.first, found.now),
         "where": fault.what,
         "error": _fit(fault.kind),
-        "text": None if error_text is None else _made_fit(error_text, fault.text),
+        "text": None if error_text is None else _shown_text(error_text, fault.text),
     }
 
 
-def _made_fit(error_text: Callable[[str], object], text: str) -> str | None:
-    """What cannot be made fit to be seen is not shown."""
+def _shown_text(error_text: Callable[[str], object], text: str) -> str | None:
+    """What ``error_text`` makes of a text; ``None``, and so nothing is shown, if it fails."""
     try:
         made = error_text(text)
         refuse_awaitable("error_text", made)
@@ -281,6 +281,6 @@ def _ago(when: float, now: float) -> float:
 
 
 def _fit(text: str) -> str:
-    """Make a text fit for any page: the user's, even those of exact type ``str``, can be anything."""
+    """Cut a text, and write out what a page cannot show: a text of the user's can be anything."""
     text = plain_text(text)[: LONGEST + 1].translate(_MADE_VISIBLE)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,4 +1,4 @@
-"""The figures of this moment, and the charts of the last five minutes."""
+"""The numbers of this moment, and the charts of the last five minutes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +15,7 @@ def bound(most: int | None) -> str:
 
 
 def figures(pool: PoolData) -> Markup:
-    """How things stand now."""
+    """The numbers of this moment."""
     samples = pool["samples"]
     rows = [
         ("using", "In use", f"{pool['in_use']:,}", bound(pool["max_size"])),
@@ -45,13 +45,13 @@ def _last(values: Sequence[float | None]) -> str:
 
 
 def charts(number: int, pool: PoolData, step: int) -> Markup:
-    """How things stood within five minutes: one moment of so many in a row."""
+    """The last five minutes: of each ``step`` samples in a row one is drawn."""
     samples = _thinned(pool["samples"], step)
     gap = GAP if step == 1 else 2 * step + 1
     parts = zip(samples["in_use"], samples["creating"], samples["in_upkeep"], strict=True)
-    away = [sum(part) for part in parts]
-    objects = [away + idle for away, idle in zip(away, samples["idle"], strict=True)]
-    nothing = [0.0] * len(objects)
+    not_idle = [sum(part) for part in parts]
+    objects = [others + idle for others, idle in zip(not_idle, samples["idle"], strict=True)]
+    zeros = [0.0] * len(objects)
     most = max([0, *objects, *samples["waiting"]])
     most_objects = pool["max_size"]
     if most_objects is not None and most_objects <= 5 * most:
@@ -65,9 +65,9 @@ def charts(number: int, pool: PoolData, step: int) -> Markup:
         f"{max(samples['in_use'], default=0)} in use, {max(samples['waiting'], default=0)} waiting.",
         samples["seconds"],
         [
-            Line("using", "in use", samples["in_use"], nothing),
-            Line("transit", "creating or upkeep", away, samples["in_use"]),
-            Line("idle", "idle on top", objects, away),
+            Line("using", "in use", samples["in_use"], zeros),
+            Line("transit", "creating or upkeep", not_idle, samples["in_use"]),
+            Line("idle", "idle on top", objects, not_idle),
             Line("waiting", "waiting", samples["waiting"]),
         ],
         whole_axis(most),
@@ -78,7 +78,7 @@ def charts(number: int, pool: PoolData, step: int) -> Markup:
         "Time in the queue",
         _in_words(pool["samples"], longest),
         samples["seconds"],
-        [Line("p50", "p50", samples["p50"], nothing), Line("p99", "p99", samples["p99"])],
+        [Line("p50", "p50", samples["p50"], zeros), Line("p99", "p99", samples["p99"])],
         time_axis(longest),
         gap=gap,
     )
@@ -98,7 +98,7 @@ def _in_words(samples: SampleData, longest: float) -> str:
 
 
 def _thinned(samples: SampleData, step: int) -> SampleData:
-    """Of so many moments in a row keep the one that was worst for callers."""
+    """Of each ``step`` samples in a row keep the one that was worst for callers."""
     if step == 1:
         return samples
     worst = list(zip(samples["waiting"], (each or 0.0 for each in samples["p99"]), samples["in_use"], strict=True))

@@ -12,13 +12,13 @@ from .figures import bound, charts, figures
 from .tables import callers, counters, duration, errors, objects
 
 REFRESH = 2
-"""Seconds between two looks of the page's script."""
+"""Seconds between two requests of the page's script."""
 RELOAD = 5
-"""Seconds between two looks of a browser without scripts."""
+"""Seconds between two requests of a browser without scripts."""
 MANY = 20
-"""Pools from which on lines have fewer points, and looks are rarer: for twice as many half as many."""
+"""Pools that are shown in full. Of twice as many the lines have half as many points, and requests are half as often."""
 RAREST = 5
-"""How many times rarer looks become at most."""
+"""How many times rarer requests become at most."""
 
 _STYLE = (files("ProxyPatternPool._status") / "page.css").read_text(encoding="utf-8")
 _SCRIPT = (files("ProxyPatternPool._status") / "page.js").read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ _LINK = Markup('<noscript><a href="{}">{}</a></noscript>')
 
 def page(data: StatusData, *, reload: bool = True) -> str:
     """Make the whole page, with all opened for a browser without scripts, which loads it again now and then, or not."""
-    rarity = min(RAREST, _crowd(data))
+    rarity = min(RAREST, _thinning(data))
     return _PAGE.format(
         icon=Markup(_ICON),
         reload=_RELOAD.format(RELOAD * rarity) if reload else "",
@@ -88,7 +88,7 @@ def page(data: StatusData, *, reload: bool = True) -> str:
 
 def fragment(data: StatusData, *, opened: bool = False) -> str:
     """Make the part of it that changes."""
-    step = _crowd(data)
+    step = _thinning(data)
     return Markup('<p class="when">Process {}, <time datetime="{}">{} UTC</time></p>{}{}').format(
         data["process"],
         data["now"],
@@ -98,16 +98,16 @@ def fragment(data: StatusData, *, opened: bool = False) -> str:
     )
 
 
-def _crowd(data: StatusData) -> int:
-    """How many times as many pools there are as one can show in full."""
+def _thinning(data: StatusData) -> int:
+    """Of how many samples in a row one is drawn: how many times as many pools there are as are shown in full."""
     return 1 + (len(data["pools"]) - 1) // MANY if data["pools"] else 1
 
 
-# Where to find which pool, and what it is about. -----------------------------------------------------
+# Links to the pools, and what is shown of each. -------------------------------------------------------
 
 
 def _overview(pools: Sequence[PoolData]) -> Markup:
-    """Link to each pool where there are several, with what one looks for among many."""
+    """Link to each pool where there are several, with how full it is and what is wrong."""
     if not any(pool["exists"] for pool in pools):
         return Markup('<p class="none">No pools.</p>')
     if len(pools) == 1:
@@ -133,7 +133,7 @@ def _notes(pool: PoolData) -> list[Markup]:
 
 
 def _alarms(pool: PoolData) -> list[tuple[str, str]]:
-    """What an operator is to see first, in a word, and in full."""
+    """What is wrong with a pool, each in few words and in full."""
     if pool["state"] == "closed":
         return [("closed", "closed")]
     alarms: list[tuple[str, str]] = []

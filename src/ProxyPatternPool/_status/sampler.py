@@ -1,4 +1,4 @@
-"""Looks at pools once a second, and remembers five minutes of it."""
+"""Takes a sample of each pool once a second, and keeps those of the last five minutes."""
 
 import math
 import weakref
@@ -33,13 +33,15 @@ class Sample(NamedTuple):
     in_upkeep: int
     waiting: int
     p50: float | None
-    """Seconds that half of the callers stood in the queue at most, those who wait still counted as if their wait had
-    ended now; ``None`` if there were none. Callers who found something idle waited 0.0."""
+    """The median of the callers' seconds in the queue; ``None`` if there were no callers.
+
+    Of those who still wait the time until now counts. Those who found an object idle waited 0.0.
+    """
     p99: float | None
-    """The same of 99 in 100."""
+    """The 99th percentile of the same."""
 
 
-class Track:
+class History:
     """The samples of one source."""
 
     def __init__(self, source: Source) -> None:
@@ -49,11 +51,11 @@ class Track:
         self._samples: deque[Sample] = deque(maxlen=KEPT)
 
     def samples(self) -> list[Sample]:
-        """What is known of the last five minutes, oldest first."""
+        """Those of the last five minutes, oldest first."""
         return snapshot(self._samples)
 
     def sample(self) -> None:
-        """Look at the pool, if there is one."""
+        """Take a sample of the pool, if there is one."""
         core = self.source.core()
         if core is None:
             self.forget()
@@ -79,7 +81,7 @@ class Track:
         self._before = reading
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Drop the samples of a pool that is gone."""
         self._core = lambda: None
         self._before = None
         self._samples = deque(maxlen=KEPT)
@@ -99,7 +101,7 @@ def waited(before: Reading, now: Reading) -> tuple[float | None, float | None]:
 
 
 def _quantile(share: float, zeros: int, waits: Sequence[float], weight: float) -> float | None:
-    """The nearest rank among so many zeros, and these, each of which counts for so many."""
+    """Take the nearest rank among so many zeros and these waits, each of which counts ``weight`` times."""
     total = zeros + len(waits) * weight
     if not total:
         return None
@@ -110,15 +112,15 @@ def _quantile(share: float, zeros: int, waits: Sequence[float], weight: float) -
 
 
 class Sampler(Maintained):
-    """Looks at its sources when the house keeper has time for them.
+    """Takes samples of its sources, in the scheduler's thread.
 
-    It starts no thread: before the first pool is in use there is nothing to see, and afterwards there is a house
-    keeper. A look calls no hook, and so may be had in his thread. He holds it weakly.
+    It starts no thread of its own: before the first pool is in use there is nothing to see, and from then on there is
+    the scheduler's. Samples may be taken there, since no hook is called for them. The scheduler holds it weakly.
     """
 
     def __init__(self, sources: Iterable[Source], scheduler: Scheduler | None = None) -> None:
-        self.tracks = [Track(source) for source in sources]
-        # What a household has that has chores: this one has none but to say what has gone wrong.
+        self.histories = [History(source) for source in sources]
+        # What the scheduler expects. The only chore there ever is writes what went wrong to the log.
         self._lines = LogLines(repr(self))
         self.chores: deque[Callable[[], None]] = deque()
         self.hub_chores: deque[Callable[[], None]] = deque()
@@ -127,40 +129,40 @@ class Sampler(Maintained):
         self.clock = self._scheduler.clock
         self._next = self.clock()
         self._scheduler.register(self)
-        self._scheduler.request_look(weakref.ref(self))  # heard as soon as there is a house keeper
+        self._scheduler.request_look(weakref.ref(self))  # done as soon as it has a thread
 
     def __repr__(self) -> str:
         return "the status page's samples"
 
     def run_due(self) -> float | None:
-        """Sample, if it is time; give the time of the next look."""
+        """Take a sample, if it is time; give the time of the next."""
         now = self.clock()
         if now >= self._next:
-            for track in self.tracks:
-                track.sample()
-            # At even distances; but after a pause, of a machine that slept, not all at once.
+            for history in self.histories:
+                history.sample()
+            # At even distances; but after the machine was suspended those that were missed are not made up for.
             self._next = max(self._next + EVERY, now + EVERY / 2)
         return self._next
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
-        """Do what there is to do: to say what has gone wrong."""
+        """Write what went wrong to the log."""
         while common and self.chores:
             self.chores.popleft()()
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
-        """Have something logged."""
+        """Queue a log line."""
         self._lines.add(level, message, *arguments, error=error)
         self.chores.append(self._lines.say_all)
 
     def close_at_exit(self) -> list[Callable[[], None]]:
-        """Need nothing at the interpreter's exit."""
+        """Do nothing: there is nothing to close."""
         return []
 
     def wait_until_empty(self, seconds: float) -> None:
-        """Wait for nothing."""
+        """Do nothing: there is nothing to wait for."""
 
     def after_fork(self) -> None:
-        """Begin anew in a child, whose pools are empty, and whose house keeper comes when one of them is used."""
-        for track in self.tracks:
-            track.forget()
+        """Start anew in a child: its pools are empty, and its scheduler starts when one of them is used."""
+        for history in self.histories:
+            history.forget()
         self._scheduler.request_look(weakref.ref(self))

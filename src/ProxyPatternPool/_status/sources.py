@@ -1,4 +1,4 @@
-"""The pools that a status page was given, as far as they exist yet, or still do."""
+"""The pools that a status page shows: those it was given, and those of the proxies it was given."""
 
 import weakref
 from abc import ABC, abstractmethod
@@ -27,13 +27,13 @@ class Source(ABC):
         """The pool's inner state, if there is a pool at this moment."""
 
 
-class OfPool(Source):
-    """A pool, not kept alive by being shown."""
+class PoolSource(Source):
+    """A pool, which is held weakly."""
 
     absent = "dropped"
 
     def __init__(self, pool: Pool[Any]) -> None:
-        # Of the handle, whose end is the pool's end; leases keep the inner state for longer.
+        # To the public pool, with which the pool ends; leases keep the inner state alive for longer.
         self._pool = weakref.ref(pool)
         self._name = pool.name
 
@@ -46,8 +46,8 @@ class OfPool(Source):
         return None if pool is None else core_of(pool)
 
 
-class OfProxy(Source):
-    """A proxy, which gets its pool later, or another one, or none."""
+class ProxySource(Source):
+    """A proxy, which may get its pool later, or another one, or none."""
 
     absent = "no pool yet: the proxy is not set, or was made without one"
 
@@ -75,9 +75,9 @@ def source(thing: object, number: int) -> Source:
     Raises:
         TypeError: it is neither.
     """
-    # Not by isinstance: a proxy answers that as what it stands for, which it may not have yet.
+    # Not by isinstance: a proxy answers that as its object does, which it would have to make for that.
     if issubclass(type(thing), Proxy):
-        return OfProxy(control(thing), f"proxy {number}")
+        return ProxySource(control(thing), f"proxy {number}")
     if _is_pool(thing):
-        return OfPool(thing)
+        return PoolSource(thing)
     raise TypeError(f"status_app shows pools and proxies, not a {type(thing).__name__}")

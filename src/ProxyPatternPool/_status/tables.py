@@ -1,4 +1,4 @@
-"""The tables of the status page: who waits, who holds what, what went wrong, what happened so far."""
+"""The tables of the status page: waiting callers, objects and who holds them, errors, counters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -26,11 +26,11 @@ def _cells(columns: Mapping[str, str], rows: Iterable[Markup]) -> Markup:
 
 
 AT_ONCE = 3
-"""Waiting callers that are seen at once, with names of a line; for the others one scrolls."""
+"""Waiting callers that are seen without scrolling, if each name fits into a line."""
 
 
 def callers(number: int, pool: PoolData) -> Markup:
-    """Who has waited longest, in a place whose height is always the same; none where nobody can wait."""
+    """Who has waited longest, in a box of constant height; nothing where no caller can wait."""
     if pool["max_waiting"] == 0 or pool["state"] == "closed":
         return Markup("")
     longest = pool["callers"]
@@ -42,7 +42,7 @@ def callers(number: int, pool: PoolData) -> Markup:
             _more(pool["waiting"] - len(longest)),
         )
     scrolls = Markup("")
-    if len(longest) > AT_ONCE:  # then the keyboard must come to it
+    if len(longest) > AT_ONCE:  # then it scrolls, and must be reachable by keyboard
         scrolls = Markup(' tabindex="0" role="group" aria-labelledby="longest-{}"').format(number)
     return Markup(
         '<div><h3 id="longest-{0}">Longest in the queue</h3><div class="longest" id="queue-{0}"{1}>{2}</div></div>'
@@ -58,7 +58,7 @@ def _more(left_out: int) -> Markup:
 
 
 def objects(pool: PoolData) -> Markup:
-    """What there is, and who holds it."""
+    """The objects, and who holds them."""
     shown = pool["objects"]
     if not shown:
         return Markup('<h3>Objects</h3><p class="none">None in use or idle.</p>')
@@ -71,7 +71,7 @@ def _object(each: ObjectData, pool: PoolData) -> Markup:
     holder = each["owner"] or "nobody"
     if not each["in_use"]:
         holder = "idle, never lent" if each["owner"] is None else f"idle, last {holder}"
-    late = _late(each, pool)
+    late = _past_limit(each, pool)
     return Markup(
         '<tr class="{}"><td>{}</td><td>{}{}</td><td class="number">{}</td><td class="number">{:,}</td></tr>'
     ).format(
@@ -84,8 +84,8 @@ def _object(each: ObjectData, pool: PoolData) -> Markup:
     )
 
 
-def _late(each: ObjectData, pool: PoolData) -> str:
-    """What to say of one that is in use for too long."""
+def _past_limit(each: ObjectData, pool: PoolData) -> str:
+    """What to say of an object that is in use for longer than a limit."""
     match each["past"]:
         case None:
             return ""
@@ -96,7 +96,7 @@ def _late(each: ObjectData, pool: PoolData) -> str:
 
 
 def errors(known: Sequence[ErrorData]) -> Markup:
-    """What went wrong last."""
+    """The last errors."""
     if not known:
         return Markup('<div><h3>Last errors</h3><p class="none">None.</p></div>')
     table = _table("errors", "Last errors", {"Where": "", "Error": ""}, map(_error, known))
@@ -126,7 +126,7 @@ _NAMES = {
     "nrefused": "callers refused",
     "hook_errors": "hooks failed",
     "observer_errors": "observers failed",
-    "hk_errors": "house keeping failed",
+    "hk_errors": "maintenance failed",
 }
 
 
@@ -148,7 +148,7 @@ _REASONS: dict[DiscardReason, str] = {
 
 
 def counters(number: int, pool: PoolData, *, opened: bool) -> Markup:
-    """What has happened since the start, and why objects went."""
+    """What has happened since the start, and why objects left the pool."""
     events = ((_NAMES.get(key, key), value) for key, value in pool["counters"].items() if key not in ENDS)
     reasons = ((_REASONS.get(reason, reason), value) for reason, value in pool["discarded"].items())
     return Markup(
