@@ -65,7 +65,7 @@ def test_long_use_names_the_greenlet(hub: str, mode: str) -> None:
 @both_hubs
 @both_modes
 def test_hooks_run_in_the_hub(hub: str, mode: str) -> None:
-    """Hooks that wait on sockets of a hub work, the house keeper's too: they run in a greenlet of that hub."""
+    """Hooks that wait on sockets of a hub work, those of maintenance too: they run in a greenlet of that hub."""
     assert run_script(hub, mode, "hooks_in_hub") == ["hooks in the hub"]
 
 
@@ -78,9 +78,9 @@ def test_a_finalizer_that_switches(hub: str, mode: str) -> None:
 
 @both_hubs
 @both_modes
-def test_house_keeping_moves_into_the_hub(hub: str, mode: str) -> None:
+def test_maintenance_moves_into_the_hub(hub: str, mode: str) -> None:
     """A pool made at import, before there is a hub, is looked after in the hub whose greenlets use it later."""
-    assert run_script(hub, mode, "lazy_hub") == ["at home in the hub that uses it"]
+    assert run_script(hub, mode, "lazy_hub") == ["belongs to the hub that uses it"]
 
 
 @both_hubs
@@ -123,14 +123,14 @@ def test_a_hub_that_is_busy(hub: str, mode: str) -> None:
 
 @both_modes
 def test_ends_in_gevent(mode: str) -> None:
-    """Threads, hubs and loops of gevent end while somebody waits there, or is at home there: nothing is lost."""
+    """Threads, hubs and loops of gevent end while somebody waits there, or belongs there: nothing is lost."""
     hubs = ["a_waiter_whose_hub_ends", "a_hub_that_is_gone", "a_loop_that_is_destroyed"]
     assert run_script("gevent", mode, "ends") == [*ENDS, *hubs]
 
 
 @both_modes
 def test_ends_in_eventlet(mode: str) -> None:
-    """Threads and hubs of eventlet end while somebody waits there, or is at home there: nothing is lost."""
+    """Threads and hubs of eventlet end while somebody waits there, or belongs there: nothing is lost."""
     bells = ["rings", "a_ring_too_late", "a_ring_at_the_last_moment", "a_bell_that_is_closed"]
     assert run_script("eventlet", mode, "ends") == ["pipes_of_threads", *ENDS, *bells]
 
@@ -138,10 +138,10 @@ def test_ends_in_eventlet(mode: str) -> None:
 ENDS = [
     "a_waiter_whose_thread_ends",
     "a_gift_that_is_not_fetched",
-    "a_home_that_ends",
-    "a_home",
-    "a_bed",
-    "a_bed_whose_thread_ends",
+    "a_hub_that_ends",
+    "a_hub",
+    "a_sleeper",
+    "a_sleeper_whose_thread_ends",
 ]
 
 

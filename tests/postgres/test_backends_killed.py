@@ -24,7 +24,7 @@ def lend_all(pool: Pool[Conn], count: int) -> set[int]:
 
 
 def test_idle_killed_replaced_in_one_round(server: Server) -> None:
-    """One house-keeping round closes every idle connection whose backend is dead, and new ones take their places."""
+    """One maintenance round closes every idle connection whose backend is dead, and new ones take their places."""
     with Pool(connector(server.conninfo), max_size=3, min_size=3, health=healthy, closer=close) as pool:
         before = lend_all(pool, 3)
         server.terminate(before)
@@ -38,7 +38,7 @@ def test_idle_killed_replaced_in_one_round(server: Server) -> None:
 
 
 def test_idle_killed_replaced_on_schedule(server: Server) -> None:
-    """The house keeper does the same by itself, without anyone calling the pool."""
+    """Maintenance does the same by itself, without anyone calling the pool."""
     opened: SimpleQueue[int] = SimpleQueue()
     closed: SimpleQueue[int] = SimpleQueue()
     pids: dict[Conn, int] = {}  # a dead connection does not know its backend any more
@@ -155,7 +155,7 @@ def test_discard_serves_the_waiters(server: Server) -> None:
             pool.discard(conn)
         served = {waiter.result(20) for waiter in waiters}
         assert not served & dead
-        eventually(lambda: pool.stats()["navail"] == size, 20)  # the house keeper may be creating the last
+        eventually(lambda: pool.stats()["navail"] == size, 20)  # the scheduler may be creating the last
         stats = pool.stats()
         assert (stats["nusing"], stats["nwaiting"], stats["nobjs"]) == (0, 0, size)
 

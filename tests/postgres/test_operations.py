@@ -94,7 +94,7 @@ def test_max_lifetime_replaces_backends(server: Server) -> None:
 
 
 def test_max_lifetime_of_idle_backends(server: Server) -> None:
-    """The house keeper replaces idle ones by himself, each at its own time."""
+    """Maintenance replaces idle ones by itself, each at its own time."""
     with Pool(connector(server.conninfo), max_size=3, min_size=3, max_lifetime=0.5, closer=close) as pool:
         first = server.backends()
         assert len(first) == 3
@@ -113,7 +113,7 @@ def test_health_before_get_hides_what_broke(server: Server, timeout: float | Non
         conn = pool.get(timeout)
         assert ask(conn, "SELECT pg_backend_pid()") not in before
         pool.ret(conn)
-        # Not all need have been tried by then: the house keeper may have put a fresh one in front.
+        # Not all need have been tried by then: the scheduler may have put a fresh one in front.
         assert not pids(pool, 3) & before
         eventually(lambda: (pool.stats()["bad_health"], pool.stats()["ndestroys"]) == (3, 3), 20)
 

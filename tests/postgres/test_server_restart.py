@@ -89,7 +89,7 @@ def test_timeout_carries_the_last_creation_error(server: Server) -> None:
 
 
 def test_construction_does_not_need_the_server(server: Server) -> None:
-    """A pool made while the server is down is a pool: the house keeper fills it up once the server is there."""
+    """A pool made while the server is down is a pool: the scheduler fills it up once the server is there."""
     server.stop()
     with Pool(connector(server.conninfo), max_size=4, min_size=2, closer=close) as pool:
         assert pool.stats()["nobjs"] == 0
@@ -100,7 +100,7 @@ def test_construction_does_not_need_the_server(server: Server) -> None:
 
 
 def test_refill_backs_off_and_recovers(server: Server) -> None:
-    """While the server is down the house keeper tries to refill, ever less often; later `min_size` is regained."""
+    """While the server is down the scheduler tries to refill, ever less often; later `min_size` is regained."""
     factory = Attempts(server.conninfo)
     with Pool(factory, max_size=2, min_size=2, health=healthy, hk_delay=0.01, closer=close) as pool:
         assert pool.stats()["nobjs"] == 2
@@ -119,7 +119,7 @@ def test_refill_backs_off_and_recovers(server: Server) -> None:
 
 
 def test_without_back_off_callers_are_not_delayed(server: Server) -> None:
-    """With `backoff=None` only the house keeper waits: a `get` after the server's return creates at once."""
+    """With `backoff=None` only the scheduler waits: a `get` after the server's return creates at once."""
     with Pool(
         connector(server.conninfo),
         max_size=4,

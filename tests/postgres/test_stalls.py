@@ -45,7 +45,7 @@ def test_stalled_check_does_not_block_other_objects(server: Server, relay: Relay
 
 
 def test_stalled_check_does_not_block_another_pool(server: Server, relay: Relay) -> None:
-    """The scheduled house keeping of one pool hangs in a health check: another pool's goes on in time."""
+    """The scheduled maintenance of one pool hangs in a health check: another pool's goes on in time."""
     checks = threading.Semaphore(0)
 
     def watched(conn: Conn) -> bool:
@@ -153,7 +153,7 @@ def test_stalled_creation_and_timeouts(server: Server, relay: Relay) -> None:
 
 
 def test_stalled_refill_does_not_block(server: Server, relay: Relay) -> None:
-    """The house keeper's own creation hangs: callers get and give back what there is."""
+    """The scheduler's own creation hangs: callers get and give back what there is."""
 
     def make(number: int) -> Conn:
         return connect(server.through(relay.port) if number > 1 else server.conninfo)
@@ -200,7 +200,7 @@ def test_cut_and_mended(server: Server, relay: Relay) -> None:
         pool.discard(lent)
         pool.housekeep()
         assert pool.stats()["navail"] == 0
-        with pytest.raises((psycopg.OperationalError, TimeOut)) as failed:  # the first to know may be the house keeper
+        with pytest.raises((psycopg.OperationalError, TimeOut)) as failed:  # the first to know may be the scheduler
             pool.get(timeout=0.5)
         assert psycopg.OperationalError in (type(failed.value), type(failed.value.__cause__))
         relay.mend()

@@ -151,8 +151,8 @@ def test_uwsgi(database: Server, book: Book, options: list[str], way: Way, hook:
 
 
 @pytest.mark.parametrize("options", [["--enable-threads"], []])
-def test_house_keeping(database: Server, book: Book, options: list[str]) -> None:
-    """A worker keeps house: with threads enabled at all times, and else while Python runs, which answers requests."""
+def test_maintenance(database: Server, book: Book, options: list[str]) -> None:
+    """A worker process does maintenance: with threads enabled at all times, and else while it answers requests."""
     with uwsgi(database, book, *options, way="middleware", least=0, idle=0.1) as server:
         workers = all_workers(server)
 

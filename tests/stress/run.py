@@ -25,7 +25,7 @@ from .oracle import CreationFailed, Oracle, Thing
 THREADS = 24
 BOUND = 5
 PERIOD, CALM = 0.4, 0.05
-"""Seconds: everyone works, then everyone rests, and the house keeper has his turn."""
+"""Seconds: everyone works, then everyone rests, and maintenance has its turn."""
 PATIENT = 60.0
 """Seconds within which a waiter must be served: nobody holds anything for longer than milliseconds."""
 
@@ -35,7 +35,7 @@ class Interrupted(BaseException):
 
 
 class Interruptible(NativeSleeper):
-    """A bed in which a thread can be interrupted, and only there: the oracle's own books are no part of the test.
+    """A sleeper in which a thread can be interrupted, and only there: the oracle's own books are no part of the test.
 
     Exceptions are thrown with the gate held, and arrive at the latest when the sleeper lets go of it.
     """

@@ -27,4 +27,4 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Generator[Project]:
     project = Project(root)
     project.look()
     yield project
-    project.crew.shutdown(cancel_futures=True)
+    project.executor.shutdown(cancel_futures=True)

@@ -124,11 +124,11 @@ class Project:
     """The files of a user, and what is being said of them meanwhile, by one program for each core."""
 
     root: Path
-    crew: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
+    executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
     verdicts: dict[tuple[str, str], Future[Verdict]] = field(default_factory=dict[tuple[str, str], Future[Verdict]])
 
     def look(self) -> None:
         """Begin."""
         for name, checker in CHECKERS.items():
             for version in checker.versions:
-                self.verdicts[name, version] = self.crew.submit(check, checker, version, checker.files, self.root)
+                self.verdicts[name, version] = self.executor.submit(check, checker, version, checker.files, self.root)

@@ -39,14 +39,14 @@ class Chance:
 
 
 class FakeScheduler(Scheduler):
-    """Keeps house when told to, in the caller's thread: what is asked of it is only noted."""
+    """Does maintenance when told to, in the caller's thread: what is asked of it is only noted."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(replace(environment, start_thread=lambda _: False))
         self.asides: deque[Callable[[], None]] = deque()
         self.asked: deque[weakref.ref[Maintained] | Maintained] = deque()
         self.deadlines: list[float] = []
-        """The times at which a real house keeper would wake next, as pools said when last looked at."""
+        """The times at which a real scheduler would wake next, as pools said when last looked at."""
 
     @property
     def has_threads(self) -> bool:

@@ -1,4 +1,4 @@
-"""Every unit test has a hand-moved clock and a house keeper that does nothing by itself."""
+"""Every unit test has a hand-moved clock and a scheduler that does nothing by itself."""
 
 import logging
 from collections.abc import Iterator
@@ -47,11 +47,11 @@ def scheduler(environment: Environment) -> Iterator[FakeScheduler]:
 
 @pytest.fixture
 def naps(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Naps]:
-    """Whoever waits in this test sleeps like this; every bed is made up again in the end."""
+    """Whoever waits in this test sleeps like this; every sleeper is disposed of in the end."""
     naps = Naps(clock)
     sleep_in(monkeypatch, naps.new_sleeper)
     yield naps
-    assert naps.made_up == len(naps.beds)
+    assert naps.disposed == len(naps.sleepers)
     assert not naps.meanwhile, "nobody slept so often"
 
 

@@ -180,7 +180,7 @@ class FakeHub:
         return True
 
 
-class Bed:
+class FakeSleeper:
     """A sleeper whose sleep takes no time: what others do meanwhile, the sleeping thread does itself."""
 
     def __init__(self, naps: Naps) -> None:
@@ -210,7 +210,7 @@ class Bed:
         return not self.deaf
 
     def dispose(self) -> None:
-        self._naps.made_up += 1
+        self._naps.disposed += 1
 
 
 class Naps:
@@ -221,22 +221,22 @@ class Naps:
         self._thread = threading.get_ident()
         self.meanwhile: deque[Callable[[], object]] = deque()
         self.asked: list[float | None] = []
-        self.beds: list[Bed] = []
-        self.made_up = 0
+        self.sleepers: list[FakeSleeper] = []
+        self.disposed = 0
         self.scheduler: FakeScheduler | None = None
-        """Who keeps house while somebody sleeps and nothing else is to be done, if it is anyone."""
+        """Who does maintenance while somebody sleeps and nothing else is to be done, if it is anyone."""
 
     def new_sleeper(self, lost: Callable[[], None] = lambda: None, /) -> Sleeper:
         if threading.get_ident() != self._thread:
             return NativeSleeper()
-        self.beds.append(Bed(self))
-        return self.beds[-1]
+        self.sleepers.append(FakeSleeper(self))
+        return self.sleepers[-1]
 
 
-def sleep_in(patch: pytest.MonkeyPatch, bed: Callable[..., Sleeper]) -> None:
-    """Have all who wait for a pool sleep in such a bed."""
+def sleep_in(patch: pytest.MonkeyPatch, sleeper: Callable[..., Sleeper]) -> None:
+    """Have all who wait for a pool sleep like this."""
     for floor in (core, lending):
-        patch.setattr(floor, "new_sleeper", bed)
+        patch.setattr(floor, "new_sleeper", sleeper)
 
 
 def have_all_said() -> None:

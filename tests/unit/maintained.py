@@ -50,8 +50,8 @@ class Threads:
         return len(self._started) - len(self._ended)
 
 
-class House:
-    """A household of which everything can be told."""
+class FakeMaintained:
+    """Something to maintain of which everything can be told."""
 
     def __init__(self, run_due: Callable[[], float | None] | None = None) -> None:
         self.chores: deque[Callable[[], None]] = deque()
@@ -99,7 +99,7 @@ class Hanging:
         return self.go_on.wait(3 * DEADLINE)  # longer than any test
 
 
-class SlowHome:
+class SlowHub:
     """A hub that accepts jobs, and has not yet done any."""
 
     def __init__(self, there: bool = True) -> None:
@@ -124,24 +124,24 @@ class SlowHome:
             self.jobs.pop(0)()
 
 
-def dropped(house: Maintained) -> weakref.ref[Maintained]:
-    return weakref.ref(house)
+def dropped(maintained: Maintained) -> weakref.ref[Maintained]:
+    return weakref.ref(maintained)
 
 
-def chore_of(house: House) -> threading.Event:
+def chore_of(maintained: FakeMaintained) -> threading.Event:
     done = threading.Event()
     added: list[object] = []
 
     def add_a_chore() -> None:
         if not added:
             added.append(1)
-            house.chores.append(done.set)
+            maintained.chores.append(done.set)
 
-    house.told = add_a_chore
+    maintained.told = add_a_chore
     return done
 
 
-class HomeHere(SlowHome):
+class HubHere(SlowHub):
     """The hub of the current thread, with native threads for greenlets."""
 
     def here(self) -> bool:

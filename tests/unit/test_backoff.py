@@ -112,8 +112,8 @@ def test_attempts_together_while_another_succeeds() -> None:
     assert backoff.is_retry(backoff.begin(101.0))
 
 
-def test_the_house_keepers_alone() -> None:
-    """With None callers are not held back; the house keeper is, as by default."""
+def test_refills_alone() -> None:
+    """With None callers are not held back; refills are, as by default."""
     backoff = Backoff(None)
     backoff.failed(0.0, backoff.begin(0.0))
     assert backoff.allows_callers(0.0)
@@ -378,7 +378,7 @@ def test_a_close_ends_the_wait(scheduler: FakeScheduler, naps: Naps, server: Ser
         closing.get(10)
 
 
-def test_callers_and_the_house_keeper_share_it(
+def test_callers_and_refills_share_it(
     scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, server: Server
 ) -> None:
     """The failed refill is the first failure; the next attempt is a caller's, and its success the refill's too."""
@@ -391,7 +391,7 @@ def test_callers_and_the_house_keeper_share_it(
     assert pool.stats()["nobjs"] == 3
 
 
-def test_a_due_attempt_is_a_callers_before_the_house_keepers(
+def test_a_due_attempt_is_a_callers_before_a_refills(
     scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, server: Server
 ) -> None:
     """A refill that comes at the moment an attempt is due leaves it to who waits."""

@@ -54,8 +54,8 @@ def test_nothing_is_freed(case: str, who: str) -> None:
 
 @forking
 @everyone
-def test_house_keeping(who: str) -> None:
-    """House keeping in a child is done by a thread of its own, though the parent's was there when it was forked."""
+def test_maintenance(who: str) -> None:
+    """Maintenance in a child is done by a thread of its own, though the parent's was there when it was forked."""
     lines = run_script("c_forks", "threads_in_the_child", who)
     assert lines == ["parent: closed parent's thing 0", "child: closed child's thing 0"]
 

@@ -226,7 +226,7 @@ positive = st.floats(min_value=1e-3, max_value=1e6)
     health=st.booleans(),
 )
 def test_default_delay(life: float, idle: float, warn: float, kill: float, health: bool) -> None:
-    """The house keeper's delay is half the smallest delay it has to watch, 60 s for health alone, else none."""
+    """The maintenance delay is half the smallest delay it has to watch, 60 s for health alone, else none."""
     config = checked(
         max_lifetime=life,
         max_avail_delay=idle,
@@ -265,7 +265,7 @@ def test_health_before_get_for_ever() -> None:
 
 @pytest.mark.parametrize("name", ["hk_delay", "delay"])
 def test_forced_delay(name: str, scheduler: FakeScheduler) -> None:
-    """The house keeper's delay can be forced, under its name in the documentation and the one in the module's code."""
+    """The maintenance delay can be forced, under its name in the documentation and the one in the module's code."""
     pool = pool_with(max_avail_delay=10, **{name: 3})
     assert pool.stats()["delay"] == 3.0
 
@@ -349,7 +349,7 @@ def test_parent_of_a_reloader(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """In the parent of a reloading server a pool creates nothing, starts no house keeper, and says so."""
+    """In the parent of a reloading server a pool creates nothing, has no maintenance, and says so."""
     Reloader(monkeypatch).set("1", main)
     pool = Pool(works.make, min_size=2, max_avail_delay=1, name="books")
     assert works.numbers == []
@@ -362,7 +362,7 @@ def test_parent_of_a_reloader(
 def test_what_is_dropped_in_the_parent_of_a_reloader(
     scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a house keeper dropped leases come back as soon as anybody looks."""
+    """Without maintenance dropped leases come back as soon as anybody looks."""
     Reloader(monkeypatch).set("1", None)
     returned: list[Thing] = []
     pool = Pool(works.make, 1, closer=works.close, retter=returned.append)

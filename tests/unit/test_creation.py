@@ -343,7 +343,7 @@ def test_a_close_during_a_creation(scheduler: FakeScheduler, works: Works) -> No
 
 
 def test_a_close_during_a_refill(scheduler: FakeScheduler, works: Works) -> None:
-    """The same for what the house keeper creates."""
+    """The same for what a refill creates."""
     pool = creating_while(works, lambda: pool.shutdown())
     pool.discard(pool.get())
     scheduler.run()

@@ -172,14 +172,14 @@ def test_a_lease_in_the_cycle(
     assert ["was dropped by" in line for line in said(caplog)].count(True) == 1
 
 
-def test_the_house_keeper_comes_in_the_middle(
+def test_maintenance_comes_in_the_middle(
     scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However far the finalizers have come when the house keeper looks, nothing is closed twice, or while lent."""
+    """However far the finalizers have come when the scheduler looks, nothing is closed twice, or while lent."""
     request_look = scheduler.request_look
 
     def look_at_once(maintained: object) -> None:
-        request_look(maintained)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # whatever is knocked for
+        request_look(maintained)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # whatever a look is asked for
         scheduler.run()
 
     def borrow() -> Thing:
@@ -197,7 +197,7 @@ def test_the_house_keeper_comes_in_the_middle(
 
 
 def remembered(scheduler: FakeScheduler) -> Upkeep[Thing]:
-    """The one pool that the house keeper keeps."""
+    """The one pool that the scheduler keeps."""
     (maintained,) = scheduler._kept_alive.values()
     return cast("Upkeep[Thing]", maintained)
 
@@ -234,7 +234,7 @@ def test_a_lost_entry_in_the_same_cycle(scheduler: FakeScheduler, works: Works) 
 def test_a_lost_entry_is_found_before_its_cycle_is_taken_apart(
     scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
-    """The house keeper may look while the collector still runs finalizers: he looks again a little later."""
+    """The scheduler may look while the collector still runs finalizers: it looks again a little later."""
     pool = Pool(works.make, 2, 1, closer=works.close)
     held = [pool._core.ledger.idle.pop()]  # by something that the collector is about to free
     pool._core.ledger.mailbox.orphans.append(held[0])

@@ -1,4 +1,4 @@
-"""The house keeper's threads do not end with their work: what hooks and handlers took in them goes back after a job."""
+"""Workers do not end with their work: what hooks and handlers took in them goes back after a job."""
 
 from __future__ import annotations
 

@@ -98,13 +98,13 @@ def test_no_more_threads() -> None:
 
 @starts_threads
 def test_two_closers_that_hang() -> None:
-    """The exit has a thread of its own for closers, besides those of the house keeper."""
+    """The exit has a thread of its own for closers, besides the workers."""
     assert exits("two_hanging_closers") == closed(2, 3, 4, 5, 6, 7)
 
 
 @starts_threads
-def test_a_closer_that_hangs_where_no_house_was_kept() -> None:
-    """A closer that hangs hangs the exit not even where the house keeper could not be started before."""
+def test_a_closer_that_hangs_without_maintenance() -> None:
+    """A closer that hangs hangs the exit not even where no thread could be started before."""
     assert exits("threads_at_the_exit_alone") == closed(1, 2)
 
 

@@ -66,7 +66,7 @@ def test_finalizers_do_not_run(forks: Forks, case: str) -> None:
 def test_without_ctypes(forks: Forks) -> None:
     """Without ctypes, which is what keeps them for ever, nothing else is missing."""
     lines = forks("without_ctypes")
-    assert "child: closed child's thing 0" in lines  # which of its two is closed first is left to the crew
+    assert "child: closed child's thing 0" in lines  # which of its two is closed first is left to the workers
     assert all("child's" in line for line in lines)
 
 
@@ -109,9 +109,9 @@ def test_a_closed_pool_stays_closed(forks: Forks) -> None:
     assert forks("closed_before") == ["parent: closed parent's thing 0", "child: refused"]
 
 
-def test_house_keeping_in_a_child(forks: Forks) -> None:
+def test_maintenance_in_a_child(forks: Forks) -> None:
     """Objects of a child's expire there."""
-    assert "child: closed child's thing 0" in forks("house_keeping")
+    assert "child: closed child's thing 0" in forks("maintenance")
 
 
 def test_grandchildren(forks: Forks) -> None:

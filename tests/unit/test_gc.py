@@ -25,7 +25,7 @@ def collector() -> Iterator[None]:
 
 
 def test_a_dropped_pool_closes_its_objects(scheduler: FakeScheduler, works: Works) -> None:
-    """Dropping a pool closes what is idle, not in the finalizer but in the house keeper's hands, and ends its watch."""
+    """Dropping a pool closes what is idle, not in the finalizer but in a worker, and ends its maintenance."""
     pool = Pool(works.make, min_size=3, max_avail_delay=60, closer=works.close)
     core = weakref.ref(pool._core)
     scheduler.run()
@@ -217,7 +217,7 @@ def test_a_false_alarm(scheduler: FakeScheduler, works: Works) -> None:
 def test_interrupted_just_before_the_closer(
     scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An object whose thread was interrupted on its way to the closer is closed by the house keeper."""
+    """An object whose thread was interrupted on its way to the closer is closed by a worker."""
     pool = Pool(works.make, 1, 0, closer=works.close)
     thing = pool.get()
 

@@ -55,7 +55,7 @@ def test_when(
 
 
 def test_a_check_in_a_round_counts(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
-    """What the house keeper checked meanwhile is not checked again before its time, nor is what was just created."""
+    """What a health round checked meanwhile is not checked again before its time, nor is what was just created."""
     doctor = Doctor()
     pool = Pool(works.make, 1, health=doctor, health_before_get=5)
     pool.ret(pool.get())
@@ -318,7 +318,7 @@ def test_outdated_during_the_check(
 def test_a_closer_that_hangs_is_not_the_borrowers(
     why: str, scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works
 ) -> None:
-    """The house keeper closes what a borrower turns down: who has a timeout gets the next, or hears in time."""
+    """A worker closes what a borrower turns down: who has a timeout gets the next, or hears in time."""
     hung: list[Thing] = []
     pool = Pool(
         works.make,
@@ -351,7 +351,7 @@ def test_who_asks_again_is_served_in_order(works: Works) -> None:
     assert list(queue.queue) == [first, second, new]
 
 
-class ElsewhereHome:
+class HubElsewhere:
     """A hub in another thread."""
 
     def here(self) -> bool:
@@ -369,12 +369,12 @@ def test_a_borrower_outside_the_pools_hub_closes_himself(scheduler: FakeSchedule
     doctor = Doctor()
     pool = Pool(works.make, 1, health=doctor, health_before_get=0, closer=works.close)
     doctor.ill = {0}
-    pool._core.hub = ElsewhereHome()
+    pool._core.hub = HubElsewhere()
     assert pool.get(5).number == 1
     assert [thing.number for thing in works.closed] == [0]
 
 
-def test_where_nobody_keeps_house(scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_maintenance(scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the parent of a reloading server whoever turns something down, or drains, closes it."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
     monkeypatch.delenv("WERKZEUG_RUN_MAIN", raising=False)

@@ -191,7 +191,7 @@ def test_an_interrupted_check(error: type[BaseException], scheduler: FakeSchedul
 def test_an_interrupted_check_among_the_chores(
     scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A check that ends its thread does not end the house keeping: it is logged, counted, and the next round comes."""
+    """A check that ends its thread does not end maintenance: it is logged, counted, and the next round comes."""
     doctor = Doctor()
     pool = Pool(works.make, 2, 2, name="books", health=doctor, hk_delay=10, closer=works.close)
     doctor.sick[0] = SystemExit(1)

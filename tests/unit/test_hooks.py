@@ -336,7 +336,7 @@ def test_a_failed_text_breaks_nothing(scheduler: FakeScheduler, caplog: pytest.L
 
 
 def test_hooks_are_needed_by_nobody(scheduler: FakeScheduler) -> None:
-    """A pool without hooks needs none, its house keeping included."""
+    """A pool without hooks needs none, its maintenance included."""
     pool = Pool(Thing)
     pool.ret(pool.get())
     pool.housekeep()

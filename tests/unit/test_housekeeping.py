@@ -91,7 +91,7 @@ def test_a_new_object_expires_by_its_creation(scheduler: FakeScheduler, clock: H
 
 
 def test_expiry_is_exact(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
-    """Without hk_delay the house keeper comes at the very time an object expires."""
+    """Without hk_delay maintenance comes at the very time an object expires."""
     pool = Pool(works.make, min_size=0, max_avail_delay=60, closer=works.close)
     give_back_all(pool, borrow_all(pool, 1))
     scheduler.run()

@@ -29,7 +29,7 @@ from ProxyPatternPool._runtime.owner import here
 from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Bed, Naps, Thing, Works, sleep_in
+from .helpers import FakeSleeper, Naps, Thing, Works, sleep_in
 
 PACKAGE = ProxyPatternPool.__path__[0]
 
@@ -280,7 +280,7 @@ def test_drain(act: Callable[[World], None]) -> None:
 
     def check(world: World) -> None:
         world.unblock()
-        assert world.ledger.nidle == 0, "left to the house keeper"
+        assert world.ledger.nidle == 0, "left to a worker"
         world.balance()
         while world.lent:
             world.give_back()
@@ -368,13 +368,13 @@ def close(world: World) -> None:
     world.pool.shutdown()
 
 
-def keep_house(world: World) -> None:
+def maintain(world: World) -> None:
     world.pool.housekeep()
 
 
 def queue_up(world: World) -> None:
     """Somebody has come to wait, and sleeps."""
-    waiter: Waiter[Thing] = Waiter(here().owner, None, Bed(world.naps))
+    waiter: Waiter[Thing] = Waiter(here().owner, None, FakeSleeper(world.naps))
     core_ = world.pool._core
     entry = core_.locked(world.ledger.ask, world.clock(), waiter)
     if entry is None:
@@ -386,7 +386,7 @@ def drain(world: World) -> None:
 
 
 def end_lives(world: World) -> None:
-    """All lifetimes end, and the house keeper has seen that."""
+    """All lifetimes end, and maintenance has seen that."""
     world.clock.advance(600)
     world.pool.housekeep()
 
@@ -403,14 +403,14 @@ RETTER = {**LIFETIME, "retter": nothing_to_reset}
 @pytest.mark.parametrize(
     ("parameters", "job"),
     [
-        *((DELAYS, job) for job in (close, keep_house, queue_up)),
+        *((DELAYS, job) for job in (close, maintain, queue_up)),
         *((LIFETIME, job) for job in (drain, end_lives)),
         *((RETTER, job) for job in (close, queue_up, drain, end_lives)),
     ],
 )
 @pytest.mark.parametrize("way", ["ret", "release", "discard", "get"])
 def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[World], object]) -> None:
-    """A borrower gives back, or takes, while the pool is closed, drained, its house kept, or somebody queues."""
+    """A borrower gives back, or takes, while the pool is closed, drained, maintained, or somebody queues."""
 
     def make(patch: pytest.MonkeyPatch) -> World:
         world = World(patch, lent=1, idle=int(way == "get"), age=6.0, **parameters)

@@ -25,7 +25,7 @@ def test_another_interpreter(kind: str) -> None:
 
 
 def test_an_interpreter_that_waits_for_threads() -> None:
-    """Where the interpreter's end waits for all threads, those of the house keeper end before."""
+    """Where the interpreter's end waits for all threads, those of the scheduler end before."""
     lent, ended, *closed = run_script("interpreters")
     assert (lent, sorted(closed), ended) == ("lent [1] [0]", CLOSED, "ended")
 

@@ -177,7 +177,7 @@ def test_an_exception_thrown_in_while_an_object_is_replaced_loses_nothing(
 def test_an_exception_thrown_into_a_shutdown_leaves_nothing_open(
     observed: bool, scheduler: FakeScheduler, clock: HandMovedClock
 ) -> None:
-    """Wherever it is thrown in, the house keeper does the rest, and nobody is served."""
+    """Wherever it is thrown in, maintenance does the rest, and nobody is served."""
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
     place, passed = 0, 1
     while place < passed:

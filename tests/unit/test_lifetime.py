@@ -44,7 +44,7 @@ def test_limits_are_spread(
     for end, gone in ((96.0, [0]), (98.0, [0, 1]), (100.0, [0, 1, 2])):
         clock.now = start + end - 0.001
         deadline = scheduler.look_at(pool._core)
-        assert deadline == pytest.approx(start + end), "the house keeper knows when the next ends"
+        assert deadline == pytest.approx(start + end), "the scheduler knows when the next ends"
         assert [thing.number for thing in works.closed] == gone[:-1]
         clock.now = start + end
         scheduler.look_at(pool._core)
@@ -66,14 +66,14 @@ def test_at_return(scheduler: FakeScheduler, clock: HandMovedClock, works: Works
     assert works.closed == [thing]
     assert pool.stats()["nexpired"] == 1
     scheduler.run()
-    assert pool.stats()["navail"] == 1, "the house keeper was told"
+    assert pool.stats()["navail"] == 1, "maintenance was told"
 
 
 @pytest.mark.parametrize("timeout", [None, 0, 5])
 def test_before_lending(
     timeout: float | None, scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock, works: Works
 ) -> None:
-    """Where the house keeper did not come in time, an idle object beyond its time is not lent: a new one is."""
+    """Where maintenance did not come in time, an idle object beyond its time is not lent: a new one is."""
     naps.scheduler = scheduler
     pool = Pool(works.make, 2, 2, max_lifetime=100, closer=works.close)
     clock.advance(100)
@@ -83,7 +83,7 @@ def test_before_lending(
 
 
 def test_a_lent_object_is_left_alone(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
-    """The house keeper closes nothing that is lent, and does not look again and again because of it."""
+    """Maintenance closes nothing that is lent, and does not look again and again because of it."""
     pool = Pool(works.make, 2, 1, max_lifetime=100, closer=works.close)
     thing = pool.get()
     clock.advance(200)
@@ -108,7 +108,7 @@ def test_a_return_that_crosses_the_end(
     entry.last_ret = clock.now
     assert clock.now < ledger.quick_rets_until
     clock.advance(0.1)
-    assert scheduler.look_at(pool._core) == clock.now + 1, "the house keeper looks again soon"
+    assert scheduler.look_at(pool._core) == clock.now + 1, "it looks again soon"
     assert works.closed == []
     ledger.idle.append(entry)
     assert ledger.quick_gets_until <= clock.now, "until then everyone looks"
@@ -173,7 +173,7 @@ def test_below_min_size_for_one_replacement(scheduler: FakeScheduler, clock: Han
 
 
 def test_churn_makes_no_walks(scheduler: FakeScheduler, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The house keeper goes through all objects when a lifetime may end, however often he looks."""
+    """Maintenance goes through all objects when a lifetime may end, however often it looks."""
     pool = Pool(Thing, 5, 5, max_lifetime=100)
     walks: list[float] = []
     entries = pool._core.ledger.places.entries
@@ -229,7 +229,7 @@ def test_a_life_begins_when_the_object_is_ready(
 
 
 def test_lives_that_are_over_at_once(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
-    """Nobody creates them without a pause: neither the constructor nor the house keeper goes on for ever."""
+    """Nobody creates them without a pause: neither the constructor nor maintenance goes on for ever."""
 
     def close(thing: Thing) -> None:
         works.close(thing)

@@ -71,7 +71,7 @@ def test_what_a_dropped_pool_has_lent(scheduler: FakeScheduler, clock: HandMoved
     assert not scheduler._kept_alive
 
 
-def test_house_keeping_by_hand(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+def test_maintenance_by_hand(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """A round by hand does the same for a closed pool; it checks nothing, and creates nothing."""
     checked: list[Thing] = []
 
@@ -104,7 +104,7 @@ def test_a_loan_that_begins_at_the_close(scheduler: FakeScheduler, clock: HandMo
     assert works.closed == [thing]
 
 
-def test_the_house_keeper_comes_by_himself(works: Works) -> None:
+def test_maintenance_comes_by_itself(works: Works) -> None:
     """Nobody has to wake him: he knows the time."""
     pool = Pool(works.make, 1, max_using_delay_kill=0.2, closer=works.close)
     pool.get()

@@ -203,7 +203,7 @@ def constructed(clock: HandMovedClock) -> object:
     return Pool(Thing, name="db", max_using_delay=20, max_using_delay_kill=10)
 
 
-def kept_house(clock: HandMovedClock) -> object:
+def maintained_by_hand(clock: HandMovedClock) -> object:
     pool = Pool(Thing, name="db", min_size=0)
     pool._core.chores.append(partial(fail, Thing(1)))
     pool.housekeep()
@@ -228,7 +228,7 @@ ACTS = [
     shut_down,
     observed,
     constructed,
-    kept_house,
+    maintained_by_hand,
     dropped,
 ]
 
@@ -271,7 +271,7 @@ def test_lines_at_the_end_of_the_process(scheduler: FakeScheduler) -> None:
         assert len(handler.lines) == 2
 
 
-def test_lines_of_a_parent_that_keeps_no_house(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the parent of a reloading server a thread says what there is, one line at a time, and does nothing else."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
     monkeypatch.delenv("WERKZEUG_RUN_MAIN", raising=False)
@@ -293,7 +293,7 @@ def test_lines_of_a_parent_that_keeps_no_house(scheduler: FakeScheduler, monkeyp
 
 
 def test_a_thread_says_them_there(clock: HandMovedClock) -> None:
-    """The thread is the house keeper's to give, though there is no house keeping."""
+    """The scheduler has a thread for it, though there is no maintenance."""
     done: list[None] = []
     Scheduler(Environment(clock=clock)).run_in_thread(lambda: done.append(None))
     eventually(lambda: done)

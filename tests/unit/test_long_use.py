@@ -209,7 +209,7 @@ def test_a_kill_serves_waiters(scheduler: FakeScheduler, naps: Naps) -> None:
 
 
 def test_the_kill_is_exact(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
-    """The house keeper comes at the very time of a kill."""
+    """Maintenance comes at the very time of a kill."""
     pool = Pool(works.make, min_size=0, max_using_delay_kill=10, closer=works.close)
     clock.advance(0.5)
     pool.get()

@@ -390,7 +390,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.core.sweep()
         self.core.run_chores()
 
-    # House keeping. -------------------------------------------------------------------------------------
+    # Maintenance. -------------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from([HEAD_START / 2, HEAD_START, 50.0, AVAIL, WARN, KILL]))
     def time_passes(self, seconds: float) -> None:
@@ -414,7 +414,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(unhealthy=st.booleans(), fails=st.booleans())
     def housekeep(self, unhealthy: bool, fails: bool) -> None:
-        """The house keeper comes by: what is overdue goes, and nothing else does."""
+        """Maintenance comes by: what is overdue goes, and nothing else does."""
         assert self.pool is not None
         now = self.clock()
         overdue = self._overdue()
@@ -441,7 +441,7 @@ class PoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.shut)
     @rule()
     def refill(self) -> None:
-        """The house keeper tops the pool up to its least size, when the back-off is over."""
+        """Maintenance tops the pool up to its least size, when the back-off is over."""
         self._advance(5.0)
         overdue = self._overdue()
         self.scheduler.look_at(self.core)

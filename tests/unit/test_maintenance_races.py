@@ -22,7 +22,7 @@ from .helpers import Caller, Thing, Works, borrow_all, give_back_all, said
 def test_a_chore_that_fails(
     scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An error of the house keeping itself is logged and counted, and the other chores are done."""
+    """An error of maintenance itself is logged and counted, and the other chores are done."""
     pool = Pool(works.make, name="books", min_size=0, max_avail_delay=10, closer=works.close)
     give_back_all(pool, borrow_all(pool, 2))
     clock.advance(10)
@@ -148,7 +148,7 @@ def test_lent_again_while_the_kill_is_judged(
 
 
 class Using(dict[int, Entry[Thing]]):
-    """Loans, of which one ends just after the house keeper has taken it out."""
+    """Loans, of which one ends just after maintenance has taken it out."""
 
     then: Meanwhile
 
@@ -162,7 +162,7 @@ class Using(dict[int, Entry[Thing]]):
 def test_given_back_while_the_kill_is_taken_back(
     way: str, scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is given back while the house keeper has it in hand, by mistake, is given back."""
+    """What is given back while maintenance has it in hand, by mistake, is given back."""
     pool = Pool(works.make, 1, 0, max_using_delay_kill=10, closer=works.close)
     thing = pool.get()
     clock.advance(10)
@@ -250,10 +250,8 @@ def test_a_handler_that_borrows(scheduler: FakeScheduler, clock: HandMovedClock,
     assert all("closing it" in line for line in written)
 
 
-def test_house_keeping_by_hand_that_is_interrupted(
-    scheduler: FakeScheduler, clock: HandMovedClock, works: Works
-) -> None:
-    """What an interrupted round leaves undone, the house keeper does."""
+def test_maintenance_by_hand_that_is_interrupted(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """What an interrupted round leaves undone, the scheduler has done."""
     interruptions = [KeyboardInterrupt()]
 
     def close(thing: Thing) -> None:
@@ -319,7 +317,7 @@ def test_a_warning_about_a_use_that_ends_at_this_moment(
 def test_a_failing_look_names_the_pool(
     scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A bug in the house keeping of one pool is logged with the pool's name, and tried again."""
+    """A bug in the maintenance of one pool is logged with the pool's name, and tried again."""
     pool = Pool(Thing, 1, name="db")
     monkeypatch.setattr(pool._core, "sweep", lambda: 1 // 0)
     assert Scheduler.maintain(scheduler, pool._core) == scheduler.clock() + scheduler.timing.retry_delay

@@ -11,7 +11,7 @@ from ProxyPatternPool import Pool, PoolException, PoolValueError, Proxy, TimeOut
 
 from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor, Diary
-from .helpers import Bed, Caller, Naps, Thing, Works, eventually, wait_for
+from .helpers import Caller, FakeSleeper, Naps, Thing, Works, eventually, wait_for
 
 
 def test_nobody_may_wait(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
@@ -155,7 +155,7 @@ def test_the_refused_wake_nobody(scheduler: FakeScheduler, naps: Naps, works: Wo
         for _ in range(3):
             with pytest.raises(TooManyWaiting):
                 pool.get()
-        woken.append(naps.beds[0]._woken)
+        woken.append(naps.sleepers[0]._woken)
 
     naps.meanwhile.append(flood)
     with pytest.raises(TimeOut):
@@ -169,7 +169,7 @@ def test_the_dead_do_not_count(scheduler: FakeScheduler, naps: Naps, works: Work
     thing = pool.get()
 
     def another() -> None:
-        first: Bed = naps.beds[0]
+        first: FakeSleeper = naps.sleepers[0]
         first.deaf = True
         naps.meanwhile.append(lambda: pool.ret(thing))
         assert pool.get() is thing

@@ -281,7 +281,7 @@ def test_killed_while_it_is_told(scheduler: FakeScheduler, clock: HandMovedClock
     def kill(event: str) -> None:
         if event == "lent":
             clock.advance(10)
-            contextvars.Context().run(pool.housekeep)  # as the house keeper would, in his own thread
+            contextvars.Context().run(pool.housekeep)  # as a worker would, in its own thread
             assert events(diary.lines) == ["created", "lent"]
             assert pool.stats()["nkilled"] == 1
 
@@ -295,7 +295,7 @@ def test_killed_while_it_is_told(scheduler: FakeScheduler, clock: HandMovedClock
 
 
 def test_a_dropped_lease(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
-    """The end of a lease that is dropped is told by the house keeper, with the time until then."""
+    """The end of a lease that is dropped is told by a worker, with the time until then."""
     pool = Pool(works.make, 1, observer=diary)
     (thing,) = works.made
     lease = pool.lease()
@@ -325,7 +325,7 @@ def test_shutdown(scheduler: FakeScheduler, clock: HandMovedClock, works: Works,
 
 
 def test_a_dropped_pool(scheduler: FakeScheduler, works: Works, diary: Diary) -> None:
-    """The end of a pool that is dropped is told by the house keeper."""
+    """The end of a pool that is dropped is told by a worker."""
     pool = Pool(works.make, 2, 2, closer=works.close, observer=diary)
     diary.read()
     del pool

@@ -109,7 +109,7 @@ def test_an_observer_gives_back(how: str, scheduler: FakeScheduler, clock: HandM
 
 
 def test_an_observer_shuts_the_pool_down(scheduler: FakeScheduler, works: Works) -> None:
-    """What is idle is then told of and closed by the house keeper, and what is lent when it comes back."""
+    """What is idle is then told of and closed by a worker, and what is lent when it comes back."""
     diary = Disturbing.at("lent", lambda: pool.shutdown())
     pool = Pool(works.make, 2, 2, closer=works.close, observer=diary)
     thing = pool.get()
@@ -123,8 +123,8 @@ def test_an_observer_shuts_the_pool_down(scheduler: FakeScheduler, works: Works)
     assert diary.read() == [("returned", thing, 0.0), ("discarded", thing, "shutdown")]
 
 
-def test_an_observer_has_house_kept(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
-    """House keeping that it asks for is left to the house keeper, who can tell it of that."""
+def test_an_observer_asks_for_maintenance(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """Maintenance that it asks for is left to a worker, who can tell it of that."""
     diary = Disturbing.at("timed_out", lambda: pool.housekeep())
     pool = Pool(works.make, 2, 0, max_avail_delay=5, closer=works.close, observer=diary)
     one, two = pool.get(), pool.get()

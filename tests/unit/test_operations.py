@@ -29,7 +29,7 @@ def numbers(things: list[Thing]) -> list[int]:
 
 
 def test_drain_replaces_what_is_idle_at_once(scheduler: FakeScheduler, works: Works) -> None:
-    """Idle objects are closed within drain(), and the house keeper makes up for them."""
+    """Idle objects are closed within drain(), and maintenance makes up for them."""
     pool = Pool(works.make, 5, 3, closer=works.close)
     pool.drain()
     assert numbers(works.closed) == [0, 1, 2]
@@ -82,7 +82,7 @@ def test_drain_ends(scheduler: FakeScheduler, works: Works) -> None:
 def test_a_closer_that_hangs_holds_up_its_caller_alone(
     operation: Callable[[Pool[Thing]], None], scheduler: FakeScheduler, works: Works
 ) -> None:
-    """The house keeper closes the others meanwhile, and creates what is missing."""
+    """Workers close the others meanwhile, and create what is missing."""
     begun, go_on = threading.Event(), threading.Event()
 
     def close(thing: Thing) -> None:
@@ -104,7 +104,7 @@ def test_a_closer_that_hangs_holds_up_its_caller_alone(
 
 
 def test_a_successor_does_not_wait_for_a_closer(scheduler: FakeScheduler, works: Works) -> None:
-    """Where there is room the house keeper hears of what is missing before the closer is called."""
+    """Where there is room the scheduler hears of what is missing before the closer is called."""
 
     def close(thing: Thing) -> None:
         scheduler.run()
@@ -228,7 +228,7 @@ def test_draining_twice(scheduler: FakeScheduler, works: Works) -> None:
     assert works.closed == [newer, old]
 
 
-def test_an_interrupted_drain_is_finished_by_the_house_keeper(
+def test_an_interrupted_drain_is_finished_by_maintenance(
     scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was left idle by a drain that was interrupted is closed."""
@@ -250,7 +250,7 @@ def test_an_interrupted_drain_is_finished_by_the_house_keeper(
 
 
 def test_a_closer_that_is_interrupted(scheduler: FakeScheduler, works: Works) -> None:
-    """The rest is closed by the house keeper."""
+    """The rest is closed by workers."""
 
     def close(thing: Thing) -> None:
         works.close(thing)
@@ -370,7 +370,7 @@ def test_a_return_that_crosses_a_shrinking(scheduler: FakeScheduler, works: Work
 
 
 def test_min_size(scheduler: FakeScheduler, works: Works) -> None:
-    """For a larger min_size the house keeper creates; for a smaller one nothing is closed."""
+    """For a larger min_size maintenance creates; for a smaller one nothing is closed."""
     pool = Pool(works.make, 5, 1, closer=works.close)
     pool.resize(min_size=4)
     scheduler.run()
@@ -472,7 +472,7 @@ def test_until_it_is_ready(timeout: float | None, scheduler: FakeScheduler, naps
 
 
 def test_a_pool_that_nobody_looks_after_yet(scheduler: FakeScheduler, works: Works) -> None:
-    """Whoever waits for objects has the house keeper look: in the child of a fork nobody else has."""
+    """Whoever waits for objects has the scheduler look: in the child of a fork nobody else has."""
     pool = Pool(works.make, 5, 2)
     pool.resize(min_size=3)
     scheduler.asked.clear()
@@ -548,7 +548,7 @@ def test_less_is_enough(scheduler: FakeScheduler, works: Works) -> None:
 
 
 def test_waiting_for_a_pool_that_a_handler_closes(scheduler: FakeScheduler, works: Works) -> None:
-    """The house keeper, who closes what was dropped or closed by a handler, wakes them too."""
+    """A worker that closes what was dropped or closed by a handler wakes them too."""
     works.failing = ConnectionError()
     pool = Pool(works.make, 5, 2)
     waiting = Caller(pool.wait_ready)

@@ -90,7 +90,7 @@ def test_a_factory_that_uses_the_proxy(shape: dict[str, Any], scheduler: FakeSch
 
 
 def test_every_hook_has_its_object_at_hand(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
-    """In the caller's thread as in the house keeper's, also of a proxy that was set again meanwhile."""
+    """In the caller's thread as in a worker, also of a proxy that was set again meanwhile."""
     seen: list[tuple[str, bool]] = []
 
     def hook(name: str, answer: Any = None) -> Callable[[Connection], Any]:

@@ -41,14 +41,14 @@ def test_owners(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -
     assert one.since.tzinfo is not None
     assert two.since - one.since == timedelta(seconds=5)
     using = pool._core.ledger.using
-    using[id(first)] = using.pop(id(first))  # as by a house keeper who sees that it was lent again
+    using[id(first)] = using.pop(id(first))  # as by a round that sees that it was lent again
     assert [holding.obj for holding in pool.owners()] == [first, second]
     pool.ret(first)
     assert [holding.obj for holding in pool.owners()] == [second]
 
 
 def test_a_dropped_lease_has_no_owner(scheduler: FakeScheduler, works: Works) -> None:
-    """What was dropped is not out any more, whether or not the house keeper has come by."""
+    """What was dropped is not out any more, whether or not maintenance has come by."""
     pool = Pool(works.make, 1, max_use=1)
     lease = pool.lease(quiet=True)
     del lease

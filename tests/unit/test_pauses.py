@@ -73,29 +73,29 @@ def test_how_late_a_look_is(clock: HandMovedClock) -> None:
     assert deadlines.overdue(clock.now + 3) == 2.0
 
 
-def test_the_house_keeper_notices_it_before_it_looks_at_anything(
+def test_the_scheduler_notices_it_before_it_looks_at_anything(
     clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is killed at the first look after a pause, whoever asked for it."""
     scheduler = Scheduler(Environment(clock=clock))
     seen: list[float] = []
 
-    class House:
+    class FakeMaintained:
         def __init__(self) -> None:
             self.chores: deque[Callable[[], None]] = deque()
             self.hub_chores: deque[Callable[[], None]] = deque()
             self.hub = None
 
-    def run_due(house: object) -> float | None:
+    def run_due(maintained: object) -> float | None:
         seen.append(scheduler.paused_at)
         scheduler.ending = len(seen) >= 2
         return clock.now + 1
 
-    def asked(wait: float | None) -> list[House]:
+    def asked(wait: float | None) -> list[FakeMaintained]:
         clock.advance(100)
-        return [house]
+        return [maintained]
 
-    house = House()
+    maintained = FakeMaintained()
     monkeypatch.setattr(scheduler, "maintain", run_due)
     monkeypatch.setattr(scheduler, "_wait_for_requests", asked)
     scheduler._run()

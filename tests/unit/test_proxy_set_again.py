@@ -204,7 +204,7 @@ def test_closed_by_hand_is_closed(scheduler: FakeScheduler) -> None:
 
 
 def test_killed_objects(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
-    """When the house keeper has closed an object that was kept too long, its owner gets another at the next access."""
+    """When maintenance has closed an object that was kept too long, its owner gets another at the next access."""
     works = Works()
     db = Proxy(fun=works.make, max_size=1, max_using_delay_kill=10.0, closer=works.close)
     assert db._pool is not None

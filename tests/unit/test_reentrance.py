@@ -34,7 +34,7 @@ def test_an_object_is_given_back(scheduler: FakeScheduler, works: Works) -> None
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_an_object_is_given_back_that_needs_a_look(broken: bool, scheduler: FakeScheduler, works: Works) -> None:
-    """A broken one is left to the house keeper, who closes it; any other is there again at once."""
+    """A broken one is left to a worker, who closes it; any other is there again at once."""
     pool = Pool(works.make, 1, min_size=0, retter=lambda _: None, closer=works.close)
     thing = pool.get()
     in_the_middle(pool, lambda: pool.discard(thing) if broken else pool.ret(thing))
@@ -46,7 +46,7 @@ def test_an_object_is_given_back_that_needs_a_look(broken: bool, scheduler: Fake
 
 
 def test_an_object_is_given_back_that_is_worn_out(scheduler: FakeScheduler, works: Works) -> None:
-    """It is left to the house keeper, who closes it."""
+    """It is left to a worker, who closes it."""
     pool = Pool(works.make, 1, min_size=0, max_use=1, closer=works.close)
     thing = pool.get()
     in_the_middle(pool, lambda: pool.ret(thing))
@@ -58,7 +58,7 @@ def test_an_object_is_given_back_that_is_worn_out(scheduler: FakeScheduler, work
 
 @pytest.mark.parametrize("reason", ["broken", "retter"])
 def test_why_an_object_went_is_not_forgotten(reason: DiscardReason, scheduler: FakeScheduler) -> None:
-    """What is left to the house keeper is closed, and counted, for the reason for which it was given up."""
+    """What is left to workers is closed, and counted, for the reason for which it was given up."""
 
     def fail(_: Thing) -> None:
         raise ValueError
@@ -73,7 +73,7 @@ def test_why_an_object_went_is_not_forgotten(reason: DiscardReason, scheduler: F
 
 
 def test_a_lease_ends(scheduler: FakeScheduler, works: Works) -> None:
-    """A lease whose entry the house keeper has in his hands at that moment ends when he comes by."""
+    """A lease whose entry maintenance has in its hands at that moment ends at the next look."""
     pool = Pool(works.make, 1, closer=works.close)
     lease = pool.lease()
     using = pool._core.ledger.using
@@ -91,7 +91,7 @@ def test_a_lease_ends(scheduler: FakeScheduler, works: Works) -> None:
 
 
 def test_a_pool_is_closed(scheduler: FakeScheduler, works: Works) -> None:
-    """A pool that is closed by a signal handler is closed by the house keeper as soon as the handler has returned."""
+    """A pool that is closed by a signal handler is closed by maintenance as soon as the handler has returned."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     in_the_middle(pool, pool.shutdown)
     scheduler.run()

@@ -18,7 +18,7 @@ from .helpers import Caller, Doctor, Thing, Works, borrow_all, wait_for
 
 
 def test_refill(scheduler: FakeScheduler, works: Works) -> None:
-    """What falls below min_size is topped up by the house keeper, without anyone asking."""
+    """What falls below min_size is topped up by maintenance, without anyone asking."""
     pool = Pool(works.make, 5, 3)
     things = borrow_all(pool, 2)
     for thing in things:
@@ -62,7 +62,7 @@ def test_a_closed_pool_is_not_refilled(scheduler: FakeScheduler, works: Works) -
 def retries(
     scheduler: FakeScheduler, clock: HandMovedClock, pool: Pool[Thing], works: Works, count: int
 ) -> list[float]:
-    """The delays before the next attempts at a refill, as the house keeper keeps them."""
+    """The delays before the next attempts at a refill, as the scheduler keeps them."""
     delays: list[float] = []
     for _ in range(count):
         deadline = scheduler.look_at(pool._core)
@@ -152,7 +152,7 @@ def test_chance_in_backing_off(chance: float) -> None:
 
 
 def test_success_ends_the_back_off(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
-    """As soon as a caller's creation succeeds the house keeper refills too."""
+    """As soon as a caller's creation succeeds the pool is refilled too."""
     pool = Pool(works.make, 5, 3)
     things = borrow_all(pool, 3)
     works.failing = ConnectionError()
@@ -168,7 +168,7 @@ def test_success_ends_the_back_off(scheduler: FakeScheduler, clock: HandMovedClo
 
 
 def test_no_two_refills_at_once(scheduler: FakeScheduler, works: Works) -> None:
-    """While the house keeper is creating what is missing, it is asked by others in vain to do the same."""
+    """While a worker is creating what is missing, it is asked by others in vain to do the same."""
     begun, go_on = threading.Event(), threading.Event()
 
     def make(number: int) -> Thing:

@@ -14,7 +14,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 from ProxyPatternPool._scheduler.workers import MIN_WORKERS
 
 from .helpers import Caller, Thing, Works, eventually, said, wait_for
-from .maintained import House, Threads, dropped
+from .maintained import FakeMaintained, Threads, dropped
 
 
 def test_expiry_by_itself(real: Scheduler, works: Works) -> None:
@@ -56,7 +56,7 @@ def test_a_dropped_pool_by_itself(real: Scheduler, works: Works) -> None:
 
 
 def test_an_empty_pool_is_not_kept(real: Scheduler) -> None:
-    """A pool that was looked at and is dropped with nothing in it is gone at once: the house keeper sleeps alone."""
+    """A pool that was looked at and is dropped with nothing in it is gone at once: nobody refers to it who sleeps."""
     pool = Pool(Thing, min_size=0)
     pool.discard(pool.get())
     core = weakref.ref(pool._core)
@@ -96,78 +96,78 @@ def test_five_hundred_pools_are_served(real: Scheduler) -> None:
 
 
 def test_deadlines_in_order(real: Scheduler) -> None:
-    """Households are looked at when they asked for it, whatever the order in which they asked."""
+    """Pools are looked at when they asked for it, whatever the order in which they asked."""
     start = monotonic()
-    houses = [House() for _ in range(3)]
-    for house, delay in zip(houses, (0.15, 0.05, 0.1), strict=True):
-        house.told = partial(next, iter([start + delay]), None)
-        real.watch(house)
-    eventually(lambda: all(len(house.looks) == 2 for house in houses))
-    for house, delay in zip(houses, (0.15, 0.05, 0.1), strict=True):
-        assert delay <= house.looks[1] - start < delay + 1.0
+    several = [FakeMaintained() for _ in range(3)]
+    for maintained, delay in zip(several, (0.15, 0.05, 0.1), strict=True):
+        maintained.told = partial(next, iter([start + delay]), None)
+        real.watch(maintained)
+    eventually(lambda: all(len(maintained.looks) == 2 for maintained in several))
+    for maintained, delay in zip(several, (0.15, 0.05, 0.1), strict=True):
+        assert delay <= maintained.looks[1] - start < delay + 1.0
 
 
 def test_only_the_earliest_deadline_counts(real: Scheduler) -> None:
-    """A household is looked at once at its earliest deadline, however often it asked; that look says the next."""
+    """A pool is looked at once at its earliest deadline, however often it asked; that look says the next."""
     start = monotonic()
     deadlines = [start + 0.15, start + 0.1, start + 0.05]
-    house = House(lambda: deadlines.pop() if deadlines else None)
-    real.watch(house)
-    wait_for(house.looked)
-    real.watch(house)  # before 0.05: that one counts, 0.1 is forgotten
-    eventually(lambda: len(house.looks) == 4)
-    assert house.looks[2] - start >= 0.05
-    assert house.looks[3] - start >= 0.15
+    maintained = FakeMaintained(lambda: deadlines.pop() if deadlines else None)
+    real.watch(maintained)
+    wait_for(maintained.looked)
+    real.watch(maintained)  # before 0.05: that one counts, 0.1 is forgotten
+    eventually(lambda: len(maintained.looks) == 4)
+    assert maintained.looks[2] - start >= 0.05
+    assert maintained.looks[3] - start >= 0.15
 
 
 def test_a_deadline_brought_forward(real: Scheduler) -> None:
-    """A household that asks for an earlier look is not looked at again at the time it had asked for before."""
+    """A pool that asks for an earlier look is not looked at again at the time it had asked for before."""
     start = monotonic()
-    house, other = House(partial(next, iter([start + 0.1, start + 0.05]), None)), House()
-    real.watch(house)
-    wait_for(house.looked)
-    real.watch(house)
+    maintained, other = FakeMaintained(partial(next, iter([start + 0.1, start + 0.05]), None)), FakeMaintained()
+    real.watch(maintained)
+    wait_for(maintained.looked)
+    real.watch(maintained)
     other.told = partial(next, iter([start + 0.15]), None)
     real.watch(other)
     eventually(lambda: len(other.looks) == 2)
-    assert len(house.looks) == 3
+    assert len(maintained.looks) == 3
 
 
 def test_a_past_deadline_is_now(real: Scheduler) -> None:
     """A deadline that has passed already is met at once."""
     deadlines = [monotonic() - 100]
-    house = House(lambda: deadlines.pop() if deadlines else None)
-    real.watch(house)
-    eventually(lambda: len(house.looks) == 2)
+    maintained = FakeMaintained(lambda: deadlines.pop() if deadlines else None)
+    real.watch(maintained)
+    eventually(lambda: len(maintained.looks) == 2)
 
 
-def test_a_household_that_is_gone(real: Scheduler) -> None:
-    """A household that was dropped before its deadline, or before it was looked at, is not missed."""
-    house, other = House(lambda: monotonic() + 0.05), House()
-    real.watch(house)
-    wait_for(house.looked)
-    gone = weakref.ref(house)
-    del house
-    real.request_look(dropped(House()))
+def test_a_pool_that_is_gone(real: Scheduler) -> None:
+    """A pool that was dropped before its deadline, or before it was looked at, is not missed."""
+    maintained, other = FakeMaintained(lambda: monotonic() + 0.05), FakeMaintained()
+    real.watch(maintained)
+    wait_for(maintained.looked)
+    gone = weakref.ref(maintained)
+    del maintained
+    real.request_look(dropped(FakeMaintained()))
     eventually(lambda: gone() is None)
     real.watch(other)
     wait_for(other.looked)
 
 
 @pytest.mark.parametrize("timing", [Timing(retry_delay=0.02, worker_idle=0.02)])
-def test_a_household_that_raises(real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
-    """A household whose house keeping fails is logged, looked at again later, and harms no other."""
+def test_maintenance_that_raises(real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """A pool whose maintenance fails is logged, looked at again later, and harms no other."""
 
     def fail() -> None:
         raise RuntimeError("a bug")
 
-    house, other = House(fail), House()
-    real.watch(house)
+    maintained, other = FakeMaintained(fail), FakeMaintained()
+    real.watch(maintained)
     real.watch(other)
     wait_for(other.looked)
-    eventually(lambda: len(house.looks) >= 3)
-    assert house.looks[1] - house.looks[0] >= 0.02
+    eventually(lambda: len(maintained.looks) >= 3)
+    assert maintained.looks[1] - maintained.looks[0] >= 0.02
     lines = said(caplog)
-    assert lines[0].startswith("maintenance of <tests.unit.maintained.House object")
+    assert lines[0].startswith("maintenance of <tests.unit.maintained.FakeMaintained object")
     assert "RuntimeError: a bug" in caplog.text
-    house.told = None
+    maintained.told = None

@@ -13,11 +13,11 @@ from ProxyPatternPool._runtime.native import SimpleQueue
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
-from .maintained import Hanging, HomeHere, House, Threads
+from .maintained import FakeMaintained, Hanging, HubHere, Threads
 
 
-class Dying(House):
-    """A household that has jobs at exit."""
+class Dying(FakeMaintained):
+    """Something to maintain that has jobs at exit."""
 
     def __init__(self, *jobs: Callable[[], None]) -> None:
         super().__init__()
@@ -30,13 +30,13 @@ class Dying(House):
 def test_exit_in_a_hub(real: Scheduler) -> None:
     """At exit the closers of a pool of this thread's hub run in greenlets of that hub, and what was queued does."""
     queued = threading.Event()
-    house = Dying()
-    house.jobs = [house.looked.set]
-    house.chores.append(queued.set)
-    house.hub = hub = HomeHere()
-    real.register(house)
+    maintained = Dying()
+    maintained.jobs = [maintained.looked.set]
+    maintained.chores.append(queued.set)
+    maintained.hub = hub = HubHere()
+    real.register(maintained)
     real.exit()
-    assert house.looked.is_set()
+    assert maintained.looked.is_set()
     assert queued.is_set()
     assert len(hub.jobs) == 2
 
@@ -49,13 +49,13 @@ def test_exit_with_closers_that_hang(real: Scheduler, hanging: Hanging) -> None:
     def hang() -> None:
         hanging()
 
-    houses = [
+    several = [
         Dying(*[hang] * 10, *(partial(closed.append, number) for number in range(20))),
         Dying(partial(closed.append, 20)),
     ]
-    for house in houses:
-        house.hub = HomeHere()
-        real.register(house)
+    for maintained in several:
+        maintained.hub = HubHere()
+        real.register(maintained)
     start = monotonic()
     real.exit()
     assert sorted(closed) == list(range(21))
@@ -65,19 +65,19 @@ def test_exit_with_closers_that_hang(real: Scheduler, hanging: Hanging) -> None:
 
 @pytest.mark.parametrize("timing", [Timing(exit_time=1.0, worker_idle=0.02)])
 def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hanging) -> None:
-    """Each thread of the crew closes at exit: so many closers may hang, and the others are called."""
+    """Each worker closes at exit: so many closers may hang, and the others are called."""
 
     def hang() -> None:
         hanging()
 
-    house = Dying(*[hang] * 4)
-    house.jobs.append(house.looked.set)
-    real.register(house)
-    real.watch(house)
+    maintained = Dying(*[hang] * 4)
+    maintained.jobs.append(maintained.looked.set)
+    real.register(maintained)
+    real.watch(maintained)
     with real._lock:
         real.workers.count += sum(threads.start(real.workers._work) for _ in range(2))
-    real.exit()  # besides the three of the crew: the scheduling thread, and one for the exit alone
-    assert house.looked.is_set()
+    real.exit()  # besides the three workers: the scheduling thread, and one for the exit alone
+    assert maintained.looked.is_set()
     hanging.go_on.set()
 
 
@@ -85,12 +85,12 @@ def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hangi
 def test_exit_with_a_thread_that_never_began(real: Scheduler) -> None:
     """A start that was interrupted costs the exit time, and no object its closer."""
     real._threads._unborn.add(SimpleQueue())
-    house = Dying()
-    house.hub = HomeHere()
-    house.jobs = [house.looked.set]
-    real.register(house)
+    maintained = Dying()
+    maintained.hub = HubHere()
+    maintained.jobs = [maintained.looked.set]
+    real.register(maintained)
     real.exit()
-    assert house.looked.is_set()
+    assert maintained.looked.is_set()
 
 
 def test_a_fork_begins_with_no_threads(real: Scheduler, threads: Threads) -> None:
@@ -100,27 +100,27 @@ def test_a_fork_begins_with_no_threads(real: Scheduler, threads: Threads) -> Non
     assert not real._threads._unborn
     real.exit()
     real.after_fork()
-    real.watch(House())
+    real.watch(FakeMaintained())
     assert not real._running
 
 
 def test_exit_when_the_hub_is_over(real: Scheduler) -> None:
     """At exit the closers of a pool whose hub is over run in a thread, though it was this thread's."""
-    house = Dying()
-    house.jobs = [house.looked.set]
-    house.hub = hub = HomeHere()
+    maintained = Dying()
+    maintained.jobs = [maintained.looked.set]
+    maintained.hub = hub = HubHere()
     hub.over = True
-    real.register(house)
+    real.register(maintained)
     real.exit()
-    assert house.looked.is_set()
+    assert maintained.looked.is_set()
     assert not hub.jobs
 
 
-def test_a_household_is_known_weakly(real: Scheduler) -> None:
-    """A household that is gone is forgotten."""
-    house = House()
-    real.register(house)
-    assert real.pools() == [house]
-    del house
+def test_what_is_maintained_is_known_weakly(real: Scheduler) -> None:
+    """A pool that is gone is forgotten."""
+    maintained = FakeMaintained()
+    real.register(maintained)
+    assert real.pools() == [maintained]
+    del maintained
     assert real.pools() == []
     assert real._pools == {}

@@ -11,15 +11,15 @@ from ProxyPatternPool._scheduler.timing import Timing
 
 from .clock import HandMovedClock
 from .helpers import Caller, eventually, said, wait_for
-from .maintained import Hanging, House, SlowHome, Threads, chore_of
+from .maintained import FakeMaintained, Hanging, SlowHub, Threads, chore_of
 
 
 def test_chores_of_a_hub(real: Scheduler) -> None:
     """The chores of a pool of a hub are done in that hub."""
-    house, hub = House(), SlowHome()
-    house.hub = hub
-    done = chore_of(house)
-    real.watch(house)
+    maintained, hub = FakeMaintained(), SlowHub()
+    maintained.hub = hub
+    done = chore_of(maintained)
+    real.watch(maintained)
     eventually(lambda: hub.jobs)
     assert not done.is_set()
     hub.jobs[0]()
@@ -29,29 +29,29 @@ def test_chores_of_a_hub(real: Scheduler) -> None:
 @pytest.mark.parametrize("timing", [Timing(hub_patience=0.02, worker_idle=0.02)])
 def test_chores_of_a_hub_that_is_blocked(real: Scheduler) -> None:
     """A hub that does not take up its chores for too long, or is gone, has them done by a thread."""
-    blocked, gone, over = House(), House(), House()
-    blocked.hub, gone.hub, over.hub = SlowHome(), SlowHome(there=False), SlowHome()
+    blocked, gone, over = FakeMaintained(), FakeMaintained(), FakeMaintained()
+    blocked.hub, gone.hub, over.hub = SlowHub(), SlowHub(there=False), SlowHub()
     over.hub.over = True
-    done = [chore_of(house) for house in (blocked, gone, over)]
-    for house in (blocked, gone, over):
-        real.watch(house)
+    done = [chore_of(maintained) for maintained in (blocked, gone, over)]
+    for maintained in (blocked, gone, over):
+        real.watch(maintained)
     for each in done:
         wait_for(each)
-    assert gone.hub is None, "the next hub becomes its home"
+    assert gone.hub is None, "the next hub becomes its own"
     assert over.hub is None
     assert blocked.hub is not None
 
 
-def test_home_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedClock) -> None:
-    """What fails anywhere but at home waits as long as its hub is blocked, behind one greenlet; the rest does not."""
-    house, hub = House(), SlowHome()
-    house.hub = hub
+def test_hub_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedClock) -> None:
+    """What fails anywhere but in its hub waits as long as that is blocked, behind one greenlet; the rest does not."""
+    maintained, hub = FakeMaintained(), SlowHub()
+    maintained.hub = hub
     checked: list[int] = []
     closed = threading.Event()
-    house.hub_chores.append(lambda: checked.append(threading.get_ident()))
-    house.chores.append(closed.set)
+    maintained.hub_chores.append(lambda: checked.append(threading.get_ident()))
+    maintained.chores.append(closed.set)
     for look in range(100):
-        assert timed.maintain(house) == clock.now + timed.timing.hub_patience
+        assert timed.maintain(maintained) == clock.now + timed.timing.hub_patience
         if look < 2:
             assert not closed.is_set()
         else:
@@ -62,85 +62,85 @@ def test_home_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedCl
     assert not checked
     hub.turn()
     assert checked == [threading.get_ident()]
-    assert timed.maintain(house) is None
+    assert timed.maintain(maintained) is None
 
 
 def test_a_hub_that_does_not_turn_is_told_of(
     timed: Scheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once: checks and creations wait for it, and nobody would know why."""
-    house, hub = House(), SlowHome()
-    house.hub = hub
-    house.hub_chores.append(lambda: None)
+    maintained, hub = FakeMaintained(), SlowHub()
+    maintained.hub = hub
+    maintained.hub_chores.append(lambda: None)
     for look in range(20):
         assert len(said(caplog)) == (look > timed.timing.hub_tries)
-        timed.maintain(house)
+        timed.maintain(maintained)
         clock.advance(timed.timing.hub_patience)
     assert said(caplog)[0].endswith(": health checks and creations wait for an event loop that is blocked")
     hub.turn()
-    assert timed.maintain(house) is None
+    assert timed.maintain(maintained) is None
 
 
-def test_a_failure_of_the_keepers_own(timed: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
-    """What a hub raises when it is sent for ends the house keeping of nobody."""
-    house = House()
-    house.hub = SlowHome()
-    house.hub.jobs = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
-    house.chores.append(lambda: None)
-    assert timed.maintain(house) == timed.clock() + timed.timing.retry_delay
+def test_a_failure_of_the_schedulers_own(timed: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """What a hub raises when it is sent for ends the maintenance of nobody."""
+    maintained = FakeMaintained()
+    maintained.hub = SlowHub()
+    maintained.hub.jobs = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    maintained.chores.append(lambda: None)
+    assert timed.maintain(maintained) == timed.clock() + timed.timing.retry_delay
     assert said(caplog)[0].endswith("failed")
 
 
 def test_a_look_too_early_sends_nobody(timed: Scheduler, clock: HandMovedClock) -> None:
     """However often a pool asks to be looked at, its hub gets its time."""
-    house, hub = House(), SlowHome()
-    house.hub = hub
+    maintained, hub = FakeMaintained(), SlowHub()
+    maintained.hub = hub
     done = threading.Event()
-    house.chores.append(done.set)
+    maintained.chores.append(done.set)
     since = clock.now
     for _ in range(9):
-        assert timed.maintain(house) == since + timed.timing.hub_patience
+        assert timed.maintain(maintained) == since + timed.timing.hub_patience
         clock.advance(timed.timing.hub_patience / 10)
     assert len(hub.jobs) == 1
     assert timed.workers.count == 0
     hub.turn()
 
 
-def test_home_chores_of_a_hub_that_ends(timed: Scheduler) -> None:
-    """When the hub that home chores have waited for turns out to be over, the crew does them."""
-    house, hub = House(), SlowHome()
-    house.hub = hub
+def test_hub_chores_of_a_hub_that_ends(timed: Scheduler) -> None:
+    """When the hub for which chores have waited turns out to be over, workers do them."""
+    maintained, hub = FakeMaintained(), SlowHub()
+    maintained.hub = hub
     done = threading.Event()
-    house.hub_chores.append(done.set)
-    timed.maintain(house)
+    maintained.hub_chores.append(done.set)
+    timed.maintain(maintained)
     assert len(hub.jobs) == 1
     hub.over = True
-    timed.maintain(house)
-    assert house.hub is None
+    timed.maintain(maintained)
+    assert maintained.hub is None
     wait_for(done)
 
 
 def test_a_hub_that_ends_at_this_moment(timed: Scheduler) -> None:
-    """A hub that is over by the time it is to do something has it done by the crew at once."""
-    house = House()
-    house.hub = SlowHome(there=False)
+    """A hub that is over by the time it is to do something has it done by a worker at once."""
+    maintained = FakeMaintained()
+    maintained.hub = SlowHub(there=False)
     done = threading.Event()
-    house.hub_chores.append(done.set)
-    timed.maintain(house)
-    assert house.hub is None
+    maintained.hub_chores.append(done.set)
+    timed.maintain(maintained)
+    assert maintained.hub is None
     wait_for(done)
 
 
 def test_a_greenlet_that_never_began(timed: Scheduler, clock: HandMovedClock) -> None:
     """A greenlet that is killed before it has begun is not waited for: another is sent."""
-    house, hub = House(), SlowHome()
-    house.hub = hub
+    maintained, hub = FakeMaintained(), SlowHub()
+    maintained.hub = hub
     done = threading.Event()
-    house.hub_chores.append(done.set)
-    timed.maintain(house)
+    maintained.hub_chores.append(done.set)
+    timed.maintain(maintained)
     hub.jobs.clear()
     clock.advance(timed.timing.hub_patience)
-    timed.maintain(house)
+    timed.maintain(maintained)
     assert len(hub.jobs) == 1
     hub.turn()
     assert done.is_set()
@@ -148,22 +148,22 @@ def test_a_greenlet_that_never_began(timed: Scheduler, clock: HandMovedClock) ->
 
 def test_a_greenlet_in_a_long_chore(timed: Scheduler, clock: HandMovedClock, hanging: Hanging) -> None:
     """What comes while a greenlet is in the middle of a long chore has another greenlet, not a thread."""
-    house, hub = House(), SlowHome()
-    house.hub = hub
+    maintained, hub = FakeMaintained(), SlowHub()
+    maintained.hub = hub
 
     def check() -> None:
         hanging()
 
-    house.hub_chores.append(check)
-    timed.maintain(house)
+    maintained.hub_chores.append(check)
+    timed.maintain(maintained)
     first = Caller(hub.jobs.pop())
     wait_for(hanging.begun)
     done = threading.Event()
-    house.hub_chores.append(done.set)
-    timed.maintain(house)
+    maintained.hub_chores.append(done.set)
+    timed.maintain(maintained)
     assert len(hub.jobs) == 1
     clock.advance(10 * timed.timing.hub_patience)
-    timed.maintain(house)
+    timed.maintain(maintained)
     assert len(hub.jobs) == 1
     assert timed.workers.count == 0
     hub.turn()
@@ -172,17 +172,17 @@ def test_a_greenlet_in_a_long_chore(timed: Scheduler, clock: HandMovedClock, han
     first.result()
 
 
-def test_a_pool_that_finds_a_home(timed: Scheduler, threads: Threads) -> None:
-    """A thread of the crew that was sent before a pool was first used in a hub leaves the home chores to that."""
-    house, hub = House(), SlowHome()
-    at_home = threading.Event()
-    house.hub_chores.append(at_home.set)
+def test_a_pool_that_finds_its_hub(timed: Scheduler, threads: Threads) -> None:
+    """A worker that was sent before a pool was first used in a hub leaves the hub's chores to that."""
+    maintained, hub = FakeMaintained(), SlowHub()
+    in_its_hub = threading.Event()
+    maintained.hub_chores.append(in_its_hub.set)
     with threads.refused():
-        timed.maintain(house)
-    house.hub = hub
+        timed.maintain(maintained)
+    maintained.hub = hub
     timed.workers.count += threads.start(timed.workers._work)
-    eventually(lambda: timed.workers._idle and not timed.workers._active[house][True])
-    assert not at_home.is_set()
-    timed.maintain(house)
+    eventually(lambda: timed.workers._idle and not timed.workers._active[maintained][True])
+    assert not in_its_hub.is_set()
+    timed.maintain(maintained)
     hub.turn()
-    assert at_home.is_set()
+    assert in_its_hub.is_set()

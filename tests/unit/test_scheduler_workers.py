@@ -16,7 +16,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 from ProxyPatternPool._scheduler.workers import MAX_JOBS, MIN_WORKERS, Job
 
 from .helpers import Thing, Works, eventually, said, wait_for
-from .maintained import Hanging, House, Threads
+from .maintained import FakeMaintained, Hanging, Threads
 
 
 def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
@@ -36,13 +36,13 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
             lock.release()
 
     scheduler._lock = Contended()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
-    scheduler.watch(House())
+    scheduler.watch(FakeMaintained())
     assert len(threads) == 0
     assert scheduler._requests.qsize() == 1
 
 
 def test_without_a_thread(real: Scheduler, threads: Threads, works: Works) -> None:
-    """Where the system has no thread to spare pools work; the house keeping begins when there is one."""
+    """Where the system has no thread to spare pools work; maintenance begins when there is one."""
     with threads.refused():
         pool = Pool(works.make, min_size=2)
         pool.discard(pool.get())
@@ -97,7 +97,7 @@ def test_closers_that_hang_do_not_hold_up_creations(real: Scheduler, hanging: Ha
 
 
 def test_who_makes_a_pool_makes_its_first_objects(real: Scheduler, works: Works) -> None:
-    """The house keeper, who hears of the first, does not make the others beside him."""
+    """The scheduler, which hears of the first, has nobody make the others beside him."""
     makers: list[int] = []
 
     def make(number: int) -> Thing:
@@ -112,8 +112,8 @@ def test_who_makes_a_pool_makes_its_first_objects(real: Scheduler, works: Works)
     assert set(makers) == {threading.get_ident()}
 
 
-def test_a_log_that_raises_ends_no_house_keeping(real: Scheduler, works: Works) -> None:
-    """A handler or filter of the user's may: the chores, the crew and the schedule go on."""
+def test_a_log_that_raises_ends_no_maintenance(real: Scheduler, works: Works) -> None:
+    """A handler or filter of the user's may: the chores, the workers and the schedule go on."""
 
     def refuse_it(record: logging.LogRecord) -> bool:
         raise ValueError("a filter with a bug")
@@ -124,7 +124,7 @@ def test_a_log_that_raises_ends_no_house_keeping(real: Scheduler, works: Works) 
     log = logging.getLogger("ppp")
     log.addFilter(refuse_it)
     try:
-        real.watch(House(fail))
+        real.watch(FakeMaintained(fail))
         pool = Pool(works.make, 1, 0, max_avail_delay=0.01, closer=works.close)
         for number in range(2 * MAX_JOBS):
             pool._core.leave(fail)
@@ -136,30 +136,30 @@ def test_a_log_that_raises_ends_no_house_keeping(real: Scheduler, works: Works) 
 
 
 def test_jobs_of_one_pool_that_wait_count_too(real: Scheduler, threads: Threads, hanging: Hanging) -> None:
-    """However often a pool asks while the crew is busy, it gets no more threads than a few in the end."""
-    house = House()
+    """However often a pool asks while all workers are busy, it gets no more threads than a few in the end."""
+    maintained = FakeMaintained()
 
     def chore() -> None:
         hanging()
 
-    house.chores.extend([chore] * 20)
+    maintained.chores.extend([chore] * 20)
     with threads.refused():
         for _ in range(10):
-            real.workers.submit(Job(house, hub=False), waited=True)
+            real.workers.submit(Job(maintained, hub=False), waited=True)
     with real._lock:
         real.workers.count += sum(threads.start(real.workers._work) for _ in range(10))
-    other = House()
+    other = FakeMaintained()
     done = threading.Event()
     other.chores.append(done.set)
     real.workers.submit(Job(other, hub=False), waited=False)
     wait_for(done)
     assert hanging.count <= MAX_JOBS
     hanging.go_on.set()
-    eventually(lambda: not house.chores)
+    eventually(lambda: not maintained.chores)
 
 
 def test_slow_chores_are_no_hanging_chores(real: Scheduler) -> None:
-    """Many chores that are slow, and get done, do not make the crew grow without end."""
+    """Many chores that are slow, and get done, do not make workers grow without end."""
     pause = threading.Event()
     pool = Pool(Thing, min_size=0, max_avail_delay=0.01, closer=lambda thing: pause.wait(0.01))
     for thing in [pool.get() for _ in range(100)]:
@@ -168,8 +168,8 @@ def test_slow_chores_are_no_hanging_chores(real: Scheduler) -> None:
     assert real.workers.count <= MIN_WORKERS + MAX_JOBS
 
 
-def test_the_crew_goes_home(real: Scheduler) -> None:
-    """Threads of the crew with nothing to do end, all but one; when there is work again there are threads again."""
+def test_idle_workers_end(real: Scheduler) -> None:
+    """Workers with nothing to do end, all but one; when there is work again there are workers again."""
     for _ in range(2):
         hanging = Hanging()
         pools = [Pool(Thing, health=hanging, hk_delay=0.01) for _ in range(3)]
@@ -182,7 +182,7 @@ def test_the_crew_goes_home(real: Scheduler) -> None:
 
 
 def test_a_chore_that_ends_its_thread(real: Scheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
-    """A hook that raises SystemExit ends neither the crew nor the house keeping of its pool."""
+    """A hook that raises SystemExit ends neither the workers nor the maintenance of its pool."""
 
     def close(thing: Thing) -> None:
         works.close(thing)
@@ -199,7 +199,7 @@ def test_a_chore_that_ends_its_thread(real: Scheduler, works: Works, caplog: pyt
 
 
 @pytest.mark.parametrize("timing", [Timing(worker_patience=0.005, worker_idle=0.02)])
-def test_no_thread_for_the_crew(real: Scheduler, threads: Threads, works: Works) -> None:
+def test_no_thread_for_a_worker(real: Scheduler, threads: Threads, works: Works) -> None:
     """Chores for which no thread can be had now are done when one can."""
     refused: list[object] = []
 
@@ -219,9 +219,9 @@ def test_no_thread_for_the_crew(real: Scheduler, threads: Threads, works: Works)
 
 def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
     """A job put just when the last idle thread gives up waiting is done all the same."""
-    house = House()
+    maintained = FakeMaintained()
     done = threading.Event()
-    house.chores.append(done.set)
+    maintained.chores.append(done.set)
 
     class Jobs:
         """A queue in which a job arrives right after the wait for it is over."""
@@ -233,7 +233,7 @@ def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
             self.waits += 1
             if self.waits in (1, 3):
                 raise Empty
-            return Job(house, hub=False)
+            return Job(maintained, hub=False)
 
         def empty(self) -> bool:
             return self.waits >= 3
@@ -250,7 +250,7 @@ def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
 def test_threads_are_named_in_the_log(
     real: Scheduler, works: Works, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A log line says which thread of the house keeping it comes from, and threading hears nothing of that."""
+    """A log line says which of our threads it comes from, and threading hears nothing of that."""
     monkeypatch.setattr(logging, "logThreads", False)  # else the line itself makes an entry in threading
     before = set(threading.enumerate())
 

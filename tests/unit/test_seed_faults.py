@@ -178,7 +178,7 @@ def test_fault_07_hooks_that_fail_are_not_forgotten(scheduler: FakeScheduler, wo
 def test_fault_08_a_check_that_raises_is_no_health(
     scheduler: FakeScheduler, clock: HandMovedClock, works: Works
 ) -> None:
-    """An object whose check raises is discarded, and the house keeper goes on."""
+    """An object whose check raises is discarded, and maintenance goes on."""
 
     def health(thing: Thing) -> bool:
         if thing.number < 2:
@@ -235,7 +235,7 @@ def test_fault_10_zero_is_a_value_and_clocks_are_monotonic(
     assert sorted(users) == ["log_queue.py", "native.py", "stats.py"], "only these say what time it is"
 
 
-def test_fault_11_the_house_keeper_keeps_nothing_alive(scheduler: FakeScheduler, works: Works) -> None:
+def test_fault_11_the_scheduler_keeps_nothing_alive(scheduler: FakeScheduler, works: Works) -> None:
     """A dropped pool is closed and looked after no more."""
     pool = Pool(works.make, min_size=2, max_avail_delay=60, health=lambda thing: True, closer=works.close)
     scheduler.run()
@@ -247,9 +247,9 @@ def test_fault_11_the_house_keeper_keeps_nothing_alive(scheduler: FakeScheduler,
     assert scheduler.pools() == []
 
 
-@pytest.mark.parametrize("case", ["starts_empty", "house_keeping", "lock_held"])
+@pytest.mark.parametrize("case", ["starts_empty", "maintenance", "lock_held"])
 def test_fault_11_forks(case: str) -> None:
-    """A forked child has objects and house keeping of its own, and does not touch its parent's."""
+    """A forked child has objects and maintenance of its own, and does not touch its parent's."""
     assert run_script("forks", case, "python")
 
 

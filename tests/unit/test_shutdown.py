@@ -198,7 +198,7 @@ def test_an_interrupted_close(scheduler: FakeScheduler, works: Works, naps: Naps
 
 
 def test_a_close_interrupted_by_a_closer(scheduler: FakeScheduler, works: Works) -> None:
-    """Where a closer is interrupted the house keeper closes the rest."""
+    """Where a closer is interrupted a worker closes the rest."""
 
     def close(thing: Thing) -> None:
         works.close(thing)
@@ -292,7 +292,7 @@ def test_hooks_may_close_their_pool(scheduler: FakeScheduler, works: Works) -> N
     assert works.alive == []
 
 
-def test_house_keeping_ends(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+def test_maintenance_ends(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """A closed pool asks for no more looks."""
     pool = Pool(Thing, max_avail_delay=10, health=lambda thing: True)
     scheduler.run()
@@ -303,7 +303,7 @@ def test_house_keeping_ends(scheduler: FakeScheduler, clock: HandMovedClock) -> 
 
 
 def test_an_interrupted_shutdown(scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exception reaches the caller, and the house keeper does the rest."""
+    """The exception reaches the caller, and maintenance does the rest."""
     pool = Pool(works.make, 2, 2, closer=works.close)
 
     def interrupt() -> None:
@@ -323,7 +323,7 @@ def test_an_interrupted_shutdown(scheduler: FakeScheduler, works: Works, monkeyp
 def test_shutdown_in_a_hub(
     scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A hub itself cannot wait, as in a signal handler that finds all greenlets asleep: the house keeper closes."""
+    """A hub itself cannot wait, as in a signal handler that finds all greenlets asleep: a worker closes."""
     monkeypatch.setattr(core, "in_hub", lambda: True)
     pool = Pool(works.make, 2, 2, closer=works.close)
     lent = pool.get()

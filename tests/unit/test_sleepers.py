@@ -21,25 +21,25 @@ from .helpers import Caller, FakeHub, Thing
 
 def test_a_wake_before_the_sleep_is_kept() -> None:
     """Who is woken before he sleeps does not sleep; several wakes count as one."""
-    bed = NativeSleeper()
-    bed.wake()
-    bed.wake()
-    assert bed.sleep(None)
-    assert not bed.sleep(0)
-    assert bed.hub is None
-    assert bed.alive()
-    bed.dispose()
-    assert bed.alive()
+    sleeper = NativeSleeper()
+    sleeper.wake()
+    sleeper.wake()
+    assert sleeper.sleep(None)
+    assert not sleeper.sleep(0)
+    assert sleeper.hub is None
+    assert sleeper.alive()
+    sleeper.dispose()
+    assert sleeper.alive()
 
 
 def test_sleep_until_woken_or_over() -> None:
     """A sleep ends when it is woken, or when its time is over."""
-    bed = NativeSleeper()
+    sleeper = NativeSleeper()
     start = time.monotonic()
-    assert not bed.sleep(0.02)
+    assert not sleeper.sleep(0.02)
     assert time.monotonic() - start >= 0.02
-    sleeping = Caller(lambda: bed.sleep(30))
-    bed.wake()
+    sleeping = Caller(lambda: sleeper.sleep(30))
+    sleeper.wake()
     assert sleeping.result()
     assert time.monotonic() - start < 20
 
@@ -54,9 +54,9 @@ class Hubs:
             fake = SimpleNamespace(
                 running=partial(self.running.get, name),
                 GeventSleeper=partial(self.made, "gevent bed"),
-                GeventHub=partial(self.made, "gevent home"),
+                GeventHub=partial(self.made, "gevent hub"),
                 EventletSleeper=partial(self.made, "eventlet bed"),
-                EventletHub=partial(self.made, "eventlet home"),
+                EventletHub=partial(self.made, "eventlet hub"),
                 pause=partial(self.made, f"{name} pause"),
             )
             monkeypatch.setitem(sys.modules, loaded, ModuleType(loaded))
@@ -77,7 +77,7 @@ def chosen() -> list[object]:
 
 
 def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits gets the bed that fits the hub his thread runs at this moment, a native one where it runs none."""
+    """Who waits gets the sleeper that fits the hub his thread runs at this moment, a native one where it runs none."""
     fakes = Hubs(monkeypatch)
     assert isinstance(hubs.new_sleeper(), NativeSleeper)
     assert hubs.current_hub() is None
@@ -86,14 +86,14 @@ def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen() == [
         ("eventlet bed", "hub", lost),
         ("eventlet bed", "hub", waiting.nothing),
-        ("eventlet home", "hub"),
+        ("eventlet hub", "hub"),
         ("eventlet pause", "hub", 0.5),
     ]
     fakes.running["gevent"] = "loop"
     assert chosen() == [
         ("gevent bed", "loop", lost),
         ("gevent bed", "loop", waiting.nothing),
-        ("gevent home", "loop"),
+        ("gevent hub", "loop"),
         ("gevent pause", "loop", 0.5),
     ]
 
@@ -117,16 +117,16 @@ USES: dict[str, Callable[[Pool[Thing]], object]] = {
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_the_home_of_a_pool(
+def test_the_hub_of_a_pool(
     use: Callable[[Pool[Thing]], object], scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pool is at home in the hub of the thread that makes it, or else of the first in which it may need objects."""
+    """A pool belongs to the hub of the thread that makes it, or else of the first in which it may need objects."""
     hubs: list[Hub | None] = [None, FakeHub(), FakeHub()]
 
-    def next_home() -> Hub | None:
+    def next_hub() -> Hub | None:
         return hubs.pop(0)
 
-    monkeypatch.setattr(core, "current_hub", next_home)
+    monkeypatch.setattr(core, "current_hub", next_hub)
     first, second = hubs[1:]
     pool = Pool(Thing, min_size=0)
     assert pool._core.hub is None

@@ -219,7 +219,7 @@ def test_coldest_first(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     assert [idle["last_ret"] for idle in pool.stats()["avail"]] == [-2.0, -1.0, 0.0]
 
 
-def test_time_of_house_keeping(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+def test_time_of_maintenance(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """The time of a round is the mean, with its hooks."""
 
     def health(thing: Thing) -> bool:

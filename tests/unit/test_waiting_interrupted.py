@@ -14,7 +14,7 @@ from ProxyPatternPool._runtime.owner import here
 from ProxyPatternPool._runtime.waiting import NativeSleeper
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Bed, Caller, Naps, Thing, Works, queue_up, sleep_in
+from .helpers import Caller, FakeSleeper, Naps, Thing, Works, queue_up, sleep_in
 
 # --- interrupted ---------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ def test_a_waiter_that_can_wake_no_more_is_passed_over(
     behind: list[Caller[object]] = []
 
     def die() -> None:
-        naps.beds[-1].deaf = True
+        naps.sleepers[-1].deaf = True
         behind.extend(queue_up(pool, 2, lambda number: pool.get()))
         naps.clock.advance(age)
         (pool.ret if worth == "object" else pool.discard)(thing)
@@ -188,10 +188,10 @@ def test_who_can_wake_no_more_uses_up_no_wake() -> None:
     """As many waiters are woken as objects are idle, and those who can wake no more are not among them."""
     queue: WaitQueue[Thing] = WaitQueue()
     owner = here().owner
-    beds = [Bed(Naps(HandMovedClock())) for _ in range(4)]
-    waiters: list[Waiter[Thing]] = [Waiter(owner, None, bed) for bed in beds]
+    sleepers = [FakeSleeper(Naps(HandMovedClock())) for _ in range(4)]
+    waiters: list[Waiter[Thing]] = [Waiter(owner, None, sleeper) for sleeper in sleepers]
     first, dead, second, third = waiters
-    beds[1].deaf = True
+    sleepers[1].deaf = True
     for waiter in (first, dead, second):
         queue.join(waiter, 1000.0)
     queue.nudge(2)
@@ -210,7 +210,7 @@ def test_a_close_does_not_wait_for_who_can_wake_no_more(scheduler: FakeScheduler
     behind: list[Caller[object]] = []
 
     def die() -> None:
-        naps.beds[-1].deaf = True
+        naps.sleepers[-1].deaf = True
         pool.ret(thing)
         assert pool.get(0) is thing
         behind.extend(queue_up(pool, 1, lambda number: pool.get()))
@@ -230,7 +230,7 @@ def test_nobody_left_who_can_wake(scheduler: FakeScheduler, naps: Naps) -> None:
     thing = pool.get()
 
     def die() -> None:
-        naps.beds[-1].deaf = True
+        naps.sleepers[-1].deaf = True
         naps.clock.advance(1)
         pool.ret(thing)
         assert pool.get(0) is thing
@@ -317,7 +317,7 @@ def test_a_permit_for_nobody(scheduler: FakeScheduler, naps: Naps) -> None:
     thing = pool.get()
 
     def die() -> None:
-        naps.beds[-1].deaf = True
+        naps.sleepers[-1].deaf = True
         pool.discard(thing)
         assert pool.stats()["nobjs"] == 0
         interrupt()  # for the test's sake it is still there
@@ -333,9 +333,9 @@ def test_a_busy_hub_keeps_nobody_waiting() -> None:
     naps = Naps(HandMovedClock())
     waiters: list[Waiter[Thing]] = []
     for hub in ("one", "one", "other", "other", None, None):
-        bed = Bed(naps)
-        bed.hub = hub
-        waiters.append(Waiter(here().owner, None, bed))
+        sleeper = FakeSleeper(naps)
+        sleeper.hub = hub
+        waiters.append(Waiter(here().owner, None, sleeper))
         queue.join(waiters[-1], 1000.0)
     queue.nudge(1)
     assert [waiter.called for waiter in waiters] == [True, False, True, False, True, False]
@@ -357,7 +357,7 @@ def test_what_is_given_to_a_greenlet_that_never_comes(worth: str, scheduler: Fak
         (pool.ret if worth == "object" else pool.discard)(thing)
         scheduler.run()
         assert pool.stats()["navail"] == 0
-        naps.beds[-1].deaf = True
+        naps.sleepers[-1].deaf = True
         pool._core._request_look()  # as its sleeper does that is lost
         scheduler.run()
         assert (pool.get(0) is thing) == (worth == "object")

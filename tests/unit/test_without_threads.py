@@ -19,7 +19,7 @@ from ProxyPatternPool._scheduler.scheduler import MAX_UNREAD, Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
 from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, run_script, said
-from .maintained import House
+from .maintained import FakeMaintained
 
 
 class Moment:
@@ -242,24 +242,24 @@ def test_it_is_told_once_each_time(moment: Moment, real: Scheduler, caplog: pyte
     assert real.has_threads
 
 
-def test_who_asks_for_the_house_keeper_is_remembered_once(moment: Moment, environment: Environment) -> None:
+def test_who_asks_for_a_look_is_remembered_once(moment: Moment, environment: Environment) -> None:
     """However often it asks while nobody reads, and as it asked: to be kept until then, or not."""
     scheduler = Scheduler(environment)
-    house, dropped = House(), House()
-    gone = House()
+    maintained, dropped = FakeMaintained(), FakeMaintained()
+    gone = FakeMaintained()
     scheduler.request_look(weakref.ref(gone))
     del gone
     for _ in range(2 * MAX_UNREAD):
-        scheduler.watch(house)
+        scheduler.watch(maintained)
         scheduler.request_look(dropped)
-    scheduler.watch(house)
+    scheduler.watch(maintained)
     assert scheduler._requests.qsize() <= MAX_UNREAD + 3
     looked = dropped.looked
     moment.lasts = False
     del dropped
-    scheduler.watch(house)
+    scheduler.watch(maintained)
     assert looked.wait(DEADLINE)
-    assert house.looked.wait(DEADLINE)
+    assert maintained.looked.wait(DEADLINE)
     scheduler.ending = True
     scheduler._requests.put(None)
 

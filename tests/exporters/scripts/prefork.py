@@ -15,7 +15,7 @@ from ProxyPatternPool.prometheus import PrometheusObserver
 
 from ...unit.helpers import Thing
 
-# From 3.12 on a fork among threads is warned about; the house keeper is one.
+# From 3.12 on a fork among threads is warned about; a scheduler has one.
 warnings.simplefilter("ignore", DeprecationWarning)
 
 observer = PrometheusObserver()

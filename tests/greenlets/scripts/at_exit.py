@@ -24,7 +24,7 @@ kept: list[Pool[Token]] = []
 
 
 def run() -> None:
-    green.sleep(0)  # now there is a hub, the pools' home
+    green.sleep(0)  # now there is a hub, which becomes the pools'
     pool = Pool(Token, max_size=4, min_size=4, closer=closer, health=health, hk_delay=0.02, max_using_delay=0.05)
     small = Pool(lambda number: Token(10 + number), max_size=1, closer=closer)
     kept.extend((pool, small))  # beyond this function, to the very end

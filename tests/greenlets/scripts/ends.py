@@ -1,4 +1,4 @@
-"""Threads and hubs end while greenlets wait in them, or are at home there: nothing is lost with them."""
+"""Threads and hubs end while greenlets wait in them, or belong there: nothing is lost with them."""
 
 import os
 import stat
@@ -74,7 +74,7 @@ def a_waiter_whose_hub_ends() -> None:
         thread.join(green)
 
 
-def a_home_that_ends() -> None:
+def a_hub_that_ends() -> None:
     """A pool whose hub has ended is looked after by threads, what had waited for the hub included."""
     pools: list[Pool[Token]] = []
     where: set[int] = set()
@@ -113,7 +113,7 @@ def in_a_thread(check: Callable[[], None]) -> None:
     Native(run).join(green)
 
 
-def a_home() -> None:
+def a_hub() -> None:
     """A hub runs what it is given, from any thread, until it is over: then one is told."""
     ran: list[int] = []
     homes: list[waiting.Hub] = []
@@ -140,51 +140,51 @@ def a_home() -> None:
     assert len(ran) == 2
 
 
-def a_bed() -> None:
-    """A bed that was rung before is not slept in; who has left it is not lost, and rings for him are nothing."""
+def a_sleeper() -> None:
+    """A sleeper that was woken before does not sleep; one disposed of is not lost, and to wake it does nothing."""
 
-    def lie_down() -> None:
-        bed = hubs.new_sleeper(lambda: lost.append(1))
-        assert bed.hub is hubs.new_sleeper().hub is not None
-        assert bed.alive()
-        assert bed.wake()
-        assert bed.wake()
-        assert bed.sleep(None)
-        assert not bed.sleep(0)
-        assert not bed.sleep(0.001)
-        bed.dispose()
-        assert bed.alive()
-        assert bed.wake()
+    def fall_asleep() -> None:
+        sleeper = hubs.new_sleeper(lambda: lost.append(1))
+        assert sleeper.hub is hubs.new_sleeper().hub is not None
+        assert sleeper.alive()
+        assert sleeper.wake()
+        assert sleeper.wake()
+        assert sleeper.sleep(None)
+        assert not sleeper.sleep(0)
+        assert not sleeper.sleep(0.001)
+        sleeper.dispose()
+        assert sleeper.alive()
+        assert sleeper.wake()
         signs.append(native.sign_of_life())
-        beds.append(bed)  # beyond the end of this thread
+        sleepers.append(sleeper)  # beyond the end of this thread
 
     lost: list[int] = []
-    beds: list[waiting.Sleeper] = []
+    sleepers: list[waiting.Sleeper] = []
     signs: list[Callable[[], object]] = []
-    in_a_thread(lie_down)
+    in_a_thread(fall_asleep)
     green.eventually(lambda: signs[0]() is None)
-    assert beds
+    assert sleepers
     assert not lost
 
 
-def a_bed_whose_thread_ends() -> None:
+def a_sleeper_whose_thread_ends() -> None:
     """Whoever lay there when the thread ended is lost: one is told, once, and he cannot be woken."""
     lost: list[int] = []
-    beds: list[waiting.Sleeper] = []
+    sleepers: list[waiting.Sleeper] = []
 
-    def lie_down() -> None:
+    def fall_asleep() -> None:
         def sleep() -> None:
-            beds.append(hubs.new_sleeper(lambda: lost.append(1)))
-            beds[0].sleep(None)
+            sleepers.append(hubs.new_sleeper(lambda: lost.append(1)))
+            sleepers[0].sleep(None)
 
         green.spawn(sleep)
-        green.eventually(lambda: bool(beds))
+        green.eventually(lambda: bool(sleepers))
         assert not lost
 
-    in_a_thread(lie_down)
+    in_a_thread(fall_asleep)
     green.eventually(lambda: bool(lost))
-    assert not beds[0].alive()
-    assert not beds[0].wake()
+    assert not sleepers[0].alive()
+    assert not sleepers[0].wake()
     assert lost == [1]
 
 
@@ -200,10 +200,10 @@ def a_loop_that_is_destroyed() -> None:
     import gevent
 
     def check() -> None:
-        bed, hub = hubs.new_sleeper(), hubs.current_hub()
+        sleeper, hub = hubs.new_sleeper(), hubs.current_hub()
         assert hub is not None
         gevent.get_hub().loop.destroy()
-        assert not bed.wake()
+        assert not sleeper.wake()
         assert not hub.spawn(lambda: None)
 
     in_a_thread(check)
@@ -213,11 +213,11 @@ def a_hub_that_is_gone() -> None:
     """A hub that was replaced by another in its thread does nothing any more, and nothing is left of it."""
 
     def check() -> None:
-        bed, hub = hubs.new_sleeper(), hubs.current_hub()
+        sleeper, hub = hubs.new_sleeper(), hubs.current_hub()
         assert hub is not None
         end_hub()
-        assert not bed.alive()
-        assert not bed.wake()
+        assert not sleeper.alive()
+        assert not sleeper.wake()
         assert not hub.alive()
         assert not hub.spawn(lambda: None)
         green.sleep(0)  # now there is another
@@ -346,8 +346,8 @@ def a_bell_that_is_closed() -> None:
 def run() -> None:
     # Before all others, whose threads may still be closing their pipes when they are counted.
     checks = [pipes_of_threads] if green.name == "eventlet" else []
-    checks += [a_waiter_whose_thread_ends, a_gift_that_is_not_fetched, a_home_that_ends, a_home]
-    checks += [a_bed, a_bed_whose_thread_ends]
+    checks += [a_waiter_whose_thread_ends, a_gift_that_is_not_fetched, a_hub_that_ends, a_hub]
+    checks += [a_sleeper, a_sleeper_whose_thread_ends]
     if green.name == "gevent":
         checks += [a_waiter_whose_hub_ends, a_hub_that_is_gone, a_loop_that_is_destroyed]
     else:

@@ -110,9 +110,9 @@ def in_a_thread(pool: Pool[Token]) -> None:
 def run() -> None:
     green.sleep(0)
     pool = Pool(Token, max_size=1)
-    bed = hubs.new_sleeper()  # nobody has slept before: what listens in the hub was made, and has not begun
+    sleeper = hubs.new_sleeper()  # nobody has slept before: what listens in the hub was made, and has not begun
     side_by_side(pool)
-    bed.dispose()
+    sleeper.dispose()
     side_by_side(pool)  # now it listens
     Native(lambda: in_a_thread(pool)).join(green)
     cross(pool)

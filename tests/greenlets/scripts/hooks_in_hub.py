@@ -1,4 +1,4 @@
-"""Hooks that wait cooperatively on sockets of their hub work; the house keeper runs them in a greenlet of that hub."""
+"""Hooks that wait cooperatively on sockets of their hub work; maintenance runs them in a greenlet of that hub."""
 
 from typing import Any
 
@@ -108,7 +108,7 @@ def run() -> None:
     for task in [green.spawn(borrow, name) for name in range(8)]:
         task.join()
     checks = hooks.count("health")
-    # nobody calls the pool now: checks, the discard of the sick object 1, expiry and refill are the house keeper's
+    # nobody calls the pool now: checks, the discard of the sick object 1, expiry and refill are maintenance
     green.eventually(lambda: hooks.count("health") >= checks + 6)
     green.eventually(lambda: pool.stats()["nobjs"] == pool.stats()["navail"] == 2)
     ticker.stop()

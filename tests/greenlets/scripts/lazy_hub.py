@@ -54,4 +54,4 @@ def run() -> None:
     pool.shutdown()
     green.eventually(lambda: hooks.count("closer") > 0)
     assert not hooks.astray
-    print("at home in the hub that uses it")
+    print("belongs to the hub that uses it")

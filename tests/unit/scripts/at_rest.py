@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 ROUNDS = 75
-"""Of two milliseconds: longer than the house keeper's ``PATIENCE``, after which it looks again at what it gave away."""
+"""Of two milliseconds: longer than the scheduler waits before it looks again at what it gave to workers."""
 
 
 def _others_sleep() -> bool:

@@ -211,7 +211,7 @@ def returned_as_broken() -> None:
 
 
 def threads_in_the_child() -> None:
-    """The child's house keeper is a thread of the child's."""
+    """The child's scheduler is a thread of the child's."""
     expired = threading.Event()
 
     def close_and_tell(thing: Thing) -> None:

@@ -22,7 +22,7 @@ class Signalling(Thrower):
     """Sends a signal at each place; it is handled at once, in this thread, right there."""
 
     def act(self, frame: FrameType) -> None:
-        # Not for the dump itself, nor in the house keeper's threads: where those are traced, a signal would come to the
+        # Not for the dump itself, nor in the scheduler's threads: where those are traced, a signal would come to the
         # main thread at any time.
         if not handling and get_ident() == main_thread().ident:
             signal.raise_signal(signal.SIGINT)
@@ -55,7 +55,7 @@ with tempfile.TemporaryFile() as file:
 
     signal.signal(signal.SIGINT, handle)
     for operation in OPERATIONS:
-        # The house keeper is a real one, and may not have made ready by then.
+        # The scheduler is a real one, and may not have made ready by then.
         with suppress(TimeOut), throwing(Signalling(0)):
             operation(pool)
 

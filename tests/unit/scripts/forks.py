@@ -127,7 +127,7 @@ def starts_empty() -> None:
 
 
 def filled_again() -> None:
-    """As soon as a child uses its pool the house keeper fills it up to min_size, with the child's own objects."""
+    """As soon as a child uses its pool it is filled up to min_size, with the child's own objects."""
     pool = Pool(Thing, 5, 3, closer=close)
 
     def child() -> None:
@@ -196,7 +196,7 @@ def finalizers() -> None:
 
 
 def finalizers_of_what_is_being_closed() -> None:
-    """An object that the house keeper is about to close when the process forks is not freed in the child either."""
+    """An object that a worker is about to close when the process forks is not freed in the child either."""
     begun, go_on = threading.Event(), threading.Event()
 
     def wait_and_close(thing: Thing) -> None:
@@ -386,8 +386,8 @@ def waiter_in_the_parent() -> None:
     os._exit(0)
 
 
-def house_keeping() -> None:
-    """A child has house keeping of its own, as soon as there is something to keep."""
+def maintenance() -> None:
+    """A child has maintenance of its own, as soon as there is something to keep."""
     pool = Pool(Thing, min_size=0, max_avail_delay=0.05, closer=close)
     pool.ret(pool.get())
 

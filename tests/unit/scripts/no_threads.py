@@ -30,7 +30,7 @@ def moment() -> None:
     size = threading.stack_size(1 << 40)
     pool = Pool(Thing, 1, 1, closer=Thing.close, retter=lambda _: None, max_using_delay_kill=0.3)
     for _ in range(3):
-        pool.lease(quiet=True)  # left to the house keeper
+        pool.lease(quiet=True)  # left to the scheduler
         pool.ret(pool.get(5.0))
     print("told once" if sum("no thread" in line for line in lines) == 1 else lines)
     kept = pool.get(0)
