@@ -231,7 +231,12 @@ def test_what_operators_do(scheduler: FakeScheduler, clock: HandMovedClock) -> N
     stats = pool.stats()
     assert {key: stats.get(key) for key in shown["counters"]} == shown["counters"]
     page = page_of(app)
-    for words, number in (("more than the new bound", 1), ("cleared", 3), ("drained", 1), ("too old", 1)):
+    for words, number in (
+        ("more than the new max_size", 1),
+        ("cleared", 3),
+        ("drained", 1),
+        ("max_lifetime reached", 1),
+    ):
         assert f"<dt>{words}</dt><dd>{number}</dd>" in page
 
 
@@ -250,7 +255,7 @@ def test_why_objects_went(clock: HandMovedClock) -> None:
         assert list(pool["discarded"]) == list(get_args(DiscardReason))
         assert {why: number for why, number in pool["discarded"].items() if number} == {reason: 1}
     page = page_of(app)
-    for words in ("discarded by their users", "not to be reset", "refused by the getter"):
+    for words in ("discarded by callers", "retter failed", "getter failed"):
         assert page.count(f"<dt>{words}</dt><dd>1</dd>") == 1
         assert page.count(f"<dt>{words}</dt><dd>0</dd>") == 2
 
@@ -491,14 +496,14 @@ def test_in_words(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     pool = Pool(Shy, 4)
     app = status_app(pool)
     scheduler.look_at(sampler_of(app))
-    assert '<desc id="wait-0-d">No caller was seen within five minutes.</desc>' in page_of(app)
+    assert '<desc id="wait-0-d">No callers within five minutes.</desc>' in page_of(app)
     clock.advance(1.0)
     with pool.obj():
         scheduler.look_at(sampler_of(app))
-    assert "In the last second half of the callers stood in the queue for 0 ms at most, and 99 in 100" in page_of(app)
+    assert "In the last second half of the callers were in the queue for 0 ms at most, and 99 in 100" in page_of(app)
     clock.advance(1.0)
     scheduler.look_at(sampler_of(app))
-    assert "In the last second nobody came. Within five minutes the 99th percentile was at most 0 ms." in page_of(app)
+    assert "No callers in the last second. Within five minutes the 99th percentile was at most 0 ms." in page_of(app)
     page = page_of(app)
     assert page.count("<table") == page.count("<caption>")
     for described in re.findall('aria-(?:labelledby|describedby)="(.*?)"', page):

@@ -87,11 +87,11 @@ def charts(number: int, pool: PoolData, step: int) -> Markup:
 def _in_words(samples: SampleData, longest: float) -> str:
     known = _known(samples["p99"])
     if not known:
-        return "No caller was seen within five minutes."
-    now = "In the last second nobody came. "
+        return "No callers within five minutes."
+    now = "No callers in the last second. "
     if samples["p99"][-1] is not None:
         now = (
-            f"In the last second half of the callers stood in the queue for {_last(samples['p50'])} at most, and 99 in "
+            f"In the last second half of the callers were in the queue for {_last(samples['p50'])} at most, and 99 in "
             f"100 for {_last(samples['p99'])}. "
         )
     return f"{now}Within five minutes the 99th percentile was at most {duration(longest)}."

@@ -122,7 +122,7 @@ _NAMES = {
     "nerrors": "creations failed",
     "ndestroys": "objects closed",
     "nhealth": "health checks",
-    "bad_health": "in bad health",
+    "bad_health": "health checks failed",
     "nrefused": "callers refused",
     "hook_errors": "hooks failed",
     "observer_errors": "observers failed",
@@ -131,19 +131,19 @@ _NAMES = {
 
 
 _REASONS: dict[DiscardReason, str] = {
-    "broken": "discarded by their users",
+    "broken": "discarded by callers",
     "cleared": "cleared",
     "drained": "drained",
-    "health": "in bad health",
-    "hook": "refused by the getter",
+    "health": "health check failed",
+    "hook": "getter failed",
     "idle": "idle too long",
-    "interrupted": "lost in an interruption",
+    "interrupted": "interrupted",
     "killed": "in use too long",
-    "max_lifetime": "too old",
-    "max_use": "worn out",
-    "retter": "not to be reset",
-    "shutdown": "left when the pool closed",
-    "surplus": "more than the new bound",
+    "max_lifetime": "max_lifetime reached",
+    "max_use": "max_use reached",
+    "retter": "retter failed",
+    "shutdown": "pool closed",
+    "surplus": "more than the new max_size",
 }
 
 
@@ -153,7 +153,7 @@ def counters(number: int, pool: PoolData, *, opened: bool) -> Markup:
     reasons = ((_REASONS.get(reason, reason), value) for reason, value in pool["discarded"].items())
     return Markup(
         '<details id="counters-{}"{}><summary>Since the start</summary><dl class="counters">{}</dl>'
-        '<h3>Why objects went</h3><dl class="counters">{}</dl></details>'
+        '<h3>Why objects left</h3><dl class="counters">{}</dl></details>'
     ).format(number, " open" if opened else "", _list(events), _list(reasons))
 
 
