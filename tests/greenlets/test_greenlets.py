@@ -123,16 +123,16 @@ def test_a_hub_that_is_busy(hub: str, mode: str) -> None:
 
 @both_modes
 def test_ends_in_gevent(mode: str) -> None:
-    """Threads, hubs and loops of gevent end while somebody waits there, or belongs there: nothing is lost."""
+    """Threads, hubs and loops of gevent end while greenlets wait there, or pools use them: nothing is lost."""
     hubs = ["a_waiter_whose_hub_ends", "a_hub_that_is_gone", "a_loop_that_is_destroyed"]
     assert run_script("gevent", mode, "ends") == [*ENDS, *hubs]
 
 
 @both_modes
 def test_ends_in_eventlet(mode: str) -> None:
-    """Threads and hubs of eventlet end while somebody waits there, or belongs there: nothing is lost."""
-    bells = ["rings", "a_ring_too_late", "a_ring_at_the_last_moment", "a_bell_that_is_closed"]
-    assert run_script("eventlet", mode, "ends") == ["pipes_of_threads", *ENDS, *bells]
+    """Threads and hubs of eventlet end while greenlets wait there, or pools use them: nothing is lost."""
+    pipes = ["many_calls", "a_call_too_late", "a_call_at_the_last_moment", "a_pipe_that_is_closed"]
+    assert run_script("eventlet", mode, "ends") == ["pipes_of_threads", *ENDS, *pipes]
 
 
 ENDS = [

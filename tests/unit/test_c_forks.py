@@ -62,7 +62,7 @@ def test_maintenance(who: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no slot to empty")
 def test_another_has_just_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who finds that another has begun anew between his look and his turn does not do it a second time."""
+    """A thread that finds that another has just started the process anew does not do it again."""
     here = process.this_process.here
     done: list[None] = []
 
@@ -71,7 +71,7 @@ def test_another_has_just_finished(monkeypatch: pytest.MonkeyPatch) -> None:
             process.this_process.here = here
             return default
 
-    monkeypatch.setattr(process, "_beginnings", Late())
+    monkeypatch.setattr(process, "_restarts", Late())
     monkeypatch.setattr(process, "_steps", [lambda: done.append(None)])
     del process.this_process.here
     try:
@@ -81,11 +81,11 @@ def test_another_has_just_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not done
 
 
-def test_told_of_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is told that this is a child, where that was seen to before, does it no second time."""
+def test_a_child_that_has_started_anew_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that has started anew before Python tells that it is one does not do it again."""
     done: list[None] = []
     monkeypatch.setattr(process, "_steps", [lambda: done.append(None)])
-    process._told()
+    process._after_fork_in_child()
     assert not done
 
 
@@ -122,7 +122,7 @@ def can_wipe(monkeypatch: pytest.MonkeyPatch, system: object) -> bool:
     one.here = process.this_process.here
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "ctypes", system)
-        return process.can_wipe(one)
+        return process.wipe_on_fork(one)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone wipes pages")
@@ -191,7 +191,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 def test_uwsgi(server: Server, scheduler: FakeScheduler) -> None:
-    """A pool that is made in uWSGI has each worker begin anew."""
+    """A pool that is made in uWSGI has each worker start anew."""
     Pool(Thing, min_size=0)
     assert server.forks() == ["ours"]
     assert not hasattr(server.module, "post_fork_hook"), "nobody has set one"

@@ -25,7 +25,7 @@ def test_a_daemon_has_a_name() -> None:
         names.append(daemons.thread_name())
         done.set()
 
-    assert daemons.Daemons().start("ppp-1", job)
+    assert daemons.DaemonThreads().start("ppp-1", job)
     wait_for(done)
     assert names == ["ppp-1"]
     assert daemons.thread_name() == ""
@@ -58,14 +58,14 @@ def test_no_daemon_is_left_before_its_first_step() -> None:
             turn.set()
 
     starts = [start_thread, start_late, start_late]
-    ours = daemons.Daemons(lambda run: starts.pop(0)(run))
+    ours = daemons.DaemonThreads(lambda run: starts.pop(0)(run))
     assert ours.start("at work", lambda: wait_for(work))
     for _ in turns:
         assert ours.start("ppp-1", lambda: begun.append("first step"))
     other = Caller(give_turns)
     ours.end(DEADLINE)
     assert all(turn.is_set() for turn in turns)
-    assert not ours._unborn
+    assert not ours._starting
     other.result()
     work.set()
 
@@ -84,9 +84,9 @@ def test_a_daemon_that_is_started_as_the_end_comes() -> None:
             tried.append(second.start("ppp-1", lambda: None))
             return super().__iter__()
 
-    first, second = daemons.Daemons(), daemons.Daemons()
-    first._unborn = EndsWhenNoted()
-    second._unborn = StartsWhenCounted()
+    first, second = daemons.DaemonThreads(), daemons.DaemonThreads()
+    first._starting = EndsWhenNoted()
+    second._starting = StartsWhenCounted()
     assert not first.start("ppp-1", lambda: None)
     second.end(0.0)
     assert tried == [False]
@@ -100,9 +100,9 @@ def test_a_daemon_that_never_takes_its_first_step(started: bool) -> None:
     def start_none(run: Callable[[], None]) -> bool:
         return started
 
-    ours = daemons.Daemons(start_none)
+    ours = daemons.DaemonThreads(start_none)
     assert ours.start("ppp-1", lambda: None) == started
-    assert bool(ours._unborn) == started
+    assert bool(ours._starting) == started
     ours.end(0.01)
 
 
@@ -118,8 +118,8 @@ def test_the_end_takes_its_time_once() -> None:
             raise Empty
 
     clock = HandMovedClock()
-    ours = daemons.Daemons(clock=clock)
-    ours._unborn = {Never(), Never()}
+    ours = daemons.DaemonThreads(clock=clock)
+    ours._starting = {Never(), Never()}
     ours.end(3.0)
     assert times == [3.0, 0.0]
 
@@ -137,7 +137,7 @@ def test_a_daemon_whose_start_is_interrupted() -> None:
         assert start_thread(turn)
         raise KeyboardInterrupt
 
-    ours = daemons.Daemons(start_and_raise)
+    ours = daemons.DaemonThreads(start_and_raise)
     with pytest.raises(KeyboardInterrupt):
         ours.start("interrupted", lambda: None)
     ours.end(DEADLINE)

@@ -97,43 +97,43 @@ def test_primitives_before_eventlet(patched: bool, monkeypatch: pytest.MonkeyPat
     assert (native._original("_thread", "get_ident") == "original") == patched
 
 
-def test_a_sign_of_life() -> None:
-    """A sign of life is there as long as its thread, and no longer."""
+def test_a_thread_reference() -> None:
+    """A thread reference is alive as long as its thread, and no longer."""
     go_on = threading.Event()
-    signs: list[weakref.ref[Any]] = []
+    references: list[weakref.ref[Any]] = []
 
     def job() -> None:
-        signs.append(native.sign_of_life())
+        references.append(native.thread_reference())
         wait_for(go_on)
 
     caller = Caller(job)
-    eventually(lambda: signs)
+    eventually(lambda: references)
     gc.collect()
-    assert signs[0]() is not None
+    assert references[0]() is not None
     go_on.set()
     caller.result()
-    eventually(lambda: signs[0]() is None)
-    assert native.sign_of_life()() is native.sign_of_life()() is not None
+    eventually(lambda: references[0]() is None)
+    assert native.thread_reference()() is native.thread_reference()() is not None
 
 
-def test_the_end_of_a_sign_of_life() -> None:
-    """Whoever holds a sign of life can have something called at the end of its thread; others cost nothing."""
+def test_the_end_of_a_thread_reference() -> None:
+    """Whoever holds a thread reference can have something called at the end of its thread; others cost nothing."""
     go_on = threading.Event()
     ended: list[str] = []
-    signs: list[weakref.ref[Any]] = []
+    references: list[weakref.ref[Any]] = []
 
     def job() -> None:
-        signs.append(native.sign_of_life(partial(ended.append, "held")))
-        native.sign_of_life(partial(ended.append, "let go"))
-        assert native.sign_of_life() is native.sign_of_life()
+        references.append(native.thread_reference(partial(ended.append, "held")))
+        native.thread_reference(partial(ended.append, "let go"))
+        assert native.thread_reference() is native.thread_reference()
         wait_for(go_on)
 
     caller = Caller(job)
-    eventually(lambda: signs)
+    eventually(lambda: references)
     gc.collect()
     assert not ended
     go_on.set()
     caller.result()
     eventually(lambda: ended)
     assert ended == ["held"]
-    assert signs[0]() is None
+    assert references[0]() is None

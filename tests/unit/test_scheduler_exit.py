@@ -84,7 +84,7 @@ def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hangi
 @pytest.mark.parametrize("timing", [Timing(exit_time=0.2, worker_idle=0.02)])
 def test_exit_with_a_thread_that_never_began(real: Scheduler) -> None:
     """A start that was interrupted costs the exit time, and no object its closer."""
-    real._threads._unborn.add(SimpleQueue())
+    real._threads._starting.add(SimpleQueue())
     maintained = Dying()
     maintained.hub = HubHere()
     maintained.jobs = [maintained.looked.set]
@@ -95,9 +95,9 @@ def test_exit_with_a_thread_that_never_began(real: Scheduler) -> None:
 
 def test_a_fork_begins_with_no_threads(real: Scheduler, threads: Threads) -> None:
     """A child waits for no thread of its parent; one that is forked in the middle of the exit starts none."""
-    real._threads._unborn.add(SimpleQueue())
+    real._threads._starting.add(SimpleQueue())
     real.after_fork()
-    assert not real._threads._unborn
+    assert not real._threads._starting
     real.exit()
     real.after_fork()
     real.watch(FakeMaintained())

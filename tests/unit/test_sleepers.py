@@ -13,14 +13,14 @@ import pytest
 from ProxyPatternPool import Pool
 from ProxyPatternPool._engine import core
 from ProxyPatternPool._runtime import hubs, waiting
-from ProxyPatternPool._runtime.waiting import Hub, NativeSleeper
+from ProxyPatternPool._runtime.waiting import Hub, NativeSleeper, RunningHub
 
 from .clock import FakeScheduler
 from .helpers import Caller, FakeHub, Thing
 
 
 def test_a_wake_before_the_sleep_is_kept() -> None:
-    """Who is woken before he sleeps does not sleep; several wakes count as one."""
+    """A caller that is woken before it sleeps does not sleep; several wake-ups count as one."""
     sleeper = NativeSleeper()
     sleeper.wake()
     sleeper.wake()
@@ -51,17 +51,17 @@ class Hubs:
         self.running: dict[str, object] = {"gevent": None, "eventlet": None}
         package = sys.modules["ProxyPatternPool._runtime"]
         for name, loaded in (("gevent", "gevent.hub"), ("eventlet", "eventlet.hubs")):
-            fake = SimpleNamespace(
-                running=partial(self.running.get, name),
-                GeventSleeper=partial(self.made, "gevent bed"),
-                GeventHub=partial(self.made, "gevent hub"),
-                EventletSleeper=partial(self.made, "eventlet bed"),
-                EventletHub=partial(self.made, "eventlet hub"),
-                pause=partial(self.made, f"{name} pause"),
-            )
+            fake = SimpleNamespace(running_hub=partial(self.running_hub, name))
             monkeypatch.setitem(sys.modules, loaded, ModuleType(loaded))
             monkeypatch.setitem(sys.modules, f"ProxyPatternPool._runtime.{name}_hub", fake)
             monkeypatch.setattr(package, f"{name}_hub", fake, raising=False)
+
+    def running_hub(self, name: str) -> SimpleNamespace | None:
+        hub = self.running[name]
+        if hub is None:
+            return None
+        made = {what: partial(self.made, f"{name} {what}", hub) for what in RunningHub._fields}
+        return SimpleNamespace(**made)
 
     def made(self, what: str, hub: object, *lost: object) -> tuple[object, ...]:
         return what, hub, *lost
@@ -77,22 +77,22 @@ def chosen() -> list[object]:
 
 
 def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits gets the sleeper that fits the hub his thread runs at this moment, a native one where it runs none."""
+    """A caller sleeps with what fits the hub that its thread runs at this moment, natively where it runs none."""
     fakes = Hubs(monkeypatch)
     assert isinstance(hubs.new_sleeper(), NativeSleeper)
     assert hubs.current_hub() is None
     assert not hubs.pause(0.5)
     fakes.running["eventlet"] = "hub"
     assert chosen() == [
-        ("eventlet bed", "hub", lost),
-        ("eventlet bed", "hub", waiting.nothing),
+        ("eventlet new_sleeper", "hub", lost),
+        ("eventlet new_sleeper", "hub", waiting.nothing),
         ("eventlet hub", "hub"),
         ("eventlet pause", "hub", 0.5),
     ]
     fakes.running["gevent"] = "loop"
     assert chosen() == [
-        ("gevent bed", "loop", lost),
-        ("gevent bed", "loop", waiting.nothing),
+        ("gevent new_sleeper", "loop", lost),
+        ("gevent new_sleeper", "loop", waiting.nothing),
         ("gevent hub", "loop"),
         ("gevent pause", "loop", 0.5),
     ]
@@ -120,7 +120,7 @@ USES: dict[str, Callable[[Pool[Thing]], object]] = {
 def test_the_hub_of_a_pool(
     use: Callable[[Pool[Thing]], object], scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pool belongs to the hub of the thread that makes it, or else of the first in which it may need objects."""
+    """The hub of a pool is that of the thread that makes it, or else the first in which it may need objects."""
     hubs: list[Hub | None] = [None, FakeHub(), FakeHub()]
 
     def next_hub() -> Hub | None:

@@ -14,7 +14,7 @@ from .._ledger.queue import Waiter
 from .._ledger.sweeps import loan_of
 from .._observer import DiscardReason
 from .._runtime.caller import Place, caller
-from .._runtime.flow import loop_is_running
+from .._runtime.current import loop_is_running
 from .._runtime.hubs import new_sleeper
 from .._runtime.owner import in_words
 from .._runtime.process import notice, refresh, this_process

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from .._errors import ProxyException
 from .._runtime.caller import Place
-from .._runtime.flow import company, flow
+from .._runtime.current import current_id, thread_is_shared_by
 from .._scheduler.workers import after_each_job
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
@@ -81,7 +81,7 @@ class Keeping(Generic[T]):
 
     def tell_of_company(self) -> None:
         """Log that an object is taken for a thread in which others run who will use it, too."""
-        who = None if self._told_of_company else company()
+        who = None if self._told_of_company else thread_is_shared_by()
         if who is None:
             return
         self._told_of_company = True
@@ -282,7 +282,7 @@ class Stretch(Generic[T]):
         self._spared: Kept[T] | None = None
 
     def __enter__(self) -> None:
-        kept, me, owner = self._keeping.lent(), flow(), self._keeping.owner()
+        kept, me, owner = self._keeping.lent(), current_id(), self._keeping.owner()
         if kept is not None and (kept.blocks or any(other._is_of(me, owner) for other in self._keeping.stretches)):
             self._spared = kept
         self.flow, self._owner = me, owner

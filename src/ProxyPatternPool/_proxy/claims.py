@@ -12,7 +12,7 @@ from types import GeneratorType, UnionType
 from typing import Any, NamedTuple, cast
 
 from .._runtime.native import Lock, new_rlock
-from .._runtime.process import in_child
+from .._runtime.process import call_in_child
 
 _TEXTS = "__int__", "__float__", "__complex__", "__round__", "__trunc__", "__floor__", "__ceil__"
 """Python reads numbers in texts, which have none of these methods."""
@@ -125,7 +125,7 @@ def _after_fork() -> None:
     _lock = new_rlock()
 
 
-in_child(_after_fork)
+call_in_child(_after_fork)
 
 
 set_attribute: Callable[[type[object], str, object], None] = type.__setattr__

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from .._errors import ProxyException
 from .._pool.lease import QuietLease
 from .._pool.pool import Pool, core_of
-from .._runtime.process import in_child
+from .._runtime.process import call_in_child
 from .._scope.base import Kept, Loan
 from .claims import UNKNOWN, Abilities
 from .idle_owners import IdleOwners, Work
@@ -140,7 +140,7 @@ def _after_fork() -> None:
         content.after_fork()
 
 
-in_child(_after_fork)  # after the house keeper's, which was there before
+call_in_child(_after_fork)  # after the house keeper's, which was there before
 
 
 class Nothing(Content[T]):

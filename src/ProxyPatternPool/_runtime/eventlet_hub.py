@@ -1,4 +1,4 @@
-"""Waiting and working among eventlet's greenlets. Imported only once eventlet itself is."""
+"""Sleeping and running jobs among eventlet's greenlets. Imported only once eventlet itself is."""
 
 import os
 import weakref
@@ -11,12 +11,12 @@ from eventlet import hubs, patcher
 from eventlet.hubs.hub import BaseHub
 from greenlet import getcurrent, greenlet
 
-from .native import get_ident, sign_of_life
-from .process import in_child
-from .waiting import awake, nothing
+from .native import get_ident, thread_reference
+from .process import call_in_child
+from .waiting import RunningHub, always_alive, nothing
 
 _os = patcher.original("os")
-"""Unpatched: a green write switches, and rings happen with a pool's lock held."""
+"""Unpatched: a green write switches greenlets, and a waiter is woken with a pool's lock held."""
 
 
 class _End:
@@ -38,18 +38,18 @@ class _End:
         self._close(self.fd)
 
 
-class Bell:
-    """Carries calls from any thread into one hub: a queue, and a pipe that the hub listens to."""
+class CallPipe:
+    """Has a hub make calls for any thread: a queue of calls, and a pipe that a greenlet of the hub listens to."""
 
     def __init__(self, hub: BaseHub) -> None:
         self._hub = weakref.ref(hub)
         self._thread = get_ident()
         self._calls: deque[Callable[[], object]] = deque()
-        listening, ringing = map(_End, os.pipe())
-        self._fd = listening.fd
-        self._ends = [ringing, listening]
+        read_end, write_end = map(_End, os.pipe())
+        self._fd = read_end.fd
+        self._ends = [write_end, read_end]
         # The listener below is lost with its thread, without a word: then nobody else is left to close the pipe.
-        self._sign = sign_of_life(self._ends.clear)
+        self._thread_alive = thread_reference(self._ends.clear)
         eventlet.spawn_n(self._listen)
 
     def here(self) -> bool:
@@ -60,25 +60,25 @@ class Bell:
         return self._hub() is not None and bool(self._ends)
 
     def call(self, run: Callable[[], object]) -> bool:
-        """Have the hub call something in its next turn; say whether there still is a hub."""
+        """Have the hub call something soon; say whether there still is a hub."""
         hub = self._hub()
-        ringing = next(iter(self._ends), None)  # referred to, and so open, until it has rung
-        if hub is None or ringing is None:
+        write_end = next(iter(self._ends), None)  # referred to, and so open, until this has written
+        if hub is None or write_end is None:
             return False
         if self.here():
             hub.schedule_call_global(0, run)
             return True
         self._calls.append(run)
         try:
-            _os.write(ringing.fd, b"!")
-        except BlockingIOError:  # full of unread rings: the hub will look anyway
+            _os.write(write_end.fd, b"!")
+        except BlockingIOError:  # full of unread bytes: the hub will look anyway
             pass
         except BrokenPipeError:  # the hub's thread has ended at this moment, and its end of the pipe with it
             return False
         return True
 
     def _listen(self) -> None:
-        """Look at the calls when it rings, until the pipe is closed in the child of a fork.
+        """Make the calls as soon as a byte comes, until the pipe is closed in the child of a fork.
 
         The number of the pipe, not the pipe: it is to be closed although this is waiting.
         """
@@ -99,7 +99,7 @@ class Bell:
         try:
             _os.read(self._fd, 4096)
         except BlockingIOError:
-            # Rung for another: a parent and its child share what they poll with, until one of them has a new hub.
+            # The byte was another's: a parent and its child share what they poll with, until one of them has a new hub.
             pass
 
     def close(self) -> None:
@@ -110,17 +110,17 @@ class Bell:
             hubs.notify_opened(self._fd)
 
 
-_bells: weakref.WeakKeyDictionary[BaseHub, Bell] = weakref.WeakKeyDictionary()
+_pipes: weakref.WeakKeyDictionary[BaseHub, CallPipe] = weakref.WeakKeyDictionary()
 
 
 def _after_fork() -> None:
-    """Keep the child from reading the rings of its parent: both ends of each pipe are shared."""
-    for bell in list(_bells.values()):
-        bell.close()
-    _bells.clear()
+    """Keep the child from reading what is written for its parent: both ends of each pipe are shared."""
+    for pipe in list(_pipes.values()):
+        pipe.close()
+    _pipes.clear()
 
 
-in_child(_after_fork)
+call_in_child(_after_fork)
 
 
 def running() -> BaseHub | None:
@@ -131,8 +131,16 @@ def running() -> BaseHub | None:
     return hub
 
 
-def pause(hub: BaseHub, seconds: float) -> bool:
-    """Let the other greenlets of this hub go on for some seconds; say whether they can: not if this is the hub."""
+def running_hub() -> RunningHub | None:
+    """What the hub of the current thread offers, if the thread has one."""
+    hub = running()
+    if hub is None:
+        return None
+    return RunningHub(partial(EventletSleeper, hub), partial(EventletHub, hub), partial(_pause, hub))
+
+
+def _pause(hub: BaseHub, seconds: float) -> bool:
+    """Let the other greenlets of this hub run for some seconds; say whether they can: not if this is the hub."""
     if getcurrent() is hub.greenlet:
         return False
     eventlet.sleep(seconds)
@@ -145,73 +153,73 @@ def in_hub() -> bool:
     return hub is not None and getcurrent() is hub.greenlet
 
 
-def bell_of(hub: BaseHub) -> Bell:
-    """The bell of the current thread's hub."""
-    bell = _bells.get(hub)
-    if bell is None or not bell.alive():
-        bell = _bells[hub] = Bell(hub)
-    return bell
+def pipe_of(hub: BaseHub) -> CallPipe:
+    """The pipe of the current thread's hub."""
+    pipe = _pipes.get(hub)
+    if pipe is None or not pipe.alive():
+        pipe = _pipes[hub] = CallPipe(hub)
+    return pipe
 
 
-LONGEST = 3600.0
+MAX_SLEEP = 3600.0
 """Seconds that a greenlet sleeps at a time."""
 
 
 class EventletSleeper:
-    """A greenlet sleeps by switching to its hub, which switches back when the bell was rung for it."""
+    """A greenlet sleeps by switching to its hub, which switches back when it is called to."""
 
-    __slots__ = ("_bell", "_greenlet", "_living", "_rung", "hub")
+    __slots__ = ("_greenlet", "_pipe", "_thread_alive", "_woken", "hub")
 
     def __init__(self, hub: BaseHub, lost: Callable[[], None] = nothing) -> None:
         self.hub = hub
-        self._bell = bell_of(hub)
-        self._living: Callable[[], object] = sign_of_life(lost)
+        self._pipe = pipe_of(hub)
+        self._thread_alive: Callable[[], object] = thread_reference(lost)
         self._greenlet: greenlet | None = None
-        self._rung = False
+        self._woken = False
 
     def sleep(self, seconds: float | None) -> bool:
         # Only calls made by this thread's own hub switch back here, and none can run before the
         # switch below: nothing is lost between looking at the flag and sleeping.
-        if not self._rung and (seconds is None or seconds > 0):
+        if not self._woken and (seconds is None or seconds > 0):
             self._greenlet = getcurrent()
             # Whoever sleeps looks at the clock afterwards. What polls would refuse more than 24 days.
-            timer = None if seconds is None else self.hub.schedule_call_global(min(seconds, LONGEST), self._go)
+            timer = None if seconds is None else self.hub.schedule_call_global(min(seconds, MAX_SLEEP), self._switch)
             try:
                 self.hub.switch()
             finally:
                 self._greenlet = None
                 if timer is not None:
                     timer.cancel()
-        rung, self._rung = self._rung, False
-        return rung
+        woken, self._woken = self._woken, False
+        return woken
 
-    def _go(self) -> None:
+    def _switch(self) -> None:
         sleeping, self._greenlet = self._greenlet, None
         if sleeping is not None:
             sleeping.switch()
 
     def wake(self) -> bool:
-        self._rung = True
-        return self._bell.call(self._go)
+        self._woken = True
+        return self._pipe.call(self._switch)
 
     def alive(self) -> bool:
-        return self._living() is not None
+        return self._thread_alive() is not None
 
     def dispose(self) -> None:
-        self._living = awake  # the bell stays: it serves the next sleeper of this hub
+        self._thread_alive = always_alive  # the pipe stays: it serves the next sleeper of this hub
 
 
 class EventletHub:
-    """The hub in which a pool was first used, and so where its hooks must run."""
+    """An eventlet hub, which this does not keep alive."""
 
     def __init__(self, hub: BaseHub) -> None:
-        self._bell = bell_of(hub)
+        self._pipe = pipe_of(hub)
 
     def here(self) -> bool:
-        return self._bell.here()
+        return self._pipe.here()
 
     def alive(self) -> bool:
-        return self._bell.alive()
+        return self._pipe.alive()
 
     def spawn(self, job: Callable[[], None]) -> bool:
-        return self._bell.call(partial(eventlet.spawn_n, job))
+        return self._pipe.call(partial(eventlet.spawn_n, job))

@@ -1,7 +1,8 @@
-"""Waiting and working among gevent's greenlets. Imported only once gevent itself is."""
+"""Sleeping and running jobs among gevent's greenlets. Imported only once gevent itself is."""
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 import gevent
 import gevent.hub
@@ -11,8 +12,8 @@ from gevent.hub import Waiter, get_hub
 from gevent.monkey import is_module_patched
 from greenlet import getcurrent
 
-from .native import get_ident, sign_of_life
-from .waiting import awake, nothing
+from .native import get_ident, thread_reference
+from .waiting import RunningHub, always_alive, nothing
 
 _main_thread: int = vars(gevent.hub)["MAIN_THREAD_IDENT"]
 
@@ -28,6 +29,14 @@ def running() -> Loop | None:
     return hub
 
 
+def running_hub() -> RunningHub | None:
+    """What the hub of the current thread offers, if the thread has one."""
+    hub = running()
+    if hub is None:
+        return None
+    return RunningHub(partial(GeventSleeper, hub), partial(GeventHub, hub), partial(_pause, hub))
+
+
 def in_hub() -> bool:
     """Whether the current greenlet is the hub, which cannot wait."""
     hub = get_hub_if_exists()
@@ -39,8 +48,8 @@ def _exists(hub: Loop) -> bool:
     return getattr(hub, "loop", None) is not None
 
 
-def pause(hub: Loop, seconds: float) -> bool:
-    """Let the other greenlets of this hub go on for some seconds; say whether they can: not if this is the hub."""
+def _pause(hub: Loop, seconds: float) -> bool:
+    """Let the other greenlets of this hub run for some seconds; say whether they can: not if this is the hub."""
     if gevent.getcurrent() is hub:
         return False
     gevent.sleep(seconds)
@@ -48,77 +57,77 @@ def pause(hub: Loop, seconds: float) -> bool:
 
 
 class GeventSleeper:
-    """A greenlet sleeps in its hub, kept awake by an async watcher that any thread may ring.
+    """A greenlet sleeps by switching to its hub, which switches back when another thread uses an async watcher.
 
-    The watcher also tells the hub that somebody outside may have news: without it, a hub with
-    nothing else to do raises ``LoopExit`` in the waiting greenlet.
+    The watcher also tells the hub to wait for other threads: without it, a hub with nothing else to do raises
+    ``LoopExit`` in the sleeping greenlet.
     """
 
-    __slots__ = ("_bell", "_disposed", "_living", "_rung", "_waiter", "hub")
+    __slots__ = ("_disposed", "_thread_alive", "_waiter", "_watcher", "_woken", "hub")
 
     def __init__(self, hub: Loop, lost: Callable[[], None] = nothing) -> None:
         self.hub = hub
-        self._living: Callable[[], object] = sign_of_life(lost)
-        self._rung = self._disposed = False
+        self._thread_alive: Callable[[], object] = thread_reference(lost)
+        self._woken = self._disposed = False
         self._waiter: Waiter[None] = Waiter(hub)
-        self._bell = hub.loop.async_()
-        self._bell.start(self._ring)
+        self._watcher = hub.loop.async_()
+        self._watcher.start(self._switch)
 
-    def _ring(self) -> None:
+    def _switch(self) -> None:
         self._waiter.switch(None)
 
     def sleep(self, seconds: float | None) -> bool:
         # Only callbacks of this thread's own hub use the waiter, and they cannot run before get()
         # switches there: nothing is lost between looking at the flag and sleeping.
         self._waiter.clear()
-        if not self._rung and (seconds is None or seconds > 0):
+        if not self._woken and (seconds is None or seconds > 0):
             timer = None if seconds is None else self.hub.loop.timer(seconds)
             try:
                 if timer is not None:
-                    timer.start(self._ring)
+                    timer.start(self._switch)
                 self._waiter.get()
             finally:
                 if timer is not None:
                     timer.stop()
                     timer.close()
-        rung, self._rung = self._rung, False
-        return rung
+        woken, self._woken = self._woken, False
+        return woken
 
     def wake(self) -> bool:
-        self._rung = True
+        self._woken = True
         if not self.alive():
             return False
         if not self._disposed:
             try:
-                self._bell.send()
+                self._watcher.send()
             except Exception:  # whatever a destroyed loop answers
                 return False
         return True
 
     def alive(self) -> bool:
-        return self._living() is not None and _exists(self.hub)
+        return self._thread_alive() is not None and _exists(self.hub)
 
     def dispose(self) -> None:
-        self._living = awake
+        self._thread_alive = always_alive
         self._disposed = True
-        self._bell.stop()
-        self._bell.close()
+        self._watcher.stop()
+        self._watcher.close()
 
 
 class GeventHub:
-    """The hub in which a pool was first used, and so where its hooks must run."""
+    """A gevent hub, which this does not keep alive."""
 
     def __init__(self, hub: Loop) -> None:
         self._hub = weakref.ref(hub)
         self._thread = get_ident()
-        self._sign = sign_of_life()
+        self._thread_alive = thread_reference()
 
     def here(self) -> bool:
         return get_ident() == self._thread
 
     def alive(self) -> bool:
         hub = self._hub()
-        return hub is not None and self._sign() is not None and _exists(hub)
+        return hub is not None and self._thread_alive() is not None and _exists(hub)
 
     def spawn(self, job: Callable[[], None]) -> bool:
         hub = self._hub()

@@ -1,34 +1,26 @@
-"""Which event loop, or hub, runs in the current thread; what is waited with there."""
+"""Which event loop, or hub, runs in the current thread; what a caller sleeps with there.
+
+The modules of the kinds of hub are below this one and know nothing of it. Each is imported only once its library is.
+"""
 
 import sys
 from collections.abc import Callable
-from functools import partial
 
-from .waiting import Hub, NativeSleeper, Sleeper, nothing
+from .waiting import Hub, NativeSleeper, RunningHub, Sleeper, nothing
 
 
-def _hub() -> tuple[Callable[[Callable[[], None]], Sleeper], Callable[[], Hub], Callable[[float], bool]] | None:
-    """The hub that the current thread runs at this moment: what makes a sleeper in it, and a home, and pauses."""
+def _running_hub() -> RunningHub | None:
+    """The hub that the current thread runs at this moment."""
     if "gevent.hub" in sys.modules:
         from . import gevent_hub
 
-        gevent = gevent_hub.running()
-        if gevent is not None:
-            return (
-                partial(gevent_hub.GeventSleeper, gevent),
-                partial(gevent_hub.GeventHub, gevent),
-                partial(gevent_hub.pause, gevent),
-            )
+        running = gevent_hub.running_hub()
+        if running is not None:
+            return running
     if "eventlet.hubs" in sys.modules:
         from . import eventlet_hub
 
-        eventlet = eventlet_hub.running()
-        if eventlet is not None:
-            return (
-                partial(eventlet_hub.EventletSleeper, eventlet),
-                partial(eventlet_hub.EventletHub, eventlet),
-                partial(eventlet_hub.pause, eventlet),
-            )
+        return eventlet_hub.running_hub()
     return None
 
 
@@ -46,23 +38,23 @@ def in_hub() -> bool:
     return False
 
 
-def new_sleeper(lost: Callable[[], None] = nothing) -> Sleeper:
+def new_sleeper(lost: Callable[[], None] = nothing, /) -> Sleeper:
     """Make the sleeper that fits what the current thread runs at this moment.
 
-    A greenlet's thread may end while the greenlet sleeps, which then never comes back. Then ``lost`` is called, in a
-    finalizer: it may knock at a house keeper, no more. A native thread cannot be lost in its sleep.
+    A greenlet's thread may end while the greenlet sleeps, which then never wakes up. Then ``lost`` is called, in a
+    finalizer: it may request a look of the scheduler, no more. A native thread cannot be lost in its sleep.
     """
-    hub = _hub()
-    return NativeSleeper() if hub is None else hub[0](lost)
+    running = _running_hub()
+    return NativeSleeper() if running is None else running.new_sleeper(lost)
 
 
 def current_hub() -> Hub | None:
     """The current thread's hub, if it runs one."""
-    hub = _hub()
-    return None if hub is None else hub[1]()
+    running = _running_hub()
+    return None if running is None else running.hub()
 
 
 def pause(seconds: float) -> bool:
-    """Let the other greenlets of this thread go on for some seconds; say whether there are any that can."""
-    hub = _hub()
-    return hub is not None and hub[2](seconds)
+    """Let the other greenlets of this thread run for some seconds; say whether there are any that can."""
+    running = _running_hub()
+    return running is not None and running.pause(seconds)

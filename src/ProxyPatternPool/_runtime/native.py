@@ -24,8 +24,8 @@ __all__ = [
     "get_ident",
     "monotonic",
     "new_rlock",
-    "sign_of_life",
     "start_thread",
+    "thread_reference",
     "wall_clock",
     "write",
 ]
@@ -89,26 +89,26 @@ MAIN_INTERPRETER: bool = _is_main_interpreter()
 """Whether threads may be left behind at the interpreter's end. With another's the whole process ends."""
 
 
-class _Sign:
+class _ThreadToken:
     """Lives as long as its thread."""
 
 
-class _Own(ThreadLocal):
+class _PerThread(ThreadLocal):
     """What each native thread has of its own."""
 
     def __init__(self) -> None:
-        self.sign = _Sign()
+        self.token = _ThreadToken()
 
 
-_own = _Own()
+_per_thread = _PerThread()
 
 
-def sign_of_life(ended: Callable[[], object] | None = None) -> "weakref.ref[_Sign]":
-    """Something that dies with the current native thread, and then calls ``ended``, if itself it is still held.
+def thread_reference(ended: Callable[[], object] | None = None) -> "weakref.ref[_ThreadToken]":
+    """A weak reference that dies with the current native thread, and then calls ``ended`` if somebody still holds it.
 
-    The call is made in a finalizer: it must wait for nothing and call nobody, and so can do no more than knock.
+    The call is made in a finalizer: it must neither wait nor call the user's code.
     """
-    return weakref.ref(_own.sign, None if ended is None else lambda _: ended())
+    return weakref.ref(_per_thread.token, None if ended is None else lambda _: ended())
 
 
 def start_thread(run: Callable[[], None]) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .native import ThreadLocal, sign_of_life
+from .current import CurrentId
+from .native import ThreadLocal, thread_reference
 
 if TYPE_CHECKING:
     from greenlet import greenlet
@@ -27,12 +28,12 @@ def in_words(owner: Owner | None) -> str:
         return "?"
 
 
-def is_owner(owner: Owner | None, flow: tuple[int, int]) -> bool:
-    """Whether an owner is a certain thread or greenlet, named as in the module ``flow``."""
-    thread, current = flow
+def is_owner(owner: Owner | None, who: CurrentId) -> bool:
+    """Whether an owner is a certain thread or greenlet, as identified by ``current_id``."""
+    thread, greenlet = who
     if isinstance(owner, GreenletOwner):
-        return owner.ident == current
-    return isinstance(owner, ThreadOwner) and owner.ident == thread and not current
+        return owner.ident == greenlet
+    return isinstance(owner, ThreadOwner) and owner.ident == thread and not greenlet
 
 
 def frame_of(owner: Owner | None, running: Mapping[int, FrameType]) -> FrameType | None:
@@ -59,7 +60,7 @@ class ThreadOwner:
         self._thread = weakref.ref(thread)
         self._name = thread.name
         # Not is_alive(): of a patched thread that switches greenlets, or raises.
-        self._alive = sign_of_life()
+        self._alive = thread_reference()
 
     @property
     def ident(self) -> int:

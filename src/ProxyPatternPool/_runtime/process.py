@@ -1,11 +1,10 @@
-"""Which process this is. The child of a fork is noticed, whoever has forked.
+"""Which process this is. The child of a fork is noticed, whoever has forked, and starts anew.
 
 ``os.fork`` tells its children, by ``os.register_at_fork``. A fork in C does not: a server that is written in C, such as
-uWSGI, has a worker begin with all that its master had, and no word about it. So there is an object with a slot that
-lies in a page of its own, and the kernel is asked to empty that page in every child (``MADV_WIPEONFORK``). An empty
-slot is an ``AttributeError`` to whoever reads it. What the slot holds is read by every ``get`` anyway, so that this
-costs nothing. Where the kernel cannot do it, whoever reads the slot compares the number of the process, which takes
-longer.
+uWSGI, has a worker begin with all that its master had, and tells nobody. So there is an object with a slot that lies
+in a page of its own, and the kernel is asked to empty that page in every child (``MADV_WIPEONFORK``). An empty slot is
+an ``AttributeError`` to whoever reads it. What the slot holds is read by every ``get`` anyway, so that this costs
+nothing. Where the kernel cannot do it, whoever reads the slot compares the id of the process, which takes longer.
 """
 
 import importlib
@@ -20,8 +19,8 @@ from .native import allocate_lock, get_ident
 from .owner import Here, here
 
 _WIPE_ON_FORK = 18  # MADV_WIPEONFORK, since Linux 4.14
-_NO_ADVICE = 0x7FFF  # what is no advice: a kernel that accepts it does not look at what it is asked
-_LARGEST_PAGE = 16384  # larger ones would take a hundred thousand bytes and more
+_NO_ADVICE = 0x7FFF  # no kernel knows it: one that accepts it does not look at what it is asked
+_LARGEST_PAGE = 16384  # an object around a larger one would take a hundred thousand bytes and more
 
 _POINTER = 8
 _PAGE: int = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -29,22 +28,22 @@ _PADDING = ("padding",) * (min(_PAGE, _LARGEST_PAGE) // _POINTER)  # slots may h
 
 
 class _Before:
-    """As much as a page, so that the page of what follows begins within the object…"""
+    """As much as a page, so that the page of the slot begins within the object."""
 
     __slots__ = _PADDING
 
 
 class _Slot(_Before):
-    """…the slot itself…"""
+    """The slot, between the two paddings."""
 
     __slots__ = ("here",)
 
     here: Here
-    """Where the caller is. There is none in the child of a fork in which nothing has begun anew yet."""
+    """Where the caller is. It is missing in the child of a fork that has not started anew yet."""
 
 
 class Process(_Slot):
-    """…and as much as a page, so that it ends within the object: nobody else has anything in it."""
+    """As much as a page again, so that the page ends within the object: nothing else is in it."""
 
     __slots__ = _PADDING
 
@@ -53,17 +52,17 @@ this_process = Process()
 this_process.here = here()
 
 
-# Noticing. -------------------------------------------------------------------------------------------
+# Noticing a fork. ------------------------------------------------------------------------------------
 
 
-def can_wipe(process: Process) -> bool:
-    """Have the slot of this process be empty in every child; say whether that can be had."""
+def wipe_on_fork(process: Process) -> bool:
+    """Have the kernel empty the slot in every child; say whether it will."""
     try:
         ctypes: Any = importlib.import_module("ctypes")
         madvise = ctypes.CDLL(None).madvise
     except (ImportError, AttributeError):  # built without it
         return False
-    # Trust nothing: the slot is where it should be, its page within the object, and the kernel minds what it is asked.
+    # Check everything: where the slot is, that its page is within the object, that the kernel reads what it is asked.
     start = id(process)
     slot = start + _Slot.__basicsize__ - _POINTER
     page = slot - slot % _PAGE
@@ -74,8 +73,8 @@ def can_wipe(process: Process) -> bool:
     return bool(madvise(where, length, _NO_ADVICE) != 0 and madvise(where, length, _WIPE_ON_FORK) == 0)
 
 
-def compare() -> None:
-    """Have whoever reads the slot find it empty in a child, by comparing the numbers of the processes."""
+def compare_process_ids() -> None:
+    """Have whoever reads the slot find it empty in a child, by comparing the ids of the processes."""
     slot: Any = vars(_Slot)["here"]
     owner = os.getpid()
 
@@ -97,31 +96,31 @@ _watched = False
 
 
 def watch_for_forks() -> None:
-    """Have children noticed from now on; to be called before there is anything that is not to be used in them."""
+    """Notice forks from now on; to be called before there is anything that a child must not use."""
     global _watched
     if _watched or not hasattr(os, "fork"):
         return
-    if sys.platform == "linux" and sys.implementation.name == "cpython" and can_wipe(this_process):
-        keep_for_ever(this_process)  # the page would be emptied whatever else was in it
+    if sys.platform == "linux" and sys.implementation.name == "cpython" and wipe_on_fork(this_process):
+        keep_for_ever(this_process)  # freed, it would have whatever comes into its page emptied
     else:
-        compare()
+        compare_process_ids()
     _watched = True  # last: to do it twice does no harm
 
 
-# Beginning anew. ---------------------------------------------------------------------------------------
+# Starting anew. ----------------------------------------------------------------------------------------
 
 _steps: list[Callable[[], None]] = []
-_due = False
-"""Whether the next child was forked by Python, which tells it, and has not begun anew yet."""
+_forking = False
+"""Whether Python has begun to fork since this process last started anew: a child knows it by that."""
 
 
-def in_child(step: Callable[[], None]) -> None:
-    """Have something done in every child, before anything else is; in the order in which it was asked for."""
+def call_in_child(step: Callable[[], None]) -> None:
+    """Have a function called in every child, before anything else is done; the first registered comes first."""
     _steps.append(step)
 
 
-class _Beginning:
-    """One process that begins anew, by whoever comes first."""
+class _Restart:
+    """One process that starts anew, in the thread that comes first."""
 
     __slots__ = ("lock", "thread")
 
@@ -131,67 +130,67 @@ class _Beginning:
         self.lock.acquire()
 
 
-_beginnings: dict[int, _Beginning] = {}
-"""By the number of the process, as long as it takes: what a parent had begun is nothing to its child."""
+_restarts: dict[int, _Restart] = {}
+"""By the id of the process, as long as it takes: what a parent had begun does not count in its child."""
 
 
 def notice() -> bool:
-    """Begin anew if this is the child of a fork that nobody has told of; say whether it was.
+    """Start anew if this is the child of a fork in C; say whether it was.
 
     Raises:
-        PoolException: A finalizer or signal handler called it in the middle of this very thread's beginning anew.
+        PoolException: A finalizer or signal handler called it while this very thread was starting anew.
     """
-    # Not within the function that does it: this is called often.
+    # Not in _start_anew(): this is called often.
     if hasattr(this_process, "here"):
         return False
-    _begin_anew()
+    _start_anew()
     return True
 
 
 def is_parents() -> bool:
-    """Whether what there is in this process is its parent's; for finalizers, which may do nothing about it."""
+    """Whether the pools of this process are still its parent's; for finalizers, which must not start anew."""
     return not hasattr(this_process, "here")
 
 
-def _told() -> None:
-    # Not by the slot alone: in a process namespace of its own a child may have its parent's number.
-    if _due or not hasattr(this_process, "here"):
-        _begin_anew(told=True)
+def _after_fork_in_child() -> None:
+    # Not by the slot alone: in a process namespace of its own a child may have its parent's id.
+    if _forking or not hasattr(this_process, "here"):
+        _start_anew(forked=True)
 
 
-def _begin_anew(*, told: bool = False) -> None:
-    """Do all that is to be done in a child: once, whoever comes at once, and again if it was interrupted."""
-    global _due
-    number = os.getpid()
-    while told or not hasattr(this_process, "here"):
-        mine = _Beginning()
+def _start_anew(*, forked: bool = False) -> None:
+    """Call all functions of `call_in_child`: once, though several threads come at once, and again if interrupted."""
+    global _forking
+    process_id = os.getpid()
+    while forked or not hasattr(this_process, "here"):
+        mine = _Restart()
         # One call in C: of several threads one is the first.
-        first = _beginnings.setdefault(number, mine)
+        first = _restarts.setdefault(process_id, mine)
         if first is mine:
             try:
-                if told or not hasattr(this_process, "here"):  # else another had been first, and has just finished
+                if forked or not hasattr(this_process, "here"):  # else another had been first, and has just finished
                     for step in _steps:
                         step()
-                    _due = told = False
+                    _forking = forked = False
                     this_process.here = here()  # last: from now on nobody waits for it
             finally:
-                _beginnings.pop(number, None)
+                _restarts.pop(process_id, None)
                 mine.lock.release()
         elif first.thread == mine.thread:
-            raise PoolException("called by a finalizer or signal handler while a forked process was beginning anew")
+            raise PoolException("called by a finalizer or signal handler while a forked process was starting anew")
         else:
             with first.lock:
                 pass
 
 
 def refresh() -> None:
-    """Look again what the process runs: greenlets may have come into use since the last look."""
+    """Note whether greenlets are in use: they may have come into use since this was last called."""
     this_process.here = here()
 
 
 def _before_fork() -> None:
-    global _due
-    _due = True
+    global _forking
+    _forking = True
 
 
-os.register_at_fork(before=_before_fork, after_in_child=_told)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)

@@ -9,13 +9,13 @@ from . import native
 from .native import Empty, SimpleQueue, ThreadLocal
 
 
-class _Own(ThreadLocal):
+class _PerThread(ThreadLocal):
     """What each daemon thread has of its own."""
 
     name = ""
 
 
-_own = _Own()
+_per_thread = _PerThread()
 
 
 def thread_name() -> str:
@@ -25,20 +25,20 @@ def thread_name() -> str:
     Until 3.12 such an entry outlives its thread, and is taken for the next one with the same ident; and before 3.11.8
     and 3.12.2 a process that is forked in a thread with such an entry, as by a factory, ends with an error.
     """
-    return _own.name
+    return _per_thread.name
 
 
 def current_name() -> str:
     """The name of the current thread, whoever started it."""
-    return _own.name or threading.current_thread().name
+    return _per_thread.name or threading.current_thread().name
 
 
-class Daemons:
-    """Daemon threads, of which none is on its way to its first step when the interpreter ends.
+class DaemonThreads:
+    """Daemon threads, each of which has taken its first step when the interpreter ends.
 
     At its end the interpreter frees the states of all other threads. One that waits for the GIL is told, and ends; one
-    that has not yet had a turn from the system goes on with the freed state, and crashes the process, before 3.11.6 and
-    3.12.1 (https://github.com/python/cpython/issues/108987).
+    that the system has not yet let run goes on with the freed state, and crashes the process, before 3.11.6 and 3.12.1
+    (https://github.com/python/cpython/issues/108987).
     """
 
     def __init__(
@@ -48,39 +48,39 @@ class Daemons:
     ) -> None:
         self._start_thread = start_thread
         self._clock = clock
-        self._unborn: set[SimpleQueue[None]] = set()
+        self._starting: set[SimpleQueue[None]] = set()
         self._ended = False
 
     def start(self, name: str, run: Callable[[], None]) -> bool:
-        """Have something done in a new thread, which has a name for the log; say whether it can be: not after `end`."""
-        born: SimpleQueue[None] = SimpleQueue()
+        """Run something in a new thread, which has a name for the log; say whether it can be: not after `end`."""
+        first_step: SimpleQueue[None] = SimpleQueue()
 
         def begin() -> None:
-            self._unborn.discard(born)
-            born.put(None)
-            _own.name = name
+            self._starting.discard(first_step)
+            first_step.put(None)
+            _per_thread.name = name
             run()
 
         # In this order: either end() sees a thread that is to be started here, or it is seen here that it was called.
         # An exception thrown in leaves the thread noted, for nobody knows whether it was started: end() waits in vain.
-        self._unborn.add(born)
+        self._starting.add(first_step)
         started = not self._ended and self._start_thread(begin)
         if not started:
-            self._unborn.discard(born)
+            self._starting.discard(first_step)
         return started
 
     def end(self, seconds: float) -> None:
         """Start no thread from now on, and wait for the first step of each that was, for some seconds at most."""
         until = self._clock() + seconds
         self._ended = True
-        for born in list(self._unborn):
+        for first_step in list(self._starting):
             with suppress(Empty):
                 # By position: in 3.12, by name in an interpreter of its own, it would be the end of the process later.
-                born.get(True, max(0.0, until - self._clock()))
+                first_step.get(True, max(0.0, until - self._clock()))
 
 
 def at_exit(end: Callable[[], None]) -> None:
-    """Have something called at the interpreter's end, which sees to it that all threads end."""
+    """Have a function called when the interpreter ends; it must end all threads."""
     if native.MAIN_INTERPRETER:
         atexit.register(end)
     else:

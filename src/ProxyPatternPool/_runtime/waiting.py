@@ -1,13 +1,13 @@
-"""How one caller sleeps until it is woken, whatever its thread runs."""
+"""How one caller sleeps until it is woken, whatever its thread runs; what is asked of an event loop, or hub."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .native import acquire, allocate_lock
 
 
 class Sleeper(Protocol):
-    """One caller's bed. A wake-up before the sleep is kept; several count as one."""
+    """What one caller sleeps with. A wake-up before the sleep is kept; several count as one."""
 
     @property
     def hub(self) -> object | None:
@@ -26,11 +26,11 @@ class Sleeper(Protocol):
         ...
 
     def alive(self) -> bool:
-        """Whether the sleeper can still come: a greenlet cannot when its thread or its hub is over."""
+        """Whether the sleeper can still wake up: a greenlet cannot when its thread or its hub has ended."""
         ...
 
     def dispose(self) -> None:
-        """Let go of what the sleeper needed of a hub: it does not sleep any more, and cannot be lost."""
+        """Free what the sleeper needed of a hub: it does not sleep any more, and cannot be lost."""
         ...
 
 
@@ -38,8 +38,8 @@ def nothing() -> None:
     """Do nothing about a sleeper that is lost."""
 
 
-def awake() -> bool:
-    """Be the sign of life of a sleeper that has been disposed of: who does not sleep is not lost."""
+def always_alive() -> bool:
+    """Say that a sleeper that has been disposed of is alive: it does not sleep, and so cannot be lost."""
     return True
 
 
@@ -72,16 +72,24 @@ class NativeSleeper:
 
 
 class Hub(Protocol):
-    """The hub in which a pool was first used: where its hooks must run."""
+    """The event loop of one thread. A pool that is first used in one has its hooks called there."""
 
     def here(self) -> bool:
         """Whether the current thread is the hub's."""
         ...
 
     def alive(self) -> bool:
-        """Whether the hub still exists, and with it the chance that it does what it is given."""
+        """Whether the hub still exists, and so can run what it is given."""
         ...
 
     def spawn(self, job: Callable[[], None]) -> bool:
         """Run a job in a greenlet of this hub, from any thread; say whether the hub still exists."""
         ...
+
+
+class RunningHub(NamedTuple):
+    """What the hub that runs in the current thread offers. There is a module for each kind of hub, which makes it."""
+
+    new_sleeper: Callable[[Callable[[], None]], Sleeper]
+    hub: Callable[[], Hub]
+    pause: Callable[[float], bool]

@@ -4,14 +4,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from .._runtime.process import in_child
+from .._runtime.process import call_in_child
 from .._runtime.threads import at_exit
 from .scheduler import Scheduler
 
 S = TypeVar("S", bound=Scheduler)
 
 _current = Scheduler()
-in_child(_current.after_fork)
+call_in_child(_current.after_fork)
 at_exit(_current.exit)
 
 

@@ -16,7 +16,7 @@ from .._runtime.environment import REAL, Environment
 from .._runtime.native import Empty, SimpleQueue, new_rlock
 from .._runtime.process import notice
 from .._runtime.races import pop_first
-from .._runtime.threads import Daemons
+from .._runtime.threads import DaemonThreads
 from .._runtime.waiting import Hub
 from .deadlines import Deadlines
 from .dispatch import Dispatcher
@@ -47,7 +47,7 @@ class Scheduler:
 
     def _start_empty(self) -> None:
         """Begin with no thread and no request: at construction, and in the child of a fork."""
-        self._threads = Daemons(self.environment.start_thread, self.clock)
+        self._threads = DaemonThreads(self.environment.start_thread, self.clock)
         if self.ending:  # a child of the exit itself, which comes to no other
             self._threads.end(0.0)
         self.workers = Workers(self._threads, self.timing)
@@ -157,7 +157,7 @@ class Scheduler:
         """Wait for pools that request a look; give each once, however often it did."""
         requesting: dict[int, Maintained] = {}
         try:
-            request = self._requests.get(True, seconds)  # by position, see Daemons.end
+            request = self._requests.get(True, seconds)  # by position, see DaemonThreads.end
             while not self.ending:
                 maintained = request() if isinstance(request, weakref.ref) else request
                 if maintained is not None:

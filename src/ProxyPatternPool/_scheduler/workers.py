@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .._runtime.native import Empty, SimpleQueue, new_rlock
-from .._runtime.threads import Daemons
+from .._runtime.threads import DaemonThreads
 from .exit_jobs import ExitJobs
 from .maintained import Maintained
 from .timing import Timing
@@ -48,7 +48,7 @@ class Job(NamedTuple):
 class Workers:
     """The worker threads and the queue of their jobs."""
 
-    def __init__(self, threads: Daemons, timing: Timing) -> None:
+    def __init__(self, threads: DaemonThreads, timing: Timing) -> None:
         self._threads = threads
         self._timing = timing
         # A finalizer may submit a job while its thread holds the lock: each locked step only counts.
@@ -101,7 +101,7 @@ class Workers:
             with self._lock:
                 self._idle += 1
             try:
-                job: Job | ExitJobs | None = self._jobs.get(True, self._timing.worker_idle)  # see Daemons.end
+                job: Job | ExitJobs | None = self._jobs.get(True, self._timing.worker_idle)  # see DaemonThreads.end
             except Empty:
                 job = None
             with self._lock:

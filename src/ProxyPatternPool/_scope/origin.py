@@ -4,7 +4,7 @@ import weakref
 
 from .._runtime.caller import Place
 from .._runtime.contexts import current_context, entered_contexts
-from .._runtime.flow import flow, loop_is_running
+from .._runtime.current import current_id, loop_is_running
 from .._runtime.owner import here
 
 
@@ -18,7 +18,7 @@ class Origin(Place):
         self.who = here().owner
         self.owner: object = None
         """Who the slot says is the owner."""
-        self._flow = flow()
+        self._flow = current_id()
         self._context = weakref.ref(current_context())  # weak: it lives as long as somebody can come back to it
 
     def left(self) -> bool:
@@ -32,7 +32,7 @@ class Origin(Place):
         context = self._context()
         if self.owner is None or context is current_context():
             return False
-        if self._flow != flow() or loop_is_running():
+        if self._flow != current_id() or loop_is_running():
             return False
         return context is None or all(context is not entered for entered in entered_contexts())
 

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar, cast
 from .._awaitables import refuse_async, refuse_awaitable
 from .._errors import ProxyException
 from .._runtime.native import new_rlock
-from .._runtime.process import in_child
+from .._runtime.process import call_in_child
 from .base import Kept, ScopeStrategy
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ def _after_fork() -> None:
     _lock = new_rlock()
 
 
-in_child(_after_fork)
+call_in_child(_after_fork)
 
 
 class StrategySlot(Generic[T]):

@@ -1,4 +1,4 @@
-"""Threads and hubs end while greenlets wait in them, or belong there: nothing is lost with them."""
+"""Threads and hubs end while greenlets wait in them, or pools have hooks called there: nothing is lost."""
 
 import os
 import stat
@@ -75,7 +75,7 @@ def a_waiter_whose_hub_ends() -> None:
 
 
 def a_hub_that_ends() -> None:
-    """A pool whose hub has ended is looked after by threads, what had waited for the hub included."""
+    """A pool whose hub has ended is maintained by threads, what had waited for the hub included."""
     pools: list[Pool[Token]] = []
     where: set[int] = set()
 
@@ -116,13 +116,13 @@ def in_a_thread(check: Callable[[], None]) -> None:
 def a_hub() -> None:
     """A hub runs what it is given, from any thread, until it is over: then one is told."""
     ran: list[int] = []
-    homes: list[waiting.Hub] = []
+    found: list[waiting.Hub] = []
 
     def live() -> None:
         green.sleep(0)
         hub = hubs.current_hub()
         assert hub is not None
-        homes.append(hub)
+        found.append(hub)
         assert hub.here()
         assert hub.alive()
         assert hub.spawn(lambda: ran.append(native_ident()))
@@ -130,8 +130,8 @@ def a_hub() -> None:
         assert ran == [native_ident()] * 2
 
     thread = Native(live)
-    green.eventually(lambda: bool(homes))
-    hub = homes[0]
+    green.eventually(lambda: bool(found))
+    hub = found[0]
     assert not hub.here()
     assert hub.spawn(lambda: ran.append(native_ident()))
     thread.join(green)
@@ -141,9 +141,9 @@ def a_hub() -> None:
 
 
 def a_sleeper() -> None:
-    """A sleeper that was woken before does not sleep; one disposed of is not lost, and to wake it does nothing."""
+    """A sleeper that was woken before does not sleep; one that was disposed of is not lost, and may be woken."""
 
-    def fall_asleep() -> None:
+    def sleep_here() -> None:
         sleeper = hubs.new_sleeper(lambda: lost.append(1))
         assert sleeper.hub is hubs.new_sleeper().hub is not None
         assert sleeper.alive()
@@ -155,24 +155,24 @@ def a_sleeper() -> None:
         sleeper.dispose()
         assert sleeper.alive()
         assert sleeper.wake()
-        signs.append(native.sign_of_life())
+        references.append(native.thread_reference())
         sleepers.append(sleeper)  # beyond the end of this thread
 
     lost: list[int] = []
     sleepers: list[waiting.Sleeper] = []
-    signs: list[Callable[[], object]] = []
-    in_a_thread(fall_asleep)
-    green.eventually(lambda: signs[0]() is None)
+    references: list[Callable[[], object]] = []
+    in_a_thread(sleep_here)
+    green.eventually(lambda: references[0]() is None)
     assert sleepers
     assert not lost
 
 
 def a_sleeper_whose_thread_ends() -> None:
-    """Whoever lay there when the thread ended is lost: one is told, once, and he cannot be woken."""
+    """A greenlet that slept when its thread ended is lost: one is told, once, and it cannot be woken."""
     lost: list[int] = []
     sleepers: list[waiting.Sleeper] = []
 
-    def fall_asleep() -> None:
+    def sleep_here() -> None:
         def sleep() -> None:
             sleepers.append(hubs.new_sleeper(lambda: lost.append(1)))
             sleepers[0].sleep(None)
@@ -181,7 +181,7 @@ def a_sleeper_whose_thread_ends() -> None:
         green.eventually(lambda: bool(sleepers))
         assert not lost
 
-    in_a_thread(fall_asleep)
+    in_a_thread(sleep_here)
     green.eventually(lambda: bool(lost))
     assert not sleepers[0].alive()
     assert not sleepers[0].wake()
@@ -263,25 +263,25 @@ def pipes_of_threads() -> None:
     assert here is not None
 
 
-def rings() -> None:
+def many_calls() -> None:
     """However often a blocked hub is called, and more often than a pipe can hold, each call is made."""
     from ProxyPatternPool._runtime import eventlet_hub
 
     hub = eventlet_hub.running()
     assert hub is not None
-    bell = eventlet_hub.bell_of(hub)
-    assert bell.alive()
+    pipe = eventlet_hub.pipe_of(hub)
+    assert pipe.alive()
     calls: list[int] = []
-    ringing = Native(lambda: [bell.call(lambda: calls.append(1)) for _ in range(70_000)])
-    while not ringing.done:
+    calling = Native(lambda: [pipe.call(lambda: calls.append(1)) for _ in range(70_000)])
+    while not calling.done:
         native_sleep(0.01)
     assert not calls
     green.eventually(lambda: len(calls) == 70_000)
-    ringing.join(green)
+    calling.join(green)
 
 
-def a_ring_too_late() -> None:
-    """Who rings when the pipe of a hub is closed is told that nobody hears it."""
+def a_call_too_late() -> None:
+    """Who calls when the pipe of a hub is closed is told that nobody hears it."""
     from ProxyPatternPool._runtime import eventlet_hub
 
     heard: list[bool] = []
@@ -290,55 +290,55 @@ def a_ring_too_late() -> None:
         green.sleep(0)
         hub = eventlet_hub.running()
         assert hub is not None
-        bell = eventlet_hub.bell_of(hub)
-        bell._ends.clear()  # as at the end of this thread
-        ringing = Native(lambda: heard.append(bell.call(lambda: None)))
-        while not ringing.done:
+        pipe = eventlet_hub.pipe_of(hub)
+        pipe._ends.clear()  # as at the end of this thread
+        calling = Native(lambda: heard.append(pipe.call(lambda: None)))
+        while not calling.done:
             native_sleep(0.001)
 
     Native(live).join(green)
     assert heard == [False]
 
 
-def a_ring_at_the_last_moment() -> None:
-    """The hub's end of the pipe is closed while somebody has the other in his hands: he is told that nobody listens."""
+def a_call_at_the_last_moment() -> None:
+    """The hub's end of the pipe is closed while somebody writes to the other: he is told that nobody listens."""
     from ProxyPatternPool._runtime import eventlet_hub
 
     def live() -> None:
         green.sleep(0)
         hub = eventlet_hub.running()
         assert hub is not None
-        bell = eventlet_hub.Bell(hub)
-        del bell._ends[1]
+        pipe = eventlet_hub.CallPipe(hub)
+        del pipe._ends[1]
         heard: list[bool] = []
-        ringing = Native(lambda: heard.append(bell.call(lambda: None)))
-        while not ringing.done:
+        calling = Native(lambda: heard.append(pipe.call(lambda: None)))
+        while not calling.done:
             native_sleep(0.001)
         assert heard == [False]
 
     Native(live).join(green)
 
 
-def a_bell_that_is_closed() -> None:
-    """As after a fork: the listener of the old bell ends, and another bell is heard in the same hub."""
+def a_pipe_that_is_closed() -> None:
+    """As after a fork: the listener of the old pipe ends, and another pipe is heard in the same hub."""
     from ProxyPatternPool._runtime import eventlet_hub
 
     def live() -> None:
         green.sleep(0)
         hub = eventlet_hub.running()
         assert hub is not None
-        old = eventlet_hub.bell_of(hub)
+        old = eventlet_hub.pipe_of(hub)
         green.sleep(0)
         before = pipes()
         old.close()
         assert pipes() == before - 2
-        new = eventlet_hub.bell_of(hub)
+        new = eventlet_hub.pipe_of(hub)
         assert new is not old
-        new._read()  # a ring that was another's is no ring
+        new._read()  # a byte that another has read is none
         called: list[bool] = []
-        ringing = Native(lambda: new.call(lambda: called.append(True)))
+        calling = Native(lambda: new.call(lambda: called.append(True)))
         green.eventually(lambda: bool(called))
-        ringing.join(green)
+        calling.join(green)
 
     Native(live).join(green)
 
@@ -351,7 +351,7 @@ def run() -> None:
     if green.name == "gevent":
         checks += [a_waiter_whose_hub_ends, a_hub_that_is_gone, a_loop_that_is_destroyed]
     else:
-        checks += [rings, a_ring_too_late, a_ring_at_the_last_moment, a_bell_that_is_closed]
+        checks += [many_calls, a_call_too_late, a_call_at_the_last_moment, a_pipe_that_is_closed]
     for check in checks:
         check()
         print(check.__name__)

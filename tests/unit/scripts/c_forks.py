@@ -22,7 +22,7 @@ def once(use: Callable[[Pool[Thing]], object]) -> None:
     """Whoever uses whatever of a pool in a child, what is to be done there is done once, and before."""
     pool = Pool(Thing, 5, 2, closer=close)
     done: list[int] = []
-    process.in_child(lambda: done.append(len(pool._core.ledger.places)))
+    process.call_in_child(lambda: done.append(len(pool._core.ledger.places)))
 
     def child() -> None:
         # Python's children have been told.
@@ -69,7 +69,7 @@ def use_other(pool: Pool[Thing]) -> None:
 
 
 def several_at_once() -> None:
-    """Of several threads that use what there is at once, one begins anew, and the others wait until it has."""
+    """Of several threads that use what there is at once, one starts anew, and the others wait until it has."""
     pool = Pool(Thing, 8, 2, closer=close)
     begun: list[int] = []
 
@@ -77,7 +77,7 @@ def several_at_once() -> None:
         begun.append(threading.get_ident())
         time.sleep(0.1)  # the others come
 
-    process.in_child(begin)
+    process.call_in_child(begin)
 
     def child() -> None:
         got: list[Thing] = []
@@ -101,7 +101,7 @@ def several_at_once() -> None:
 
 
 def interrupted() -> None:
-    """Whatever is thrown into a thread that begins anew, the next does it, from the beginning."""
+    """Whatever is thrown into a thread that starts anew, the next does it, from the start."""
     pool = Pool(Thing, 8, 2, closer=close)
     mine = pool.get()
     begun: list[int] = []
@@ -111,7 +111,7 @@ def interrupted() -> None:
         if len(begun) == 1:
             raise KeyboardInterrupt
 
-    process.in_child(begin)
+    process.call_in_child(begin)
 
     def child() -> None:
         try:
@@ -138,11 +138,11 @@ def within() -> None:
         except PoolException as error:
             errors.append(str(error))
 
-    process.in_child(begin)
+    process.call_in_child(begin)
 
     def child() -> None:
         assert pool.get().process == os.getpid()
-        assert errors == ["called by a finalizer or signal handler while a forked process was beginning anew"]
+        assert errors == ["called by a finalizer or signal handler while a forked process was starting anew"]
 
     fork(child)
     os._exit(0)
@@ -238,5 +238,5 @@ def cannot(process: process.Process) -> bool:
 if __name__ == "__main__":
     case, who, *use = sys.argv[1:]
     if who == "slow":
-        process.can_wipe = cannot
+        process.wipe_on_fork = cannot
     globals()[case](*(globals()[f"use_{name}"] for name in use))

@@ -1,27 +1,30 @@
-"""Who runs at this moment, and whether in the middle of an event loop."""
+"""Which thread or greenlet runs at this moment, and whether others may run in its thread."""
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from .native import get_ident
 
+CurrentId: TypeAlias = tuple[int, int]
+"""A thread's ident, and the id of a greenlet other than the thread's main one, or 0."""
+
 
 def _greenlet() -> Any:
-    """The current greenlet; nothing where nobody uses any."""
+    """The current greenlet; ``None`` where nobody uses any."""
     getcurrent: Callable[[], Any] | None = getattr(sys.modules.get("greenlet"), "getcurrent", None)
     return None if getcurrent is None else getcurrent()
 
 
-def flow() -> tuple[int, int]:
-    """Say which thread or greenlet runs: nobody else does under this name until it has ended."""
+def current_id() -> CurrentId:
+    """Identify the thread or greenlet that runs: no other has the same id before this one has ended."""
     current = _greenlet()
     return get_ident(), 0 if current is None or current.parent is None else id(current)
 
 
 def loop_is_running() -> bool:
     """Whether an event loop, of asyncio or of trio, runs in this thread. Neither is imported for that."""
-    # Not asyncio's public one: that raises where no loop runs. A module that is just being imported has none yet.
+    # Not asyncio's public function, which raises where no loop runs. A module that is just being imported has none yet.
     running: Callable[[], Any] | None = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
     if running is not None and running() is not None:
         return True
@@ -35,10 +38,10 @@ def loop_is_running() -> bool:
     return True
 
 
-def company() -> str | None:
+def thread_is_shared_by() -> Literal["tasks", "greenlets"] | None:
     """Say who else may run in this thread before the caller goes on: tasks of a loop, or greenlets of a hub."""
     if loop_is_running():
         return "tasks"
-    # Others use greenlets for purposes of their own, as parts of one whole; those of gevent and eventlet tell of their
-    # end.
+    # Other libraries use greenlets as parts of one whole. Those of gevent and eventlet, which are like threads, have a
+    # method that tells of their end.
     return "greenlets" if hasattr(_greenlet(), "link") else None
