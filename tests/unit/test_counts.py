@@ -114,6 +114,30 @@ def test_a_loan_between_two_reads(scheduler: FakeScheduler, works: Works) -> Non
     pool.close()
 
 
+def test_in_the_middle_of_a_step(scheduler: FakeScheduler, works: Works) -> None:
+    """Whoever prints a pool while this thread has its lock, a finalizer for instance, is answered."""
+    pool = Pool(works.make, 3, 2, name="db")
+    written = io.StringIO()
+    core_of(pool).locked(pool.dump, written)
+    assert written.getvalue().startswith("pool 'db': 2 idle, 0 lent, ")
+    assert core_of(pool).locked(repr, pool) == "<Pool db: 2 idle, 0 in use, 0 waiting, max 3>"
+
+
+def test_returns_never_fall(scheduler: FakeScheduler) -> None:
+    """A loan that is being entered at the moment of a snapshot may look ended in it, and so it does afterwards."""
+    pool = Pool(Thing, 1, 1)
+    ledger = core_of(pool).ledger
+    entry = ledger.idle.pop()
+    entry.uses += 1
+    during = pool.stats()
+    ledger.using[entry.key] = entry
+    after = pool.stats()
+    assert (during["nborrows"], during["nusing"], after["nusing"]) == (1, 0, 1)
+    assert after["nreturns"] >= during["nreturns"]
+    pool.ret(entry.obj)
+    assert pool.stats()["nreturns"] == pool.stats()["nborrows"] == 1
+
+
 NOTHING = Counts(0, None, False, 0, 0, 0, 0, 0, 0, 0, 0, 0.0)
 
 
