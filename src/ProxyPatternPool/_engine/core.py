@@ -34,10 +34,10 @@ from .._observer import PoolObserverOrNone
 from .._runtime.caller import outwards
 from .._runtime.hubs import current_hub, in_hub, new_sleeper, pause
 from .._runtime.native import allocate_lock, get_ident
-from .._runtime.process import notice, watch_for_forks
+from .._runtime.process import notice_fork, watch_for_forks
 from .._runtime.races import remove, snapshot
 from .._runtime.uwsgi_hook import hook_into_uwsgi
-from .._runtime.waiting import Hub, Sleeper, nothing
+from .._runtime.waiting import Hub, Sleeper, do_nothing
 from .._scheduler.maintained import Maintained
 from .._scheduler.scheduler import Scheduler
 from .._text import error_repr, without_traceback
@@ -75,7 +75,7 @@ class Core(Maintained, Generic[T]):
     def __init__(
         self, hooks: Hooks[T], config: PoolConfig, scheduler: Scheduler, observer: PoolObserverOrNone[T] = None
     ) -> None:
-        notice()
+        notice_fork()
         watch_for_forks()
         hook_into_uwsgi()
         self.id = next(_ids)
@@ -112,7 +112,7 @@ class Core(Maintained, Generic[T]):
         self.tally = self.lifecycle.tally = self.notifier.tally = Tally()
         self.faults = Faults(FAULTS)
         self.notifier.faults = self.faults
-        mailbox: Mailbox[T] = Mailbox(nothing)
+        mailbox: Mailbox[T] = Mailbox(do_nothing)
         plain = not self.has_loan_hooks and self.config.health_before_get is None
         self.ledger: Ledger[T] = Ledger(self.config, mailbox, always_slow_return=self._always_slow_return, plain=plain)
         self.ledger.places.by_identity = self._by_identity

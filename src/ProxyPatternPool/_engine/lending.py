@@ -17,7 +17,7 @@ from .._runtime.caller import Place, caller
 from .._runtime.current import loop_is_running
 from .._runtime.hubs import new_sleeper
 from .._runtime.owner import in_words
-from .._runtime.process import notice, refresh, this_process
+from .._runtime.process import notice_fork, refresh_here, this_process
 from .._runtime.races import snapshot
 from .._text import without_traceback
 from .core import TURN
@@ -51,7 +51,7 @@ class Lending(Returning[T]):
         try:
             owner = this_process.here.owner
         except AttributeError:  # a child that has not begun anew yet
-            notice()
+            notice_fork()
             owner = this_process.here.owner
         entry = self.ledger.take(start, owner, receipt)
         if entry is None:
@@ -90,7 +90,7 @@ class Lending(Returning[T]):
         if timeout is None:
             timeout = self.config.timeout
         deadline = math.inf if timeout is None else start + timeout
-        refresh()
+        refresh_here()
         self.bind_hub()
         if self.ledger.mailbox and self.sweep():
             self.schedule()

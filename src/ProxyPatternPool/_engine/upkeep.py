@@ -16,9 +16,9 @@ from .._ledger.entry import Entry
 from .._ledger.ledger import Closed
 from .._ledger.sweeps import Due, Loan
 from .._observer import PoolObserverOrNone
-from .._runtime.fork import keep_for_ever
-from .._runtime.process import is_parents
-from .._runtime.waiting import nothing
+from .._runtime.fork import never_free
+from .._runtime.process import belongs_to_parent
+from .._runtime.waiting import do_nothing
 from .._scheduler.scheduler import Scheduler
 from .._text import error_repr
 from .lending import Lending
@@ -104,7 +104,7 @@ class Upkeep(Lending[T]):
             # Limits on what is lent hold until the last place is free: who came before the close may have his loan yet.
             deadlines.append(self._round(self.clock()))
         if self.lines:
-            self.chores.append(nothing)  # after which they are said
+            self.chores.append(do_nothing)  # after which they are said
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _come_back(self) -> None:
@@ -358,8 +358,8 @@ class Upkeep(Lending[T]):
 
     def abandon(self) -> None:
         """Have the house keeper close the pool, for whoever must neither wait nor call anything: a finalizer."""
-        if is_parents():
-            keep_for_ever(self.ledger)  # nobody else will: this pool ends here
+        if belongs_to_parent():
+            never_free(self.ledger)  # nobody else will: this pool ends here
         elif self.ledger.places:
             self.ledger.mailbox.abandoned = True
             self._scheduler.request_look(self)
@@ -382,7 +382,7 @@ class Upkeep(Lending[T]):
     def after_fork(self) -> None:
         """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""
         closed = self.ledger.closed
-        keep_for_ever((self.ledger, self.chores, self.hub_chores))
+        never_free((self.ledger, self.chores, self.hub_chores))
         self._start_empty()
         if closed:
             self.ledger.close()
