@@ -87,6 +87,11 @@ def refuse_awaitable(name: str, result: object, remedy: str = "it must be a plai
     raise TypeError(f"{name} returned {what}, and nobody awaits it: {remedy}")
 
 
+def is_awaitable(result: object) -> bool:
+    """Whether something is to be awaited."""
+    return _what_to_await(result) is not None
+
+
 def forget(result: object) -> None:
     """Close a coroutine that never began, and that nobody will have; leave alone all else."""
     if type(result) is CoroutineType:

@@ -7,8 +7,8 @@ from typing import NamedTuple, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from ._config import seconds
-from ._engine.counts import Counts, count
 from ._errors import PoolValueError
+from ._ledger.counts import Counts
 from ._pool.pool import Pool, core_of
 from ._proxy.proxy import Proxy
 from ._proxy.typed import control
@@ -100,7 +100,7 @@ class Watched:
 def counts_of(pool: Pool[T]) -> Counts:
     """Read the counts of a pool."""
     core = core_of(pool)
-    return core.locked(count, core)
+    return core.guard.locked(core.count)
 
 
 def read(*several: Watched) -> dict[str, Gauges]:

@@ -7,8 +7,8 @@ import gc
 import pytest
 
 from ProxyPatternPool import Pool, _export, control, proxy
-from ProxyPatternPool._engine.counts import Counts
 from ProxyPatternPool._export import Gauges, Watched, counts_of, read
+from ProxyPatternPool._ledger.counts import Counts
 
 from ..unit.helpers import Thing
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Pool, Proxy, TimeOut, control
-from ProxyPatternPool._engine.counts import Counts, Totals
 from ProxyPatternPool._inspect.status import WAITS, Reading
+from ProxyPatternPool._inspect.totals import Totals
+from ProxyPatternPool._ledger.counts import Counts
 from ProxyPatternPool._status.sampler import KEPT, Sample, Sampler, waited
 from ProxyPatternPool._status.sources import source
 

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
-from unittest.mock import patch
 
 from ProxyPatternPool import HookError, Pool, TimeOut
-from ProxyPatternPool._engine import lending
 from ProxyPatternPool._inspect.types import ENDS
-from ProxyPatternPool._runtime.waiting import NativeSleeper
+from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._runtime.waiting import NativeSleeper, nothing
+from ProxyPatternPool._scheduler.process import using_scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from ..unit.diary import Auditor
 from .oracle import CreationFailed, Oracle, Thing
@@ -55,7 +56,7 @@ class Interruptible(NativeSleeper):
                 self.asleep.discard(ident)  # first of all calls here, and so done before anything arrives
 
 
-def _interruptible(lost: Callable[[], None]) -> Interruptible:
+def _interruptible(lost: Callable[[], None] = nothing, /) -> Interruptible:
     return Interruptible()
 
 
@@ -191,35 +192,36 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
     # Every other pair of runs is without: an observer has all that comes back looked at closely.
     auditor = Auditor() if seed // 2 % 2 else None
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
-    pool = Pool(
-        oracle.make,
-        BOUND,
-        2,
-        PATIENT,
-        name="stress",
-        max_use=20,
-        max_lifetime=0.03 if seed % 3 else 0.0,
-        health_before_get=(None, 0.0, 0.005)[seed // 2 % 3],
-        backoff=(0.001, 0.01),
-        max_avail_delay=0.01,
-        max_using_delay=0.02,
-        max_using_delay_kill=0.03,
-        hk_delay=None,
-        opener=oracle.open,
-        getter=oracle.get,
-        retter=oracle.ret,
-        closer=oracle.close,
-        health=oracle.healthy,
-        stats=lambda thing: thing.serial,
-        hook_errors="discard" if seed % 2 else "log",
-        observer=auditor,
-    )
+    with using_scheduler(Scheduler(Environment(new_sleeper=_interruptible))):
+        pool = Pool(
+            oracle.make,
+            BOUND,
+            2,
+            PATIENT,
+            name="stress",
+            max_use=20,
+            max_lifetime=0.03 if seed % 3 else 0.0,
+            health_before_get=(None, 0.0, 0.005)[seed // 2 % 3],
+            backoff=(0.001, 0.01),
+            max_avail_delay=0.01,
+            max_using_delay=0.02,
+            max_using_delay_kill=0.03,
+            hk_delay=None,
+            opener=oracle.open,
+            getter=oracle.get,
+            retter=oracle.ret,
+            closer=oracle.close,
+            health=oracle.healthy,
+            stats=lambda thing: thing.serial,
+            hook_errors="discard" if seed % 2 else "log",
+            observer=auditor,
+        )
     end = time.monotonic() + seconds
     workers = [Worker(number, pool, oracle, seed, end) for number in range(THREADS)]
     operated: Counter[str] = Counter()
     faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
     try:
-        with hostile_interpreter(), patch.object(lending, "new_sleeper", _interruptible):
+        with hostile_interpreter():
             for worker in workers:
                 worker.start()
             operator = threading.Thread(target=lambda: operated.update(_operate(pool, seed, end)), daemon=True)

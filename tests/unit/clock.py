@@ -52,8 +52,8 @@ class FakeScheduler(Scheduler):
     def has_threads(self) -> bool:
         return True
 
-    def watch(self, maintained: Maintained) -> bool:
-        self.asked.append(weakref.ref(maintained))
+    def watch(self, maintained: "weakref.ref[Maintained]") -> bool:
+        self.asked.append(maintained)
         return True
 
     def request_look(self, maintained: "weakref.ref[Maintained] | Maintained") -> None:

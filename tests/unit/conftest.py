@@ -13,7 +13,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .diary import Diary
-from .helpers import Naps, Works, eventually, sleep_in
+from .helpers import Naps, Works, eventually
 from .maintained import Hanging, Threads
 
 IMPATIENT = Timing(worker_idle=0.02)
@@ -46,10 +46,9 @@ def scheduler(environment: Environment) -> Iterator[FakeScheduler]:
 
 
 @pytest.fixture
-def naps(clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Naps]:
+def naps(clock: HandMovedClock) -> Iterator[Naps]:
     """Whoever waits in this test sleeps like this; every sleeper is disposed of in the end."""
     naps = Naps(clock)
-    sleep_in(monkeypatch, naps.new_sleeper)
     yield naps
     assert naps.disposed == len(naps.sleepers)
     assert not naps.meanwhile, "nobody slept so often"

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._engine import core, lending, upkeep
+from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._runtime.waiting import NativeSleeper, Sleeper
 from ProxyPatternPool._scheduler.process import current_scheduler
 
@@ -233,17 +233,11 @@ class Naps:
         return self.sleepers[-1]
 
 
-def sleep_in(patch: pytest.MonkeyPatch, sleeper: Callable[..., Sleeper]) -> None:
-    """Have all who wait for a pool sleep like this."""
-    for floor in (core, lending):
-        patch.setattr(floor, "new_sleeper", sleeper)
-
-
 def have_all_said() -> None:
     """Have all lines said that pools of this test have queued; nothing else is done."""
     for maintained in current_scheduler().pools():
-        if isinstance(maintained, upkeep.Upkeep):
-            maintained.flush_log()
+        if isinstance(maintained, Core):
+            maintained.chores.flush_log()
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -54,8 +54,8 @@ class FakeMaintained:
     """Something to maintain of which everything can be told."""
 
     def __init__(self, run_due: Callable[[], float | None] | None = None) -> None:
-        self.chores: deque[Callable[[], None]] = deque()
-        self.hub_chores: deque[Callable[[], None]] = deque()
+        self.queued: deque[Callable[[], None]] = deque()
+        self.queued_in_hub: deque[Callable[[], None]] = deque()
         self.hub: Hub | None = None
         self.told = run_due
         self.looks: list[float] = []
@@ -67,10 +67,10 @@ class FakeMaintained:
         return None if self.told is None else self.told()
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
-        while common and self.chores:
-            self.chores.popleft()()
-        while hub and self.hub_chores:
-            self.hub_chores.popleft()()
+        while common and self.queued:
+            self.queued.popleft()()
+        while hub and self.queued_in_hub:
+            self.queued_in_hub.popleft()()
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         logging.getLogger("ppp").log(level, message, *arguments, exc_info=error)
@@ -135,7 +135,7 @@ def chore_of(maintained: FakeMaintained) -> threading.Event:
     def add_a_chore() -> None:
         if not added:
             added.append(1)
-            maintained.chores.append(done.set)
+            maintained.queued.append(done.set)
 
     maintained.told = add_a_chore
     return done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -12,14 +11,14 @@ import pytest
 from ProxyPatternPool import HookError, Pool, PoolClosed, Proxy, TimeOut
 from ProxyPatternPool._ledger.backoff import Backoff
 
-from .clock import FakeScheduler, HandMovedClock
+from .clock import Chance, FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
 
 @pytest.fixture(autouse=True)
-def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_chance(chance: Chance) -> None:
     """Delays are three quarters of the longest they may be."""
-    monkeypatch.setattr(random, "random", lambda: 0.5)
+    chance.always = 0.5
 
 
 class Server:
@@ -59,7 +58,7 @@ def fail_once(pool: Pool[Thing]) -> None:
 
 def test_delays_double_from_attempt_to_attempt() -> None:
     """Each failure in a row doubles the delay, up to the longest; a success is a new beginning."""
-    backoff = Backoff((1.0, 5.0))
+    backoff = Backoff((1.0, 5.0), lambda: 0.5)
     assert backoff.allows(0.0)
     now = 0.0
     for delay in (0.75, 1.5, 3.0, 3.75, 3.75):
@@ -76,7 +75,7 @@ def test_delays_double_from_attempt_to_attempt() -> None:
 
 def test_an_attempt_that_hangs_holds_up_the_others_for_one_delay() -> None:
     """Attempts are spaced from beginning to beginning."""
-    backoff = Backoff((1.0, 5.0))
+    backoff = Backoff((1.0, 5.0), lambda: 0.5)
     backoff.failed(0.0, backoff.begin(0.0))
     assert backoff.begin(1.0) == 1
     assert backoff.left(1.0) == 0.75
@@ -84,7 +83,7 @@ def test_an_attempt_that_hangs_holds_up_the_others_for_one_delay() -> None:
 
 def test_failures_together_are_one() -> None:
     """What was begun before the first failure was known says no more than that."""
-    backoff = Backoff((1.0, 5.0))
+    backoff = Backoff((1.0, 5.0), lambda: 0.5)
     together = [backoff.begin(0.0) for _ in range(10)]
     for after in together:
         backoff.failed(0.0, after)
@@ -97,7 +96,7 @@ def test_failures_together_are_one() -> None:
 
 def test_attempts_together_while_another_succeeds() -> None:
     """A success does not make several failures of one."""
-    backoff = Backoff((1.0, 5.0))
+    backoff = Backoff((1.0, 5.0), lambda: 0.5)
     hanging = backoff.begin(0.0)
     for now in range(5):
         backoff.failed(10.0 * now, backoff.begin(10.0 * now))
@@ -114,7 +113,7 @@ def test_attempts_together_while_another_succeeds() -> None:
 
 def test_refills_alone() -> None:
     """With None callers are not held back; refills are, as by default."""
-    backoff = Backoff(None)
+    backoff = Backoff(None, lambda: 0.5)
     backoff.failed(0.0, backoff.begin(0.0))
     assert backoff.allows_callers(0.0)
     assert not backoff.allows(0.0)
@@ -236,7 +235,7 @@ def test_a_newcomer_does_not_overtake(scheduler: FakeScheduler, clock: HandMoved
         wait_for(go_on)
         return Thing(number)
 
-    pool._core.lifecycle._hooks = type(pool._core.lifecycle._hooks)(make)
+    pool._core.hooks.hooks = type(pool._core.hooks.hooks)(make)
     old = Caller(pool.get, name="old")
     eventually(lambda: pool.stats()["nwaiting"] == 1)
     clock.advance(5)

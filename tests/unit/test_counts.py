@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._engine.counts import Counts, count, describe, total
 from ProxyPatternPool._export import counts_of
 from ProxyPatternPool._inspect.status import details, read
+from ProxyPatternPool._inspect.totals import total
+from ProxyPatternPool._ledger.counts import Counts, describe
 from ProxyPatternPool._pool.pool import core_of
 
 from .clock import FakeScheduler, HandMovedClock
@@ -22,7 +23,7 @@ def shown_alike(pool: Pool[Thing]) -> Counts:
     counts = counts_of(pool)
     core = core_of(pool)
     stats = pool.stats()
-    assert counts == count(core) == read(core).counts == details(core, 9, 9).counts
+    assert counts == core.count() == read(core).counts == details(core, 9, 9).counts
     assert (stats["nobjs"], stats["navail"], stats["nusing"]) == (counts.places, counts.idle, counts.in_use)
     assert (stats["ntodel"], stats["nstale"], stats["nwaiting"]) == (counts.closing, counts.stale, counts.waiting)
     assert repr(pool) == (
@@ -118,9 +119,9 @@ def test_in_the_middle_of_a_step(scheduler: FakeScheduler, works: Works) -> None
     """Whoever prints a pool while this thread has its lock, a finalizer for instance, is answered."""
     pool = Pool(works.make, 3, 2, name="db")
     written = io.StringIO()
-    core_of(pool).locked(pool.dump, written)
+    core_of(pool).guard.locked(pool.dump, written)
     assert written.getvalue().startswith("pool 'db': 2 idle, 0 lent, ")
-    assert core_of(pool).locked(repr, pool) == "<Pool db: 2 idle, 0 in use, 0 waiting, max 3>"
+    assert core_of(pool).guard.locked(repr, pool) == "<Pool db: 2 idle, 0 in use, 0 waiting, max 3>"
 
 
 def test_returns_never_fall(scheduler: FakeScheduler) -> None:

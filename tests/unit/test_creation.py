@@ -356,13 +356,13 @@ def test_an_interruption_right_after_the_factory(
 ) -> None:
     """An object that was created and not yet entered when its caller was interrupted is closed."""
     pool = Pool(works.make, 1, min_size=0, closer=works.close)
-    make = pool._core.lifecycle.make
+    make = pool._core.hooks.make
 
     def make_and_interrupt(entry: object) -> None:
         make(entry)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pool._core.lifecycle, "make", make_and_interrupt)
+    monkeypatch.setattr(pool._core.hooks, "make", make_and_interrupt)
     with pytest.raises(KeyboardInterrupt):
         pool.get()
     assert works.closed == works.made

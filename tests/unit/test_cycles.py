@@ -15,8 +15,9 @@ from typing import cast
 import pytest
 
 from ProxyPatternPool import Pool, PoolObserver
-from ProxyPatternPool._engine import returning
-from ProxyPatternPool._engine.upkeep import Upkeep
+from ProxyPatternPool._engine import returns
+from ProxyPatternPool._engine.core import Core
+from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._scheduler.maintained import Maintained
 
@@ -196,10 +197,10 @@ def test_maintenance_comes_in_the_middle(
     assert works.alive == [lent]
 
 
-def remembered(scheduler: FakeScheduler) -> Upkeep[Thing]:
+def remembered(scheduler: FakeScheduler) -> Core[Thing]:
     """The one pool that the scheduler keeps."""
     (maintained,) = scheduler._kept_alive.values()
-    return cast("Upkeep[Thing]", maintained)
+    return cast("Core[Thing]", maintained)
 
 
 def lose(pool: Pool[Thing]) -> object:
@@ -240,7 +241,7 @@ def test_a_lost_entry_is_found_before_its_cycle_is_taken_apart(
     pool._core.ledger.mailbox.orphans.append(held[0])
     at = scheduler.look_at(pool._core)
     assert works.closed == []
-    assert at == clock() + returning.ORPHANS
+    assert at == clock() + returns.ORPHANS
     held.clear()
     scheduler.look_at(pool._core)
     assert works.closed == [works.made[0]]
@@ -253,7 +254,7 @@ def test_what_was_finalized_can_be_lost_later(scheduler: FakeScheduler, clock: H
     scheduler.run()
     core = remembered(scheduler)
     assert len(works.alive) == 1
-    assert scheduler.look_at(core) == clock() + returning.LENT_ORPHANS
+    assert scheduler.look_at(core) == clock() + returns.LENT_ORPHANS
     core.ledger.using.clear()  # by a thread that was killed right then
     scheduler.look_at(core)
     assert works.alive == []
@@ -294,8 +295,8 @@ def test_two_who_look_for_what_is_lost(scheduler: FakeScheduler, works: Works) -
     ledger.idle.pop()
     orphans: deque[Entry[Thing]] = ledger.mailbox.orphans
     assert len(orphans) == 1
-    pool._core.sweep()
-    pool._core.sweep()
+    pool._core.returns.read_mailbox()
+    pool._core.returns.read_mailbox()
     scheduler.run()
     assert len(works.closed) == 1
     assert not orphans
@@ -310,7 +311,7 @@ def test_the_last_comes_back_while_its_pool_does(
     keep_alive = scheduler.keep_alive
 
     def keep_too_late(maintained: Maintained) -> None:
-        cast("Upkeep[Thing]", maintained).give_back(lent)
+        run_rest(cast("Core[Thing]", maintained).returns.give_back(lent))
         keep_alive(maintained)
 
     monkeypatch.setattr(scheduler, "keep_alive", keep_too_late)
@@ -327,9 +328,9 @@ def test_what_was_finalized_is_out_of_sight_when_it_is_closed(scheduler: FakeSch
     core = remembered(scheduler)
     orphans = core.ledger.mailbox.orphans
     (entry,) = orphans
-    core.give_back(lent)
+    run_rest(core.returns.give_back(lent))
     assert works.alive == []
     assert not orphans
     orphans.append(entry)  # as if it had not been taken out, for an exception thrown in
-    core.sweep()
+    core.returns.read_mailbox()
     assert not orphans

@@ -182,7 +182,7 @@ def test_a_lost_idle_entry(scheduler: FakeScheduler, works: Works, caplog: pytes
 def test_a_lost_permit(scheduler: FakeScheduler, works: Works) -> None:
     """A place that was to be filled by a thread that was killed is free again."""
     pool = Pool(works.make, 1, min_size=0)
-    with pool._core.lock:
+    with pool._core.guard.lock:
         pool._core.ledger.places.reserve()
     scheduler.run()
     assert pool.get(0).number == 1
@@ -224,7 +224,7 @@ def test_interrupted_just_before_the_closer(
     def interrupted(entry: Entry[Thing]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pool._core.lifecycle, "close", interrupted)
+    monkeypatch.setattr(pool._core.hooks, "close", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pool.discard(thing)
     monkeypatch.undo()

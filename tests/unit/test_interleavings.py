@@ -21,6 +21,7 @@ from typing_extensions import Generator
 
 import ProxyPatternPool
 from ProxyPatternPool import Lease, Pool, PoolClosed, TimeOut
+from ProxyPatternPool._engine.steps import run, run_rest
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._ledger.queue import Waiter
 from ProxyPatternPool._ledger.sweeps import IN_TRANSIT
@@ -29,7 +30,7 @@ from ProxyPatternPool._runtime.owner import here
 from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import FakeSleeper, Naps, Thing, Works, sleep_in
+from .helpers import FakeSleeper, Naps, Thing, Works
 
 PACKAGE = ProxyPatternPool.__path__[0]
 
@@ -112,7 +113,6 @@ class World:
         self.naps = Naps(self.clock)
         self.scheduler = FakeScheduler(Environment(clock=self.clock, new_sleeper=self.naps.new_sleeper))
         self.works = Works(bound=4)
-        sleep_in(patch, self.naps.new_sleeper)
         with using_scheduler(self.scheduler):
             pool: Pool[Thing] = Pool(self.works.make, lent + idle, 0, closer=self.works.close, **parameters)
         self.pool = pool
@@ -137,11 +137,11 @@ class World:
         thing = self.lent.pop(0)
         entry = self.ledger.using.pop(id(thing), None)
         if entry is None:
-            self.blocked.append(lambda: self.pool._core.give_back(thing))
+            self.blocked.append(lambda: run_rest(self.pool._core.returns.give_back(thing)))
             return
         put = self.ledger.put_fast(entry, self.clock())
         if put is not None:
-            self.blocked.append(lambda: self.pool._core.follow_up(entry, put))
+            self.blocked.append(lambda: run_rest(self.pool._core.returns.follow_up(entry, put)))
 
     def unblock(self) -> None:
         """The lock is free: go on."""
@@ -354,8 +354,8 @@ class Others:
         self.job = job
 
     def __call__(self) -> None:
-        if self.world.pool._core.lock.acquire(False):
-            self.world.pool._core.lock.release()
+        if self.world.pool._core.guard.lock.acquire(False):
+            self.world.pool._core.guard.lock.release()
             self.job(self.world)
         else:
             self.world.blocked.append(self._later)
@@ -376,7 +376,7 @@ def queue_up(world: World) -> None:
     """Somebody has come to wait, and sleeps."""
     waiter: Waiter[Thing] = Waiter(here().owner, None, FakeSleeper(world.naps))
     core_ = world.pool._core
-    entry = core_.locked(world.ledger.ask, world.clock(), waiter)
+    entry = core_.guard.locked(world.ledger.ask, world.clock(), waiter)
     if entry is None:
         world.waiting.append(waiter)
 
@@ -434,9 +434,9 @@ def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[W
         for waiter in world.waiting:
             assert waiter.served or waiter.called or not world.ledger.nidle, "asleep while an object is idle"
             core_ = world.pool._core
-            doomed = core_.locked(world.ledger.withdraw, waiter, world.clock())
+            doomed = core_.guard.locked(world.ledger.withdraw, waiter, world.clock())
             if doomed is not None:
-                core_.close_and_free(doomed)
+                run(core_.objects.close_and_free(doomed))
         if world.ledger.closed:
             assert world.ledger.nidle == 0
         now = world.clock()

@@ -338,7 +338,7 @@ def test_a_lease_dropped_with_the_lock_held(scheduler: FakeScheduler) -> None:
     leases = [pool.lease()]
 
     def drop() -> None:
-        with pool._core.lock:
+        with pool._core.guard.lock:
             leases.clear()
 
     Caller(drop).result()

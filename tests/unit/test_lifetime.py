@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
+from ProxyPatternPool._engine.steps import run
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._ledger.policy import lifetime
 
-from .clock import FakeScheduler, HandMovedClock
+from .clock import Chance, FakeScheduler, HandMovedClock
 from .helpers import Naps, Thing, Works
 
 
 @pytest.fixture(autouse=True)
-def latest(monkeypatch: pytest.MonkeyPatch) -> None:
+def latest(chance: Chance) -> None:
     """Every object lives as long as it may, unless a test says otherwise."""
-    monkeypatch.setattr(random, "random", lambda: 0.0)
-
-
-def chances(*values: float) -> Callable[[], float]:
-    return iter(values).__next__
+    chance.always = 0.0
 
 
 @given(st.floats(min_value=1e-3, max_value=1e9), st.floats(min_value=0.0, max_value=1.0, exclude_max=True))
@@ -34,11 +28,9 @@ def test_each_has_a_limit_of_its_own(longest: float, chance: float) -> None:
     assert lifetime(100.0, 0.5) == pytest.approx(97.5)
 
 
-def test_limits_are_spread(
-    scheduler: FakeScheduler, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limits_are_spread(scheduler: FakeScheduler, clock: HandMovedClock, chance: Chance, works: Works) -> None:
     """Objects created together end one after the other, each at its own time, which is drawn once."""
-    monkeypatch.setattr(random, "random", chances(0.8, 0.4, 0.0, 0.0, 0.0, 0.0))
+    chance.ordered.extend([0.8, 0.4])
     pool = Pool(works.make, 3, 3, max_lifetime=100, closer=works.close)
     start = clock.now
     for end, gone in ((96.0, [0]), (98.0, [0, 1]), (100.0, [0, 1, 2])):
@@ -166,7 +158,9 @@ def test_below_min_size_for_one_replacement(scheduler: FakeScheduler, clock: Han
     pool = Pool(make, 2, 1, max_lifetime=100, closer=close)
     clock.advance(100)
     assert pool._core.run_due() is not None
-    assert [len(pool._core.chores), len(pool._core.hub_chores)] == [1, 1], "the closer and the refill, side by side"
+    assert [len(pool._core.chores.anywhere), len(pool._core.chores.in_hub)] == [1, 1], (
+        "the closer and the refill, side by side"
+    )
     scheduler.run()
     assert sorted(order) == ["close 0", "make 0", "make 1"]
     assert pool.stats()["navail"] == 1
@@ -211,7 +205,7 @@ def test_in_a_health_round(scheduler: FakeScheduler, clock: HandMovedClock, work
 
     pool = Pool(works.make, 1, max_lifetime=100, health=check, closer=works.close)
     clock.advance(80)
-    pool._core._check_health()
+    run(pool._core.maintenance.check_health())
     assert len(works.closed) == 1
     assert pool.stats()["nexpired"] == 1
 

@@ -9,6 +9,7 @@ import math
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from ProxyPatternPool import Pool, PoolObserver, TimeOut
 from ProxyPatternPool._engine import log_queue as log_lines
 from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
@@ -205,7 +207,7 @@ def constructed(clock: HandMovedClock) -> object:
 
 def maintained_by_hand(clock: HandMovedClock) -> object:
     pool = Pool(Thing, name="db", min_size=0)
-    pool._core.chores.append(partial(fail, Thing(1)))
+    pool._core.chores.anywhere.append(partial(fail, Thing(1)))
     pool.housekeep()
     return pool
 
@@ -309,7 +311,7 @@ def test_a_handler_that_hangs(scheduler: FakeScheduler, monkeypatch: pytest.Monk
             for number in range(10):
                 pool.ret(Thing(number))
                 scheduler.run()
-            assert len(pool._core.lines) == 3
+            assert len(pool._core.log_queue) == 3
 
     with handled(Handler(meanwhile)) as handler:
         pool.ret(Thing(99))
@@ -342,11 +344,11 @@ def test_a_filter_that_fails(error: type[BaseException], scheduler: FakeSchedule
 
 
 def test_a_line_is_of_the_moment_and_thread_in_which_it_happened(
-    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
+    environment: Environment,
 ) -> None:
     """Time, thread and place of a record are not those of whoever says the line later."""
-    monkeypatch.setattr(log_lines, "wall_clock", lambda: 1234567890.5)
-    with handled(Handler()) as handler:
+    scheduler = FakeScheduler(replace(environment, wall_clock=lambda: 1234567890.5))
+    with handled(Handler()) as handler, using_scheduler(scheduler):
         pool = Pool(Thing, min_size=0)
         Caller(lambda: pool.ret(Thing(7)), name="borrower").result()
         scheduler.run()
@@ -355,7 +357,7 @@ def test_a_line_is_of_the_moment_and_thread_in_which_it_happened(
     assert record.created == 1234567890.5
     assert record.msecs == 500
     assert record.relativeCreated < 0, "long before this process began"
-    assert (record.filename, record.funcName) == ("returning.py", "give_back")
+    assert (record.filename, record.funcName) == ("returns.py", "give_back")
 
 
 def test_a_line_that_comes_from_nowhere(monkeypatch: pytest.MonkeyPatch, scheduler: FakeScheduler) -> None:
@@ -382,8 +384,8 @@ def test_lines_keep_nothing_alive(scheduler: FakeScheduler) -> None:
         return weakref.ref(big), weakref.ref(thing)
 
     gone = borrow()
-    assert len(pool._core.lines) == 3
-    pool._core.sweep()
+    assert len(pool._core.log_queue) == 3
+    pool._core.returns.read_mailbox()
     gc.collect()
     assert [one() for one in gone] == [None, None]
     with handled(Handler()) as handler:
@@ -416,7 +418,7 @@ def test_what_a_line_names_is_looked_at_only_while_it_is_as_it_was(
     plain = f"<Thing at {id(thing):#x}>"
     clock.advance(10)
     with handled(Handler()) as handler:
-        pool._core._round(clock())
+        pool._core.maintenance._round(clock())
         if fate == "returned and lent":
             pool._core.ledger.using[id(thing)].uses += 1
         elif fate == "closed":

@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 )
 
 from ProxyPatternPool import Pool, PoolClosed, TimeOut
+from ProxyPatternPool._engine.steps import run
 from ProxyPatternPool._inspect.types import ENDS
 from ProxyPatternPool._ledger.entry import Entry, Stage
 from ProxyPatternPool._ledger.ledger import HEAD_START, Closed
@@ -150,8 +151,8 @@ class PoolMachine(RuleBasedStateMachine):
 
     def _not_locked(self) -> None:
         if self.pool is not None:
-            assert self.core.lock.acquire(False), "the user's code is called with the lock held"
-            self.core.lock.release()
+            assert self.core.guard.lock.acquire(False), "the user's code is called with the lock held"
+            self.core.guard.lock.release()
 
     def user_code(self, thing: Thing) -> None:
         self._not_locked()
@@ -203,7 +204,7 @@ class PoolMachine(RuleBasedStateMachine):
         """Somebody got an entry, a permit or nothing: as he who borrows does it, but for the sleep."""
         while entry is not None and entry.stage is Stage.LIVE and (why := self.ledger.too_old(entry, self.clock())):
             assert self.clock() >= self.ledger.quick_gets_until
-            assert self.core.locked(self.ledger.reject, entry, waiter.use, why)
+            assert self.core.guard.locked(self.ledger.reject, entry, waiter.use, why)
             entry, waiter, signal = self._ask_again(entry)
         if entry is None:
             signal.alarm = self.clock() + self.ledger.backoff.left_to_sleep(self.clock())
@@ -222,10 +223,10 @@ class PoolMachine(RuleBasedStateMachine):
         signal = Signal()
         waiter = Waiter[Thing](here().owner, None, signal)
         closed = len(self.closed)
-        entry = self.core.locked(lambda: self.ledger.ask(self.clock(), waiter, again=True))
+        entry = self.core.guard.locked(lambda: self.ledger.ask(self.clock(), waiter, again=True))
         if entry is None:  # in front, behind those who ask again as well, and those who are served, who have left
             self.waiting.insert(sum(other.served or other.again for other, _ in self.waiting), (waiter, signal))
-        self.core.close_and_free(dropped)
+        run(self.core.objects.close_and_free(dropped))
         self._turned_down(closed)
         return entry, waiter, signal
 
@@ -239,7 +240,7 @@ class PoolMachine(RuleBasedStateMachine):
         signal = Signal()
         waiter = Waiter[Thing](here().owner, None, signal)
         try:
-            entry = self.core.locked(self.ledger.ask, self.clock(), waiter)
+            entry = self.core.guard.locked(self.ledger.ask, self.clock(), waiter)
         except Closed:
             assert self.shut
             return multiple()
@@ -292,7 +293,7 @@ class PoolMachine(RuleBasedStateMachine):
         waiter, signal = pair
         signal.rung = False
         try:
-            entry = self.core.locked(self.ledger.answer, waiter, self.clock())
+            entry = self.core.guard.locked(self.ledger.answer, waiter, self.clock())
         except Closed:
             assert self.shut
             self.waiting.remove(pair)
@@ -309,9 +310,9 @@ class PoolMachine(RuleBasedStateMachine):
         self._abandon(self.waiting.pop(which % len(self.waiting))[0])
 
     def _abandon(self, waiter: Waiter[Thing]) -> None:
-        doomed = self.core.locked(self.ledger.withdraw, waiter, self.clock())
+        doomed = self.core.guard.locked(self.ledger.withdraw, waiter, self.clock())
         if doomed is not None:
-            self.core.close_and_free(doomed)
+            run(self.core.objects.close_and_free(doomed))
 
     # Creating. ------------------------------------------------------------------------------------------
 
@@ -322,8 +323,8 @@ class PoolMachine(RuleBasedStateMachine):
         waiter, entry = self.permits.pop(which % len(self.permits))
         self.fails = fails
         try:
-            self.core.create(entry)
-            self.core.locked(self.ledger.admit, entry, self.clock(), waiter)
+            run(self.core.objects.create(entry))
+            self.core.guard.locked(self.ledger.admit, entry, self.clock(), waiter)
         except (Broken, Closed):
             if fails and patient and not self.shut:
                 return multiple(*self._serve(*self._ask_again(entry)))
@@ -339,7 +340,7 @@ class PoolMachine(RuleBasedStateMachine):
         """Somebody who may create an object is never heard of again."""
         self.permits.pop()
         gc.collect()
-        self.core.sweep()
+        self.core.returns.read_mailbox()
         self.core.run_chores()
 
     # Giving back. ---------------------------------------------------------------------------------------
@@ -378,7 +379,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.gets += 1
         self.returns += 1
         del lease
-        self.core.sweep()
+        self.core.returns.read_mailbox()
         self.core.run_chores()
 
     @precondition(lambda self: self.ledger.idle)
@@ -387,7 +388,7 @@ class PoolMachine(RuleBasedStateMachine):
         """An entry is taken, and whoever took it is interrupted before anything else."""
         entry = self.ledger.idle.pop()
         del entry
-        self.core.sweep()
+        self.core.returns.read_mailbox()
         self.core.run_chores()
 
     # Maintenance. -------------------------------------------------------------------------------------
@@ -577,7 +578,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.permits.clear()
         self.waiting.clear()
         gc.collect()
-        self.core.sweep()
+        self.core.returns.read_mailbox()
         self.core.run_chores()
         assert not self.alive
         assert not self.ledger.places

@@ -30,7 +30,7 @@ def test_a_chore_that_fails(
     def broken() -> None:
         raise RuntimeError("a bug")
 
-    pool._core.chores.append(broken)
+    pool._core.chores.anywhere.append(broken)
     scheduler.look_at(pool._core)
     assert said(caplog) == ["pool 'books': house keeping failed: RuntimeError('a bug')"]
     assert pool.stats()["hk_errors"] == 1
@@ -279,13 +279,13 @@ def test_a_chore_that_fails_at_the_end(scheduler: FakeScheduler, caplog: pytest.
     def fail() -> None:
         raise ZeroDivisionError
 
-    pool._core.chores.append(fail)
+    pool._core.chores.anywhere.append(fail)
     pool._core.run_chores()
     (record,) = caplog.records
     assert record.getMessage() == "pool 'db': house keeping failed: ZeroDivisionError()"
     assert record.exc_info is not None
     pool._core.close_at_exit()
-    pool._core.chores.append(fail)
+    pool._core.chores.anywhere.append(fail)
     pool._core.run_chores()
     assert len(caplog.records) == 1
     assert pool.stats()["hk_errors"] == 2
@@ -319,7 +319,7 @@ def test_a_failing_look_names_the_pool(
 ) -> None:
     """A bug in the maintenance of one pool is logged with the pool's name, and tried again."""
     pool = Pool(Thing, 1, name="db")
-    monkeypatch.setattr(pool._core, "sweep", lambda: 1 // 0)
+    monkeypatch.setattr(pool._core.maintenance, "run_due", lambda: 1 // 0)
     assert Scheduler.maintain(scheduler, pool._core) == scheduler.clock() + scheduler.timing.retry_delay
     assert said(caplog) == ["maintenance of pool 'db' failed"]
     monkeypatch.undo()

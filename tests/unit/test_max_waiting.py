@@ -86,7 +86,7 @@ def test_the_cause(scheduler: FakeScheduler, works: Works) -> None:
     """The cause is the last creation error, if the last creation failed, as for a timeout."""
     pool = Pool(works.make, 1, 0, max_waiting=0)
     pool.get()
-    pool._core.last_error = OSError("gone")
+    pool._core.objects.last_error = OSError("gone")
     with pytest.raises(TooManyWaiting) as caught:
         pool.get()
     assert isinstance(caught.value.__cause__, OSError)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolClosed, TimeOut, TooManyWaiting
+from ProxyPatternPool._engine.steps import run
 from ProxyPatternPool._runtime.process import this_process
 
 from .clock import FakeScheduler, HandMovedClock
@@ -206,10 +207,10 @@ def test_a_tracer_that_fails_at_first(scheduler: FakeScheduler, caplog: pytest.L
     assert pool.owners()[0].name is None
     assert "name" not in pool.stats()["using"][0]
     assert ": <Thing at 0x" in dumped(pool)
-    pool._core._round(pool._core.clock() + 1, forced=True)
+    pool._core.maintenance._round(pool._core.clock() + 1, forced=True)
     have_all_said()
     known[thing] = "the first"
-    pool._core.lifecycle.close(next(iter(pool._core.ledger.using.values())))
+    run(pool._core.hooks.close(next(iter(pool._core.ledger.using.values()))))
     pool.ret(thing)
     scheduler.run()
     assert said(caplog) == [

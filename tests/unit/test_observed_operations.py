@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from ProxyPatternPool import Pool, TimeOut, TooManyWaiting
 from ProxyPatternPool._ledger.shelves import NEVER
 
-from .clock import FakeScheduler, HandMovedClock
+from .clock import Chance, FakeScheduler, HandMovedClock
 from .diary import Auditor, Diary
 from .helpers import Naps, Thing, Works
 
@@ -150,10 +148,10 @@ def test_attempts_to_create(
     naps: Naps,
     works: Works,
     diary: Diary,
-    monkeypatch: pytest.MonkeyPatch,
+    chance: Chance,
 ) -> None:
     """Each that fails is told of, also those made again for the same caller, who times out once."""
-    monkeypatch.setattr(random, "random", lambda: 1.0)
+    chance.always = 1.0
     pool = Pool(works.make, 1, 0, 8, backoff=(1, 4), observer=diary)
     works.failing = error = ConnectionError("down")
     with pytest.raises(ConnectionError):

@@ -29,8 +29,8 @@ def test_no_lock_is_held(scheduler: FakeScheduler, clock: HandMovedClock, works:
     """Whatever is told, the pool's lock is free."""
 
     def look(_: str) -> None:
-        assert pool._core.lock.acquire(False)
-        pool._core.lock.release()
+        assert pool._core.guard.lock.acquire(False)
+        pool._core.guard.lock.release()
 
     diary = Disturbing(look)
     pool = lively(works, diary)

@@ -206,7 +206,7 @@ def test_in_the_middle_of_a_step(how: str, scheduler: FakeScheduler, clock: Hand
     thing = pool.get()
     diary.read()
     clock.advance(1)
-    pool._core.locked(lambda: pool.ret(thing) if how == "ret" else pool.discard(thing))
+    pool._core.guard.locked(lambda: pool.ret(thing) if how == "ret" else pool.discard(thing))
     assert diary.read() == []
     clock.advance(1)
     scheduler.run()

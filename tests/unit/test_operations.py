@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed, PoolException, PoolValueError, TimeOut
+from ProxyPatternPool._engine.steps import run, run_rest
 from ProxyPatternPool._ledger.shelves import NEVER, Put
 
 from .clock import FakeScheduler, HandMovedClock
@@ -133,11 +134,11 @@ def test_a_return_that_crosses_a_drain(
         ledger.idle.append(entry)
         assert ledger.quick_rets_until == NEVER
         if not borrower_first:
-            pool._core.follow_up(entry, Put.NEEDS_SETTLE)
+            run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
             assert works.closed == [entry.obj]
         assert pool.get(timeout) is not entry.obj
         if borrower_first:
-            pool._core.follow_up(entry, Put.NEEDS_SETTLE)
+            run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
         assert works.closed == [entry.obj]
         assert pool.stats()["nobjs"] == 1
         works.closed.clear()
@@ -161,7 +162,7 @@ def test_a_return_at_the_end_of_a_drain(
     monkeypatch.setattr(ledger, "nudge", put_back_and_nudge)
     pool.drain()
     assert put == [Put.NEEDS_SLOW_PATH]
-    pool._core.follow_up(entry, Put.NEEDS_SLOW_PATH)
+    run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SLOW_PATH))
     assert works.closed == [entry.obj]
 
 
@@ -212,7 +213,7 @@ def test_an_object_being_checked_during_a_drain(scheduler: FakeScheduler, works:
         return True
 
     pool = Pool(works.make, 1, closer=works.close, health=check)
-    pool._core._check_health()
+    run(pool._core.maintenance.check_health())
     assert len(works.closed) == 1
 
 
@@ -234,7 +235,7 @@ def test_an_interrupted_drain_is_finished_by_maintenance(
     """What was left idle by a drain that was interrupted is closed."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     scheduler.run()
-    rounds = pool._core.rounds
+    rounds = pool._core.sweeps
 
     def interrupt(now: float) -> None:
         raise KeyboardInterrupt
@@ -292,7 +293,7 @@ def test_clear_in_a_health_round(scheduler: FakeScheduler, works: Works) -> None
         return True
 
     pool = Pool(works.make, 3, 3, health=check, closer=works.close)
-    pool._core._check_health()
+    run(pool._core.maintenance.check_health())
     assert seen == [0, 1]
     assert numbers(works.closed) == [0, 2]
     assert pool.stats()["navail"] == 1
@@ -364,7 +365,7 @@ def test_a_return_that_crosses_a_shrinking(scheduler: FakeScheduler, works: Work
     entry = pool._core.ledger.using.pop(id(things[0]))
     pool.resize(max_size=1)
     pool._core.ledger.idle.append(entry)
-    pool._core.follow_up(entry, Put.NEEDS_SETTLE)
+    run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
     assert works.closed == [things[0]]
     assert pool.stats()["nshed"] == 1
 
@@ -439,7 +440,7 @@ def test_in_the_middle_of_a_step(operation: Callable[[Pool[Thing]], None], sched
         with pytest.raises(PoolException, match="finalizer or signal handler"):
             operation(pool)
 
-    pool._core.locked(step)
+    pool._core.guard.locked(step)
     assert pool.stats()["navail"] == 1
 
 
@@ -488,7 +489,7 @@ def test_who_waits_is_woken(scheduler: FakeScheduler, clock: HandMovedClock, wor
     works.failing = ConnectionError()
     pool = Pool(works.make, 5, 2)
     waiting = Caller(pool.wait_ready)
-    eventually(lambda: pool._core._onlookers)
+    eventually(lambda: pool._core.objects._watchers)
     works.failing = None
     clock.advance(5)
     scheduler.run()
@@ -536,12 +537,12 @@ def test_less_is_enough(scheduler: FakeScheduler, works: Works) -> None:
     works.failing = ConnectionError()
     pool = Pool(works.make, 5, 2)
     waiting = Caller(pool.wait_ready)
-    eventually(lambda: pool._core._onlookers)
+    eventually(lambda: pool._core.objects._watchers)
     pool.resize(min_size=0)
     waiting.result()
     pool.resize(min_size=1)
     waiting = Caller(pool.wait_ready)
-    eventually(lambda: pool._core._onlookers)
+    eventually(lambda: pool._core.objects._watchers)
     pool.shutdown()
     with pytest.raises(PoolClosed):
         waiting.result()
@@ -552,8 +553,8 @@ def test_waiting_for_a_pool_that_a_handler_closes(scheduler: FakeScheduler, work
     works.failing = ConnectionError()
     pool = Pool(works.make, 5, 2)
     waiting = Caller(pool.wait_ready)
-    eventually(lambda: pool._core._onlookers)
-    pool._core.locked(pool.shutdown)
+    eventually(lambda: pool._core.objects._watchers)
+    pool._core.guard.locked(pool.shutdown)
     assert waiting.busy
     scheduler.run()
     with pytest.raises(PoolClosed):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextvars import copy_context
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolException, ProxyException, Scope, TimeOut, control, proxy
-from ProxyPatternPool._engine import hook_calls as working
+from ProxyPatternPool._engine.hook_calls import hook_calls
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, said
@@ -303,25 +301,4 @@ def test_nothing_is_left_of_it(scheduler: FakeScheduler) -> None:
         control(db).get()
     works.failing = None
     assert db.number == 1
-    assert not working.at_hand(None)
-
-
-def test_greenlets(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one is in the middle of a hook another goes on in the same thread: it is in the middle of nothing."""
-    main, one = SimpleNamespace(parent=None), SimpleNamespace(parent=object())
-    current = one
-    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: current))
-    seen: list[int] = []
-
-    def open_it(c: Connection) -> None:
-        nonlocal current
-        seen.append(db.number)
-        if c.number == 0:
-            current = main  # as when the first waits for its server
-            seen.append(db.number)
-            current = one
-
-    db: Connection = proxy(max_size=2, timeout=0, min_size=0, opener=open_it, scope=Scope.CONTEXT)
-    control(db).set_fun(Connection)
-    assert db.number == 0
-    assert seen == [0, 1, 1]
+    assert not list(hook_calls())

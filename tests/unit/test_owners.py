@@ -164,7 +164,7 @@ def test_a_dump_calls_nobody(scheduler: FakeScheduler) -> None:
         raise AssertionError("the user's code is called")
 
     pool = Pool(lambda _: Shy(), 1, tracer=refuse, stats=refuse, name="db")
-    pool._core.last_error = Unspeakable("no route", 113, b"")
+    pool._core.objects.last_error = Unspeakable("no route", 113, b"")
     pool.get()
 
     class Owner:
@@ -183,13 +183,13 @@ def test_no_lock_is_needed(scheduler: FakeScheduler) -> None:
     pool = Pool(Thing, 1)
     pool.get()
     core = pool._core
-    with core.lock, core.tally._lock:
+    with core.guard.lock, core.tally._lock:
         assert "1 lent" in dumped(pool)
     texts: list[str] = []
-    core.locked(lambda: texts.append(dumped(pool)))
+    core.guard.locked(lambda: texts.append(dumped(pool)))
     assert "1 lent" in texts[0]
     with pytest.raises(PoolException, match="in the middle"):
-        core.locked(pool.owners)
+        core.guard.locked(pool.owners)
 
 
 def test_where_to(scheduler: FakeScheduler, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -82,8 +82,8 @@ def test_the_scheduler_notices_it_before_it_looks_at_anything(
 
     class FakeMaintained:
         def __init__(self) -> None:
-            self.chores: deque[Callable[[], None]] = deque()
-            self.hub_chores: deque[Callable[[], None]] = deque()
+            self.queued: deque[Callable[[], None]] = deque()
+            self.queued_in_hub: deque[Callable[[], None]] = deque()
             self.hub = None
 
     def run_due(maintained: object) -> float | None:

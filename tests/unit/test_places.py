@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ProxyPatternPool import Pool
+from ProxyPatternPool._engine.steps import run
 
 from .clock import FakeScheduler
 from .helpers import Thing
@@ -14,5 +15,5 @@ def test_an_entry_is_retired_once(scheduler: FakeScheduler) -> None:
     entry = pool._core.ledger.idle.pop()
     retire = pool._core.ledger.places.retire
     assert [retire(entry, "broken"), retire(entry, "idle")] == [True, False]
-    pool._core.close_and_free(entry)
+    run(pool._core.objects.close_and_free(entry))
     assert retire(entry, "idle") is False

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import DiscardReason, Pool, PoolClosed, PoolException
-from ProxyPatternPool._engine import core
+from ProxyPatternPool._engine import guard
 from ProxyPatternPool._runtime.native import get_ident
 
 from .clock import FakeScheduler
@@ -21,7 +21,7 @@ def in_the_middle(pool: Pool[Thing], run: Callable[[], object]) -> None:
     def step() -> None:
         run()
 
-    pool._core.locked(step)
+    pool._core.guard.locked(step)
 
 
 def test_an_object_is_given_back(scheduler: FakeScheduler, works: Works) -> None:
@@ -128,33 +128,33 @@ def test_another_greenlet_is_waited_for(
     def pause(seconds: float) -> bool:
         looks.append(seconds)
         if len(looks) == 3:
-            pool._core._holder = 0  # the other comes to the end of its step
+            pool._core.guard._holder = 0  # the other comes to the end of its step
         return True
 
-    monkeypatch.setattr(core, "pause", pause)
-    pool._core._holder = get_ident()  # of the thread, in which this is another greenlet
-    assert not pool._core.within_step()
+    monkeypatch.setattr(guard, "pause", pause)
+    pool._core.guard._holder = get_ident()  # of the thread, in which this is another greenlet
+    assert not pool._core.guard.within_step()
     assert pool.stats()["nobjs"] == 1
-    assert looks == [core.BREATH] * 3
+    assert looks == [guard.PAUSE] * 3
 
 
 def test_a_thread_without_greenlets_waits_for_none(scheduler: FakeScheduler, works: Works) -> None:
     """Where nobody else of the thread could go on there is an error instead of silence for ever."""
     pool = Pool(works.make, 1, closer=works.close)
-    pool._core._holder = 1
+    pool._core.guard._holder = 1
 
     def come() -> None:
-        pool._core._holder = get_ident()
+        pool._core.guard._holder = get_ident()
         pool.stats()
 
     with pytest.raises(PoolException, match="in the middle of its own work"):
         Caller(come).result()
-    pool._core._holder = 0
+    pool._core.guard._holder = 0
 
 
 def test_only_the_own_step_counts(scheduler: FakeScheduler, works: Works) -> None:
     """A step of another pool is no reason to refuse anything."""
     pool, other = Pool(works.make, 1), Pool(works.make, 1)
     found: list[bool] = []
-    in_the_middle(pool, lambda: found.extend([pool._core.within_step(), other._core.within_step()]))
+    in_the_middle(pool, lambda: found.extend([pool._core.guard.within_step(), other._core.guard.within_step()]))
     assert found == [True, False]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 
 import pytest
@@ -13,7 +12,7 @@ from ProxyPatternPool import Pool
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.process import using_scheduler
 
-from .clock import FakeScheduler, HandMovedClock
+from .clock import Chance, FakeScheduler, HandMovedClock
 from .helpers import Caller, Doctor, Thing, Works, borrow_all, wait_for
 
 
@@ -84,10 +83,10 @@ def test_backing_off(
     scheduler: FakeScheduler,
     clock: HandMovedClock,
     works: Works,
-    monkeypatch: pytest.MonkeyPatch,
+    chance: Chance,
 ) -> None:
     """Failed refills come again after delays that double up to a limit, half of each by chance; then all is well."""
-    monkeypatch.setattr(random, "random", lambda: 0.5)
+    chance.always = 0.5
     pool = Pool(works.make, 3, 2)
     works.failing = error
     pool.discard(pool.get())
@@ -143,8 +142,7 @@ def test_chance_in_backing_off(chance: float) -> None:
     scheduler = FakeScheduler(Environment(clock=clock, random=lambda: chance))
     works = Works()
     works.failing = ConnectionError()
-    with using_scheduler(scheduler), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(random, "random", lambda: chance)
+    with using_scheduler(scheduler):
         pool = Pool(works.make)
         deadline = scheduler.look_at(pool._core)
     assert deadline is not None

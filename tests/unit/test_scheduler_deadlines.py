@@ -101,7 +101,7 @@ def test_deadlines_in_order(real: Scheduler) -> None:
     several = [FakeMaintained() for _ in range(3)]
     for maintained, delay in zip(several, (0.15, 0.05, 0.1), strict=True):
         maintained.told = partial(next, iter([start + delay]), None)
-        real.watch(maintained)
+        real.watch(weakref.ref(maintained))
     eventually(lambda: all(len(maintained.looks) == 2 for maintained in several))
     for maintained, delay in zip(several, (0.15, 0.05, 0.1), strict=True):
         assert delay <= maintained.looks[1] - start < delay + 1.0
@@ -112,9 +112,9 @@ def test_only_the_earliest_deadline_counts(real: Scheduler) -> None:
     start = monotonic()
     deadlines = [start + 0.15, start + 0.1, start + 0.05]
     maintained = FakeMaintained(lambda: deadlines.pop() if deadlines else None)
-    real.watch(maintained)
+    real.watch(weakref.ref(maintained))
     wait_for(maintained.looked)
-    real.watch(maintained)  # before 0.05: that one counts, 0.1 is forgotten
+    real.watch(weakref.ref(maintained))  # before 0.05: that one counts, 0.1 is forgotten
     eventually(lambda: len(maintained.looks) == 4)
     assert maintained.looks[2] - start >= 0.05
     assert maintained.looks[3] - start >= 0.15
@@ -124,11 +124,11 @@ def test_a_deadline_brought_forward(real: Scheduler) -> None:
     """A pool that asks for an earlier look is not looked at again at the time it had asked for before."""
     start = monotonic()
     maintained, other = FakeMaintained(partial(next, iter([start + 0.1, start + 0.05]), None)), FakeMaintained()
-    real.watch(maintained)
+    real.watch(weakref.ref(maintained))
     wait_for(maintained.looked)
-    real.watch(maintained)
+    real.watch(weakref.ref(maintained))
     other.told = partial(next, iter([start + 0.15]), None)
-    real.watch(other)
+    real.watch(weakref.ref(other))
     eventually(lambda: len(other.looks) == 2)
     assert len(maintained.looks) == 3
 
@@ -137,20 +137,20 @@ def test_a_past_deadline_is_now(real: Scheduler) -> None:
     """A deadline that has passed already is met at once."""
     deadlines = [monotonic() - 100]
     maintained = FakeMaintained(lambda: deadlines.pop() if deadlines else None)
-    real.watch(maintained)
+    real.watch(weakref.ref(maintained))
     eventually(lambda: len(maintained.looks) == 2)
 
 
 def test_a_pool_that_is_gone(real: Scheduler) -> None:
     """A pool that was dropped before its deadline, or before it was looked at, is not missed."""
     maintained, other = FakeMaintained(lambda: monotonic() + 0.05), FakeMaintained()
-    real.watch(maintained)
+    real.watch(weakref.ref(maintained))
     wait_for(maintained.looked)
     gone = weakref.ref(maintained)
     del maintained
     real.request_look(dropped(FakeMaintained()))
     eventually(lambda: gone() is None)
-    real.watch(other)
+    real.watch(weakref.ref(other))
     wait_for(other.looked)
 
 
@@ -162,8 +162,8 @@ def test_maintenance_that_raises(real: Scheduler, caplog: pytest.LogCaptureFixtu
         raise RuntimeError("a bug")
 
     maintained, other = FakeMaintained(fail), FakeMaintained()
-    real.watch(maintained)
-    real.watch(other)
+    real.watch(weakref.ref(maintained))
+    real.watch(weakref.ref(other))
     wait_for(other.looked)
     eventually(lambda: len(maintained.looks) >= 3)
     assert maintained.looks[1] - maintained.looks[0] >= 0.02

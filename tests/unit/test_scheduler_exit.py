@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
@@ -28,11 +29,10 @@ class Dying(FakeMaintained):
 
 
 def test_exit_in_a_hub(real: Scheduler) -> None:
-    """At exit the closers of a pool of this thread's hub run in greenlets of that hub, and what was queued does."""
+    """At exit the closers of a pool of this thread's hub run in greenlets of that hub."""
     queued = threading.Event()
     maintained = Dying()
-    maintained.jobs = [maintained.looked.set]
-    maintained.chores.append(queued.set)
+    maintained.jobs = [maintained.looked.set, queued.set]
     maintained.hub = hub = HubHere()
     real.register(maintained)
     real.exit()
@@ -73,7 +73,7 @@ def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hangi
     maintained = Dying(*[hang] * 4)
     maintained.jobs.append(maintained.looked.set)
     real.register(maintained)
-    real.watch(maintained)
+    real.watch(weakref.ref(maintained))
     with real._lock:
         real.workers.count += sum(threads.start(real.workers._work) for _ in range(2))
     real.exit()  # besides the three workers: the scheduling thread, and one for the exit alone
@@ -100,7 +100,8 @@ def test_a_fork_begins_with_no_threads(real: Scheduler, threads: Threads) -> Non
     assert not real._threads._starting
     real.exit()
     real.after_fork()
-    real.watch(FakeMaintained())
+    maintained = FakeMaintained()
+    real.watch(weakref.ref(maintained))
     assert not real._running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_chores_of_a_hub(real: Scheduler) -> None:
     maintained, hub = FakeMaintained(), SlowHub()
     maintained.hub = hub
     done = chore_of(maintained)
-    real.watch(maintained)
+    real.watch(weakref.ref(maintained))
     eventually(lambda: hub.jobs)
     assert not done.is_set()
     hub.jobs[0]()
@@ -34,7 +35,7 @@ def test_chores_of_a_hub_that_is_blocked(real: Scheduler) -> None:
     over.hub.over = True
     done = [chore_of(maintained) for maintained in (blocked, gone, over)]
     for maintained in (blocked, gone, over):
-        real.watch(maintained)
+        real.watch(weakref.ref(maintained))
     for each in done:
         wait_for(each)
     assert gone.hub is None, "the next hub becomes its own"
@@ -48,8 +49,8 @@ def test_hub_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedClo
     maintained.hub = hub
     checked: list[int] = []
     closed = threading.Event()
-    maintained.hub_chores.append(lambda: checked.append(threading.get_ident()))
-    maintained.chores.append(closed.set)
+    maintained.queued_in_hub.append(lambda: checked.append(threading.get_ident()))
+    maintained.queued.append(closed.set)
     for look in range(100):
         assert timed.maintain(maintained) == clock.now + timed.timing.hub_patience
         if look < 2:
@@ -71,7 +72,7 @@ def test_a_hub_that_does_not_turn_is_told_of(
     """Once: checks and creations wait for it, and nobody would know why."""
     maintained, hub = FakeMaintained(), SlowHub()
     maintained.hub = hub
-    maintained.hub_chores.append(lambda: None)
+    maintained.queued_in_hub.append(lambda: None)
     for look in range(20):
         assert len(said(caplog)) == (look > timed.timing.hub_tries)
         timed.maintain(maintained)
@@ -86,7 +87,7 @@ def test_a_failure_of_the_schedulers_own(timed: Scheduler, caplog: pytest.LogCap
     maintained = FakeMaintained()
     maintained.hub = SlowHub()
     maintained.hub.jobs = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
-    maintained.chores.append(lambda: None)
+    maintained.queued.append(lambda: None)
     assert timed.maintain(maintained) == timed.clock() + timed.timing.retry_delay
     assert said(caplog)[0].endswith("failed")
 
@@ -96,7 +97,7 @@ def test_a_look_too_early_sends_nobody(timed: Scheduler, clock: HandMovedClock) 
     maintained, hub = FakeMaintained(), SlowHub()
     maintained.hub = hub
     done = threading.Event()
-    maintained.chores.append(done.set)
+    maintained.queued.append(done.set)
     since = clock.now
     for _ in range(9):
         assert timed.maintain(maintained) == since + timed.timing.hub_patience
@@ -111,7 +112,7 @@ def test_hub_chores_of_a_hub_that_ends(timed: Scheduler) -> None:
     maintained, hub = FakeMaintained(), SlowHub()
     maintained.hub = hub
     done = threading.Event()
-    maintained.hub_chores.append(done.set)
+    maintained.queued_in_hub.append(done.set)
     timed.maintain(maintained)
     assert len(hub.jobs) == 1
     hub.over = True
@@ -125,7 +126,7 @@ def test_a_hub_that_ends_at_this_moment(timed: Scheduler) -> None:
     maintained = FakeMaintained()
     maintained.hub = SlowHub(there=False)
     done = threading.Event()
-    maintained.hub_chores.append(done.set)
+    maintained.queued_in_hub.append(done.set)
     timed.maintain(maintained)
     assert maintained.hub is None
     wait_for(done)
@@ -136,7 +137,7 @@ def test_a_greenlet_that_never_began(timed: Scheduler, clock: HandMovedClock) ->
     maintained, hub = FakeMaintained(), SlowHub()
     maintained.hub = hub
     done = threading.Event()
-    maintained.hub_chores.append(done.set)
+    maintained.queued_in_hub.append(done.set)
     timed.maintain(maintained)
     hub.jobs.clear()
     clock.advance(timed.timing.hub_patience)
@@ -154,12 +155,12 @@ def test_a_greenlet_in_a_long_chore(timed: Scheduler, clock: HandMovedClock, han
     def check() -> None:
         hanging()
 
-    maintained.hub_chores.append(check)
+    maintained.queued_in_hub.append(check)
     timed.maintain(maintained)
     first = Caller(hub.jobs.pop())
     wait_for(hanging.begun)
     done = threading.Event()
-    maintained.hub_chores.append(done.set)
+    maintained.queued_in_hub.append(done.set)
     timed.maintain(maintained)
     assert len(hub.jobs) == 1
     clock.advance(10 * timed.timing.hub_patience)
@@ -176,7 +177,7 @@ def test_a_pool_that_finds_its_hub(timed: Scheduler, threads: Threads) -> None:
     """A worker that was sent before a pool was first used in a hub leaves the hub's chores to that."""
     maintained, hub = FakeMaintained(), SlowHub()
     in_its_hub = threading.Event()
-    maintained.hub_chores.append(in_its_hub.set)
+    maintained.queued_in_hub.append(in_its_hub.set)
     with threads.refused():
         timed.maintain(maintained)
     maintained.hub = hub

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -36,7 +37,8 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
             lock.release()
 
     scheduler._lock = Contended()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
-    scheduler.watch(FakeMaintained())
+    pool = FakeMaintained()
+    scheduler.watch(weakref.ref(pool))
     assert len(threads) == 0
     assert scheduler._requests.qsize() == 1
 
@@ -123,11 +125,12 @@ def test_a_log_that_raises_ends_no_maintenance(real: Scheduler, works: Works) ->
 
     log = logging.getLogger("ppp")
     log.addFilter(refuse_it)
+    broken = FakeMaintained(fail)
     try:
-        real.watch(FakeMaintained(fail))
+        real.watch(weakref.ref(broken))
         pool = Pool(works.make, 1, 0, max_avail_delay=0.01, closer=works.close)
         for number in range(2 * MAX_JOBS):
-            pool._core.leave(fail)
+            pool._core.chores.leave(fail)
             pool.ret(pool.get())
             eventually(lambda: pool.stats()["nobjs"] == 0)
             assert pool.stats()["hk_errors"] == number + 1
@@ -142,7 +145,7 @@ def test_jobs_of_one_pool_that_wait_count_too(real: Scheduler, threads: Threads,
     def chore() -> None:
         hanging()
 
-    maintained.chores.extend([chore] * 20)
+    maintained.queued.extend([chore] * 20)
     with threads.refused():
         for _ in range(10):
             real.workers.submit(Job(maintained, hub=False), waited=True)
@@ -150,12 +153,12 @@ def test_jobs_of_one_pool_that_wait_count_too(real: Scheduler, threads: Threads,
         real.workers.count += sum(threads.start(real.workers._work) for _ in range(10))
     other = FakeMaintained()
     done = threading.Event()
-    other.chores.append(done.set)
+    other.queued.append(done.set)
     real.workers.submit(Job(other, hub=False), waited=False)
     wait_for(done)
     assert hanging.count <= MAX_JOBS
     hanging.go_on.set()
-    eventually(lambda: not maintained.chores)
+    eventually(lambda: not maintained.queued)
 
 
 def test_slow_chores_are_no_hanging_chores(real: Scheduler) -> None:
@@ -221,7 +224,7 @@ def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
     """A job put just when the last idle thread gives up waiting is done all the same."""
     maintained = FakeMaintained()
     done = threading.Event()
-    maintained.chores.append(done.set)
+    maintained.queued.append(done.set)
 
     class Jobs:
         """A queue in which a job arrives right after the wait for it is over."""
@@ -259,11 +262,11 @@ def test_threads_are_named_in_the_log(
 
     works.failing = ConnectionError()
     pool, other = Pool(works.make, name="books"), Pool(Thing, 0, 0)
-    pool._core.schedule()
+    pool._core.chores.schedule()
     eventually(lambda: len(works.numbers) == 2)
     with monkeypatch.context() as bug:
-        bug.setattr(other._core, "sweep", fail)
-        other._core.schedule()
+        bug.setattr(other._core.maintenance, "run_due", fail)
+        other._core.chores.schedule()
         eventually(lambda: len({line[:10] for line in said(caplog)}) == 2)
     names = {record.getMessage()[:10]: str(record.threadName) for record in caplog.records}
     assert names["pool 'book"].startswith("ppp-worker-")

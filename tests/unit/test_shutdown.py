@@ -9,7 +9,8 @@ from collections import deque
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed
-from ProxyPatternPool._engine import core
+from ProxyPatternPool._engine import operations
+from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._ledger.shelves import NEVER, Put
 
@@ -173,7 +174,7 @@ def test_two_who_wait_for_the_end(scheduler: FakeScheduler) -> None:
     pool = Pool(Thing)
     thing = pool.get()
     callers = [Caller(lambda: pool.shutdown(math.inf)) for _ in range(3)]
-    eventually(lambda: len(pool._core._onlookers) == 3)
+    eventually(lambda: len(pool._core.objects._watchers) == 3)
     pool.ret(thing)
     for caller in callers:
         caller.result()
@@ -194,7 +195,7 @@ def test_an_interrupted_close(scheduler: FakeScheduler, works: Works, naps: Naps
         pool.get()
     pool.ret(thing)
     assert works.alive == []
-    assert pool._core._onlookers == []
+    assert pool._core.objects._watchers == []
 
 
 def test_a_close_interrupted_by_a_closer(scheduler: FakeScheduler, works: Works) -> None:
@@ -225,7 +226,7 @@ def test_a_return_that_crosses_the_close(scheduler: FakeScheduler, works: Works)
         pool.shutdown()
         (idle if late else ledger.idle).append(entry)
         assert ledger.quick_rets_until == NEVER
-        pool._core.follow_up(entry, Put.NEEDS_SETTLE)
+        run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
         assert works.alive == []
         assert pool.stats()["nobjs"] == 0
 
@@ -237,7 +238,7 @@ def test_a_return_that_the_close_has_found(scheduler: FakeScheduler, works: Work
     entry = ledger.using.pop(id(pool.get()))
     ledger.idle.append(entry)
     pool.shutdown()
-    pool._core.follow_up(entry, Put.NEEDS_SETTLE)
+    run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
     assert works.alive == []
     assert len(works.closed) == 2
 
@@ -324,7 +325,7 @@ def test_shutdown_in_a_hub(
     scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A hub itself cannot wait, as in a signal handler that finds all greenlets asleep: a worker closes."""
-    monkeypatch.setattr(core, "in_hub", lambda: True)
+    monkeypatch.setattr(operations, "in_hub", lambda: True)
     pool = Pool(works.make, 2, 2, closer=works.close)
     lent = pool.get()
     pool.shutdown(timeout=2)

@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._engine import core
+from ProxyPatternPool._engine import chores
 from ProxyPatternPool._runtime import hubs, waiting
 from ProxyPatternPool._runtime.waiting import Hub, NativeSleeper, RunningHub
 
@@ -85,14 +85,14 @@ def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes.running["eventlet"] = "hub"
     assert chosen() == [
         ("eventlet new_sleeper", "hub", lost),
-        ("eventlet new_sleeper", "hub", waiting.do_nothing),
+        ("eventlet new_sleeper", "hub", waiting.nothing),
         ("eventlet hub", "hub"),
         ("eventlet pause", "hub", 0.5),
     ]
     fakes.running["gevent"] = "loop"
     assert chosen() == [
         ("gevent new_sleeper", "loop", lost),
-        ("gevent new_sleeper", "loop", waiting.do_nothing),
+        ("gevent new_sleeper", "loop", waiting.nothing),
         ("gevent hub", "loop"),
         ("gevent pause", "loop", 0.5),
     ]
@@ -126,12 +126,12 @@ def test_the_hub_of_a_pool(
     def next_hub() -> Hub | None:
         return hubs.pop(0)
 
-    monkeypatch.setattr(core, "current_hub", next_hub)
+    monkeypatch.setattr(chores, "current_hub", next_hub)
     first, second = hubs[1:]
     pool = Pool(Thing, min_size=0)
-    assert pool._core.hub is None
+    assert pool._core.chores.hub is None
     use(pool)
-    assert pool._core.hub is first
+    assert pool._core.chores.hub is first
     use(pool)
-    assert pool._core.hub is first
+    assert pool._core.chores.hub is first
     assert hubs == [second]

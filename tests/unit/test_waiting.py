@@ -15,7 +15,7 @@ from ProxyPatternPool._runtime.environment import REAL, Environment
 from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Naps, Thing, queue_up, sleep_in, wait_for
+from .helpers import Naps, Thing, queue_up, wait_for
 
 # --- in order ------------------------------------------------------------------------------------------
 
@@ -164,8 +164,7 @@ def test_early_wakes_neither_shorten_nor_lengthen_a_wait(portions: list[float], 
     clock = HandMovedClock()
     naps = Naps(clock)
     scheduler = FakeScheduler(Environment(clock=clock, new_sleeper=naps.new_sleeper))
-    with using_scheduler(scheduler), pytest.MonkeyPatch.context() as patch:
-        sleep_in(patch, naps.new_sleeper)
+    with using_scheduler(scheduler):
         pool = Pool(Thing, 1)
         pool.get()
         start = clock()

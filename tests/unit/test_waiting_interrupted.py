@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 
 from ProxyPatternPool import Pool, PoolClosed
+from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._ledger.shelves import Put
 from ProxyPatternPool._runtime.owner import here
-from ProxyPatternPool._runtime.waiting import NativeSleeper
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Caller, FakeSleeper, Naps, Thing, Works, queue_up, sleep_in
+from .helpers import Caller, FakeSleeper, Naps, Thing, Works, queue_up
 
 # --- interrupted ---------------------------------------------------------------------------------------
 
@@ -141,10 +140,10 @@ def test_killed_in_the_hands_of_an_interrupted_waiter(
 
     def answer_kill_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
         answer(waiter, now)
-        pool._core.lock.release()  # the lock is held here: the kill comes right after
+        pool._core.guard.lock.release()  # the lock is held here: the kill comes right after
         naps.clock.advance(10)
         Caller(pool.housekeep).result()
-        pool._core.lock.acquire()
+        pool._core.guard.lock.acquire()
         interrupt()
 
     monkeypatch.setattr(pool._core.ledger, "answer", answer_kill_and_interrupt)
@@ -265,9 +264,6 @@ def test_nobody_sleeps_while_something_is_idle(scheduler: FakeScheduler, monkeyp
     thing = pool.get()
     join = WaitQueue[Thing].join
 
-    def sleep_natively(_: Callable[[], None]) -> NativeSleeper:
-        return NativeSleeper()
-
     def join_as_it_comes_back(queue: WaitQueue[Thing], waiter: Waiter[Thing], now: float, *, in_front: bool) -> None:
         join(queue, waiter, now, in_front=in_front)
         # As another thread's ret() does that began before anybody waited: without the lock, which is held here.
@@ -275,7 +271,6 @@ def test_nobody_sleeps_while_something_is_idle(scheduler: FakeScheduler, monkeyp
         pool._core.ledger.idle.append(entry)
 
     monkeypatch.setattr(WaitQueue, "join", join_as_it_comes_back)
-    sleep_in(monkeypatch, sleep_natively)
     assert pool.get(1000) is thing
     assert pool.stats()["nwaiting"] == 0
 
@@ -305,7 +300,7 @@ def test_a_return_during_the_queueing_is_announced(scheduler: FakeScheduler, nap
         put = ledger.put_fast(entry, naps.clock())
         assert put is None
         ledger.quick_rets_until = seen
-        pool._core.follow_up(entry, Put.NEEDS_SETTLE)
+        run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
 
     naps.meanwhile.append(give_back_half_seen)
     assert pool.get() is thing
@@ -358,7 +353,7 @@ def test_what_is_given_to_a_greenlet_that_never_comes(worth: str, scheduler: Fak
         scheduler.run()
         assert pool.stats()["navail"] == 0
         naps.sleepers[-1].deaf = True
-        pool._core._request_look()  # as its sleeper does that is lost
+        pool._core.chores.request_look()  # as its sleeper does that is lost
         scheduler.run()
         assert (pool.get(0) is thing) == (worth == "object")
         interrupt()  # for the test's sake it is still there

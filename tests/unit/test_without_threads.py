@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from ProxyPatternPool import Pool, PoolObserver, TimeOut
-from ProxyPatternPool._engine import core
+from ProxyPatternPool._engine import maintenance
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import start_thread
 from ProxyPatternPool._scheduler.process import using_scheduler
@@ -69,7 +69,7 @@ def test_a_place_whose_closer_is_queued(
     pool = Pool(works.make, 1, 0, name="db", closer=works.close, timeout=5.0)
     for _ in range(3):
         thing = pool.get(0)
-        pool._core.leave(partial(pool.discard, thing))
+        pool._core.chores.leave(partial(pool.discard, thing))
         assert pool.get(0) is not thing
         pool.ret(works.alive[0])
         pool.clear()
@@ -100,7 +100,7 @@ def test_what_comes_while_somebody_waits(moment: Moment, real: Scheduler, naps: 
     start = naps.clock()
     assert pool.get(60.0).number == 1
     assert works.closed == [lent]
-    assert naps.clock() - start == pytest.approx(1.0, abs=core.TURN)
+    assert naps.clock() - start == pytest.approx(1.0, abs=maintenance.TURN)
     naps.clock.advance(0.5)
     with pytest.raises(TimeOut):
         pool.get(0.25)
@@ -115,7 +115,7 @@ def test_a_shutdown_that_waits(moment: Moment, real: Scheduler, naps: Naps, work
     start = naps.clock()
     pool.shutdown(60.0)
     assert works.alive == []
-    assert naps.clock() - start == pytest.approx(1.0, abs=2 * core.TURN)
+    assert naps.clock() - start == pytest.approx(1.0, abs=2 * maintenance.TURN)
 
 
 def test_waiting_until_ready(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
@@ -140,7 +140,7 @@ def test_in_a_hub_of_another_thread(moment: Moment, real: Scheduler, naps: Naps,
             return True
 
     pool = Pool(works.make, 4, 1)
-    pool._core.hub = Elsewhere()
+    pool._core.chores.hub = Elsewhere()
     pool.resize(min_size=3)
     with pytest.raises(TimeOut):
         pool.wait_ready(1.0)
@@ -189,7 +189,7 @@ def test_not_in_an_observer_nor_in_a_hook(moment: Moment, real: Scheduler, naps:
     pools = [Pool(Thing, 4, 0, closer=close, observer=Observer())]
     things = [pools[0].get() for _ in range(2)]
     for thing in things:
-        pools[0]._core.leave(partial(pools[0].discard, thing))
+        pools[0]._core.chores.leave(partial(pools[0].discard, thing))
     pools[0].get(0)
 
 
@@ -203,7 +203,7 @@ def test_borrowers_notice_when_it_has_passed(moment: Moment, real: Scheduler, wo
     pool.ret(pool.get())
     assert real.has_threads
     assert pool._core.ledger.quick_gets_until > 0, "and loans are quick again"
-    pool._core.leave(pool.clear)
+    pool._core.chores.leave(pool.clear)
     eventually(lambda: works.closed)
 
 
@@ -211,10 +211,10 @@ def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works
     """In a finalizer in the middle of a step of this thread the threads are started, and loans are quick later."""
     pool = Pool(works.make, 1, 1)
     moment.lasts = False
-    pool._core.locked(pool._core.schedule)
+    pool._core.guard.locked(pool._core.chores.schedule)
     assert real.has_threads
     assert pool._core.ledger.quick_gets_until < 0
-    pool._core.locked(pool._core.ledger.nudge, 0.0)
+    pool._core.guard.locked(pool._core.ledger.nudge, 0.0)
     assert pool._core.ledger.quick_gets_until > 0
 
 
@@ -224,10 +224,10 @@ def test_a_scheduling_thread_alone(moment: Moment, real: Scheduler, naps: Naps, 
     pool = Pool(works.make, 1, 0, closer=works.close)
     thing = pool.get()
     assert real._running
-    pool._core.leave(lambda: pool.discard(thing))
+    pool._core.chores.leave(lambda: pool.discard(thing))
     assert pool.get(0) is not thing
     moment.lasts = False
-    pool._core.schedule()
+    pool._core.chores.schedule()
     assert real.has_threads
 
 
@@ -250,14 +250,14 @@ def test_who_asks_for_a_look_is_remembered_once(moment: Moment, environment: Env
     scheduler.request_look(weakref.ref(gone))
     del gone
     for _ in range(2 * MAX_UNREAD):
-        scheduler.watch(maintained)
+        scheduler.watch(weakref.ref(maintained))
         scheduler.request_look(dropped)
-    scheduler.watch(maintained)
+    scheduler.watch(weakref.ref(maintained))
     assert scheduler._requests.qsize() <= MAX_UNREAD + 3
     looked = dropped.looked
     moment.lasts = False
     del dropped
-    scheduler.watch(maintained)
+    scheduler.watch(weakref.ref(maintained))
     assert looked.wait(DEADLINE)
     assert maintained.looked.wait(DEADLINE)
     scheduler.ending = True
@@ -268,8 +268,8 @@ def test_at_the_exit_nobody_helps(moment: Moment, real: Scheduler, naps: Naps) -
     """The exit has its own way, and waits for no hook in its own thread."""
     pool = Pool(Thing, 1, 0)
     pool.get()
-    pool._core.lines.silent = True
-    pool._core.chores.append(lambda: pytest.fail("called"))
+    pool._core.log_queue.silent = True
+    pool._core.chores.anywhere.append(lambda: pytest.fail("called"))
     with pytest.raises(TimeOut):
         pool.get(1.0)
 

@@ -1,140 +1,179 @@
-"""A pool's state and lock, and how its objects begin and end; the floors above lend them and look after them.
+"""One pool: its parts, put together. The public handle and its leases hold it, and no part does.
 
-Leases and the house keeper hold the whole, ``Upkeep``; the public ``Pool`` holds it too and is held by nobody,
-so that dropping the pool is noticed.
+So dropping the pool is noticed: the handle is held by nobody but its users.
 """
 
-import inspect
 import itertools
 import logging
-import math
-import random
-import weakref
-from abc import abstractmethod
+import os
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from itertools import islice
-from types import CodeType
 from typing import Generic, TypeVar
 
-from typing_extensions import TypeVarTuple, Unpack
-
-from .._config import PoolConfig, seconds
-from .._errors import PoolException
+from .._config import PoolConfig
 from .._hooks import Hooks
 from .._ledger.counters import Faults, Tally
-from .._ledger.entry import CREATING, LIVE, RETIRED, Entry, Mailbox
-from .._ledger.ledger import Closed, Ledger
-from .._ledger.shelves import NEVER
+from .._ledger.counts import Counts, count
+from .._ledger.entry import Entry, Mailbox
+from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Sweeps
 from .._observer import PoolObserverOrNone
-from .._runtime.caller import outwards
-from .._runtime.hubs import current_hub, in_hub, new_sleeper, pause
-from .._runtime.native import allocate_lock, get_ident
-from .._runtime.process import notice_fork, watch_for_forks
-from .._runtime.races import remove, snapshot
+from .._runtime.fork import keep_for_ever
+from .._runtime.process import is_parents, notice, watch_for_forks
 from .._runtime.uwsgi_hook import hook_into_uwsgi
-from .._runtime.waiting import Hub, Sleeper, do_nothing
-from .._scheduler.maintained import Maintained
+from .._runtime.waiting import Hub, nothing
 from .._scheduler.scheduler import Scheduler
-from .._text import error_repr, without_traceback
-from .hooks import Lifecycle
-from .log_queue import LogLines
+from .chores import Chore, Chores
+from .guard import Guard
+from .hooks import HookCaller
+from .loans import Loans
+from .log_queue import LogQueue
+from .maintenance import Maintenance
 from .notifier import ObserverNotifier
+from .objects import Objects
+from .operations import Operations
+from .returns import Returns
+from .situation import Situation
+from .steps import refuse, run, run_rest
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-R = TypeVar("R")
 
 _ids = itertools.count(1)
 
-BREATH = 0.001
-"""Seconds between two looks whether another greenlet of the same thread has finished its step."""
-TURN = 0.1
-"""Seconds that who waits sleeps at a time while there is no house keeper."""
 FAULTS = 16
 """Kinds of errors that are remembered."""
 
 
-class Reentered(PoolException):
-    """Somebody came back to a pool in the middle of one of its locked steps, in the same thread."""
+def _is_reloader() -> bool:
+    """Whether this is the parent of a reloading development server, which serves nobody."""
+    return "PPP_WERKZEUG_WORKAROUND" in os.environ and os.environ.get("WERKZEUG_RUN_MAIN") != "true"
 
 
-def _have_lines_said(reference: "weakref.ref[Core[T]]") -> None:
-    core = reference()
-    if core is not None:
-        core.request_log_flush()
-
-
-class Core(Maintained, Generic[T]):
-    """What all floors of a pool share."""
+class Core(Generic[T]):
+    """One pool, as the scheduler knows it."""
 
     def __init__(
         self, hooks: Hooks[T], config: PoolConfig, scheduler: Scheduler, observer: PoolObserverOrNone[T] = None
     ) -> None:
-        notice_fork()
+        notice()
         watch_for_forks()
         hook_into_uwsgi()
         self.id = next(_ids)
         self.name = config.name if config.name is not None else f"#{self.id}"
-        self.label = f"pool {self.name!r}" if config.name is not None else f"pool {self.name}"
-        self.config = config
-        self.clock = scheduler.clock
+        self.label = label = f"pool {self.name!r}" if config.name is not None else f"pool {self.name}"
+        self.scheduler = scheduler
+        self.environment = environment = scheduler.environment
+        self.clock = clock = environment.clock
         self.started = datetime.now()
-        self.started_at = self.clock()
-        self._scheduler = scheduler
-        self.lines = LogLines(self.label)
-        self.notifier = ObserverNotifier(observer, self.name, self.label, self.clock, self.lines)
-        self.lifecycle = Lifecycle(hooks, config, self.label, self.notifier, self.lines)
-        # Whether something is to be done at each return, with each object lent, and before it is.
-        self._always_slow_return = hooks.retter is not None or bool(self.notifier)
-        self.has_loan_hooks = hooks.getter is not None or config.trace_owner or bool(self.notifier)
+        self.started_at = clock()
+        self._config = config
+        self.log_queue = log_queue = LogQueue(label, environment.wall_clock)
+        self.notifier = notifier = ObserverNotifier(observer, self.name, label, clock, log_queue)
+        self.hooks = hook_caller = HookCaller(hooks, config, label, notifier, log_queue, refuse)
+        self.guard = guard = Guard(label)
+        self.chores = chores = Chores(label, scheduler, guard, log_queue, notifier, maintained=not _is_reloader())
+        self.objects = objects = Objects(
+            label, clock, environment.random, guard, hook_caller, notifier, log_queue, chores
+        )
+        self.returns = returns = Returns(label, clock, guard, hook_caller, notifier, log_queue, chores, objects)
+        self.maintenance = maintenance = Maintenance(
+            label, clock, config, guard, hook_caller, notifier, log_queue, chores, objects, returns
+        )
+        self.situation: Situation[T] = Situation(clock, guard)
+        self.loans = Loans(
+            label,
+            environment,
+            config,
+            guard,
+            hook_caller,
+            notifier,
+            log_queue,
+            chores,
+            objects,
+            returns,
+            maintenance,
+            self.situation,
+        )
+        self.operations = Operations(
+            label, environment, config, guard, chores, objects, returns, maintenance, self.situation
+        )
         self._by_identity = True
-        self.on_long_wait: Callable[[Core[T]], None] | None = None
-        """Called, with nothing held, by callers who have waited for long, or in vain."""
-        self._start_empty()
+        self._start_empty(config)
+        self._begin()
+
+    def _start_empty(self, config: PoolConfig) -> None:
+        """Begin with nothing: at construction, and in the child of a fork."""
+        hooks = self.hooks.hooks
+        mailbox: Mailbox[T] = Mailbox(nothing)
+        self.tally = tally = Tally()
+        self.faults = Faults(FAULTS)
+        self.ledger = ledger = Ledger(
+            config,
+            mailbox,
+            always_slow_return=hooks.retter is not None or bool(self.notifier),
+            plain=not self.loans.has_loan_hooks and config.health_before_get is None,
+            random=self.environment.random,
+        )
+        ledger.places.by_identity = self._by_identity
+        self.sweeps = sweeps = Sweeps(config, ledger)
+        self._refer_to_me()
+        self.log_queue.start_empty()
+        self.notifier.start_empty(tally, self.faults)
+        self.hooks.start_empty(tally)
+        self.guard.start_empty(ledger)
+        self.chores.start_empty(ledger, tally)
+        self.objects.start_empty(ledger)
+        self.returns.start_empty(ledger, sweeps)
+        self.maintenance.start_empty(ledger, sweeps, tally)
+        self.situation.start_empty(ledger, sweeps)
+        self.loans.start_empty(ledger, tally)
+        self.operations.start_empty(ledger, sweeps)
+        self.nreturns = 0
+
+    def _refer_to_me(self) -> None:
+        """Have the scheduler look at this pool when it is asked to; nothing that asks it keeps the pool alive."""
+        self.chores.refer_to(self)
+        self.ledger.mailbox.request_look = self.chores.new_look_request()
+
+    def _begin(self) -> None:
+        """Say what is wrong with the parameters, and create the first objects."""
+        config = self._config
         if config.warns_too_late:
-            self.log_later(
-                logging.WARNING,
+            self._warn(
                 "%s: max_using_delay (%g) is more than max_using_delay_kill (%g): nobody will be warned",
-                self.label,
                 config.warn_delay,
                 config.kill_delay,
             )
+        self.scheduler.register(self)
+        if not self.chores.maintained:
+            self._warn("%s: no house keeping in the parent of a reloading server")
+            return
+        self.chores.bind_hub()
+        try:
+            # In this thread alone: who makes a pool has its first objects, and whatever is thrown into their making.
+            refill, *others = list(self.maintenance.new_refills())
+            run_rest(refill())
+            others.clear()
+        except BaseException:
+            run(self.operations.shutdown(0.0))
+            raise
 
-    def _start_empty(self) -> None:
-        """Begin with nothing: at construction, and in the child of a fork."""
-        self.lock = allocate_lock()
-        self._holder = 0  # the thread that is within a locked step
-        self.tally = self.lifecycle.tally = self.notifier.tally = Tally()
-        self.faults = Faults(FAULTS)
-        self.notifier.faults = self.faults
-        mailbox: Mailbox[T] = Mailbox(do_nothing)
-        plain = not self.has_loan_hooks and self.config.health_before_get is None
-        self.ledger: Ledger[T] = Ledger(self.config, mailbox, always_slow_return=self._always_slow_return, plain=plain)
-        self.ledger.places.by_identity = self._by_identity
-        self.refer_to_me()
-        self.rounds: Sweeps[T] = Sweeps(self.config, self.ledger)
-        self.chores: deque[Callable[[], None]] = deque()
-        self.hub_chores: deque[Callable[[], None]] = deque()
-        self.lines.forget()
-        self.hub: Hub | None = None
-        self.attempts = self.nerrors = self.nreturns = 0
-        self.last_error: BaseException | None = None
-        self._onlookers: list[Sleeper] = []  # who wait for the last place to be free, or the last object to be there
-
-    def refer_to_me(self) -> None:
-        """Have finalizers knock for this pool, and lines be said: neither must keep it alive."""
-        reference: weakref.ref[Core[T]] = weakref.ref(self)
-        self._request_look: Callable[[], None] = partial(self._scheduler.request_look, weakref.ref(self))
-        self.ledger.mailbox.request_look = self._request_look
-        self.lines.ask = partial(_have_lines_said, reference)
+    def _warn(self, message: str, *arguments: object) -> None:
+        self.log_queue.add(logging.WARNING, message, self.label, *arguments)
 
     def __repr__(self) -> str:
         return self.label
+
+    @property
+    def config(self) -> PoolConfig:
+        """What the pool was told, with the bounds as they are now."""
+        return self.ledger.places.config
+
+    def count(self) -> Counts:
+        """Read what its objects and callers do, with the lock held or, for a look at any time, without it."""
+        return count(self.ledger, self.sweeps, self.clock())
 
     def allow_same_object(self) -> None:
         """Let the factory return an object again that is there already, where all loans are leases.
@@ -143,259 +182,99 @@ class Core(Maintained, Generic[T]):
         """
         self._by_identity = self.ledger.places.by_identity = False
 
-    def locked(self, step: Callable[[Unpack[Ts]], R], *args: Unpack[Ts]) -> R:
-        """Do one step of the ledger with the lock held.
+    # For leases. ---------------------------------------------------------------------------------------
 
-        ``with`` on a lock in C leaves no moment in which the lock is held and not yet guarded, up to 3.13; from 3.14 on
-        a signal handler may run there, and would wait for itself if it came to this pool. Whatever is thrown into this
-        thread in the middle of the step, nobody sleeps on for it: everyone looks.
+    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None:
+        """Have a loan ended whose lease was dropped; in a finalizer, so nobody is waited for or called."""
+        self.returns.note_dropped(entry, use, quietly=quietly)
+        self.scheduler.request_look(self)  # which keeps this pool until then: the lease may have been the last that did
 
-        Raises:
-            Reentered: this thread or greenlet is within a step already. The step allocates, so the collector may run in
-                it, and signal handlers: a user's finalizer or handler that comes here would wait for itself for ever.
-        """
-        me = get_ident()
-        if self._holder == me:
-            self._let_others_finish(me)
-        with self.lock:
-            self._holder = me
-            try:
-                return step(*args)
-            except BaseException:
-                self.ledger.waiters.rouse()
-                raise
-            finally:
-                self._holder = 0
+    # For the scheduler: see ``Maintained``. ------------------------------------------------------------
 
-    def _let_others_finish(self, me: int) -> None:
-        """Wait for another greenlet of this thread in the middle of a step: a finalizer that ran in it has switched.
+    @property
+    def queued(self) -> deque[Chore]:
+        """Chores that any thread may do."""
+        return self.chores.anywhere
 
-        The lock is a native one, for which a greenlet would wait with its whole thread, and so with that other.
-        """
-        if not self.within_step(here=2):
-            while self._holder == me and pause(BREATH):
-                pass
-        if self._holder == me:
-            raise Reentered(f"{self.label} is called by a finalizer or signal handler in the middle of its own work")
+    @property
+    def queued_in_hub(self) -> deque[Chore]:
+        """Chores that the pool's hub does as long as it lives."""
+        return self.chores.in_hub
 
-    def within_step(self, here: int = 1) -> bool:
-        """Whether whoever asks was called within a step, by a finalizer or signal handler.
+    @property
+    def hub(self) -> Hub | None:
+        """The hub in which the pool was first used."""
+        return self.chores.hub
 
-        The holder is noted by its thread, which costs least. If it is this thread it may be another greenlet: one is in
-        a step if its own frames say so, and those of another are not among them.
-        """
-        if self._holder != get_ident():
-            return False
-        # In no variable: a frame that refers to itself would keep all others alive until the collector comes.
-        return any(
-            frame.f_code is _LOCKED and frame.f_locals.get("self") is self
-            for frame in islice(outwards(inspect.currentframe()), here + 1, None)
-        )
+    @hub.setter
+    def hub(self, hub: Hub | None) -> None:
+        self.chores.hub = hub
 
-    def schedule(self) -> None:
-        """Have the house keeper look at what is to be watched now."""
-        ledger = self.ledger
-        unmaintained = not self._scheduler.watch(self)
-        if unmaintained:
-            # Without the lock: if somebody writes another time at this moment, loans are quick until the next look.
-            ledger.unmaintained = True
-            ledger.quick_gets_until = NEVER
-        elif ledger.unmaintained:
-            ledger.unmaintained = False
-            with suppress(Reentered):  # then loans are not quick until the next step
-                self.locked(ledger.nudge, self.clock())
+    def run_due(self) -> float | None:
+        """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
+        dropped = self.ledger.mailbox.abandoned
+        if dropped:
+            # If this was garbage with its handle, all weak references to it were cleared before the finalizer called.
+            self.scheduler.register(self)
+            self._refer_to_me()
+        deadline = self.maintenance.run_due()
+        if dropped and self.ledger.using:
+            self.scheduler.keep_alive(self)
+            if not self.ledger.places:  # the last came back at this moment, before it was remembered
+                self.chores.forget()
+        return deadline
 
-    @abstractmethod
-    def help_out(self, *, lines: bool = False, hub: bool = False) -> bool:
-        """Do the house keeper's work, if he is missing and cannot be had; say whether he is still missing.
-
-        For callers who have nothing of the pool in their hands and are in no finalizer: hooks are called. Lines are
-        said, if asked for, by a caller who is not in the queue: a handler that borrows would wait behind him.
-        """
-        ...
-
-    def bind_hub(self) -> None:
-        """Make the current thread's hub, if it has one, the home of a pool that has none.
-
-        To be called before anything that makes the house keeper create objects: made in a thread of his they are
-        useless in the hub. Of two hubs that come at once it is either: the pool serves both.
-        """
-        if self.hub is None:
-            self.hub = current_hub()
-
-    def leave(self, chore: Callable[[], None]) -> None:
-        """Leave something to the house keeper; from anywhere, finalizers included."""
-        self.chores.append(chore)
-        self._scheduler.request_look(self)
+    def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
+        """Run what is queued, hooks included; raises nothing."""
+        run(self.chores.run(common=common, hub=hub))
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
-        """Have something logged by the house keeper, one line at a time and holding up nothing else."""
-        self.lines.add(level, message, *arguments, error=error)
+        """Have something logged by maintenance, one line at a time and holding up nothing else."""
+        self.log_queue.add(level, message, *arguments, error=error)
 
-    def request_log_flush(self) -> None:
-        """Have the house keeper say what is to be logged; from anywhere, finalizers included."""
-        self._scheduler.watch(self)
-        self._scheduler.request_look(self)  # who keeps the pool until then, should it be dropped at once
+    # The ends: of the handle, of the process, and its beginning as a child. ----------------------------
 
-    # The beginning and the end of an object. -----------------------------------------------------------
-
-    def create(self, entry: Entry[T]) -> None:
-        """Create the object of an entry that is the caller's; what fails is raised, and the place is free.
-
-        Raises:
-            Closed: nobody is served any more.
-        """
-        self.locked(self._count_attempt)
-        start = self.clock()
-        if self.notifier:
-            entry.notified = {}
-        try:
-            self.lifecycle.make(entry)
-            try:
-                self.locked(self.ledger.places.adopt, entry)
-            except ValueError as error:
-                raise PoolException(f"{self.label}: {error}") from None
-            self.lifecycle.open(entry)
-            self.lifecycle.name(entry)
-        except BaseException as error:
-            self.last_error = without_traceback(error)
-            self.locked(self._count_error, entry, error)
-            self.close_and_free(entry)
-            self.notifier.creation_failed(error, self.clock() - start)
-            raise
-        now = self.clock()
-        entry.last_get = entry.last_ret = now
-        self.last_error = None
-        self.locked(self._note_success, entry, now)
-        self.schedule()
-        self.notifier.created(entry, now - start)
-
-    def _count_attempt(self) -> None:
-        if self.ledger.closed:
-            raise Closed
-        self.attempts += 1
-
-    def _count_error(self, entry: Entry[T], error: BaseException) -> None:
-        self.nerrors += 1
-        if isinstance(error, Exception):  # else it says nothing about the server
-            self.ledger.backoff.failed(self.clock(), entry.attempt)
-
-    def _note_success(self, entry: Entry[T], now: float) -> None:
-        self.ledger.places.opened(entry)
-        self.ledger.begin_life(entry, now, random.random())
-        if self.ledger.backoff.failures:
-            self.ledger.backoff.succeeded()
-            self.ledger.nudge(now)  # those who waited for this may all create
-        self.wake_onlookers()
-
-    def tell_of_failure(self, error: BaseException) -> None:
-        """Log a failed creation that nobody else is told of."""
-        left = max(0.0, self.ledger.backoff.due_at - self.clock())
-        self.log_later(
-            logging.ERROR, "%s: creation failed, next attempt in %.3f s: %s", self.label, left, error_repr(error)
-        )
-
-    def close_and_free(self, entry: Entry[T]) -> None:
-        """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
-        if entry.stage in (CREATING, LIVE) and entry.made:
-            self.locked(self._end_early, entry)
-        if entry.notified is not None and self.notifier.busy:
-            self.leave(partial(self.close_and_free, entry))
-            return
-        if entry.made and self.ledger.wants_refill():
-            self.schedule()  # where there is room the successor does not wait for the closer
-        try:
-            self.notifier.discarded(entry, self.clock())
-            self.lifecycle.close(entry)
-        finally:
-            if entry.stage is RETIRED:  # interrupted before the closer
-                self.chores.append(partial(self.close_and_free, entry))
-                self.schedule()
-            else:
-                self.locked(self._free, entry)
-                if self.ledger.wants_refill():
-                    self.schedule()
-
-    def _end_early(self, entry: Entry[T]) -> None:
-        if entry.stage is CREATING:  # interrupted between the factory's return and the opener
-            self.ledger.places.adopt(entry)
-        self.ledger.places.retire(entry, entry.reason)
-
-    def _free(self, entry: Entry[T]) -> None:
-        self.ledger.free(entry, self.clock())
-        if self.ledger.mailbox.orphans:  # see Returning._sort_orphans
-            remove(self.ledger.mailbox.orphans, entry)
-        if self.ledger.closed and not self.ledger.places:
-            self._scheduler.let_go(self)
-            self.wake_onlookers()
-
-    # The end of the pool. --------------------------------------------------------------------------------
-
-    def shutdown(self, timeout: float = 0.0) -> None:
-        """Serve nobody any more, close what is idle, wait for what is lent."""
-        timeout = seconds("timeout", timeout)
-        opened = not self.ledger.closed
-        try:
-            doomed = self.locked(self.close_books)
-        except Reentered:
+    def abandon(self) -> None:
+        """Have maintenance close the pool, for whoever must neither wait nor call anything: a finalizer."""
+        if is_parents():
+            keep_for_ever(self.ledger)  # nobody else will: this pool ends here
+        elif self.ledger.places:
             self.ledger.mailbox.abandoned = True
-            self._scheduler.request_look(self)  # who closes it as soon as this handler has returned
-            return
-        except BaseException:
-            self.ledger.mailbox.abandoned = True
-            self._scheduler.request_look(self)  # who does the rest
-            raise
-        if in_hub():  # a signal handler, or a callback: whoever waits there, as closers may, stops all greenlets
-            for entry in doomed:
-                self.leave(partial(self.close_and_free, entry))
-        else:
-            for entry in doomed:
-                self.close_and_free(entry)
-            self.wait_until_empty(timeout)
-        if opened:
-            self.tell_who_stays()
+            self.scheduler.request_look(self)
 
-    def close_books(self) -> list[Entry[T]]:
-        """Serve nobody any more, with the lock held; say what is to be closed."""
-        doomed = self.ledger.close()
-        self.wake_onlookers()
-        return doomed
+    def close_at_exit(self) -> list[Callable[[], None]]:
+        """Close the pool at interpreter exit: what is to be called for that."""
+        self.log_queue.silent = self.notifier.silent = True
+        doomed = self.guard.locked(partial(self.ledger.close, at_exit=True))
+        if not self.hooks.closes:
+            self.chores.anywhere.clear()
+            return [self.chores.flush_log] if self.log_queue else []
+        self.returns.read_mailbox()
+        self.maintenance.queue_closing(doomed)
+        # One by one, not by run_chores(): a closer that hangs keeps no other object open.
+        return [*map(self._job, _taken(self.chores.anywhere)), self.run_chores]
+
+    @staticmethod
+    def _job(chore: Chore) -> Callable[[], None]:
+        return lambda: run_rest(chore())
 
     def wait_until_empty(self, seconds: float) -> None:
         """Wait until every place is free, for some seconds at most."""
-        self.look_on(lambda: not self.ledger.places, seconds)
+        if self.hooks.closes or not self.log_queue.silent:
+            run(self.operations.wait_until_empty(seconds))
 
-    def look_on(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something is so, for some seconds at most; say whether it is."""
-        deadline = self.clock() + seconds
-        sleeper = new_sleeper()
-        self.locked(lambda: self._onlookers.append(sleeper))
-        try:
-            while not (so := done()) and (left := deadline - self.clock()) > 0:
-                if self.help_out(hub=True):
-                    left = min(left, TURN)
-                sleeper.sleep(None if left == math.inf else left)
-            return so
-        finally:
-            self.locked(lambda: self._onlookers.remove(sleeper))
-            sleeper.dispose()
-
-    def wake_onlookers(self) -> None:
-        """Have all who wait for something to be so look whether it is; with the lock held."""
-        for waiting in self._onlookers:
-            waiting.wake()
-
-    def tell_who_stays(self) -> None:
-        """Log what is lent when the pool is closed."""
-        for entry in snapshot(self.ledger.using.values()):
-            self.log_later(
-                logging.WARNING,
-                "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",
-                self.label,
-                entry.owner,
-                self.lifecycle.describe(entry),
-                self.clock() - entry.last_get,
-            )
+    def after_fork(self) -> None:
+        """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""
+        closed = self.ledger.closed
+        keep_for_ever((self.ledger, self.chores.anywhere, self.chores.in_hub))
+        self._start_empty(self.config)
+        if closed:
+            self.ledger.close()
 
 
-_LOCKED: CodeType = vars(Core)["locked"].__code__
+def _taken(chores: deque[Chore]) -> list[Chore]:
+    """Take out all chores."""
+    taken: list[Chore] = []
+    while chores:
+        taken.append(chores.popleft())
+    return taken

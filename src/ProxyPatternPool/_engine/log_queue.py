@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from traceback import format_exception
 from types import TracebackType
 
-from .._runtime.native import get_ident, new_rlock, wall_clock
+from .._runtime.native import get_ident, new_rlock
 from .._runtime.threads import current_name, thread_name
 from .._text import without_traceback
 
@@ -22,15 +22,15 @@ MOST = 1000
 
 
 class Later:
-    """An argument of a line that is put into words when the line is said; it keeps no object alive."""
+    """An argument of a line whose text is made when the line is logged; it keeps no object alive."""
 
-    __slots__ = ("_put_into_words",)
+    __slots__ = ("_text",)
 
-    def __init__(self, put_into_words: Callable[[], str]) -> None:
-        self._put_into_words = put_into_words
+    def __init__(self, text: Callable[[], str]) -> None:
+        self._text = text
 
     def __str__(self) -> str:
-        return self._put_into_words()
+        return self._text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class _Line:
     number: int
     function: str
 
-    def say(self) -> None:
+    def log(self) -> None:
         """Give it to the logger, as a record of the moment and the thread in which it happened."""
         # The record is made here, not when it happened: a record factory is the user's, too.
         arguments = tuple(str(one) if isinstance(one, Later) else one for one in self.arguments)
@@ -64,18 +64,19 @@ class _Line:
         log.handle(record)
 
 
-class LogLines:
-    """The lines of one pool that are still to be said, in order."""
+class LogQueue:
+    """The lines of one pool that are still to be logged, in order."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, wall_clock: Callable[[], float]) -> None:
         self._label = label
-        self.ask: Callable[[], None] = _nothing
-        """Has somebody say what there is to say: from anywhere, finalizers included."""
+        self._wall_clock = wall_clock
+        self.on_line: Callable[[], None] = _nothing
+        """Called after each new line, from anywhere, finalizers included: somebody is to log it."""
         self.silent = False
         """At interpreter exit, when nobody reads the log any more."""
-        self.forget()
+        self.start_empty()
 
-    def forget(self) -> None:
+    def start_empty(self) -> None:
         """Begin with nothing: at construction, and in the child of a fork."""
         # A finalizer or signal handler may come back here in the same thread, and each step is a single change.
         self._lock = new_rlock()
@@ -86,39 +87,39 @@ class LogLines:
         return len(self._lines)
 
     def add(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
-        """Have a line said. Arguments are texts, numbers, or ``Later``: whatever else may have changed until then."""
+        """Have a line logged. Arguments are texts, numbers, or ``Later``: whatever else may have changed until then."""
         if self.silent or not log.isEnabledFor(level):
             return
         trace = None if error is None else "".join(format_exception(type(error), error, error.__traceback__)).rstrip()
         kept = None if error is None else (type(error), without_traceback(error), None)
         thread, name = (get_ident(), current_name()) if logging.logThreads else (None, thread_name() or None)
-        line = _Line(level, message, arguments, kept, trace, wall_clock(), thread, name, *_place())
+        line = _Line(level, message, arguments, kept, trace, self._wall_clock(), thread, name, *_place())
         with self._lock:
             while len(self._lines) >= MOST:
                 self._lines.popleft()
                 self._dropped += 1
             self._lines.append(line)
-        self.ask()
+        self.on_line()
 
-    def say_all(self) -> None:
-        """Say all lines."""
-        while self.say_next():
+    def flush(self) -> None:
+        """Log all lines."""
+        while self.log_next():
             pass
 
-    def say_next(self) -> bool:
-        """Say one line; say whether there was one. Raises what filters and record factories of the user's do."""
+    def log_next(self) -> bool:
+        """Log one line; say whether there was one. Raises what filters and record factories of the user's do."""
         with self._lock:
             dropped, self._dropped = self._dropped, 0
             line = self._lines.popleft() if self._lines else None
         if dropped:
             log.warning("%s: %d log lines were dropped: a handler of the log is too slow", self._label, dropped)
         if line is not None:
-            line.say()
+            line.log()
         return line is not None
 
 
 def _nothing() -> None:
-    """Ask nobody: whoever comes says what there is."""
+    """Tell nobody: whoever comes logs what there is."""
 
 
 def _place() -> tuple[str, int, str]:
@@ -129,4 +130,4 @@ def _place() -> tuple[str, int, str]:
     return ("", 0, "") if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
-_PASSED_ON = ("_place", "add", "log_later")
+_PASSED_ON = ("_place", "add", "_complain", "_warn", "log_later", "warn")

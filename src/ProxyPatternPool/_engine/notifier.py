@@ -10,7 +10,7 @@ from .._ledger.counters import Faults, Tally
 from .._ledger.entry import Entry, Notified
 from .._observer import Event, HookName, PoolObserverOrNone, members
 from .._text import error_repr, plain_text
-from .log_queue import LogLines
+from .log_queue import LogQueue
 
 T = TypeVar("T")
 
@@ -44,17 +44,21 @@ class ObserverNotifier(Generic[T]):
     """
 
     def __init__(
-        self, observer: PoolObserverOrNone[T], pool: str, label: str, clock: Callable[[], float], lines: LogLines
+        self, observer: PoolObserverOrNone[T], pool: str, label: str, clock: Callable[[], float], log_queue: LogQueue
     ) -> None:
         self._observers = members(observer)
         self._pool = pool
         self._label = label
-        self._lines = lines
+        self._log_queue = log_queue
         self._clock = clock
-        self.faults = Faults(0)  # its pool's, as soon as there is one
         self._failed: set[str] = set()  # the methods whose failure was logged
-        self.tally = Tally()
         self.silent = False  # at interpreter exit: an observer's own resources may be gone
+        self.start_empty(Tally(), Faults(0))
+
+    def start_empty(self, tally: Tally, faults: Faults) -> None:
+        """Count and remember anew."""
+        self._tally = tally
+        self._faults = faults
 
     def __bool__(self) -> bool:
         """Whether there is anyone to tell."""
@@ -136,7 +140,7 @@ class ObserverNotifier(Generic[T]):
             text = "" if error is None else plain_text(str(error))
         except Exception:  # from the user's own __str__
             text = ""
-        self.faults.remember(what, "" if error is None else plain_text(type(error).__name__), text, self._clock())
+        self._faults.remember(what, "" if error is None else plain_text(type(error).__name__), text, self._clock())
 
     def timed_out(self, waited: float) -> None:
         """Tell of a caller that got nothing in time."""
@@ -197,10 +201,10 @@ class ObserverNotifier(Generic[T]):
         return calls
 
     def _went_wrong(self, event: Event, error: Exception) -> None:
-        self.tally.add("observer_errors")
+        self._tally.add("observer_errors")
         if event not in self._failed:
             self._failed.add(event)
-            self._lines.add(
+            self._log_queue.add(
                 logging.ERROR,
                 "%s: observer failed in %s(): %s; if it does again, that is only counted",
                 self._label,

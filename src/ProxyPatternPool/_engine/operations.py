@@ -1,61 +1,175 @@
-"""What operators ask of a pool that runs: replace, resize, clear, wait until it is ready."""
+"""What operators ask of a pool that runs: close, replace, resize, clear, wait until it is ready."""
 
 import math
+from collections import deque
+from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from .._config import seconds
+from .._config import PoolConfig, seconds
 from .._errors import PoolClosed, TimeOut
 from .._ledger.entry import Entry
-from .._text import without_traceback
-from .upkeep import Upkeep
+from .._ledger.ledger import Ledger
+from .._ledger.sweeps import Sweeps
+from .._runtime.environment import Environment
+from .._runtime.hubs import in_hub
+from .chores import Chores
+from .guard import Guard, Reentered
+from .maintenance import TURN, Maintenance
+from .objects import Objects
+from .returns import Returns
+from .situation import Situation
+from .steps import Rest, Steps, slept
 
 T = TypeVar("T")
 
 
-def clear(core: Upkeep[T]) -> None:
-    """Close what is idle."""
-    core.close_all(partial(core.rounds.clear, core.clock()))
+class Operations(Generic[T]):
+    """Operates one pool."""
 
+    def __init__(
+        self,
+        label: str,
+        environment: Environment,
+        config: PoolConfig,
+        guard: Guard,
+        chores: Chores,
+        objects: Objects[T],
+        returns: Returns[T],
+        maintenance: Maintenance[T],
+        situation: Situation[T],
+    ) -> None:
+        self._label = label
+        self._environment = environment
+        self._clock = environment.clock
+        self._config = config
+        self._guard = guard
+        self._chores = chores
+        self._objects = objects
+        self._returns = returns
+        self._maintenance = maintenance
+        self._situation = situation
 
-def drain(core: Upkeep[T]) -> None:
-    """Have every object that exists now replaced before it is lent again."""
-    core.close_all(partial(core.rounds.drain, core.clock()))
+    def start_empty(self, ledger: Ledger[T], sweeps: Sweeps[T]) -> None:
+        """Operate a new ledger."""
+        self._ledger = ledger
+        self._sweeps = sweeps
 
+    # The end. --------------------------------------------------------------------------------------
 
-def resize(core: Upkeep[T], min_size: int | None, max_size: int | None) -> None:
-    """Have other bounds from now on."""
-    core.close_all(partial(_resize, core, min_size, max_size))
+    def shutdown(self, timeout: float) -> Steps[None]:
+        """Serve nobody any more, close what is idle, wait for what is lent."""
+        timeout = seconds("timeout", timeout)
+        opened = not self._ledger.closed
+        try:
+            doomed = self._guard.locked(self._objects.close_ledger)
+        except Reentered:
+            self._close_later()  # as soon as this handler has returned
+            return
+        except BaseException:
+            self._close_later()
+            raise
+        if in_hub():  # a signal handler, or a callback: whoever waits there, as closers may, stops all greenlets
+            for entry in doomed:
+                self._chores.leave(partial(self._objects.close_and_free, entry))
+        else:
+            for entry in doomed:
+                yield from self._objects.close_and_free(entry)
+            yield from self.wait_until_empty(timeout)
+        if opened:
+            self._returns.report_unreturned()
 
+    def _close_later(self) -> None:
+        """Have maintenance close the pool."""
+        self._ledger.mailbox.abandoned = True
+        self._chores.request_look()
 
-def _resize(core: Upkeep[T], min_size: int | None, max_size: int | None) -> list[Entry[T]]:
-    # Read and written in one step: of two who resize at once each changes what he names.
-    config = core.config.resized(min_size=min_size, max_size=max_size)
-    places = core.ledger.places
-    # No call in these lines, so that nothing can be thrown in between. The one is for the child of a fork.
-    core.config = places.config = config
-    places.unsettled = True
-    core.wake_onlookers()
-    return core.rounds.prune(core.clock())
+    def wait_until_empty(self, timeout: float) -> Steps[bool]:
+        """Wait until every place is free, for some seconds at most; say whether it is so."""
+        return self._wait_until(lambda: not self._ledger.places, timeout)
 
+    # While it runs. ----------------------------------------------------------------------------------
 
-def wait_ready(core: Upkeep[T], timeout: float | None) -> None:
-    """Wait until there are as many objects as the pool is to keep."""
-    longest = core.config.timeout if timeout is None else seconds("timeout", timeout)
-    places = core.ledger.places
+    def clear(self) -> Steps[None]:
+        """Close what is idle."""
+        return self._close_all(partial(self._sweeps.clear, self._clock()))
 
-    def ready() -> bool:
-        return core.ledger.closed or not core.maintained or places.nready >= core.config.min_size
+    def drain(self) -> Steps[None]:
+        """Have every object that exists now replaced before it is lent again."""
+        return self._close_all(partial(self._sweeps.drain, self._clock()))
 
-    core.bind_hub()
-    core.schedule()
-    if not core.look_on(ready, math.inf if longest is None else longest):
-        ready_ones = f"{places.nready} {'object is' if places.nready == 1 else 'objects are'} ready"
-        error = TimeOut(
-            f"timeout after {longest:g} seconds in {core.label}: {ready_ones}, of {core.config.min_size}; "
-            f"{core.situation()}"
-        )
-        error.__cause__ = core.last_error and without_traceback(core.last_error)
-        raise error
-    if core.ledger.closed:
-        raise PoolClosed(f"{core.label} is closed")
+    def resize(self, min_size: int | None, max_size: int | None) -> Steps[None]:
+        """Have other bounds from now on."""
+        return self._close_all(partial(self._resize, min_size, max_size))
+
+    def _resize(self, min_size: int | None, max_size: int | None) -> list[Entry[T]]:
+        # Read and written in one step: of two who resize at once each changes what he names.
+        places = self._ledger.places
+        config = places.config.resized(min_size=min_size, max_size=max_size)
+        # No call in these lines, so that nothing can be thrown in between.
+        places.config = config
+        places.unsettled = True
+        self._objects.wake_watchers()
+        return self._sweeps.prune(self._clock())
+
+    def _close_all(self, step: Callable[[], list[Entry[T]]]) -> Steps[None]:
+        """Do a step with the lock held, and close what it takes out, together with maintenance.
+
+        A closer that hangs holds up this caller, but none of the others.
+        """
+        chores = self._chores
+        chores.bind_hub()
+        try:
+            doomed = deque(self._guard.locked(step))
+            if chores.maintained:
+                chores.anywhere.extend(partial(self._close_next, doomed) for _ in range(len(doomed)))
+                chores.schedule()
+            while doomed:
+                rest = self._close_next(doomed)
+                if rest is not None:
+                    yield from rest
+        finally:
+            chores.schedule()  # maintenance makes up for what is missing, or was interrupted
+
+    def _close_next(self, doomed: deque[Entry[T]]) -> Rest:
+        try:
+            entry = doomed.popleft()
+        except IndexError:  # others were quicker
+            return None
+        return self._objects.close_and_free(entry)
+
+    def wait_ready(self, timeout: float | None) -> Steps[None]:
+        """Wait until there are as many objects as the pool is to keep."""
+        longest = self._config.timeout if timeout is None else seconds("timeout", timeout)
+        ledger, places = self._ledger, self._ledger.places
+
+        def ready() -> bool:
+            return ledger.closed or not self._chores.maintained or places.nready >= places.config.min_size
+
+        self._chores.bind_hub()
+        self._chores.schedule()
+        if not (yield from self._wait_until(ready, math.inf if longest is None else longest)):
+            ready_ones = f"{places.nready} {'object is' if places.nready == 1 else 'objects are'} ready"
+            raise self._objects.caused_by_last_error(
+                TimeOut(
+                    f"timeout after {longest:g} seconds in {self._label}: {ready_ones}, of {places.config.min_size}; "
+                    f"{self._situation.in_words()}"
+                )
+            )
+        if ledger.closed:
+            raise PoolClosed(f"{self._label} is closed")
+
+    def _wait_until(self, done: Callable[[], bool], timeout: float) -> Steps[bool]:
+        """Wait until something is so, for some seconds at most; say whether it is."""
+        deadline = self._clock() + timeout
+        sleeper = self._environment.new_sleeper()
+        self._guard.locked(self._objects.watch, sleeper)
+        try:
+            while not (so := done()) and (left := deadline - self._clock()) > 0:
+                if self._maintenance.is_missing and (yield from self._maintenance.stand_in(hub=True)):
+                    left = min(left, TURN)
+                yield from slept(sleeper, None if left == math.inf else left)
+            return so
+        finally:
+            self._guard.locked(self._objects.unwatch, sleeper)
+            sleeper.dispose()

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO, TypeVar
 
-from .._engine.counts import count
-from .._engine.upkeep import Upkeep
+from .._engine.core import Core
 from .._ledger.entry import Entry
 from .._runtime import native
 from .._runtime.owner import in_words
@@ -21,7 +20,7 @@ from .._runtime.races import snapshot
 T = TypeVar("T")
 
 
-def dump(core: Upkeep[T], file: IO[str] | IO[bytes] | int | None) -> None:
+def dump(core: Core[T], file: IO[str] | IO[bytes] | int | None) -> None:
     """Write what a pool looks like."""
     if file is not None:
         _write(core, file)
@@ -31,7 +30,7 @@ def dump(core: Upkeep[T], file: IO[str] | IO[bytes] | int | None) -> None:
             _write(core, sys.stderr)
 
 
-def _write(core: Upkeep[T], file: object) -> None:
+def _write(core: Core[T], file: object) -> None:
     write = _writer(file)
     for line in _lines(core):
         write(line + "\n")
@@ -71,16 +70,16 @@ class _Descriptor:
             data = data[native.write(self._descriptor, data) :]
 
 
-def _lines(core: Upkeep[T]) -> Iterator[str]:
-    ledger, counts, now = core.ledger, count(core), core.clock()
+def _lines(core: Core[T]) -> Iterator[str]:
+    ledger, counts, now = core.ledger, core.count(), core.clock()
     bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
     yield (
         f"{core.label}{', closed' if counts.closed else ''}: {counts.idle} idle, {counts.in_use} lent, "
         f"{counts.checking} being checked, {counts.creating} being created, {counts.closing} being closed, "
         f"{counts.waiting} waiting, {bound}"
     )
-    if core.last_error is not None:
-        yield f"  last creation failed: {_error_line(core.last_error)}"
+    if core.objects.last_error is not None:
+        yield f"  last creation failed: {_error_line(core.objects.last_error)}"
     for entry in snapshot(ledger.using.values()):
         use = entry.uses
         yield f"  lent for {now - entry.last_get:.3f} s to {in_words(entry.owner)}: {_object(entry)}"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from traceback import StackSummary
 from typing import Generic, TypeVar
 
-from .._engine.upkeep import Upkeep
+from .._engine.core import Core
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Loan, loan_of
 from .._runtime.races import snapshot
@@ -35,11 +35,11 @@ def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
     return [loan for entry in snapshot(ledger.using.values()) if (loan := loan_of(ledger, entry)) is not None]
 
 
-def owners(core: Upkeep[T]) -> list[Holding[T]]:
+def owners(core: Core[T]) -> list[Holding[T]]:
     """List what is lent, longest first."""
-    if core.sweep():
-        core.schedule()
-    loans = core.locked(_loans, core.ledger)
+    if core.returns.read_mailbox():
+        core.chores.schedule()
+    loans = core.guard.locked(_loans, core.ledger)
     now, wall = core.clock(), datetime.now().astimezone()
     return [
         Holding(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar, cast
 
-from .._engine.counts import Counts, Totals, count, total
-from .._engine.upkeep import Upkeep
+from .._engine.core import Core
+from .._inspect.totals import Totals, total
+from .._ledger.counts import Counts
 from .._ledger.entry import Entry
 from .._runtime.native import wall_clock
 from .._runtime.owner import Owner
@@ -38,12 +39,12 @@ def _seconds(time: float) -> float:
     return round(time, 6) + 0.0
 
 
-def _object_stats(core: Upkeep[T], copy: _Copy[T]) -> ObjectStats:
+def _object_stats(core: Core[T], copy: _Copy[T]) -> ObjectStats:
     return cast(
         ObjectStats,
         {
             **({} if copy.name is None else {"name": copy.name}),
-            **core.lifecycle.shown(copy.obj),
+            **core.hooks.details(copy.obj),
             "uses": copy.uses,
             "last_get": _seconds(copy.last_get),
             "last_ret": _seconds(copy.last_ret),
@@ -66,15 +67,15 @@ class _Snapshot(Generic[T]):
     last_error: BaseException | None
 
 
-def _take_snapshot(core: Upkeep[T]) -> _Snapshot[T]:
+def _take_snapshot(core: Core[T]) -> _Snapshot[T]:
     lent = snapshot(core.ledger.using.values())
     totals = total(core)
     idle = core.ledger.shelves()
     # The numbers are those of the lists, though loans begin and end without the lock, between these lines too.
-    counts = count(core)._replace(idle=len(idle), in_use=len(lent))
+    counts = core.count()._replace(idle=len(idle), in_use=len(lent))
     # For the same reason the difference may be less than in an earlier snapshot, in which case that one still holds.
     core.nreturns = max(core.nreturns, totals.loans + totals.round_checks - counts.in_use - counts.checking)
-    return _Snapshot(core.clock(), idle, lent, counts, totals, core.nreturns, core.last_error)
+    return _Snapshot(core.clock(), idle, lent, counts, totals, core.nreturns, core.objects.last_error)
 
 
 def counters(totals: Totals) -> dict[str, int]:
@@ -95,11 +96,12 @@ def counters(totals: Totals) -> dict[str, int]:
     }
 
 
-def report(core: Upkeep[T]) -> PoolStats:
+def report(core: Core[T]) -> PoolStats:
     """Take a snapshot of a pool."""
-    if core.sweep() or core.ledger.unmaintained:
-        core.schedule()
-    found = core.locked(_take_snapshot, core)
+    if core.returns.read_mailbox() or core.ledger.unmaintained:
+        core.chores.schedule()
+    found = core.guard.locked(_take_snapshot, core)
+    last_round = core.maintenance.last_round or core.started_at
     now, counts, totals, config = found.now, found.counts, found.totals, core.config
     # All of them before the first hook is called, which may take its time.
     idle = [_copy(entry, now) for entry in found.idle]
@@ -125,7 +127,7 @@ def report(core: Upkeep[T]) -> PoolStats:
         "now": _seconds(wall),
         "taken": datetime.fromtimestamp(wall).isoformat(timespec="microseconds"),
         "running": _seconds(now - core.started_at),
-        "rel_hk_last": _seconds((core.started_at if core.hk_last is None else core.hk_last) - now),
+        "rel_hk_last": _seconds(last_round - now),
         "time_per_hk": _seconds(totals.maintenance_time / max(totals.rounds, 1)),
         "shutdown": counts.closed,
         # After a resize there may be more places taken than there are.

@@ -7,10 +7,11 @@ from operator import attrgetter
 from typing import Literal, TypeAlias, TypeVar
 
 from .._config import PoolConfig
-from .._engine.counts import Counts, Totals, count, total
-from .._engine.upkeep import Upkeep
+from .._engine.core import Core
+from .._inspect.totals import Totals, total
 from .._ledger import policy
 from .._ledger.counters import Fault
+from .._ledger.counts import Counts
 from .._ledger.policy import Verdict
 from .._ledger.sweeps import loan_of
 from .._runtime.owner import Owner
@@ -37,17 +38,17 @@ class Reading:
     """Seconds for which those have waited who wait now, oldest first."""
 
 
-def read(core: Upkeep[T]) -> Reading:
+def read(core: Core[T]) -> Reading:
     """Read how busy a pool is."""
-    return core.locked(_read, core)
+    return core.guard.locked(_read, core)
 
 
-def _read(core: Upkeep[T]) -> Reading:
+def _read(core: Core[T]) -> Reading:
     ledger, now = core.ledger, core.clock()
     if ledger.waits is None:
         ledger.waits = deque(maxlen=WAITS)
     waiting = [caller.seconds for caller in _callers(core, now)]
-    return Reading(now, count(core), total(core), list(ledger.waits), waiting)
+    return Reading(now, core.count(), total(core), list(ledger.waits), waiting)
 
 
 Limit: TypeAlias = Literal["max_using_delay", "max_using_delay_kill"]
@@ -100,12 +101,12 @@ class Details:
     """Oldest first."""
 
 
-def details(core: Upkeep[T], objects: int, callers: int) -> Details:
+def details(core: Core[T], objects: int, callers: int) -> Details:
     """Read what a pool has, of objects and waiting callers at most so many."""
-    return core.locked(_details, core, objects, callers)
+    return core.guard.locked(_details, core, objects, callers)
 
 
-def _details(core: Upkeep[T], objects: int, callers: int) -> Details:
+def _details(core: Core[T], objects: int, callers: int) -> Details:
     ledger, config, now = core.ledger, core.config, core.clock()
     longest = nsmallest(objects, snapshot(ledger.using.values()), key=attrgetter("last_get"))
     loans = sorted(filter(None, (loan_of(ledger, entry) for entry in longest)), key=attrgetter("since"))
@@ -121,7 +122,7 @@ def _details(core: Upkeep[T], objects: int, callers: int) -> Details:
     ]
     return Details(
         now=now,
-        counts=count(core),
+        counts=core.count(),
         totals=total(core),
         overdue=sum(1 for entry in snapshot(ledger.using.values()) if _past(config, now - entry.last_get)),
         objects=[*lent, *idle],
@@ -141,7 +142,7 @@ def _past(config: PoolConfig, used_for: float) -> Limit | None:
             return "max_using_delay_kill"
 
 
-def _callers(core: Upkeep[T], now: float) -> list[WaitingCaller]:
+def _callers(core: Core[T], now: float) -> list[WaitingCaller]:
     """Those who wait, oldest first."""
     queue = core.ledger.waiters.queue
     return [WaitingCaller(each.owner, each.waited + now - each.since) for each in queue if each.since is not None]

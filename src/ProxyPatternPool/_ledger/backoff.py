@@ -1,7 +1,7 @@
 """When objects may be created again after a creation has failed. Called with the pool's lock held."""
 
 import math
-import random
+from collections.abc import Callable
 
 from . import policy
 
@@ -16,9 +16,10 @@ class Backoff:
     one that is lost on the way is waited for no longer.
     """
 
-    __slots__ = ("_failures_ever", "_failures_recovered", "_first", "_most", "due_at", "spaced")
+    __slots__ = ("_failures_ever", "_failures_recovered", "_first", "_most", "_random", "due_at", "spaced")
 
-    def __init__(self, spans: tuple[float, float] | None) -> None:
+    def __init__(self, spans: tuple[float, float] | None, random: Callable[[], float]) -> None:
+        self._random = random
         self._first, self._most = spans or (FIRST, MOST)
         self.spaced = spans is not None  # whether callers wait for it, too, or the house keeper alone
         self.due_at = 0.0
@@ -70,4 +71,4 @@ class Backoff:
         self._failures_recovered = self._failures_ever
 
     def _delay(self) -> float:
-        return policy.backoff(self.failures, self._first, self._most, random.random())
+        return policy.backoff(self.failures, self._first, self._most, self._random())

@@ -4,7 +4,9 @@ No user code, no clock of its own, no thread. Everything here is called with the
 none are those of the shelves.
 """
 
+import random
 from collections import deque
+from collections.abc import Callable
 from typing import TypeVar
 
 from .._config import PoolConfig
@@ -44,13 +46,14 @@ class Ledger(Shelves[T]):
         always_slow_return: bool,
         plain: bool = True,
         lock_free: bool = GIL,
+        random: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(max_use=config.max_use, plain=plain, lock_free=lock_free)
         self._config = config
         self.mailbox = mailbox
         self.waiters: WaitQueue[T] = WaitQueue()
         self.places: Places[T] = Places(config, mailbox, always_slow_return=always_slow_return)
-        self.backoff = Backoff(config.backoff)
+        self.backoff = Backoff(config.backoff, random)
         self.closed = False
         self.unmaintained = False
         """Whether there is no house keeper: then no loan is quick, so that borrowers find out when there can be one."""

@@ -34,6 +34,8 @@ class Places(Generic[T]):
         """Whether loans are found by their objects, so that no object may be there twice."""
         self._first_fresh = 0  # entries with a lower serial are stale
         self._mailbox = mailbox
+        self.always_slow_return = always_slow_return
+        """Whether there is something to do at each return: a retter to be called, an observer to be told."""
         self.slow_return_at_use = 0 if always_slow_return else config.max_use or _UNLIMITED
         """From this use on the return of an entry is looked at closely."""
         self._taken: dict[int, weakref.ref[Entry[T]]] = {}  # by serial; weak, so that a lost entry dies

@@ -9,9 +9,8 @@ from warnings import warn
 from typing_extensions import Self
 
 from .._config import HookErrors, PoolConfig, expect, seconds, set_log_level
-from .._engine import operations
-from .._engine.counts import count
-from .._engine.upkeep import Upkeep
+from .._engine.core import Core
+from .._engine.steps import run, run_rest
 from .._errors import PoolValueError
 from .._hooks import Hooks
 from .._inspect.dump import dump
@@ -20,16 +19,16 @@ from .._inspect.stats import as_json, report
 from .._inspect.types import PoolStats
 from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH
 from .._observer import PoolObserverOrNone, check_observer
-from .._runtime.process import notice_fork, this_process
+from .._runtime.process import notice, this_process
 from .._scheduler.process import current_scheduler
-from .lease import Borrowed, Lease, QuietLease
+from .lease import Borrowed, Lease, QuietLease, borrow
 
 T = TypeVar("T")
 
 
-def _delete(core: Upkeep[Any]) -> None:
+def _delete(core: Core[Any]) -> None:
     warn("Pool.__delete__() is an old name of Pool.shutdown()", DeprecationWarning, stacklevel=2)
-    core.shutdown()
+    run(core.operations.shutdown(0.0))
 
 
 class Pool(Generic[T]):
@@ -173,7 +172,7 @@ class Pool(Generic[T]):
         )
         if log_level is not None:
             set_log_level(log_level)
-        self._core: Upkeep[T] = Upkeep(hooks, config, current_scheduler(), observer)
+        self._core: Core[T] = Core(hooks, config, current_scheduler(), observer)
         # Each pool's own, and unknown to checkers. A class that has it makes descriptors: where a pool is an attribute
         # of a class, none of its instances could have another, and to delete an instance's would shut the class's down.
         object.__setattr__(self, "__delete__", MethodType(_delete, self._core))
@@ -206,13 +205,13 @@ class Pool(Generic[T]):
         ledger = core.ledger
         now = core.clock()
         if timeout is not None or now >= ledger.quick_gets_until:
-            return core.borrow(timeout).obj
+            return borrow(core, timeout).obj
         # What follows is Ledger.take(), written out: a call less is a tenth of the whole.
         try:
             owner = this_process.here.owner
             entry = ledger.idle.pop()
         except (IndexError, AttributeError):  # nothing is idle; or the pool is a parent's, see _runtime/process.py
-            return core.borrow(None).obj
+            return borrow(core, None).obj
         entry.last_get = now
         entry.owner = owner
         entry.uses += 1
@@ -229,23 +228,23 @@ class Pool(Generic[T]):
         ledger = core.ledger
         entry = ledger.using.pop(id(obj), None)
         if entry is None:
-            core.give_back(obj)
+            run_rest(core.returns.give_back(obj))
             return
         # What follows is Ledger.put(), written out for the same reason as in get().
         entry.last_ret = now = core.clock()
         if now >= ledger.quick_rets_until or entry.uses >= entry.slow_return_at_use:
-            core.follow_up(entry, NEEDS_SLOW_PATH)
+            run_rest(core.returns.follow_up(entry, NEEDS_SLOW_PATH))
             return
         ledger.idle.append(entry)
         if now >= ledger.quick_rets_until:
-            core.follow_up(entry, NEEDS_SETTLE)
+            run_rest(core.returns.follow_up(entry, NEEDS_SETTLE))
 
     def discard(self, obj: T) -> None:
         """Give a broken object back: it is closed, without ``retter``, and its place is freed.
 
         One that is not lent by this pool is ignored with a warning in the log.
         """
-        self._core.give_back(obj, broken=True)
+        run_rest(self._core.returns.give_back(obj, broken=True))
 
     def obj(self, timeout: float | None = None) -> AbstractContextManager[T]:
         """Borrow an object for a ``with`` block, and give it back at its end whatever happens inside.
@@ -288,7 +287,7 @@ class Pool(Generic[T]):
             if timeout != 0.0:
                 raise PoolValueError(f"timeout ({timeout!r}) and delay ({delay!r}) are the same: give only one")
             timeout = seconds("delay", delay)
-        core_of(self).shutdown(timeout)
+        run(core_of(self).operations.shutdown(timeout))
 
     close = shutdown
 
@@ -297,7 +296,7 @@ class Pool(Generic[T]):
 
         The house keeper does it by itself; this is for tests, and for operators who want it at once.
         """
-        core_of(self).housekeep()
+        run(core_of(self).maintenance.housekeep())
 
     def drain(self) -> None:
         """Have every object that exists now replaced before it is lent again: credentials changed, a server moved.
@@ -309,7 +308,7 @@ class Pool(Generic[T]):
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
-        operations.drain(core_of(self))
+        run(core_of(self).operations.drain())
 
     def resize(self, *, min_size: int | None = None, max_size: int | None = None) -> None:
         """Change the bounds of the pool while it runs.
@@ -327,7 +326,7 @@ class Pool(Generic[T]):
             TypeError: A value has the wrong type; nothing has changed.
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
-        operations.resize(core_of(self), min_size, max_size)
+        run(core_of(self).operations.resize(min_size, max_size))
 
     def clear(self) -> None:
         """Close what is idle now; the house keeper creates up to ``min_size`` anew.
@@ -335,7 +334,7 @@ class Pool(Generic[T]):
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
         """
-        operations.clear(core_of(self))
+        run(core_of(self).operations.clear())
 
     def wait_ready(self, timeout: float | None = None) -> None:
         """Wait until ``min_size`` objects exist, idle or lent. They are created by the house keeper.
@@ -352,7 +351,7 @@ class Pool(Generic[T]):
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
             PoolValueError: The timeout is negative or NaN.
         """
-        operations.wait_ready(core_of(self), timeout)
+        run(core_of(self).operations.wait_ready(timeout))
 
     def stats(self) -> PoolStats:
         """Take a JSON-compatible snapshot: sizes, counters, and who holds what since when.
@@ -406,7 +405,7 @@ class Pool(Generic[T]):
         return as_json(self.stats())
 
     def __repr__(self) -> str:
-        counts = count(self._core)  # without the lock: it may be printed anywhere, in a signal handler, too
+        counts = self._core.count()  # without the lock: it may be printed anywhere, in a signal handler, too
         bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
         state = "closed, " if counts.closed else ""
         return (
@@ -415,12 +414,12 @@ class Pool(Generic[T]):
 
     def __del__(self) -> None:
         # In a finalizer: wait for nothing, call nobody's code. The house keeper closes what there is.
-        core: Upkeep[T] | None = getattr(self, "_core", None)
+        core: Core[T] | None = getattr(self, "_core", None)
         if core is not None:
             core.abandon()
 
 
-def core_of(pool: Pool[T]) -> Upkeep[T]:
+def core_of(pool: Pool[T]) -> Core[T]:
     """Find the inner state of a pool, for other rooms."""
-    notice_fork()
+    notice()
     return pool._core  # pyright: ignore[reportPrivateUsage]  # it is this module's

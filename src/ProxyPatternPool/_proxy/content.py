@@ -289,7 +289,7 @@ class Pooled(Content[T]):
         own["closer"] = self._closer_of(own)
         self.pool = self._pool = pools.make(lambda: Pool(fun, max_size, **own), own)
         self._core = core_of(self._pool)
-        self._core.on_long_wait = IdleOwners(self._kept, working).look
+        self._core.loans.on_long_wait = IdleOwners(self._kept, working).look
         self._auto_return = auto_return
 
     @property

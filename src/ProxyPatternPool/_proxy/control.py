@@ -13,7 +13,7 @@ from .._errors import PoolClosed, ProxyException
 from .._hooks import Hooks
 from .._pool.pool import Pool
 from .._runtime.caller import calling_code
-from .._runtime.process import notice_fork
+from .._runtime.process import notice
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.origin import Origin
 from .._scope.select import Scope, name_of, slot_of, threads_are_greenlets
@@ -99,7 +99,7 @@ class Control(Generic[T]):
 
     def has(self) -> bool:
         """Whether the current owner has an object, or needs only use it."""
-        notice_fork()
+        notice()
         return self._contents[-1].ready or hasattr(self._kept(), "obj")
 
     # Setting. ----------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ class Control(Generic[T]):
         """
         if timeout is not None:
             seconds("timeout", timeout)
-        notice_fork()  # what is kept here may be a parent's
+        notice()  # what is kept here may be a parent's
         while True:
             content = self._contents[-1]
             slot = self._slot_for(content)

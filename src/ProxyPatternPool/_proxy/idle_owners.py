@@ -1,13 +1,12 @@
 """Owners that keep all objects and do not use them while callers wait: the log says so once, with the remedy."""
 
-import logging
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
-from .._engine.core import Core
+from .._engine.loans import Loans
 from .._ledger.sweeps import Loan, loan_of
 from .._runtime.caller import runs
 from .._runtime.native import GIL
@@ -47,27 +46,27 @@ class IdleOwners(Generic[T]):
         self._said = False
         self._next_look = -math.inf
 
-    def look(self, core: Core[T]) -> None:
+    def look(self, loans: Loans[T]) -> None:
         """Have it logged if it is so. For a caller who waits, with nothing held, and no lock is taken."""
-        now = core.clock()
+        now = loans.clock()
         # Of several callers who come at once more than one may look, which is harmless.
         if self._said or now < self._next_look or not GIL:  # without which other threads' frames are not to be read
             return
         self._next_look = now + LONG
-        idle = self._find(core, now)
+        idle = self._find(loans, now)
         if idle and not self._said:
             self._said = True
-            self._tell(core, idle, now)
+            self._tell(loans, idle, now)
 
-    def _find(self, core: Core[T], now: float) -> "list[tuple[Loan[T], Kept[T]]]":
+    def _find(self, loans: Loans[T], now: float) -> "list[tuple[Loan[T], Kept[T]]]":
         """List all loans if none of them is in use, else nothing."""
         found: list[tuple[Loan[T], Kept[T]]] = []
         objects = ((getattr(kept, "obj", kept), kept) for kept in self._kept)
         keepers = {id(obj): kept for obj, kept in objects if obj is not kept}
         running = _frames()
         try:
-            for entry in snapshot(core.ledger.using.values()):
-                loan, kept = loan_of(core.ledger, entry), keepers.get(id(entry.obj))
+            for entry in snapshot(loans.ledger.using.values()):
+                loan, kept = loan_of(loans.ledger, entry), keepers.get(id(entry.obj))
                 if loan is None or kept is None or now - loan.since < LONG or self._uses(loan, kept, running):
                     return []
                 found.append((loan, kept))
@@ -75,7 +74,7 @@ class IdleOwners(Generic[T]):
             running.clear()  # this frame is among them: a cycle, which would keep all that they refer to
         # What is being created, checked or closed is not theirs. Without the lock: who takes a place at this moment is
         # not idle, and was not seen.
-        return found if len(found) == len(core.ledger.places) else []
+        return found if len(found) == len(loans.ledger.places) else []
 
     def _uses(self, loan: Loan[T], kept: Kept[T], running: Mapping[int, FrameType]) -> bool:
         """Whether an owner may be using what it keeps."""
@@ -87,18 +86,17 @@ class IdleOwners(Generic[T]):
         return frame is None or runs(frame, kept.code)
 
     @staticmethod
-    def _tell(core: Core[T], idle: "list[tuple[Loan[T], Kept[T]]]", now: float) -> None:
+    def _tell(loans: Loans[T], idle: "list[tuple[Loan[T], Kept[T]]]", now: float) -> None:
         loan, kept = min(idle, key=lambda each: each[0].since)
         code = kept.code
         what = "" if code is None else f" in {code.co_name} ({code.co_filename}:{code.co_firstlineno})"
-        core.log_later(
-            logging.WARNING,
+        loans.warn(
             "%s: callers wait, and all objects (%d) are kept by owners that do not use them: what took them has "
             "returned. The longest is kept for %.3f s by %s, who took it%s. An owner gives back when it ends, and the "
             "threads of most servers do not: give back after each request with the ReturnMiddleware of "
             "ProxyPatternPool.wsgi, after each job with @returning, or use blocks, with control(…).obj(). See "
             "docs/servers.md. This is said once",
-            core.label,
+            loans.label,
             len(idle),
             now - loan.since,
             in_words(loan.owner),

@@ -5,7 +5,7 @@ from types import CodeType, GeneratorType
 from typing import Generic, TypeVar
 
 from .._runtime.caller import calling_module, is_looking, is_patcher
-from .._runtime.process import notice_fork
+from .._runtime.process import notice
 from .blocks import Keeping
 from .claims import UNKNOWN, Abilities, Claims, abilities_of, abilities_of_class, changing
 from .content import Content, Nothing
@@ -118,7 +118,7 @@ class Knowledge(Generic[T]):
 
     def peek(self) -> tuple[()] | tuple[T]:
         """Get the object if it is at hand: none is taken, or made."""
-        notice_fork()  # what is kept here may be a parent's
+        notice()  # what is kept here may be a parent's
         if self._contents[-1].ready:
             return self._take(None, None, None)[-1:]
         kept = self._keeping.kept()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from .._engine.core import Core
-from .._engine.hook_calls import MAKING, at_hand, during
+from .._engine.hook_calls import MAKING, made_for, objects_in_hooks_of
 from .._errors import ProxyException
 from .._pool.pool import Pool, core_of
 from .parameters import HOOKS, PoolParameters
@@ -29,7 +29,7 @@ class OwnPools(Generic[T]):
             self._have_hooks = True
         self._being_made.append(None)
         try:
-            pool = during((None, self, False), make)
+            pool = made_for(self, make)
             self._cores.append(weakref.ref(core_of(pool), self._cores.remove))
         finally:
             self._being_made.pop()
@@ -44,7 +44,7 @@ class OwnPools(Generic[T]):
         # To look for the hook that calls takes longer. Without locks: what the caller is in has begun before.
         if not (self._have_hooks or self._being_made or self._create()):
             return []
-        found: list[Any] = at_hand(self)
+        found: list[Any] = objects_in_hooks_of(self)
         if found and found[0] is MAKING:
             raise ProxyException("fun uses the proxy whose object it is to make: use that object itself, not the proxy")
         return found

@@ -34,7 +34,7 @@ class Sleeper(Protocol):
         ...
 
 
-def do_nothing() -> None:
+def nothing() -> None:
     """Do nothing about a sleeper that is lost."""
 
 

@@ -8,6 +8,7 @@ thread fails in the hub.
 import logging
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 from .._runtime.races import first
 from .._runtime.waiting import Hub
@@ -36,11 +37,11 @@ class Wait:
     __slots__ = ("_chore", "since", "tries")
 
     def __init__(self) -> None:
-        self._chore: Callable[[], None] | None = None
+        self._chore: Callable[[], Any] | None = None
         self.since = 0.0  # when the chore was last dispatched
         self.tries = 0  # how often it was dispatched before
 
-    def should_dispatch(self, chore: Callable[[], None] | None, now: float, patience: float) -> bool:
+    def should_dispatch(self, chore: Callable[[], Any] | None, now: float, patience: float) -> bool:
         """Note which chore is the first now; say whether to dispatch it: it is new, or nobody has begun it in time."""
         if chore is not self._chore:
             self._chore, self.tries = chore, 0
@@ -90,7 +91,7 @@ class Dispatcher:
         hub = maintained.hub
         if hub is not None and not hub.alive():
             hub = maintained.hub = None  # the next hub in which the pool is used takes its place
-        if first(maintained.chores) is None and first(maintained.hub_chores) is None:
+        if first(maintained.queued) is None and first(maintained.queued_in_hub) is None:
             self._states.pop(maintained, None)
             return None
         state = self._states.get(maintained)
@@ -102,16 +103,16 @@ class Dispatcher:
 
     def _dispatch_to_workers(self, maintained: Maintained, state: DispatchState) -> float:
         now, patience = self._clock(), self._timing.worker_patience
-        if state.common.should_dispatch(first(maintained.chores), now, patience):
+        if state.common.should_dispatch(first(maintained.queued), now, patience):
             self._workers.submit(Job(maintained, hub=False), waited=state.common.tries > 0)
-        if state.in_hub.should_dispatch(first(maintained.hub_chores), now, patience):
+        if state.in_hub.should_dispatch(first(maintained.queued_in_hub), now, patience):
             self._workers.submit(Job(maintained, hub=True), waited=state.in_hub.tries > 0)
         return min(state.common.since, state.in_hub.since) + patience
 
     def _dispatch_to_hub(self, maintained: Maintained, state: DispatchState, hub: Hub) -> float | None:
         now, patience = self._clock(), self._timing.hub_patience
-        common = state.common.should_dispatch(first(maintained.chores), now, patience)
-        in_hub = state.in_hub.should_dispatch(first(maintained.hub_chores), now, patience)
+        common = state.common.should_dispatch(first(maintained.queued), now, patience)
+        in_hub = state.in_hub.should_dispatch(first(maintained.queued_in_hub), now, patience)
         if (common or in_hub) and not state.spawn(maintained, hub):
             maintained.hub = None  # it has ended at this moment
             return self.dispatch(maintained)

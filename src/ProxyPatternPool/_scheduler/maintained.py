@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from .._runtime.waiting import Hub
 
@@ -14,10 +14,16 @@ class Maintained(Protocol):
     of the pool's hub, call ``run_chores``, which does.
     """
 
-    chores: deque[Callable[[], None]]
-    """Queued work that any thread may do: closers, log lines."""
-    hub_chores: deque[Callable[[], None]]
-    """Queued work that only the pool's hub does, as long as it lives: health checks, creations."""
+    @property
+    def queued(self) -> deque[Callable[[], Any]]:
+        """Chores that any thread may do: closers, log lines."""
+        ...
+
+    @property
+    def queued_in_hub(self) -> deque[Callable[[], Any]]:
+        """Chores that only the pool's hub does, as long as it lives: health checks, creations."""
+        ...
+
     hub: Hub | None
     """The hub in which the pool was first used; the scheduler sets it to ``None`` once that hub has ended."""
 
@@ -26,7 +32,7 @@ class Maintained(Protocol):
         ...
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
-        """Run what is queued in ``chores`` (``common``) and in ``hub_chores`` (``hub``); raise nothing."""
+        """Run what is in ``queued`` (``common``) and in ``queued_in_hub`` (``hub``); raise nothing."""
         ...
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
@@ -34,7 +40,7 @@ class Maintained(Protocol):
         ...
 
     def close_at_exit(self) -> list[Callable[[], None]]:
-        """Close the pool at the interpreter's exit; give the closers that have to be called."""
+        """Close the pool at the interpreter's exit; give what has to be called then, the queued chores included."""
         ...
 
     def wait_until_empty(self, seconds: float) -> None:

@@ -14,8 +14,7 @@ from typing import TypeVar
 
 from .._runtime.environment import REAL, Environment
 from .._runtime.native import Empty, SimpleQueue, new_rlock
-from .._runtime.process import notice_fork
-from .._runtime.races import pop_first
+from .._runtime.process import notice
 from .._runtime.threads import DaemonThreads
 from .._runtime.waiting import Hub
 from .deadlines import Deadlines
@@ -76,25 +75,25 @@ class Scheduler:
         """Keep a pool whose handle was dropped while objects were lent, until they come back or the process ends."""
         self._kept_alive[id(maintained)] = maintained
 
-    def let_go(self, maintained: Maintained) -> None:
+    def let_go(self, maintained: "weakref.ref[Maintained]") -> None:
         """Keep a pool no longer: it has nothing left to close."""
-        self._kept_alive.pop(id(maintained), None)
+        self._kept_alive.pop(id(maintained()), None)
 
     @property
     def has_threads(self) -> bool:
         """Whether there is the scheduler's thread and at least one worker."""
         return self._running and self.workers.count > 0
 
-    def watch(self, maintained: Maintained) -> bool:
+    def watch(self, maintained: "weakref.ref[Maintained]") -> bool:
         """Look at a pool now, and from now on when it says; start threads if need be. Say whether there are any."""
-        notice_fork()  # else a thread that is the parent's would be taken for ours
+        notice()  # else a thread that is the parent's would be taken for ours
         if not self.has_threads:
             with self._lock:
                 if not self._running:
                     self._running = self._threads.start("ppp-scheduler", self._run)
             # A worker, too: at exit, when no more can be had, a closer may hang in one thread and not in the last.
             self.workers.start_first()
-        self._requests.put(weakref.ref(maintained))
+        self._requests.put(maintained)
         has_threads = self.has_threads
         if not has_threads:
             self._do_without_threads(maintained)
@@ -109,9 +108,10 @@ class Scheduler:
         """Run something in a thread of its own, for a pool that is not maintained."""
         self._threads.start("ppp-log", job)
 
-    def _do_without_threads(self, maintained: Maintained) -> None:
+    def _do_without_threads(self, reference: "weakref.ref[Maintained]") -> None:
         """Warn that no thread can be started, and keep few requests meanwhile."""
-        if not self._warned and not self.ending:
+        maintained = reference()
+        if not self._warned and not self.ending and maintained is not None:
             self._warned = True  # first: to log it asks for a thread, too
             line = "%s: no thread can be started: until one can, maintenance is done by those who borrow"
             maintained.log_later(logging.WARNING, line, repr(maintained))
@@ -192,7 +192,7 @@ class Scheduler:
 
     def exit(self) -> None:
         """Close every object of every pool, silently, within ``exit_time``."""
-        notice_fork()  # what is the parent's is not closed here
+        notice()  # what is the parent's is not closed here
         until = self.clock() + self.timing.exit_time
         pools = self.pools()
         jobs_in_hub = ExitJobs(self.environment)
@@ -215,8 +215,6 @@ class Scheduler:
         hub_here: Hub | None = None
         for maintained in pools:
             jobs = maintained.close_at_exit()
-            # One by one, not by run_chores(): a closer that hangs keeps no other object open.
-            jobs.extend(iter(partial(pop_first, maintained.chores), None))
             hub = maintained.hub
             if hub is not None and hub.here() and hub.alive():
                 hub_here = hub

@@ -6,12 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .._engine.log_queue import LogLines
-from .._engine.upkeep import Upkeep
+from .._engine.core import Core
+from .._engine.log_queue import LogQueue
 from .._inspect.status import Reading, read
 from .._runtime.races import snapshot
 from .._runtime.waiting import Hub
-from .._scheduler.maintained import Maintained
 from .._scheduler.process import current_scheduler
 from .._scheduler.scheduler import Scheduler
 from .sources import Source
@@ -46,7 +45,7 @@ class History:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._core: Callable[[], Upkeep[Any] | None] = lambda: None
+        self._core: Callable[[], Core[Any] | None] = lambda: None
         self._before: Reading | None = None
         self._samples: deque[Sample] = deque(maxlen=KEPT)
 
@@ -111,7 +110,7 @@ def _quantile(share: float, zeros: int, waits: Sequence[float], weight: float) -
     return waits[min(len(waits), math.ceil(rank / weight)) - 1]
 
 
-class Sampler(Maintained):
+class Sampler:
     """Takes samples of its sources, in the scheduler's thread.
 
     It starts no thread of its own: before the first pool is in use there is nothing to see, and from then on there is
@@ -121,11 +120,11 @@ class Sampler(Maintained):
     def __init__(self, sources: Iterable[Source], scheduler: Scheduler | None = None) -> None:
         self.histories = [History(source) for source in sources]
         # What the scheduler expects. The only chore there ever is writes what went wrong to the log.
-        self._lines = LogLines(repr(self))
-        self.chores: deque[Callable[[], None]] = deque()
-        self.hub_chores: deque[Callable[[], None]] = deque()
+        self.queued: deque[Callable[[], None]] = deque()
+        self.queued_in_hub: deque[Callable[[], None]] = deque()
         self.hub: Hub | None = None
         self._scheduler = current_scheduler() if scheduler is None else scheduler
+        self._log_queue = LogQueue(repr(self), self._scheduler.environment.wall_clock)
         self.clock = self._scheduler.clock
         self._next = self.clock()
         self._scheduler.register(self)
@@ -146,17 +145,17 @@ class Sampler(Maintained):
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
         """Write what went wrong to the log."""
-        while common and self.chores:
-            self.chores.popleft()()
+        while common and self.queued:
+            self.queued.popleft()()
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Queue a log line."""
-        self._lines.add(level, message, *arguments, error=error)
-        self.chores.append(self._lines.say_all)
+        self._log_queue.add(level, message, *arguments, error=error)
+        self.queued.append(self._log_queue.flush)
 
     def close_at_exit(self) -> list[Callable[[], None]]:
-        """Do nothing: there is nothing to close."""
-        return []
+        """Give what is still to be logged."""
+        return list(self.queued)
 
     def wait_until_empty(self, seconds: float) -> None:
         """Do nothing: there is nothing to wait for."""

@@ -4,7 +4,7 @@ import weakref
 from abc import ABC, abstractmethod
 from typing import Any, TypeGuard
 
-from .._engine.upkeep import Upkeep
+from .._engine.core import Core
 from .._pool.pool import Pool, core_of
 from .._proxy.control import Control, pool_name_of
 from .._proxy.proxy import Proxy
@@ -23,7 +23,7 @@ class Source(ABC):
         """The pool's, or what to call it while there is none."""
 
     @abstractmethod
-    def core(self) -> Upkeep[Any] | None:
+    def core(self) -> Core[Any] | None:
         """The pool's inner state, if there is a pool at this moment."""
 
 
@@ -41,7 +41,7 @@ class PoolSource(Source):
     def name(self) -> str:
         return self._name
 
-    def core(self) -> Upkeep[Any] | None:
+    def core(self) -> Core[Any] | None:
         pool = self._pool()
         return None if pool is None else core_of(pool)
 
@@ -60,7 +60,7 @@ class ProxySource(Source):
         pool = self._control.pool
         return (pool_name_of(self._control) or self._name) if pool is None else pool.name
 
-    def core(self) -> Upkeep[Any] | None:
+    def core(self) -> Core[Any] | None:
         pool = self._control.pool
         return None if pool is None else core_of(pool)
 

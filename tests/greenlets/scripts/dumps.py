@@ -34,7 +34,7 @@ def run() -> None:
     print("idle hub:", said())
     switched: list[str] = []
     other = green.spawn(lambda: switched.append("switched"))
-    pool._core.locked(pool.dump)
+    pool._core.guard.locked(pool.dump)
     assert switched == [], "nobody else runs within a locked step"
     other.join()
     print("locked step:", said())

@@ -41,7 +41,7 @@ def step() -> None:
 
 
 def collect_within_a_step() -> None:
-    pool._core.locked(step)
+    pool._core.guard.locked(step)
     steps.append("step ends")
 
 

@@ -41,9 +41,9 @@ with tempfile.TemporaryFile() as file:
         handling.clear()
 
     def look() -> None:
-        is_free = pool._core.lock.acquire(False)
+        is_free = pool._core.guard.lock.acquire(False)
         if is_free:
-            pool._core.lock.release()
+            pool._core.guard.lock.release()
         held[not is_free] += 1
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)

@@ -184,7 +184,7 @@ def finalizers() -> None:
     pool: Pool[Finalized] = Pool(Finalized, 5, 2)
     waiting_to_be_closed: Pool[Finalized] = Pool(Finalized, min_size=0, max_avail_delay=3600)
     waiting_to_be_closed.ret(waiting_to_be_closed.get())
-    waiting_to_be_closed._core.chores.append(lambda: None)
+    waiting_to_be_closed._core.chores.anywhere.append(lambda: None)
     lease = pool.lease()
     if fork_and_exit():
         lease.release()
@@ -325,7 +325,7 @@ def lock_held() -> None:
     """Whatever lock another thread held in the moment of the fork, the child does not wait for it."""
     pool = Pool(Thing, 2, closer=close, opener=lambda thing: 1 / 0, name="books")
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
-    locks = [pool._core.lock, pool._core.lifecycle.tally._lock, current_scheduler()._lock]
+    locks = [pool._core.guard.lock, pool._core.tally._lock, current_scheduler()._lock]
     held, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:

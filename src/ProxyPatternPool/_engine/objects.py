@@ -1,0 +1,188 @@
+"""How the objects of a pool begin and end."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeVar
+
+from .._errors import PoolException
+from .._ledger.entry import CREATING, LIVE, RETIRED, Entry
+from .._ledger.ledger import Closed, Ledger
+from .._observer import DiscardReason
+from .._runtime.races import remove
+from .._runtime.waiting import Sleeper
+from .._text import error_repr, without_traceback
+from .chores import Chores
+from .guard import Guard, Reentered
+from .hooks import HookCaller
+from .log_queue import LogQueue
+from .notifier import ObserverNotifier
+from .steps import Rest, Steps
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+
+
+class Objects(Generic[T]):
+    """Creates and closes the objects of one pool."""
+
+    def __init__(
+        self,
+        label: str,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        guard: Guard,
+        hooks: HookCaller[T],
+        notifier: ObserverNotifier[T],
+        log_queue: LogQueue,
+        chores: Chores,
+    ) -> None:
+        self._label = label
+        self._clock = clock
+        self._random = random
+        self._guard = guard
+        self._hooks = hooks
+        self._notifier = notifier
+        self._log_queue = log_queue
+        self._chores = chores
+
+    def start_empty(self, ledger: Ledger[T]) -> None:
+        """Count anew, with nobody who waits for a change."""
+        self._ledger = ledger
+        self.attempts = self.nerrors = 0
+        self.last_error: BaseException | None = None
+        """Of the last creation, if it failed; without its traceback."""
+        self._watchers: list[Sleeper] = []
+
+    # The beginning. --------------------------------------------------------------------------------
+
+    def create(self, entry: Entry[T]) -> Steps[None]:
+        """Create the object of an entry that is the caller's; what fails is raised, and the place is free.
+
+        Raises:
+            Closed: Nobody is served any more.
+        """
+        self._guard.locked(self._count_attempt)
+        start = self._clock()
+        if self._notifier:
+            entry.notified = {}
+        try:
+            yield from self._hooks.make(entry)
+            try:
+                self._guard.locked(self._ledger.places.adopt, entry)
+            except ValueError as error:
+                raise PoolException(f"{self._label}: {error}") from None
+            yield from self._hooks.open(entry)
+            self._hooks.name(entry)
+        except BaseException as error:
+            self.last_error = without_traceback(error)
+            self._guard.locked(self._count_error, entry, error)
+            self._chores.finish(self.close_and_free(entry))
+            self._notifier.creation_failed(error, self._clock() - start)
+            raise
+        now = self._clock()
+        entry.last_get = entry.last_ret = now
+        self.last_error = None
+        self._guard.locked(self._note_success, entry, now)
+        self._chores.schedule()
+        self._notifier.created(entry, now - start)
+
+    def _count_attempt(self) -> None:
+        if self._ledger.closed:
+            raise Closed
+        self.attempts += 1
+
+    def _count_error(self, entry: Entry[T], error: BaseException) -> None:
+        self.nerrors += 1
+        if isinstance(error, Exception):  # else it says nothing about the server
+            self._ledger.backoff.failed(self._clock(), entry.attempt)
+
+    def _note_success(self, entry: Entry[T], now: float) -> None:
+        self._ledger.places.opened(entry)
+        self._ledger.begin_life(entry, now, self._random())
+        if self._ledger.backoff.failures:
+            self._ledger.backoff.succeeded()
+            self._ledger.nudge(now)  # those who waited for this may all create
+        self.wake_watchers()
+
+    def report_failure(self, error: BaseException) -> None:
+        """Log a failed creation that no caller is told of."""
+        left = max(0.0, self._ledger.backoff.due_at - self._clock())
+        message = "%s: creation failed, next attempt in %.3f s: %s"
+        self._log_queue.add(logging.ERROR, message, self._label, left, error_repr(error))
+
+    def caused_by_last_error(self, error: E) -> E:
+        """Say of an error that the last creation failed, if it did: that is its cause."""
+        error.__cause__ = self.last_error and without_traceback(self.last_error)
+        return error
+
+    # The end. --------------------------------------------------------------------------------------
+
+    def close_and_free(self, entry: Entry[T]) -> Steps[None]:
+        """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
+        if entry.stage in (CREATING, LIVE) and entry.made:
+            self._guard.locked(self._end_early, entry)
+        if entry.notified is not None and self._notifier.busy:
+            self._chores.leave(partial(self.close_and_free, entry))
+            return
+        if entry.made and self._ledger.wants_refill():
+            self._chores.schedule()  # where there is room the successor does not wait for the closer
+        try:
+            self._notifier.discarded(entry, self._clock())
+            yield from self._hooks.close(entry)
+        finally:
+            if entry.stage is RETIRED:  # interrupted before the closer
+                self._chores.anywhere.append(partial(self.close_and_free, entry))
+                self._chores.schedule()
+            else:
+                self._guard.locked(self._free, entry)
+                if self._ledger.wants_refill():
+                    self._chores.schedule()
+
+    def _end_early(self, entry: Entry[T]) -> None:
+        if entry.stage is CREATING:  # interrupted between the factory's return and the opener
+            self._ledger.places.adopt(entry)
+        self._ledger.places.retire(entry, entry.reason)
+
+    def _free(self, entry: Entry[T]) -> None:
+        ledger = self._ledger
+        ledger.free(entry, self._clock())
+        if ledger.mailbox.orphans:  # see Returns
+            remove(ledger.mailbox.orphans, entry)
+        if ledger.closed and not ledger.places:
+            self._chores.forget()
+            self.wake_watchers()
+
+    def close_ledger(self) -> list[Entry[T]]:
+        """Serve nobody any more, with the lock held; say what is to be closed."""
+        doomed = self._ledger.close()
+        self.wake_watchers()
+        return doomed
+
+    def retire_and_close(self, entry: Entry[T], reason: DiscardReason) -> Rest:
+        """Close a live entry that is the caller's."""
+        try:
+            self._guard.locked(self._ledger.places.retire, entry, reason)
+        except Reentered:
+            self.leave(entry, reason)
+            return None
+        return self.close_and_free(entry)
+
+    def leave(self, entry: Entry[T], reason: DiscardReason) -> None:
+        """Leave an entry to maintenance, in a finalizer or signal handler that interrupted a locked step."""
+        self._chores.leave(partial(self.retire_and_close, entry, reason))
+
+    # Who waits for one or the other. -----------------------------------------------------------------
+
+    def watch(self, sleeper: Sleeper) -> None:
+        """Wake somebody whenever an object is there, or the last place is free; with the lock held."""
+        self._watchers.append(sleeper)
+
+    def unwatch(self, sleeper: Sleeper) -> None:
+        """Wake him no more; with the lock held."""
+        self._watchers.remove(sleeper)
+
+    def wake_watchers(self) -> None:
+        """Have all who wait for something to be so look whether it is; with the lock held."""
+        for waiting in self._watchers:
+            waiting.wake()

@@ -1,0 +1,273 @@
+"""How objects are taken back, from callers and from what finalizers have left: unlock, do the work, settle."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeVar
+
+from .._ledger.entry import GONE, Entry
+from .._ledger.ledger import Ledger
+from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH, Put
+from .._ledger.sweeps import Sweeps
+from .._observer import DiscardReason
+from .._runtime.fork import keep_for_ever
+from .._runtime.process import notice
+from .._runtime.races import first, is_alone, remove, snapshot
+from .chores import Chores
+from .guard import Guard, Reentered
+from .hooks import HookCaller
+from .log_queue import LogQueue
+from .notifier import ObserverNotifier
+from .objects import Objects
+from .steps import Rest, Steps, run
+
+T = TypeVar("T")
+
+ORPHANS = 1.0
+"""Seconds until the next look at entries whose finalizer has run and that something still refers to."""
+LENT_ORPHANS = 60.0
+"""The same where all of them are lent: they are in nobody's way."""
+
+
+class Returns(Generic[T]):
+    """Takes the objects of one pool back."""
+
+    def __init__(
+        self,
+        label: str,
+        clock: Callable[[], float],
+        guard: Guard,
+        hooks: HookCaller[T],
+        notifier: ObserverNotifier[T],
+        log_queue: LogQueue,
+        chores: Chores,
+        objects: Objects[T],
+    ) -> None:
+        self._label = label
+        self._clock = clock
+        self._guard = guard
+        self._hooks = hooks
+        self._notifier = notifier
+        self._log_queue = log_queue
+        self._chores = chores
+        self._objects = objects
+
+    def start_empty(self, ledger: Ledger[T], sweeps: Sweeps[T]) -> None:
+        """Take back into a new ledger."""
+        self._ledger = ledger
+        self._sweeps = sweeps
+
+    # From callers. -----------------------------------------------------------------------------------
+
+    def give_back(self, obj: T, *, broken: bool = False) -> Rest:
+        """Take back an object, by identity; one that is not lent here only gets a warning."""
+        entry = self._ledger.using.pop(id(obj), None)
+        if entry is None:
+            try:
+                # Maintenance may have it in hand at this moment, with the lock held.
+                entry = self._guard.locked(self._ledger.using.pop, id(obj), None)
+            except Reentered:  # by this very thread
+                pass
+        if entry is None:
+            # Not through the tracer: no hook runs on an object that is not the pool's.
+            self._warn(
+                "%s: not lent here (or given back before, or killed), not taken back: <%s at %#x>",
+                type(obj).__name__,
+                id(obj),
+            )
+            return None
+        if broken:
+            return self._discard(entry, "broken", self._clock())
+        return self.follow_up(entry, self._ledger.put_fast(entry, self._clock()))
+
+    def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> Rest:
+        """Take back an entry, unless that loan is over; close it if there is a reason."""
+        try:
+            # Maintenance may have it in hand at this moment, with the lock held: look again with the lock.
+            if not self._ledger.end_loan(entry, use) and not self._guard.locked(self._ledger.end_loan, entry, use):
+                return None
+        except Reentered:
+            self.note_dropped(entry, use)
+            self._chores.request_look()
+            return None
+        if reason is not None:
+            return self._discard(entry, reason, self._clock())
+        put = self._ledger.put_fast(entry, self._clock())
+        return None if put is None else self.follow_up(entry, put)
+
+    def follow_up(self, entry: Entry[T], put: Put | None) -> Rest:
+        """Finish a return that ``put_fast`` has begun without the lock."""
+        if self._is_parents(entry):
+            return None
+        if put is NEEDS_SLOW_PATH:
+            return self._take_back(entry, entry.last_ret)
+        # Not within a locked step of this thread: there nobody else can have made returns slow meanwhile.
+        if put is NEEDS_SETTLE and self._guard.locked(self._ledger.settle, entry, entry.last_ret):
+            return self._objects.close_and_free(entry)
+        return None
+
+    def _take_back(self, entry: Entry[T], now: float) -> Rest:
+        """Do all that is to be done at a return: tell observers, call the retter, put it back."""
+        if self._must_notify_later(entry):
+            self._chores.leave(partial(self._take_back, entry, now))
+            return None
+        self._report_return_if_warned(entry, now)
+        try:
+            if entry.notified is not None:
+                self._notifier.returned(entry, now - entry.last_get)
+            may_be_lent = self._hooks.take_back(entry)
+        except BaseException:  # a KeyboardInterrupt in the retter: the object's state is unknown
+            self._chores.finish(self._objects.retire_and_close(entry, "interrupted"))
+            raise
+        if may_be_lent is True:
+            return self._put_back(entry)
+        if may_be_lent is False:
+            return self._objects.retire_and_close(entry, "retter")
+        return self._await_retter(entry, may_be_lent)
+
+    def _await_retter(self, entry: Entry[T], retter: Steps[bool]) -> Steps[None]:
+        try:
+            may_be_lent = yield from retter
+        except BaseException:
+            self._chores.finish(self._objects.retire_and_close(entry, "interrupted"))
+            raise
+        rest = self._put_back(entry) if may_be_lent else self._objects.retire_and_close(entry, "retter")
+        if rest is not None:
+            yield from rest
+
+    def _put_back(self, entry: Entry[T]) -> Rest:
+        now = self._clock()
+        put = self._ledger.put_checked(entry, now)
+        if put is None:
+            return None
+        if put is NEEDS_SETTLE:
+            return self.follow_up(entry, put)
+        try:
+            to_close = self._guard.locked(self._ledger.put_locked, entry, now)
+        except Reentered:
+            self._objects.leave(entry, "interrupted")
+            return None
+        return self._objects.close_and_free(entry) if to_close else None
+
+    def _discard(self, entry: Entry[T], reason: DiscardReason, now: float) -> Rest:
+        if self._is_parents(entry):
+            return None
+        if self._must_notify_later(entry):
+            self._chores.leave(partial(self._discard, entry, reason, now))
+            return None
+        self._report_return_if_warned(entry, now)
+        try:
+            self._notifier.returned(entry, now - entry.last_get)
+        except BaseException:
+            self._chores.finish(self._objects.retire_and_close(entry, reason))
+            raise
+        return self._objects.retire_and_close(entry, reason)
+
+    def _report_return_if_warned(self, entry: Entry[T], now: float) -> None:
+        warned = entry.warned == entry.uses
+        # In any case: a round may have written down its warning about the last use when that had just ended.
+        self._sweeps.unwarn(entry)
+        if warned:
+            what = self._hooks.describe(entry)
+            self._warn("%s: %s came back after %.3f s from %s", what, now - entry.last_get, entry.owner)
+
+    def _warn(self, message: str, *arguments: object) -> None:
+        self._log_queue.add(logging.WARNING, message, self._label, *arguments)
+
+    def _must_notify_later(self, entry: Entry[T]) -> bool:
+        """Whether observers are to be told of the end of a loan, and this is no time for it.
+
+        In the middle of what they are being told, and of a locked step, that is in a finalizer or a signal handler that
+        came there, nobody calls them: they might wait for themselves.
+        """
+        if entry.notified is None or not self._notifier.owes(entry):
+            return False
+        return self._notifier.busy or self._guard.within_step()
+
+    def _is_parents(self, entry: Entry[T]) -> bool:
+        """Whether an entry was taken out of a ledger of a parent's just now; then nothing is done with it.
+
+        To be asked before a hook is called: until then what is taken back in a child that nobody has told of the fork
+        has only gone from one place to another in a ledger that will be given up.
+        """
+        if notice():
+            keep_for_ever(entry)
+            return True
+        return False
+
+    def report_unreturned(self) -> None:
+        """Log what is lent when the pool is closed."""
+        for entry in snapshot(self._ledger.using.values()):
+            self._warn(
+                "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",
+                entry.owner,
+                self._hooks.describe(entry),
+                self._clock() - entry.last_get,
+            )
+
+    # From finalizers. --------------------------------------------------------------------------------
+
+    def note_dropped(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None:
+        """Note a loan whose lease was dropped; in a finalizer, so nobody is waited for or called."""
+        entry.mailbox.dropped.append((entry, use, quietly))
+
+    def read_mailbox(self) -> bool:
+        """Take back what finalizers have left: loans whose lease was dropped, and lost entries.
+
+        Callers do it too, so nothing of the user's is called here: what needs that becomes a chore. Say whether
+        there was anything.
+        """
+        mailbox = self._ledger.mailbox
+        found = bool(mailbox)
+        while (dropped := first(mailbox.dropped)) is not None:
+            self._take_back_dropped(*dropped)
+            # Removed last: who is interrupted does it again, and of several callers one has the entry.
+            remove(mailbox.dropped, dropped)
+        if mailbox.orphans:
+            self._guard.locked(self._sort_orphans)
+        if not self._chores.maintained:
+            run(self._chores.run())
+        return found
+
+    def _sort_orphans(self) -> None:
+        """Have those entries closed that are lost, and keep the others in sight.
+
+        The collector runs the finalizers of all that is in a cycle, in any order, while everything still refers to
+        everything: a pool that becomes garbage together with its entries is brought back by its own finalizer, to be
+        closed, and then some of them are lent, idle, or in a chore. So what counts is whether anything else refers to
+        an entry. One that is lost in the same cycle is still referred to by what the collector is about to free. And no
+        object is finalized twice: an entry that is somebody's now can be lost later, and would not be mailed again. For
+        both it stays here until its place is free, and is looked at again from time to time.
+        """
+        orphans = self._ledger.mailbox.orphans
+        for _ in range(len(orphans)):
+            if orphans[0].stage is GONE:
+                orphans.popleft()
+            elif is_alone(orphans):
+                # In this order: if something is thrown in between, the chore refers to it.
+                self._chores.anywhere.append(partial(self._objects.close_and_free, orphans[0]))
+                orphans.popleft()
+            else:
+                self._ledger.places.find_again(orphans[0])
+                orphans.rotate(-1)
+
+    def look_for_orphans_at(self, now: float) -> float | None:
+        """When to look again at entries whose finalizer has run and that are still somebody's."""
+        orphans = snapshot(self._ledger.mailbox.orphans)
+        if not orphans:
+            return None
+        lent = all(self._ledger.using.get(entry.key) is entry for entry in orphans)
+        return now + (LENT_ORPHANS if lent else ORPHANS)
+
+    def _take_back_dropped(self, entry: Entry[T], use: int, quietly: bool) -> None:
+        if not self._guard.locked(self._ledger.end_loan, entry, use):
+            return
+        now = entry.last_ret = self._clock()
+        owner = entry.owner
+        if self._ledger.places.always_slow_return or entry.warned == use:
+            self._chores.anywhere.append(partial(self.follow_up, entry, NEEDS_SLOW_PATH))
+        elif self._guard.locked(self._ledger.put_locked, entry, now):
+            self._chores.anywhere.append(partial(self._objects.close_and_free, entry))
+        if not quietly:
+            what = self._hooks.describe_later(entry, use)
+            self._warn("%s: the lease of %s was dropped by %s without release()", what, owner)
