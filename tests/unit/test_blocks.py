@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from ProxyPatternPool import Pool, Proxy, ProxyException, Scope, TimeOut, control, proxy
-from ProxyPatternPool._proxy.control import stretch_of
+from ProxyPatternPool._proxy.control import unit_of_work
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, said
@@ -193,7 +193,7 @@ def test_a_block_that_is_interrupted_when_it_has_its_object(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ProxyPatternPool._proxy.control.Control._look_for_hidden", interrupted)
+        patch.setattr("ProxyPatternPool._proxy.taking.Taking.check_names", interrupted)
         with pytest.raises(KeyboardInterrupt), control(db).obj():
             pytest.fail("it has not begun")
     assert in_use(db) == 0
@@ -366,13 +366,13 @@ def test_a_stretch_gives_back_what_was_kept_before(scheduler: FakeScheduler) -> 
     """A thread that has used the proxy when it started does not keep that for ever."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
     assert db.number == 0
-    with stretch_of(control(db)):
+    with unit_of_work(control(db)):
         assert db.number == 0
     assert in_use(db) == 0
-    with pytest.raises(ZeroDivisionError), stretch_of(control(db)):
+    with pytest.raises(ZeroDivisionError), unit_of_work(control(db)):
         db.number = db.number // 0
     assert in_use(db) == 0
-    with stretch_of(control(db)):
+    with unit_of_work(control(db)):
         pass
     assert in_use(db) == 0
 
@@ -384,10 +384,10 @@ def test_a_stretch_within_a_block(before: bool, scheduler: FakeScheduler) -> Non
     if before:
         assert db.number == 0
     with control(db).obj() as mine:
-        with stretch_of(control(db)):
+        with unit_of_work(control(db)):
             assert control(db).get() is mine
         assert control(db).get() is mine
-        with stretch_of(control(db)):
+        with unit_of_work(control(db)):
             control(db).discard()
             assert control(db).get() is not mine
         assert in_use(db) == 0
@@ -397,18 +397,18 @@ def test_a_stretch_within_a_block(before: bool, scheduler: FakeScheduler) -> Non
 def test_stretches_within_one_another(scheduler: FakeScheduler) -> None:
     """The inner leaves what the outer had, and gives back what the outer had not."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
-    with stretch_of(control(db)):
-        with stretch_of(control(db)):
+    with unit_of_work(control(db)):
+        with unit_of_work(control(db)):
             assert db.number == 0
         assert in_use(db) == 0
         assert db.number == 0
-        with stretch_of(control(db)):
+        with unit_of_work(control(db)):
             assert db.number == 0
         assert in_use(db) == 1
-        Caller(stretch_of(control(db)).__enter__).result()  # it is never ended, and dropped
+        Caller(unit_of_work(control(db)).__enter__).result()  # it is never ended, and dropped
     assert in_use(db) == 0
     assert db.number == 0
-    with stretch_of(control(db)):
+    with unit_of_work(control(db)):
         pass
     assert in_use(db) == 0
 
@@ -419,7 +419,7 @@ def test_stretches_of_tasks(scheduler: FakeScheduler) -> None:
 
     async def work(begun: asyncio.Event, go_on: asyncio.Event) -> None:
         assert db.number in (0, 1)
-        with stretch_of(control(db)):
+        with unit_of_work(control(db)):
             begun.set()
             await go_on.wait()
         assert not control(db).has()
@@ -440,7 +440,7 @@ def test_a_block_within_a_stretch(scheduler: FakeScheduler) -> None:
     """One that is still open at the end was forgotten: what it has goes back, and its end changes nothing."""
     db = proxy(fun=Thing, max_size=1, timeout=0)
     block = control(db).obj()
-    with stretch_of(control(db)):
+    with unit_of_work(control(db)):
         block.__enter__()
     assert in_use(db) == 0
     block.__exit__(None, None, None)
@@ -450,7 +450,7 @@ def test_a_block_within_a_stretch(scheduler: FakeScheduler) -> None:
 def test_a_stretch_of_what_is_not_set(scheduler: FakeScheduler) -> None:
     """It may be set inside."""
     db: Thing = proxy(max_size=1)
-    with stretch_of(control(db)):
+    with unit_of_work(control(db)):
         control(db).set_fun(Thing)
         assert db.number == 0
     assert in_use(db) == 0

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 from ProxyPatternPool import Kept, Pool, Scope, TimeOut, control, proxy
-from ProxyPatternPool._proxy.control import stretch_of
+from ProxyPatternPool._proxy.control import unit_of_work
 from ProxyPatternPool._scope.thread import ThreadSlot
 
 from .clock import FakeScheduler
@@ -87,7 +87,7 @@ def test_whoever_looks_finds_nothing_of_it(scheduler: FakeScheduler) -> None:
         mine = step(partial(next, block))
         assert look() is not mine
         control(db).ret()
-        with stretch_of(control(db)):
+        with unit_of_work(control(db)):
             pass
         assert in_use(db) == 1
         elsewhere(block.close)

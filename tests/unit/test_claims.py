@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Proxy, Scope, control
-from ProxyPatternPool._proxy.claims import CLAIMS, FOR_USE
+from ProxyPatternPool._proxy.exposed import BEFORE_FIRST_USE, CONDITIONAL
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, wait_for
@@ -37,7 +37,7 @@ def has(kind: type) -> set[str]:
     found: dict[str, object] = {}
     for base in reversed(kind.__mro__):
         found.update(vars(base))
-    return {name for name in CLAIMS if found.get(name) is not None}
+    return {name for name in CONDITIONAL if found.get(name) is not None}
 
 
 MORE = {
@@ -72,7 +72,7 @@ def test_claims_are_those_of_the_object(subject: str) -> None:
 def test_before_the_object_is_known() -> None:
     """It can be used at once, in all ways that are no claims."""
     for front in (Proxy(), Proxy(fun=lambda number: Thing(number)), Proxy(scope=Scope.SHARED, fun=lambda _: Thing(1))):
-        assert claims(front) == FOR_USE
+        assert claims(front) == BEFORE_FIRST_USE
         assert callable(front)
         assert not inspect.isawaitable(front)
         for name in ("__await__", "__next__", "__aiter__", "__anext__", "__fspath__", "__index__", "__buffer__"):
@@ -140,7 +140,7 @@ def test_claims_follow_the_content() -> None:
     front.set_obj(5)
     assert hash(front) == 5
     control(front).set_fun(range(5, 9).__getitem__)
-    assert claims(front) == FOR_USE
+    assert claims(front) == BEFORE_FIRST_USE
     assert front + 1 == 6
     assert not callable(front)
 
@@ -220,10 +220,10 @@ def test_an_interrupted_change_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -
         delete_it(kind, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ProxyPatternPool._proxy.claims.delete_attribute", interrupted)
+        patch.setattr("ProxyPatternPool._proxy.exposed.delete_attribute", interrupted)
         with pytest.raises(KeyboardInterrupt):
             front._get_obj()
-    assert claims(front) not in (FOR_USE, claims(front_of(5)))
+    assert claims(front) not in (BEFORE_FIRST_USE, claims(front_of(5)))
     front._get_obj()
     assert claims(front) == claims(front_of(5))
 
@@ -279,7 +279,7 @@ def test_a_generator_that_can_be_awaited() -> None:
 def test_a_proxy_of_a_proxy() -> None:
     """Has the claims of the object at the end."""
     assert claims(front_of(front_of(5))) == claims(front_of(5))
-    assert claims(front_of(Proxy())) == FOR_USE
+    assert claims(front_of(Proxy())) == BEFORE_FIRST_USE
 
 
 # --- subclasses
@@ -325,7 +325,7 @@ def test_a_subclass_of_a_subclass() -> None:
             return len(self)
 
     assert Second([1])() == 111
-    assert claims(Through(5)) >= FOR_USE - {"__call__"}
+    assert claims(Through(5)) >= BEFORE_FIRST_USE - {"__call__"}
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="has no __buffer__")

@@ -31,9 +31,9 @@ from ProxyPatternPool import (
     proxy,
 )
 from ProxyPatternPool._pool.pool import core_of
-from ProxyPatternPool._proxy.content import MadeForEach
 from ProxyPatternPool._proxy.own_pools import OwnPools
 from ProxyPatternPool._proxy.parameters import PoolOverrides
+from ProxyPatternPool._proxy.sources import FromFactoryPerOwner
 
 from .clock import FakeScheduler
 from .helpers import ROOT, Caller, Naps, Thing, Works, said
@@ -451,8 +451,8 @@ def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, sch
 def test_sharing_survives_a_fork(scheduler: FakeScheduler) -> None:
     """In a child as well, where there are no objects yet."""
     thing = Thing(5)
-    content = MadeForEach(lambda _: thing, {}, OwnPools())
-    maker = content._maker()
+    content = FromFactoryPerOwner(lambda _: thing, {}, OwnPools())
+    maker = content._private_pool()
     first = content.take(None)
     core_of(maker).after_fork()
     content.after_fork()

@@ -15,8 +15,8 @@ from queue import SimpleQueue
 import pytest
 
 from ProxyPatternPool import PoolClosed, TimeOut, control, proxy
-from ProxyPatternPool._proxy import idle_owners
-from ProxyPatternPool._proxy.control import stretch_of
+from ProxyPatternPool._proxy import unused_objects
+from ProxyPatternPool._proxy.control import unit_of_work
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, eventually, said, wait_for
@@ -152,7 +152,7 @@ def streaming(office: Office, begun: threading.Event) -> None:
 
 
 def responding(office: Office, begun: threading.Event) -> None:
-    with stretch_of(control(office.db)):  # as the middleware has it
+    with unit_of_work(control(office.db)):  # as the middleware has it
         office.view()
         begun.set()  # the response is being sent
         wait_for(office.over)
@@ -265,7 +265,7 @@ def test_nothing_is_kept_alive(office: Office) -> None:
 
 def test_without_a_gil(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """There the frames of threads that run must not be read: nothing is said."""
-    monkeypatch.setattr(idle_owners, "GIL", False)
+    monkeypatch.setattr(unused_objects, "GIL", False)
     office.request(0)
     office.request(1)
     office.clock.advance(10.0)

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import pytest
 
 from ProxyPatternPool import Kept, Proxy, ProxyException, ScopeStrategy, TimeOut, control, proxy
-from ProxyPatternPool._scope.origin import Origin
+from ProxyPatternPool._scope.open_block import OpenBlock
 from ProxyPatternPool._scope.strategy import StrategySlot
 
 from .clock import FakeScheduler
@@ -144,7 +144,7 @@ def test_blocks_that_end_at_the_same_time(scheduler: FakeScheduler) -> None:
         assert db._pool.stats()["nusing"] == 1
         # Between the look of the one that leaves, which takes it out of the slot, and his last look at the marks.
         kept = strategy._kept["nobody"]
-        strategy.looks = [lambda: kept.blocks.append(Origin()), int]
+        strategy.looks = [lambda: kept.blocks.append(OpenBlock()), int]
     assert db._pool.stats()["nusing"] == 1
     assert strategy._kept == {}
     kept.blocks.pop()
@@ -271,11 +271,11 @@ def test_given_back_by_another(scheduler: FakeScheduler) -> None:
 def test_kept_is_spoiled_once() -> None:
     """An object that is no longer its owner's may be taken away twice."""
     kept = Kept(1)
-    kept.spoil()
-    kept.spoil()
+    kept.invalidate()
+    kept.invalidate()
     kept.release()
     assert not hasattr(kept, "obj")
-    assert kept.disown() is None
+    assert kept.pop_loan() is None
 
 
 def test_kept_goes_back_once() -> None:

@@ -19,7 +19,7 @@ from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, control
 from ProxyPatternPool._runtime.contexts import current_context, entered_contexts
 from ProxyPatternPool._scope.base import EMPTY
 from ProxyPatternPool._scope.context import ContextSlot, current_task
-from ProxyPatternPool._scope.select import slot_of
+from ProxyPatternPool._scope.select import new_slot
 from ProxyPatternPool._scope.shared import SharedSlot
 from ProxyPatternPool._scope.thread import ThreadSlot
 
@@ -46,7 +46,7 @@ def test_every_scope_has_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "werkzeug", ModuleType("werkzeug"))
     for scope in Scope:
         if scope not in (Scope.GEVENT, Scope.EVENTLET):
-            slot = slot_of(scope)
+            slot = new_slot(scope)
             kept = Kept(1)
             assert slot.get() is None
             assert getattr(slot, "kept", EMPTY) is EMPTY
@@ -54,7 +54,7 @@ def test_every_scope_has_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
             assert slot.put(kept) is kept
             assert slot.kept is slot.get() is kept
             slot.remove(Kept(1))
-            slot.reclaim()
+            slot.drop_ended()
             assert slot.get() is kept
             for _ in range(2):
                 slot.remove(kept)
@@ -89,7 +89,7 @@ def test_threads_are_greenlets_where_they_are_patched(monkeypatch: pytest.Monkey
         greenlets.append(SharedSlot())
         return greenlets[-1]
 
-    monkeypatch.setattr("ProxyPatternPool._scope.select._greenlets", greenlet_slot)
+    monkeypatch.setattr("ProxyPatternPool._scope.select._greenlet_slot", greenlet_slot)
     gevent, eventlet = ModuleType("gevent.monkey"), ModuleType("eventlet.patcher")
     monkeypatch.setitem(sys.modules, "gevent.monkey", gevent)
     monkeypatch.setitem(sys.modules, "eventlet.patcher", eventlet)
@@ -125,8 +125,8 @@ def test_threads_that_see_at_once_that_they_are_greenlets(
         together.wait(20)
         return ThreadSlot()
 
-    monkeypatch.setattr("ProxyPatternPool._scope.select._greenlets", greenlet_slot)
-    monkeypatch.setattr("ProxyPatternPool._proxy.control.threads_are_greenlets", lambda: True)
+    monkeypatch.setattr("ProxyPatternPool._scope.select._greenlet_slot", greenlet_slot)
+    monkeypatch.setattr("ProxyPatternPool._proxy.taking.threads_are_greenlets", lambda: True)
     monkeypatch.setattr("ProxyPatternPool._scope.select.threads_are_greenlets", lambda: True)
     used: list[int] = []
 
@@ -134,7 +134,7 @@ def test_threads_that_see_at_once_that_they_are_greenlets(
         mine = db._get_obj()
         used.append(mine.number)
         wait_for(leave)
-        return hasattr(control(db)._kept(), "obj")
+        return hasattr(control(db)._owners.kept(), "obj")
 
     users = [Caller(use) for _ in range(2)]
     eventually(lambda: sorted(used) == [0, 1])
@@ -293,14 +293,14 @@ def test_a_task_that_runs_in_many_contexts_is_linked_to_once() -> None:
             Context().run(slot.put, Kept(1))
         task = asyncio.current_task()
         assert linked == [id(task)]
-        assert len(slot._seats) == len(contexts)
+        assert len(slot._records) == len(contexts)
         assert len(slot._parts[id(task)][1]) <= 2 * len(contexts) + 17
 
     async def main() -> None:
         slot, contexts = Counting(), [Context() for _ in range(100)]
         await asyncio.create_task(many(slot, contexts))
         await asyncio.sleep(0)
-        assert slot._seats == {}
+        assert slot._records == {}
         assert len(contexts) == 100
 
     asyncio.run(main())
@@ -311,12 +311,12 @@ def test_seats_are_tidied_up() -> None:
     slot: ContextSlot[int] = ContextSlot()
     contexts = [Context() for _ in range(100)]
     assert all(context.run(slot.put, Kept(1)) for context in contexts)
-    assert len(slot._seats) == len(slot._taken) == 100
+    assert len(slot._records) == len(slot._filled) == 100
     contexts.clear()
-    assert slot._seats == {}
+    assert slot._records == {}
     Context().run(slot.put, Kept(1))
-    assert len(slot._taken) < 20
-    slot.reclaim()
+    assert len(slot._filled) < 20
+    slot.drop_ended()
 
 
 def test_a_slot_that_is_gone() -> None:

@@ -1,7 +1,7 @@
-"""How a proxy passes on to its object what is done to it.
+"""The class of a proxy, which forwards to the object what is done to the proxy.
 
-Each proxy has a class of its own, made when it is made: ``__getattribute__`` and the special methods that matter most
-are closures over the slot where the object is kept. The other special methods are written once, in ``Forwarding``.
+Each proxy has a class of its own: ``__getattribute__`` and the special methods that are used most are closures over the
+slot where the object is kept. The other special methods are written once, in ``Forwarding``.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -9,113 +9,113 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from .._scope.base import Slot
 from .._scope.shared import EmptySlot
-from .claims import Abilities, Claims, namespace
-from .lookups import IMAGINED, NOT_CALLABLE, enter, leave
-from .operators import WAY, Way, comparable
-from .probing import found_without, is_probe
+from .exposed import ExposedMethods, Supported, namespace
+from .introspection import answer_without_object, is_introspection
+from .lookups import COMPUTED, NOT_CALLABLE, enter, leave
+from .operators import ACCESS, Access, comparable
 from .special import SPECIAL, Forwarding
 
 P = TypeVar("P", bound=Forwarding)
 
-OWN = frozenset({"__deepcopy__", "__mro_entries__", "__reduce_ex__", *IMAGINED})
-"""What is looked up in a proxy rather than in its class, and is nevertheless not its object's."""
+OWN = frozenset({"__deepcopy__", "__mro_entries__", "__reduce_ex__", *COMPUTED})
+"""Names that Python looks up in a proxy itself, not in its class, and that are the proxy's own nevertheless."""
 
 
-class Host(Protocol):
-    """What knows of the objects of a proxy, beside those that owners keep."""
+class Resolver(Protocol):
+    """Answers what a proxy is asked while its owner keeps no object."""
 
     def find(self) -> Any:
-        """Find or make the object for whoever asks; what it raises reaches whoever used the proxy."""
+        """Find or take the object; what this raises reaches the code that uses the proxy."""
 
     def find_hashable(self) -> Any:
-        """The same for whoever wants a hash."""
+        """The same for its hash."""
 
     def peek(self) -> "tuple[()] | tuple[Any]":
-        """The object, if it is at hand; none is taken."""
+        """The object, if there is one: none is taken."""
         ...
 
-    def kind(self) -> type[object] | None:
+    def object_class(self) -> type[object] | None:
         """The class of the objects, if it is known."""
 
     def equals_only_itself(self, other: object) -> bool:
-        """Whether there is no object that the proxy could be compared by."""
+        """Whether the proxy is compared without an object."""
         ...
 
-    def lacking(self, name: str) -> Exception:
-        """What to raise for an attribute that nobody asks for who needs the object."""
+    def missing_attribute(self, name: str) -> Exception:
+        """What to raise for an attribute that introspection asks for, as long as there is no object."""
         ...
 
     def state(self) -> str:
-        """What to say of the proxy, in place of an object."""
+        """What the ``repr`` of a proxy says that has no object."""
         ...
 
 
-class Made:
-    """What the classes of single proxies have in common, before all that they inherit."""
+class SingleProxy:
+    """The first base of all classes that are made for single proxies."""
 
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
-        """Tell nobody: what a user's class does for each subclass of its own is not meant for each of its proxies."""
+        """Do nothing: what a user's class does for each of its subclasses is not meant for each of its proxies."""
 
 
-class Above:
-    """What ``super()`` of a subclass finds of the methods that it overrides: behind all that it inherits."""
+class OverriddenMethods:
+    """Base with the methods that a subclass overrides, for its ``super()``: the last of the bases."""
 
     __slots__ = ()
 
 
-_above: dict[frozenset[str], type[Above]] = {}
+_overridden_bases: dict[frozenset[str], type[OverriddenMethods]] = {}
 
 
-def _made_above(names: frozenset[str]) -> type[Above]:
-    found = _above.get(names)
+def _overridden_base(names: frozenset[str]) -> type[OverriddenMethods]:
+    found = _overridden_bases.get(names)
     if found is None:
         methods: dict[str, Any] = {name: SPECIAL[name] for name in names}
-        found = _above.setdefault(names, type("Above", (Above,), {"__slots__": (), **methods}))
+        found = _overridden_bases.setdefault(names, type("Above", (OverriddenMethods,), {"__slots__": (), **methods}))
     return found
 
 
-class Links(NamedTuple):
-    """What the maker of a class gets, to control it."""
+class ClassControls(NamedTuple):
+    """How to control the class of a proxy."""
 
-    connect: Callable[[Host], None]
-    """Says who knows of the objects: to be called once, before the proxy is used."""
+    connect: Callable[[Resolver], None]
+    """Gives it what answers without an object: once, before the proxy is used."""
     bind: Callable[[Slot[Any]], None]
-    """Says what the slot is from now on. At first it is an ``EmptySlot``."""
-    claims: Claims
+    """Has it read another slot. At first that is an ``EmptySlot``."""
+    exposed: ExposedMethods
 
 
 def forwarding_class(
     base: type[P],
     own: Collection[str],
-    theirs: Collection[str],
+    subclass_names: Collection[str],
     aliases: Mapping[str, Callable[..., Any]],
-    abilities: Abilities,
+    supported: Supported,
     *,
-    begun: bool,
-) -> tuple[type[P], Links]:
+    in_init: bool,
+) -> tuple[type[P], ClassControls]:
     """Make the class of one proxy.
 
-    The object is what ``kept.obj`` of a slot says, and what the host finds where one of these attributes is missing.
+    The object is ``slot.kept.obj``, or what the resolver finds if one of these attributes is missing.
 
     Args:
         base: The class that the user sees, not one that was made here.
         own: The names that are the proxy's own; all others are its object's, ``__class__`` among them.
-        theirs: All names that subclasses define.
+        subclass_names: All names that subclasses define.
         aliases: Methods of this proxy alone.
-        abilities: What the objects have, as far as it is known.
-        begun: Whether an ``__init__`` of a subclass runs, and ``finish`` will be called when it ends.
+        supported: The special methods of the objects, as far as they are known.
+        in_init: Whether an ``__init__`` of a subclass runs, and ``finish`` will be called when it ends.
     """
-    host: Host
+    resolver: Resolver
     slot: Slot[Any] = EmptySlot()
-    # A set that grows by single calls, and that a subclass alone adds to: whose __init__ runs, or that is not set yet.
+    # Changes by single calls. Only a subclass adds to it, while its __init__ runs or the proxy is not set.
     own_names = {*OWN, *own}
     get_own, set_own, delete_own = object.__getattribute__, object.__setattr__, object.__delattr__
 
-    def connect(to: Host) -> None:
-        nonlocal host
-        host = to
+    def connect(to: Resolver) -> None:
+        nonlocal resolver
+        resolver = to
 
     def bind(new: Slot[Any]) -> None:
         nonlocal slot
@@ -125,60 +125,60 @@ def forwarding_class(
         return type(slot) is not EmptySlot
 
     def finish() -> None:
-        nonlocal begun
-        begun = False
+        nonlocal in_init
+        in_init = False
 
     def current() -> Any:
         try:
             return slot.kept.obj
         except AttributeError:
-            pass  # to look for it in here would give every error of the user's factory this one as its context
-        return host.find()
+            pass  # not find() in here: each error of the user's factory would get this one as its context
+        return resolver.find()
 
     def peek() -> "tuple[()] | tuple[Any]":
         try:
             return (slot.kept.obj,)
         except AttributeError:
-            return host.peek()
+            return resolver.peek()
 
-    def late(name: str, *args: Any, **kwargs: Any) -> Any:
+    def call_later(name: str, *args: Any, **kwargs: Any) -> Any:
         return getattr(current(), name)(*args, **kwargs)
 
-    def look(self: Any, name: str) -> Any:
+    def introspect(self: Any, name: str) -> Any:
         found = peek()
-        imagine = IMAGINED.get(name)
+        compute = COMPUTED.get(name)
         if found:
-            return getattr(found[0], name) if imagine is None else imagine(found[0])
-        kind = host.kind()
+            return getattr(found[0], name) if compute is None else compute(found[0])
+        kind = resolver.object_class()
         if name == "__class__":
-            return made if kind is None else kind
+            return proxy_class if kind is None else kind
         try:
-            return found_without(self, name, kind, late)
+            return answer_without_object(self, name, kind, call_later)
         except LookupError:
             pass
-        raise host.lacking(name)
+        raise resolver.missing_attribute(name)
 
     def get(self: Any, name: str) -> Any:
         if name in own_names:
-            return get_own(self, name) if name not in IMAGINED else look(self, name)
-        # What follows is current(), written out: a call less is a fifth of the whole. And an AttributeError of the
-        # object's own must not be taken for one of ours.
+            return get_own(self, name) if name not in COMPUTED else introspect(self, name)
+        # As current(), written out: a call less is a fifth of the whole. An AttributeError that the object raises is
+        # not caught here.
         try:
             obj = slot.kept.obj
         except AttributeError:
             pass
         else:
             return getattr(obj, name)
-        return look(self, name) if is_probe(name) else getattr(host.find(), name)
+        return introspect(self, name) if is_introspection(name) else getattr(resolver.find(), name)
 
     def set_(self: Any, name: str, value: Any) -> None:
         if name in own_names:
             set_own(self, name, value)
-        elif name != "__orig_class__":  # typing's note on what Proxy[T](…) has made
+        elif name != "__orig_class__":  # which typing sets on what Proxy[T](…) has made
             setattr(current(), name, value)
 
     def set_of_subclass(self: Any, name: str, value: Any) -> None:
-        if (begun or not is_set()) and name not in own_names and name != "__orig_class__":
+        if (in_init or not is_set()) and name not in own_names and name != "__orig_class__":
             set_own(self, name, value)
             own_names.add(name)
         else:
@@ -189,19 +189,19 @@ def forwarding_class(
             delattr(current(), name)
             return
         delete_own(self, name)
-        if not hasattr(made, name):
+        if not hasattr(proxy_class, name):
             own_names.discard(name)
 
     def names(_: Any) -> Iterable[str]:
         found = peek()
         if found:
             return dir(found[0])
-        own_now = [name for name in dir(made) if name in own_names or is_probe(name)]
-        return {*own_now, *dir(host.kind() or object)}
+        own_now = [name for name in dir(proxy_class) if name in own_names or is_introspection(name)]
+        return {*own_now, *dir(resolver.object_class() or object)}
 
     def text(self: Any) -> str:
         found = peek()
-        return repr(found[0]) if found else f"<{type(self).__name__}{host.state()}>"
+        return repr(found[0]) if found else f"<{type(self).__name__}{resolver.state()}>"
 
     def equal(_: Any, other: Any) -> Any:
         try:
@@ -210,7 +210,7 @@ def forwarding_class(
             pass
         else:
             return obj == comparable(other)
-        return NotImplemented if host.equals_only_itself(other) else host.find() == comparable(other)
+        return NotImplemented if resolver.equals_only_itself(other) else resolver.find() == comparable(other)
 
     def unequal(_: Any, other: Any) -> Any:
         try:
@@ -219,7 +219,7 @@ def forwarding_class(
             pass
         else:
             return obj != comparable(other)
-        return NotImplemented if host.equals_only_itself(other) else host.find() != comparable(other)
+        return NotImplemented if resolver.equals_only_itself(other) else resolver.find() != comparable(other)
 
     def hashed(_: Any) -> int:
         try:
@@ -228,14 +228,14 @@ def forwarding_class(
             pass
         else:
             return hash(obj)
-        return hash(host.find_hashable())
+        return hash(resolver.find_hashable())
 
     def call(_: Any, /, *args: Any, **kwargs: Any) -> Any:
         return current()(*args, **kwargs)
 
     call.__dict__["__signature__"] = NOT_CALLABLE
 
-    # The quickest of what SPECIAL has.
+    # Those of SPECIAL that are used most, as closures.
     unary: dict[str, Callable[[Any], Any]] = {
         "__len__": lambda _: len(current()),
         "__iter__": lambda _: iter(current()),
@@ -265,21 +265,21 @@ def forwarding_class(
         "__ne__": unequal,
     }
     methods, attributes = {**SPECIAL, **quick}, {**always}
-    for name in theirs:
+    for name in subclass_names:
         methods.pop(name, None)
         attributes.pop(name, None)
-    if "__eq__" in attributes and "__hash__" in theirs:
-        attributes["__hash__"] = base.__hash__  # which a class with an __eq__ would lose
+    if "__eq__" in attributes and "__hash__" in subclass_names:
+        attributes["__hash__"] = base.__hash__  # a class with an __eq__ would lose it
     attributes |= {
         **aliases,
-        **namespace(methods, abilities),
+        **namespace(methods, supported),
         "__slots__": (),
         "__doc__": base.__doc__,
         "__module__": base.__module__,
         "__qualname__": base.__qualname__,
-        WAY: Way(current, is_set, get, setter, delete, names, text, finish),
+        ACCESS: Access(current, is_set, get, setter, delete, names, text, finish),
     }
-    overridden = frozenset(SPECIAL.keys() & theirs)
-    bases = (Made, base, _made_above(overridden)) if overridden else (Made, base)
-    made = cast("Callable[..., type[P]]", type(base))(base.__name__, bases, attributes)
-    return made, Links(connect, bind, Claims(made, methods, abilities))
+    overridden = frozenset(SPECIAL.keys() & subclass_names)
+    bases = (SingleProxy, base, _overridden_base(overridden)) if overridden else (SingleProxy, base)
+    proxy_class = cast("Callable[..., type[P]]", type(base))(base.__name__, bases, attributes)
+    return proxy_class, ClassControls(connect, bind, ExposedMethods(proxy_class, methods, supported))

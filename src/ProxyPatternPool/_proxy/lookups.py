@@ -1,4 +1,4 @@
-"""Where no builtin function does to an object what the interpreter does to a proxy: the same, done by hand."""
+"""What the interpreter does to an object where no builtin function does the same: ``with``, ``await``, ``match``."""
 
 import inspect
 import sys
@@ -15,7 +15,7 @@ NO_CONTEXT = TypeError if sys.version_info >= (3, 11) else AttributeError
 
 
 def enter(obj: object) -> Any:
-    """Enter the block of an object; both methods are looked up before anything is called, and in its class."""
+    """Enter the block of an object: both methods are looked up in its class before one is called."""
     kind: type[Any] = type(obj)
     try:
         method = kind.__enter__
@@ -49,18 +49,18 @@ def aleave(obj: object, *error: object) -> Any:
 
 
 async def wait(obj: Any) -> Any:
-    """Await an object: the interpreter knows kinds that have no ``__await__``."""
+    """Await an object: some awaitables, such as coroutines of generators, have no ``__await__``."""
     return await obj
 
 
 # --- match
 
 SEQUENCE, MAPPING = 1 << 5, 1 << 6
-"""The flags of a class that ``match`` looks at, and nothing else: no method is asked."""
+"""The flags of a class by which ``match`` tells sequences and mappings: it looks at nothing else."""
 
 
 class LikeSequence(Sequence[Any], metaclass=ABCMeta):
-    """A class that is registered with this has the flag of sequences, and is not taken for a ``Sequence``."""
+    """Registered with this, a class gets the flag of sequences, and is still no ``Sequence`` to ``isinstance``."""
 
     @classmethod
     def __subclasshook__(cls, subclass: type) -> bool:
@@ -68,7 +68,7 @@ class LikeSequence(Sequence[Any], metaclass=ABCMeta):
 
 
 class LikeMapping(Mapping[Any, Any], metaclass=ABCMeta):
-    """As ``LikeSequence``, for mappings."""
+    """The same for mappings."""
 
     @classmethod
     def __subclasshook__(cls, subclass: type) -> bool:
@@ -86,20 +86,20 @@ def match_as(proxy_class: type, kind: type[object]) -> None:
 
 
 def bases_of(obj: Any) -> Any:
-    """Make a proxy of a class a subclass of that class, in the eyes of ``issubclass``."""
+    """The ``__bases__`` of a proxy: to ``issubclass`` a proxy of a class is a subclass of that class."""
     return (obj,) if isinstance(obj, type) else obj.__bases__
 
 
 def signature_of(obj: Any) -> Any:
-    """Tell ``inspect.signature`` what it would find if it looked at the object."""
+    """The ``__signature__`` of a proxy: that which ``inspect.signature`` finds for the object."""
     obj = bare(obj)
     if not callable(obj):
         raise AttributeError("__signature__")
     return inspect.signature(obj)
 
 
-def name_spaces(obj: object) -> list[Mapping[str, object]]:
-    """Where an object's attributes are found, without asking it: ``getattr_static`` is too slow for every proxy."""
+def namespaces(obj: object) -> list[Mapping[str, object]]:
+    """The name spaces of an object and its classes, read past its own code. ``getattr_static`` takes too long."""
     kinds = [*type(obj).__mro__, *(obj.__mro__ if isinstance(obj, type) else ())]
     own: Mapping[str, object]
     try:
@@ -109,7 +109,7 @@ def name_spaces(obj: object) -> list[Mapping[str, object]]:
     return [own, *(vars(kind) for kind in kinds)]
 
 
-IMAGINED: Mapping[str, Callable[[Any], Any]] = {"__bases__": bases_of, "__signature__": signature_of}
+COMPUTED: Mapping[str, Callable[[Any], Any]] = {"__bases__": bases_of, "__signature__": signature_of}
 
 NOT_CALLABLE = ()
 """The signature of every proxy's ``__call__``: ``inspect`` refuses it, as it refuses objects that are not callable."""

@@ -1,20 +1,20 @@
 """Arithmetic and comparisons of proxies, done on the objects.
 
-The operators themselves do it, not the object's special methods: the interpreter knows best who is asked first, what
-``NotImplemented`` leads to, and which error is due in the end.
+They apply the operators, and call no special methods of the object: so the interpreter decides which operand is asked
+first, what follows ``NotImplemented``, and which error is raised.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-WAY = "_way"
-"""The attribute of a proxy's class that leads to the object. Of the proxy itself, it would be the object's."""
+ACCESS = "_access"
+"""The attribute of a proxy's class that leads to the object. Read from the proxy it would be the object's own."""
 
 power: Callable[..., Any] = pow
 
 
-class Way(NamedTuple):
-    """What the class of one proxy knows, for whatever is not written into that class itself."""
+class Access(NamedTuple):
+    """The functions of one proxy, for the methods that all proxies share."""
 
     current: Callable[[], Any]
     is_set: Callable[[], bool]
@@ -24,22 +24,22 @@ class Way(NamedTuple):
     names: Callable[[Any], Iterable[str]]
     text: Callable[[Any], str]
     finish: Callable[[], None]
-    """To be called when all ``__init__`` have run; until then a subclass sets attributes of its own."""
+    """Called when all ``__init__`` have run; until then a subclass sets attributes of its own."""
 
 
-def way(proxy: object) -> Way:
-    """Find what the class of a proxy knows."""
-    found: Way = getattr(type(proxy), WAY)
+def access(proxy: object) -> Access:
+    """Find the functions of a proxy."""
+    found: Access = getattr(type(proxy), ACCESS)
     return found
 
 
 def current(proxy: object) -> Any:
-    """Find the object that a proxy stands for at the moment."""
-    return way(proxy).current()
+    """Find or take the object of a proxy's current owner."""
+    return access(proxy).current()
 
 
 class Operators:
-    """The operators of a proxy. Where both operands are proxies, it is their objects that meet."""
+    """The operators of a proxy. If both operands are proxies, their objects are the operands."""
 
     __slots__ = ()
 
@@ -124,7 +124,7 @@ class Operators:
     def __or__(self, other: Any) -> Any:
         return current(self) | bare(other)
 
-    # --- two, the proxy on the right: the other one has refused it, and may take its object
+    # --- two, the proxy on the right: the other operand has refused the proxy, and may accept its object
 
     def __radd__(self, other: Any) -> Any:
         return other + current(self)
@@ -237,14 +237,14 @@ class Operators:
 
 
 def bare(operand: Any) -> Any:
-    """Take the object of an operand that is a proxy itself: much of what is written in C looks at the exact type."""
+    """Take the object of an operand that is a proxy as well: code in C often looks at the exact type."""
     while issubclass(type(operand), Operators):
         operand = current(operand)
     return operand
 
 
 def comparable(operand: Any) -> Any:
-    """The same for ``==``: what has no object yet is itself."""
-    while issubclass(type(operand), Operators) and way(operand).is_set():
+    """The same for ``==``: a proxy that is not set stands for itself."""
+    while issubclass(type(operand), Operators) and access(operand).is_set():
         operand = current(operand)
     return operand

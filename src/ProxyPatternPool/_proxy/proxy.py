@@ -1,10 +1,9 @@
 """The proxy as its users see it."""
 
 import logging
-import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial, wraps
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -16,13 +15,14 @@ from .._observer import PoolObserverOrNone
 from .._pool.pool import Pool
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope
-from .claims import UNKNOWN, Abilities, abilities_of, abilities_of_class
-from .content import made_by
-from .control import Control, block_by_methods, nobjs_of
-from .forwarding import Made, forwarding_class
-from .operators import WAY, Way, way
+from .control import Control, nobjs_of, subclass_block
+from .exposed import UNKNOWN, Supported, supported_by, supported_by_class
+from .forwarding import forwarding_class
+from .operators import ACCESS
 from .parameters import PoolOverrides, PoolParameters, ignored_for_one_object, note_given
+from .sources import class_made_by
 from .special import Forwarding
+from .subclasses import BEFORE_MADE, attributes_so_far, names_added, own_names, reporting_end, reports_end, user_class
 
 T = TypeVar("T", default=Any)
 
@@ -185,20 +185,22 @@ class Proxy(Forwarding, Generic[T]):
             "observer": observer,
             # end of what tools/generate.py has written
         }
-        base = _origin(type(self))
+        base = user_class(type(self))
         aliases = _aliases(set_name)
-        theirs = _names_of(base)
-        made, links = forwarding_class(
+        added = names_added(base, Proxy)
+        proxy_class, class_controls = forwarding_class(
             base,
-            {*_OWN, *aliases, *_own_names(theirs), *_set_so_far(self, base)},
-            theirs,
+            {*_OWN, *aliases, *own_names(added), *attributes_so_far(self, base)},
+            added,
             {alias: getattr(base, method) for alias, method in aliases.items() if not hasattr(base, alias)},
             _expected(obj, fun),
-            begun=base.__init__ in _finishing,
+            in_init=reports_end(base.__init__),
         )
-        control: Control[T] = Control(links, made, tuple(aliases), scope, max_size, pool, auto_return=auto_return)
+        control: Control[T] = Control(
+            class_controls, proxy_class, tuple(aliases), scope, max_size, pool, auto_return=auto_return
+        )
         _set_control(self, control)
-        _set_class(self, made)
+        _set_class(self, proxy_class)
         if obj is not None and fun is not None:
             raise ProxyException(_BOTH)
         if obj is not None:
@@ -210,7 +212,7 @@ class Proxy(Forwarding, Generic[T]):
         super().__init_subclass__(**parameters)
         init = vars(cls).get("__init__")
         if isinstance(init, FunctionType):
-            setattr(cls, "__init__", _finished(init))  # noqa: B010  # which checkers would refuse
+            setattr(cls, "__init__", reporting_end(init))  # noqa: B010  # checkers refuse the other way
 
     if TYPE_CHECKING:
 
@@ -271,7 +273,7 @@ class Proxy(Forwarding, Generic[T]):
         kind = type(self)
         if kind._get_obj is Proxy._get_obj and kind._ret_obj is Proxy._ret_obj:
             return control_of(self).obj(timeout)
-        return block_by_methods(control_of(self), partial(self._get_obj, timeout), self._ret_obj)
+        return subclass_block(control_of(self), partial(self._get_obj, timeout), self._ret_obj)
 
     @property
     def _pool(self) -> Pool[T] | None:
@@ -290,19 +292,19 @@ _SLOT = vars(Proxy)["_Proxy__control"]
 _set_control: Callable[[Proxy[Any], Control[Any]], None] = _SLOT.__set__
 
 _set_class: Callable[[object, type[object]], None] = vars(object)["__class__"].__set__
-"""Past a ``__class__`` that a subclass has."""
+"""Past a ``__class__`` that a subclass defines."""
 
 _OWN = frozenset(name for name in vars(Proxy) if name.startswith("_") and not name.startswith(("__", "_Proxy__")))
 
 
 def control_of(proxy: Proxy[T]) -> Control[T]:
-    """Find the controls of a proxy, past what it forwards."""
+    """Find the controls of a proxy, which it does not forward to its object."""
     control: Control[T] = _SLOT.__get__(proxy)
     return control
 
 
 def _aliases(set_name: str | None) -> dict[str, str]:
-    """The names by which a proxy can be set, and what they are names of."""
+    """The names of the methods that set a proxy, each with the method that it is another name of."""
     if not set_name:
         return {}
     aliases = {set_name: "_set", f"{set_name}_obj": "_set_obj", f"{set_name}_fun": "_set_fun"}
@@ -313,103 +315,12 @@ def _aliases(set_name: str | None) -> dict[str, str]:
     return aliases
 
 
-def _expected(obj: object, fun: object) -> Abilities:
-    """What the objects will have, as far as it is known when the class is made: to change it takes longer."""
+def _expected(obj: object, fun: object) -> Supported:
+    """The special methods of the objects, as far as they are known already: to change the class takes longer."""
     if obj is not None:
-        return abilities_of(obj)
-    kind = made_by(fun)
-    return UNKNOWN if kind is None else abilities_of_class(kind)
+        return supported_by(obj)
+    kind = class_made_by(fun)
+    return UNKNOWN if kind is None else supported_by_class(kind)
 
 
-def _get_early(self: object, name: str) -> Any:
-    try:
-        return object.__getattribute__(self, name)
-    except AttributeError:
-        raise _too_early() from None
-
-
-def _set_early(self: object, name: str, value: object) -> None:
-    try:
-        object.__setattr__(self, name, value)
-    except AttributeError:  # there is no room for it
-        raise _too_early() from None
-
-
-def _delete_early(self: object, name: str) -> None:
-    try:
-        object.__delattr__(self, name)
-    except AttributeError:
-        raise _too_early() from None
-
-
-def _set_so_far(self: object, base: type[object]) -> Iterable[str]:
-    """The attributes of a subclass's own that are there before it has its class."""
-    return object.__getattribute__(self, "__dict__") if base.__dictoffset__ else ()
-
-
-def _too_early() -> ProxyException:
-    return ProxyException("this proxy is not made yet: call super().__init__(…) first")
-
-
-def _no_object(*_: object) -> Any:
-    raise _too_early()
-
-
-def _nothing() -> None:
-    """Do nothing: there will be another to say it to."""
-
-
-def _early_names(self: object) -> Iterable[str]:
-    return object.__dir__(self)
-
-
-def _early_text(self: object) -> str:
-    return f"<{type(self).__name__}: not made yet>"
-
-
-# Until the proxy has its class it has the user's, in whose __init__ it may be used.
-_EARLY = Way(_no_object, bool, _get_early, _set_early, _delete_early, _early_names, _early_text, _nothing)
-setattr(Proxy, WAY, _EARLY)
-
-
-def _origin(kind: type[Proxy[T]]) -> type[Proxy[T]]:
-    """The class that a user sees, of which those of single proxies are made."""
-    return next(base for base in kind.__mro__ if base is not Made and Made not in base.__bases__)
-
-
-def _names_of(base: type[object]) -> dict[str, object]:
-    """What a user's subclass adds, and what it is."""
-    added = [kind for kind in base.__mro__ if kind not in Proxy.__mro__]
-    return {name: value for kind in reversed(added) for name, value in vars(kind).items()}
-
-
-_OF_CLASSES = frozenset({"__class_getitem__", "__dict__", "__init__", "__init_subclass__", "__new__", "__weakref__"})
-
-
-def _own_names(theirs: Mapping[str, object]) -> list[str]:
-    """What of this is a proxy's own; of names with double underscores the methods, and not what describes a class."""
-    return [
-        name
-        for name, value in theirs.items()
-        if not (name.startswith("__") and name.endswith("__"))
-        or (hasattr(type(value), "__get__") and name not in _OF_CLASSES)
-    ]
-
-
-_finishing: "weakref.WeakSet[Callable[..., None]]" = weakref.WeakSet()
-"""The ``__init__`` of subclasses that say when they have ended."""
-
-
-def _finished(init: Callable[..., None]) -> Callable[..., None]:
-    """Have an ``__init__`` say when it has ended, if it is the outermost."""
-
-    @wraps(init)
-    def __init__(self: Proxy[Any], *args: Any, **kwargs: Any) -> None:  # noqa: N807  # it takes the place of one
-        try:
-            init(self, *args, **kwargs)
-        finally:
-            if type(self).__init__ is __init__:
-                way(self).finish()
-
-    _finishing.add(__init__)
-    return __init__
+setattr(Proxy, ACCESS, BEFORE_MADE)

@@ -1,4 +1,4 @@
-"""Giving back what a stretch of work took through proxies, where its thread or greenlet does not end with it."""
+"""Giving back what a unit of work took through proxies, where its thread or greenlet does not end with it."""
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ from typing_extensions import ParamSpec
 from .._awaitables import flag_of, forget
 from .._errors import ProxyException
 from .._scope.select import Scope
-from .control import Control, stretch_of
+from .control import Control, unit_of_work
 from .proxy import Proxy
 from .typed import control
 
@@ -35,14 +35,14 @@ def returning_controls(proxies: Iterable[object]) -> list[Control[Any]]:
 
 
 def giving_back(controls: Sequence[Control[Any]]) -> ExitStack:
-    """Begin a stretch of work: when this is closed, what the owner then has of these proxies goes back.
+    """Begin a unit of work: when this is closed, what the owner then has of these proxies goes back.
 
     Each does, whatever another raises. It is as by ``control(proxy).ret()``, but for what is not this work's to give
     back: what a block has that was open before, and what the work around this one had, if there is any.
     """
     stack = ExitStack()
     for each in controls:
-        stack.enter_context(stretch_of(each))
+        stack.enter_context(unit_of_work(each))
     return stack
 
 

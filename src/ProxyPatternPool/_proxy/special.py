@@ -7,18 +7,18 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .claims import CLAIMS
+from .exposed import CONDITIONAL
 from .lookups import NOT_CALLABLE, aenter, aleave, enter, leave, wait
-from .operators import Operators, bare, current, way
+from .operators import Operators, access, bare, current
 
 
 class Forwarding(Operators):
-    """The special methods of a proxy: each does to the object what it stands for.
+    """The special methods of a proxy: each does to the object what it is called for.
 
     A special method of a subclass, such as a ``__len__`` of its own, takes precedence, and reaches the object's with
     ``super()``. A subclass must not have a ``__getattr__``: it would be asked for what the object lacks.
 
-    Here checkers see them all. What the class of a proxy has at run time of those in ``CLAIMS`` is another matter.
+    Checkers see all of them here. Those in ``CONDITIONAL`` are moved to ``SPECIAL``, for the classes of single proxies.
     """
 
     __slots__ = ("__weakref__",)
@@ -26,22 +26,22 @@ class Forwarding(Operators):
     # --- attributes
 
     def __getattribute__(self, name: str) -> Any:
-        return way(self).get(self, name)
+        return access(self).get(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        way(self).set(self, name, value)
+        access(self).set(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        way(self).delete(self, name)
+        access(self).delete(self, name)
 
     def __dir__(self) -> Iterable[str]:
-        names: Iterable[str] = way(self).names(self)
+        names: Iterable[str] = access(self).names(self)
         return names
 
     # --- texts
 
     def __repr__(self) -> str:
-        return way(self).text(self)
+        return access(self).text(self)
 
     def __str__(self) -> str:
         return str(current(self))
@@ -59,7 +59,7 @@ class Forwarding(Operators):
     # --- containers
 
     def __bool__(self) -> bool:
-        return way(self).is_set() and bool(current(self))
+        return access(self).is_set() and bool(current(self))
 
     def __len__(self) -> int:
         return len(current(self))
@@ -174,14 +174,14 @@ class Forwarding(Operators):
         return copy.deepcopy(current(self), memo)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        # Nothing of ours is in a pickle: whoever reads it finds the object itself, and needs no proxies.
+        # The pickle holds the object alone: to read it takes neither a proxy nor this package.
         return operator.getitem, ((current(self),), 0)
 
 
 SPECIAL: dict[str, Callable[..., Any]] = {
-    name: vars(Forwarding)[name] for name in sorted(CLAIMS & vars(Forwarding).keys())
+    name: vars(Forwarding)[name] for name in sorted(CONDITIONAL & vars(Forwarding).keys())
 }
-"""What the classes of single proxies get, as far as their objects have it."""
+"""The methods that the class of a proxy gets only if its object has them."""
 
 SPECIAL["__hash__"] = Operators.__hash__
 for _name in SPECIAL.keys() & vars(Forwarding).keys():

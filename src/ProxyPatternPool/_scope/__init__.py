@@ -1,1 +1,1 @@
-"""Where each owner, a thread, a greenlet, a context, keeps what a proxy forwards to."""
+"""Scopes: where each owner, such as a thread, a greenlet or a context, keeps its object."""

@@ -1,15 +1,15 @@
-"""What an owner keeps, and what a place to keep it in can do."""
+"""What an owner keeps, and the slots that keep it."""
 
 from types import CodeType
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from .origin import Origin
+from .open_block import OpenBlock
 
 T = TypeVar("T")
 
 
 class Loan(Protocol):
-    """What gives an object back."""
+    """Gives an object back, by either method."""
 
     def release(self) -> None: ...
 
@@ -22,50 +22,50 @@ class Kept(Generic[T]):
     A ``ScopeStrategy`` only stores it, and drops it when its owner ends.
     """
 
-    __slots__ = ("__weakref__", "_loans", "alone", "blocks", "code", "obj", "taken")
+    __slots__ = ("__weakref__", "_loans", "blocks", "blocks_give_back", "detached", "obj", "taken_by")
 
     obj: T
     """The object. Deleted once it is no longer the owner's to use: reading it is then an ``AttributeError``."""
 
     def __init__(self, obj: T, loan: Loan | None = None) -> None:
         self.obj = obj
-        self.blocks: list[Origin] = []
+        self.blocks: list[OpenBlock] = []
         """The ``with`` blocks that are open and use it."""
-        self.taken: bool = False
-        """Whether the last of these gives it back."""
-        self.alone: bool = False
-        """Whether only these have it: it is no owner's any more."""
-        self.code: CodeType | None = None
-        """What code took it; noted where that may have returned long before its owner ends."""
-        # Lists, since to append and to pop is atomic: several threads may be one owner.
+        self.blocks_give_back: bool = False
+        """Whether the last of these blocks gives it back when it ends."""
+        self.detached: bool = False
+        """Whether only these blocks have it: no owner keeps it any more."""
+        self.taken_by: CodeType | None = None
+        """The code that took it, where ``Slot.owners_have_frames``."""
+        # A list, and so are the blocks: to append and to pop is atomic, and several threads may be one owner.
         self._loans = [] if loan is None else [loan]
 
     def release(self) -> None:
         """Give the object back now, hooks included. A second call does nothing.
 
-        Whoever else finds this where an owner keeps it asks for another object from then on.
+        An owner that still keeps this takes another object at its next access.
         """
-        self.spoil()
-        loan = self.disown()
+        self.invalidate()
+        loan = self.pop_loan()
         if loan is not None:
             loan.release()
 
     def discard(self) -> None:
         """Give the object back as broken, now. After it was given back this does nothing."""
-        self.spoil()
-        loan = self.disown()
+        self.invalidate()
+        loan = self.pop_loan()
         if loan is not None:
             loan.discard()
 
-    def spoil(self) -> None:
-        """Make the owner ask for another object at its next access. Nothing is given back here: it may be in use."""
+    def invalidate(self) -> None:
+        """Make the owner take another object at its next access. Nothing is given back: it may be in use."""
         try:
             del self.obj
         except AttributeError:
             pass
 
-    def disown(self) -> Loan | None:
-        """Take the loan away, to end it; or not, in the child of a fork, where it is the parent's."""
+    def pop_loan(self) -> Loan | None:
+        """Take the loan, to end it; or to leave it alone in the child of a fork, where it is the parent's."""
         try:
             return self._loans.pop()
         except IndexError:
@@ -74,9 +74,9 @@ class Kept(Generic[T]):
 
 @runtime_checkable
 class ScopeStrategy(Protocol[T]):
-    """Where each owner keeps its own object, for one proxy.
+    """Keeps an object for each owner, for one proxy.
 
-    What an owner is, is yours to say: a tenant, a request, a window. Give an instance to one proxy as its
+    You say what an owner is: a tenant, a request, a window. Give an instance to one proxy as its
     ``scope``, or a class, or another callable without parameters, that makes one for each proxy. ::
 
         tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
@@ -97,9 +97,10 @@ class ScopeStrategy(Protocol[T]):
         db = proxy(fun=connect, scope=PerTenant, max_size=20)
 
     When a ``Kept`` is dropped its object goes back by itself: drop it when its owner ends. The methods are
-    quick, they neither wait nor use the proxy, and they have an answer whoever asks. Where several threads are one
-    owner they use one object at the same time, and who gives it back by ``ret`` takes it from the others: let its
-    strategy drop it, or use it in blocks, of which the last gives back.
+    quick, they neither wait nor use the proxy, and they have an answer for every caller.
+
+    Threads that are one owner use one object at the same time. A thread that gives it back by ``ret`` takes it from the
+    others: let the strategy drop it, or use it in blocks, of which the last gives back.
     """
 
     def get(self) -> Kept[T] | None:
@@ -116,15 +117,18 @@ class ScopeStrategy(Protocol[T]):
 
 
 EMPTY: Kept[Any] = Kept(None)
-"""Stands for what is not there: it has no object. To ask for one is an ``AttributeError``, but to read this is not."""
-EMPTY.spoil()
+"""What a slot has that keeps nothing: without an object, so that reading ``obj`` is an ``AttributeError``."""
+EMPTY.invalidate()
 
 
 class Slot(Protocol[T]):
-    """A scope as proxies see it. They read ``slot.kept.obj`` at every access, and the rest only if that fails."""
+    """Keeps what each owner has, for one proxy: a scope at work.
+
+    A proxy reads ``slot.kept.obj`` at every access, and uses the rest only if that fails.
+    """
 
     owners_have_frames: bool
-    """Whether the frames of an owner's thread or greenlet say what it does."""
+    """Whether an owner is a thread or greenlet, whose frames show what it does."""
 
     @property
     def kept(self) -> Kept[T]:
@@ -132,7 +136,7 @@ class Slot(Protocol[T]):
         ...
 
     def owner(self) -> object:
-        """Who the current owner is, to be compared with another answer; ``None`` if that cannot be said."""
+        """The current owner, to be compared with another answer; ``None`` if it is not known."""
         ...
 
     def get(self) -> Kept[T] | None:
@@ -140,20 +144,20 @@ class Slot(Protocol[T]):
         ...
 
     def put(self, kept: Kept[T]) -> Kept[T]:
-        """Keep this for the current owner, unless another caller of the same owner was first: what is kept now."""
+        """Keep this for the current owner, and return it; or what another thread of the same owner kept before."""
         ...
 
     def remove(self, kept: Kept[T]) -> None:
         """Forget this, if it is what the current owner keeps."""
         ...
 
-    def reclaim(self) -> None:
-        """Drop what owners keep that have ended and were not noticed yet; somebody may have to wait for it."""
+    def drop_ended(self) -> None:
+        """Drop what ended owners keep whose end was not noticed yet: the caller may have to wait for it."""
         ...
 
 
 class PlainSlot(Generic[T]):
-    """A slot that is an object with an attribute: the interpreter does the rest, in C."""
+    """A slot with a plain attribute: the interpreter finds it, in C."""
 
     owners_have_frames = False
     kept: Kept[T] = EMPTY
@@ -170,8 +174,10 @@ class PlainSlot(Generic[T]):
         return kept
 
     def remove(self, kept: Kept[T]) -> None:
+        # Two steps: what a signal handler, or another thread if all share the slot, puts between them is lost to the
+        # owner, goes back as dropped, and the next access takes another.
         if self.kept is kept:
             self.kept = EMPTY
 
-    def reclaim(self) -> None:
-        """Do nothing: the end of an owner is never overlooked."""
+    def drop_ended(self) -> None:
+        """Do nothing: the end of an owner is never missed."""

@@ -8,12 +8,12 @@ from contextvars import Context
 from typing import TypeVar, cast
 
 from .._runtime.contexts import current_context
-from .seats import SeatedSlot
+from .keyed import KeyedSlot
 
 T = TypeVar("T")
 
 _running_loop: Callable[[], asyncio.AbstractEventLoop | None] = vars(asyncio)["_get_running_loop"]
-"""Not the public one: that raises where no loop runs, which costs more than all the rest."""
+"""Not the public function, which raises where no loop runs: that takes longer than all the rest."""
 
 
 def current_task() -> "asyncio.Task[object] | None":
@@ -25,7 +25,7 @@ def current_task() -> "asyncio.Task[object] | None":
 def current_greenlet() -> object | None:
     """The current greenlet, if it is gevent's or eventlet's."""
     global _greenlet
-    # Others use greenlets for purposes of their own, as parts of a task.
+    # Greenlets of other libraries are parts of one task.
     if "gevent" not in sys.modules and "eventlet" not in sys.modules:
         return None
     if _greenlet is None:
@@ -38,19 +38,19 @@ def current_greenlet() -> object | None:
 _greenlet: Callable[[], object | None] | None = None
 
 
-class ContextSlot(SeatedSlot[T]):
-    """Objects are kept beside the contexts, not in a variable of theirs.
+class ContextSlot(KeyedSlot[T]):
+    """Objects are kept beside the contexts, not in a context variable.
 
-    Contexts are copied: to each task, to each thread of ``asyncio.to_thread``. A variable would go with them, so that
-    the child would use the parent's object, and the parent's would come back only when the last of them has ended.
+    Contexts are copied: to each task, to each thread of ``asyncio.to_thread``. The copy has the same variables: a child
+    would use its parent's object, which would come back only after the last of them has ended.
     """
 
     def _key(self) -> Hashable:
-        # Tasks may share a context (3.11+), and it may be handed on from one greenlet to another.
+        # Tasks may share a context (3.11+), and a greenlet may pass its context to another.
         return id(current_context()), id(current_task()), id(current_greenlet())
 
     def owner(self) -> object:
-        return self._key(), weakref.ref(current_context())  # the latter since a key is used again
+        return self._key(), weakref.ref(current_context())  # the reference since a key may be used again
 
     def _owners(self) -> Iterable[object]:
         return (owner for owner in (current_context(), current_task(), current_greenlet()) if owner is not None)
@@ -64,7 +64,7 @@ class ContextSlot(SeatedSlot[T]):
             link(owner, end)
 
     def _ended(self, owner: object) -> bool:
-        # A task that has ended says so in the loop's next turn: too late for one that is about to wait in this one.
+        # A task that has ended says so in the loop's next iteration: too late if its object is waited for in this one.
         if isinstance(owner, asyncio.Future):
             return owner.done()
         return not isinstance(owner, Context) and bool(getattr(owner, "dead", False))

@@ -1,4 +1,4 @@
-"""One object per greenlet, of gevent, of eventlet, or of nobody. Imported only once its scope is used."""
+"""One object per greenlet, whichever library it is of. Imported only once its scope is used."""
 
 import weakref
 from collections.abc import Callable, Hashable, Iterable
@@ -7,31 +7,31 @@ from typing import TypeVar
 from greenlet import getcurrent, greenlet
 
 from .base import Kept
-from .seats import SeatedSlot
+from .keyed import KeyedSlot
 from .thread import ThreadSlot
 
 T = TypeVar("T")
 
 
 def link(owner: object, end: Callable[..., object]) -> None:
-    """Have something called when a greenlet ends that is gevent's or eventlet's."""
-    # Those of gevent have both: what is rawlinked runs in the hub, without a greenlet of its own.
+    """Have ``end`` called when a greenlet ends that is gevent's or eventlet's."""
+    # Those of gevent have both. What is rawlinked runs in the hub itself, what is linked in a new greenlet.
     linker = getattr(owner, "rawlink", None) or getattr(owner, "link", None)
     if linker is not None:
         linker(end)
 
 
 def current_linkable() -> object | None:
-    """The current greenlet, if it tells of its end."""
+    """The current greenlet, if it can tell when it ends."""
     current = getcurrent()
     return current if hasattr(current, "link") else None
 
 
-class GreenletSlot(SeatedSlot[T]):
+class GreenletSlot(KeyedSlot[T]):
     """A greenlet's object comes back when it has ended, even while others still refer to it to ask for its result.
 
-    Greenlets that are neither gevent's nor eventlet's cannot say that they have ended: what they keep comes back when
-    they are no longer referred to, or somebody wants an object. The main greenlet of a thread is that thread.
+    Greenlets of other libraries cannot tell when they end: what they keep comes back when they are no longer referred
+    to, or when somebody needs an object. The main greenlet of a thread stands for the thread.
     """
 
     owners_have_frames = True
@@ -46,10 +46,10 @@ class GreenletSlot(SeatedSlot[T]):
         if current.parent is None:
             return self._threads.kept
         try:
-            seat = self._seats[id(current)]
+            record = self._records[id(current)]
         except KeyError:
             raise AttributeError("kept") from None
-        return seat.kept
+        return record.kept
 
     def get(self) -> Kept[T] | None:
         return self._threads.get() if getcurrent().parent is None else super().get()

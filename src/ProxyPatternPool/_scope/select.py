@@ -1,4 +1,4 @@
-"""From the name of a scope to a slot."""
+"""The scopes by name, and the slot of each."""
 
 import importlib
 import sys
@@ -13,7 +13,7 @@ from .thread import ThreadSlot
 
 
 class Scope(Enum):
-    """Who has an object of its own."""
+    """Each owner has an object of its own: this says who is an owner."""
 
     AUTO = 0
     """``SHARED`` for an object, ``THREAD`` for a function."""
@@ -32,16 +32,16 @@ class Scope(Enum):
     CONTEXT = 6
     """Each context of ``contextvars``, and in asyncio each task. A child does not inherit its parent's object.
 
-    Who waits for an object stops his loop: a pool must have one for each task that keeps one while it awaits something.
+    Waiting for an object blocks the event loop: a pool needs one for each task that keeps one while it awaits.
     """
 
 
 def name_of(scope: Scope) -> str:
-    """Name a scope as it is documented; the existing module's own name comes first in the class."""
+    """Name a scope as it is documented: its first name in the class is that of the original module."""
     return "WERKZEUG" if scope is Scope.WERKZEUG else scope.name
 
 
-def slot_of(scope: Scope) -> Slot[Any]:
+def new_slot(scope: Scope) -> Slot[Any]:
     """Make the slot of a scope.
 
     Raises:
@@ -53,17 +53,17 @@ def slot_of(scope: Scope) -> Slot[Any]:
     return _SLOTS[scope]()
 
 
-def _threads() -> Slot[Any]:
-    return _greenlets() if threads_are_greenlets() else ThreadSlot()
+def _thread_slot() -> Slot[Any]:
+    return _greenlet_slot() if threads_are_greenlets() else ThreadSlot()
 
 
-def _contexts() -> Slot[Any]:
+def _context_slot() -> Slot[Any]:
     from .context import ContextSlot
 
     return ContextSlot()
 
 
-def _greenlets() -> Slot[Any]:
+def _greenlet_slot() -> Slot[Any]:
     from .greenlets import GreenletSlot
 
     return GreenletSlot()
@@ -80,7 +80,7 @@ def _require(scope: Scope, library: str) -> None:
 
 
 def threads_are_greenlets() -> bool:
-    """Whether gevent or eventlet has patched threads by now."""
+    """Whether gevent or eventlet has patched threads."""
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_object_patched("_thread", "start_new_thread"):
         return True
@@ -90,12 +90,12 @@ def threads_are_greenlets() -> bool:
 
 _LIBRARIES = {Scope.WERKZEUG: "werkzeug", Scope.GEVENT: "gevent", Scope.EVENTLET: "eventlet"}
 _SLOTS: dict[Scope, Callable[[], Slot[Any]]] = {
-    Scope.AUTO: _threads,
+    Scope.AUTO: _thread_slot,
     Scope.SHARED: SharedSlot,
-    Scope.THREAD: _threads,
-    Scope.CONTEXT: _contexts,
-    # Werkzeug's Local is a variable of the context. Copies of a context inherit it, and as in CONTEXT they must not.
-    Scope.WERKZEUG: _contexts,
-    Scope.GEVENT: _greenlets,
-    Scope.EVENTLET: _greenlets,
+    Scope.THREAD: _thread_slot,
+    Scope.CONTEXT: _context_slot,
+    # Werkzeug's Local is a context variable, which copies of the context inherit. Here, as in CONTEXT, they must not.
+    Scope.WERKZEUG: _context_slot,
+    Scope.GEVENT: _greenlet_slot,
+    Scope.EVENTLET: _greenlet_slot,
 }

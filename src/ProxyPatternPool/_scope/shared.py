@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class SharedSlot(PlainSlot[T]):
-    """All callers are one owner. What is kept has no loan, so it does no harm when two of them keep it at once."""
+    """All callers are one owner. What is kept has no loan, so two callers may keep it at once."""
 
     __slots__ = ("kept",)
 
@@ -17,4 +17,4 @@ class SharedSlot(PlainSlot[T]):
 
 
 class EmptySlot(PlainSlot[T]):
-    """Nobody keeps anything here: the slot of a proxy that has no content yet."""
+    """Keeps nothing: the slot of a proxy that is not set yet."""

@@ -1,4 +1,4 @@
-"""A user's own notion of an owner."""
+"""Scopes of the user's own."""
 
 import weakref
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from .base import Kept, ScopeStrategy
 
 T = TypeVar("T")
 
-_taken: dict[int, object] = {}
-"""Every strategy that has a proxy, by its identity: what it keeps would be another proxy's."""
+_used: dict[int, object] = {}
+"""The strategies of proxies, by identity: each keeps the objects of one proxy."""
 
 
 _lock = new_rlock()
-"""Decides whose object all use who are one owner. One for all strategies, since it is held for a moment, and seldom.
+"""Held while threads that are one owner agree on one object. One lock for all strategies: it is held briefly.
 
-A signal handler that uses the proxy meanwhile, or a finalizer, takes it again. What it keeps the one it has interrupted
-finds, or replaces by what he keeps himself.
+It is reentrant: a signal handler or a finalizer may use the proxy meanwhile. What that keeps, the interrupted code
+finds, or replaces.
 """
 
 
 def _after_fork() -> None:
-    """Make another: who held it in the parent is not here."""
+    """Make another: the thread that held it in the parent does not exist here."""
     global _lock
     _lock = new_rlock()
 
@@ -42,10 +42,10 @@ class StrategySlot(Generic[T]):
     def __init__(self, strategy: ScopeStrategy[T]) -> None:
         key = id(strategy)
         try:
-            mark: object = weakref.ref(strategy, partial(_taken.pop, key))
-        except TypeError:  # it has no room for weak references: remembered for ever, and so its identity is not reused
+            mark: object = weakref.ref(strategy, partial(_used.pop, key))
+        except TypeError:  # no weak references: remembered for ever, so that its identity is not reused
             mark = [strategy]
-        if _taken.setdefault(key, mark) is not mark:
+        if _used.setdefault(key, mark) is not mark:
             raise ProxyException(
                 f"scope {strategy!r} belongs to another proxy: make one for each, or give the class, or a function"
             )
@@ -59,7 +59,7 @@ class StrategySlot(Generic[T]):
         return kept
 
     def owner(self) -> None:
-        """Only the strategy knows."""
+        """Say nothing: only the strategy knows."""
 
     def get(self) -> Kept[T] | None:
         return self.strategy.get()
@@ -77,12 +77,12 @@ class StrategySlot(Generic[T]):
             if self.strategy.get() is kept:
                 self.strategy.delete()
 
-    def reclaim(self) -> None:
-        """Do nothing: when owners end is the strategy's business."""
+    def drop_ended(self) -> None:
+        """Do nothing: the strategy notices when owners end."""
 
 
 def strategy_of(scope: "ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]") -> ScopeStrategy[T]:
-    """Make a user's strategy, if it is not one yet: a class has the methods, too."""
+    """Make a user's strategy, if it is not one yet. A class has the methods, too, and still has to be called."""
     strategy: object = scope
     if isinstance(scope, type) or not isinstance(scope, ScopeStrategy):
         if not callable(scope):

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class ThreadSlot(ThreadLocal, PlainSlot[T]):
-    """A thread that ends drops what it keeps before anyone has joined it."""
+    """A thread that ends drops what it keeps, before it can be joined."""
 
     owners_have_frames = True
     _owner: object

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 
 from ProxyPatternPool import Scope, TimeOut, control, proxy
-from ProxyPatternPool._proxy import idle_owners
-from ProxyPatternPool._proxy.control import stretch_of
+from ProxyPatternPool._proxy import unused_objects
+from ProxyPatternPool._proxy.control import unit_of_work
 
 from ..green_env import Token, green, raised
 
-idle_owners.LONG = 0.0
+unused_objects.LONG = 0.0
 lines: list[str] = []
 
 
@@ -42,7 +42,7 @@ def use() -> None:
 
 def respond() -> None:
     """Answer one request, whose response takes long to be sent."""
-    with stretch_of(control(db)):
+    with unit_of_work(control(db)):
         view()
         green.eventually(lambda: bool(over))
 

@@ -1,0 +1,331 @@
+"""Where the objects of a proxy come from: one object, or a function that makes them, with a pool or without."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from .._errors import ProxyException
+from .._pool.lease import QuietLease
+from .._pool.pool import Pool, core_of
+from .._runtime.process import call_in_child
+from .._scope.base import Kept, Loan
+from .exposed import UNKNOWN, Supported
+from .own_pools import OwnPools
+from .parameters import PoolParameters
+from .unused_objects import RunningWork, UnusedObjectsCheck
+from .weak_set import WeakIdentitySet
+
+T = TypeVar("T")
+
+log = logging.getLogger("ppp")
+
+
+class Source(ABC, Generic[T]):
+    """Where objects come from until the proxy is set again.
+
+    It knows what owners keep from it. Retired, it makes all of that unusable: each owner finds out at its next access,
+    so that no object is taken away under a call, and gives back what it had.
+    """
+
+    unset = False
+    shared = False
+    """Whether all owners use the same object."""
+    pool: Pool[T] | None = None
+    """The pool that the user knows of."""
+    fun: Callable[[int], T] | None = None
+
+    def __init__(self) -> None:
+        self.retired = False
+        self.names_checked = False
+        """Whether it was looked for attributes of an object that the proxy hides."""
+        self.object_class: type[object] | None = None
+        """The class of the last object that an owner got, or of one to come."""
+        self.known_classes: set[type[object]] = set()
+        """The classes of objects that owners got."""
+        self.supported: Supported = UNKNOWN
+        """The special methods of objects of these classes."""
+        self._kept: WeakIdentitySet[Kept[T]] = WeakIdentitySet()
+        _all_sources.add(self)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is an object for an owner that keeps none yet."""
+        return False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a caller may have to wait until others give back."""
+        return False
+
+    @property
+    def nobjs(self) -> int:
+        """How many objects there are."""
+        return 0
+
+    def warn(self, message: str, *arguments: str) -> None:
+        """Have a warning logged."""
+        log.warning(message, *arguments)
+
+    def take(self, timeout: float | None) -> Kept[T]:
+        """Take an object for an owner to keep; unusable if the source was retired meanwhile."""
+        kept = self._take(timeout)
+        self._kept.add(kept)
+        if self.retired:
+            kept.invalidate()
+        return kept
+
+    @abstractmethod
+    def _take(self, timeout: float | None) -> Kept[T]: ...
+
+    def expected(self) -> tuple[type[object] | None, list[T]]:
+        """What is known before an owner has an object: the class of all of them, or objects that exist."""
+        return None, []
+
+    def _closer_of(self, parameters: PoolParameters[T]) -> Callable[[T], object] | None:
+        """The user's closer; if objects may be killed, one that has their owners take others from then on."""
+        closer = parameters.get("closer")
+        if not parameters.get("max_using_delay_kill"):
+            return closer
+
+        # Not self: the pool must not keep alive what keeps the pool.
+        all_kept = self._kept
+
+        def close(obj: T) -> None:
+            for kept in all_kept:
+                if getattr(kept, "obj", kept) is obj:
+                    kept.invalidate()
+            if closer is not None:
+                closer(obj)
+
+        return close
+
+    def retire(self) -> None:
+        """End: another source takes over."""
+        self.retired = True
+        for kept in self._kept:
+            kept.invalidate()
+
+    def after_fork(self) -> None:
+        """In a child: what owners keep is the parent's. The objects are never freed here: the pool sees to that."""
+        for kept in self._kept:
+            loan = kept.pop_loan()
+            if loan is not None:
+                _loans_of_parent.append(loan)
+            kept.invalidate()
+
+
+_all_sources: WeakIdentitySet[Source[Any]] = WeakIdentitySet()
+_loans_of_parent: list[Loan] = []
+
+
+def _after_fork() -> None:
+    for source in _all_sources:
+        source.after_fork()
+
+
+call_in_child(_after_fork)  # after the scheduler's, which was registered before
+
+
+class Unset(Source[T]):
+    """No source yet."""
+
+    unset = True
+
+    def __init__(self, message: Callable[[], str]) -> None:
+        super().__init__()
+        self._message = message
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        raise ProxyException(self._message())
+
+
+class GivenObject(Source[T]):
+    """One object for all owners. The child of a fork inherits it as it inherits any other."""
+
+    shared = True
+
+    def __init__(self, obj: T) -> None:
+        super().__init__()
+        self._obj = obj
+
+    @property
+    def ready(self) -> bool:
+        return True
+
+    @property
+    def nobjs(self) -> int:
+        return 1
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        return Kept(self._obj)
+
+    def after_fork(self) -> None:
+        """Do nothing."""
+
+
+class FromFactory(Source[T]):
+    """Objects that a function makes, without a pool that the user knows of: a private pool, made when needed."""
+
+    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], pools: OwnPools[T]) -> None:
+        super().__init__()
+        self.fun = self._fun = fun
+        self._parameters = parameters
+        self._pools = pools
+        # A list, since to append is atomic: if several callers make one at once, all use the first that is here.
+        self._private_pools: list[Pool[T]] = []
+
+    @property
+    def nobjs(self) -> int:
+        return sum(core_of(pool).ledger.places.ncreated for pool in self._private_pools)
+
+    @abstractmethod
+    def _make_pool(self) -> Pool[T]: ...
+
+    def expected(self) -> tuple[type[object] | None, list[T]]:
+        return class_made_by(self._fun), []
+
+    def _private_pool(self) -> Pool[T]:
+        if not self._private_pools:
+            self._private_pools.append(self._pools.make(self._make_pool, self._parameters))
+        return self._private_pools[0]  # the others have made nothing yet
+
+    def warn(self, message: str, *arguments: str) -> None:
+        core_of(self._private_pool()).log_later(logging.WARNING, message, *arguments)
+
+    def retire(self) -> None:
+        super().retire()
+        for pool in self._private_pools:
+            pool.shutdown()
+
+
+class FromFactoryOnce(FromFactory[T]):
+    """One object for all owners, made when the first of them needs it.
+
+    A pool of one makes it. Callers that come meanwhile wait in its queue, in whatever way they wait, and get the same
+    object; if it could not be made the next in the queue tries.
+    """
+
+    shared = True
+
+    @property
+    def ready(self) -> bool:
+        return any(core_of(pool).ledger.nidle for pool in self._private_pools)
+
+    def _make_pool(self) -> Pool[T]:
+        given = self._parameters
+        # The object goes back at once, and is never lent again: it is neither reset nor checked, and lasts.
+        return Pool(
+            self._fun,
+            1,
+            0,
+            given.get("timeout"),
+            opener=given.get("opener"),
+            closer=given.get("closer"),
+            tracer=given.get("tracer"),
+            name=given.get("name"),
+            backoff=None,
+            hook_errors=given.get("hook_errors", "log"),
+            observer=given.get("observer"),
+        )
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        with self._private_pool().obj(timeout) as obj:
+            return Kept(obj)
+
+
+class FromFactoryPerOwner(FromFactory[T]):
+    """An object for each owner, closed when the owner ends: lent once, by a pool that keeps none.
+
+    The function may give several owners the same object, if its author means it to.
+    """
+
+    def _make_pool(self) -> Pool[T]:
+        own = self._parameters.copy()
+        own["min_size"], own["max_use"] = 0, 1
+        own["closer"] = self._closer_of(own)
+        own["backoff"] = None  # without a pool no caller waits for another
+        pool = Pool(self._fun, 0, **own)
+        core_of(pool).allow_same_object()
+        return pool
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        lease = self._private_pool().lease(timeout, quiet=True)
+        return Kept(lease.obj, lease)
+
+
+class FromPool(Source[T]):
+    """An object for each owner, from a pool."""
+
+    def __init__(
+        self,
+        fun: Callable[[int], T],
+        max_size: int,
+        parameters: PoolParameters[T],
+        pools: OwnPools[T],
+        units_of_work: Iterable[RunningWork],
+        *,
+        auto_return: bool,
+    ) -> None:
+        super().__init__()
+        self.fun = fun
+        own = parameters.copy()
+        own["closer"] = self._closer_of(own)
+        self.pool = self._pool = pools.make(lambda: Pool(fun, max_size, **own), own)
+        self._core = core_of(self._pool)
+        self._core.loans.on_long_wait = UnusedObjectsCheck(self._kept, units_of_work).check
+        self._auto_return = auto_return
+
+    @property
+    def bounded(self) -> bool:
+        # Without the lock. A caller that comes just before a resize, or a failure, waits as if it had come earlier.
+        core = self._core
+        return core.config.max_size is not None or core.ledger.backoff.failures > 0
+
+    @property
+    def nobjs(self) -> int:
+        return self._core.ledger.places.nready
+
+    def warn(self, message: str, *arguments: str) -> None:
+        self._core.log_later(logging.WARNING, message, *arguments)
+
+    def expected(self) -> tuple[type[object] | None, list[T]]:
+        # Without the lock: only the classes of the objects are looked at, whoever takes one of them meanwhile.
+        idle = self._core.ledger.shelves()
+        return class_made_by(self.fun), [entry.obj for entry in idle]
+
+    def _take(self, timeout: float | None) -> Kept[T]:
+        if self._auto_return:
+            lease = QuietLease(self._core).begin(timeout)
+            return Kept(lease.obj, lease)
+        obj = self._pool.get(timeout)
+        return Kept(obj, _Loan(self._pool, obj))
+
+    def retire(self) -> None:
+        super().retire()
+        self._pool.shutdown()
+
+
+def class_made_by(fun: object) -> type[object] | None:
+    """The class of the objects that a function makes, if the function is that class."""
+    if not isinstance(fun, type):
+        return None
+    cls: type[object] = fun
+    call: object = type(cls).__call__
+    return cls if call is type.__call__ and cls.__new__ is object.__new__ else None
+
+
+class _Loan(Generic[T]):
+    """A loan that only its owner can end: to drop it gives nothing back."""
+
+    __slots__ = ("_obj", "_pool")
+
+    def __init__(self, pool: Pool[T], obj: T) -> None:
+        self._pool = pool
+        self._obj = obj
+
+    def release(self) -> None:
+        self._pool.ret(self._obj)
+
+    def discard(self) -> None:
+        self._pool.discard(self._obj)
