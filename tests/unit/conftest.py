@@ -13,7 +13,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .diary import Diary
-from .helpers import Naps, Works, eventually
+from .helpers import Naps, Works, eventually, have_all_said
 from .maintained import Hanging, Threads
 
 IMPATIENT = Timing(worker_idle=0.02)
@@ -73,6 +73,37 @@ def log_level() -> Iterator[None]:
     level = log.level
     yield
     log.setLevel(level)
+
+
+class Swallowed(logging.Handler):
+    """Notes assertions that failed in a hook, which a pool logs, and errors that a loop of asyncio logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage()
+        if record.name == "asyncio" or isinstance(error, (AssertionError, pytest.fail.Exception)) or _FAILED in text:
+            self.failures.append(text)
+
+
+_FAILED = AssertionError.__name__
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_swallowed() -> Iterator[None]:
+    """What is asserted in a hook, an observer or a callback fails the test, though whoever called it goes on."""
+    swallowed = Swallowed()
+    logs = [logging.getLogger(name) for name in ("ppp", "asyncio")]
+    for log in logs:
+        log.addHandler(swallowed)
+    yield
+    have_all_said()
+    for log in logs:
+        log.removeHandler(swallowed)
+    assert swallowed.failures == []
 
 
 @pytest.fixture

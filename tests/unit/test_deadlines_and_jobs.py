@@ -8,9 +8,8 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
-
-import pytest
 
 from ProxyPatternPool._runtime.environment import REAL
 from ProxyPatternPool._scheduler import deadlines as module
@@ -107,15 +106,30 @@ def test_jobs() -> None:
     jobs.wait(math.inf)
 
 
+class CountingHub(FakeHub):
+    """A hub that counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.spawned = 0
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        self.spawned += 1
+        return super().spawn(job)
+
+
 def test_jobs_of_nobody() -> None:
     """Where there is nothing to do nobody waits, and no greenlet is started."""
-    jobs = ExitJobs(REAL)
+    jobs, hub = ExitJobs(REAL), CountingHub()
     jobs.run()
-    jobs.run_in_hub(FakeHub(), math.inf)
+    jobs.run_in_hub(hub, math.inf)
+    assert hub.spawned == 0
 
 
 def test_jobs_without_time() -> None:
     """When the time is over no job is begun."""
-    jobs = ExitJobs(REAL)
-    jobs.add([partial(pytest.fail, "too late")])
-    jobs.run_in_hub(FakeHub(), time.monotonic())
+    jobs, hub = ExitJobs(REAL), CountingHub()
+    done: list[str] = []
+    jobs.add([partial(done.append, "too late")])
+    jobs.run_in_hub(hub, time.monotonic())
+    assert hub.spawned == 0
+    assert done == []

@@ -32,15 +32,15 @@ class Books:
     def __init__(self) -> None:
         self.made: list[Thing] = []
         self.closed: list[Thing] = []
+        self.most = 0
 
     def make(self, serial: int) -> Thing:
-        assert len(self.made) - len(self.closed) < BOUND, "more objects than places"
         self.made.append(Thing(serial))
+        self.most = max(self.most, len(self.made) - len(self.closed))
         return self.made[-1]
 
     def close(self, thing: Thing) -> None:
-        assert thing not in self.closed, "closed twice"
-        self.closed.append(thing)
+        self.closed.append(thing)  # as often as it is: what is raised here would only be logged
 
 
 def balance(pool: Pool[Thing], books: Books, scheduler: FakeScheduler) -> None:
@@ -49,6 +49,7 @@ def balance(pool: Pool[Thing], books: Books, scheduler: FakeScheduler) -> None:
     stats = pool.stats()
     assert stats["nwaiting"] == 0
     assert stats["nusing"] == 0, "an object is lent to nobody"
+    assert books.most <= BOUND, "more objects than places"
     assert stats["nobjs"] == stats["navail"] == len(books.made) - len(books.closed)
     leases = [pool.lease(0) for _ in range(BOUND)]
     assert len({lease.obj for lease in leases}) == BOUND, "a place is lost"

@@ -117,6 +117,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.stale: list[Thing] = []
         self.alive: list[Thing] = []
         self.closed: list[Thing] = []
+        self.wrong: list[str] = []
         self.fails = self.unhealthy = False
         self.pool: Pool[Thing] | None = None
         with using_scheduler(self.scheduler):
@@ -149,18 +150,25 @@ class PoolMachine(RuleBasedStateMachine):
 
     # The user's code: the factory as oracle. It is never called with the lock held (property 5). ----------
 
+    def _expect(self, fine: bool, what: str) -> None:
+        """Note what is wrong in a hook: what a hook raises the pool takes for an error of the user's."""
+        if not fine:
+            self.wrong.append(what)
+
     def _not_locked(self) -> None:
         if self.pool is not None:
-            assert self.core.guard.lock.acquire(False), "the user's code is called with the lock held"
-            self.core.guard.lock.release()
+            free = self.core.guard.lock.acquire(False)
+            self._expect(free, "the user's code is called with the lock held")
+            if free:
+                self.core.guard.lock.release()
 
     def user_code(self, thing: Thing) -> None:
         self._not_locked()
-        assert any(thing is one for one in self.alive), "a hook is called with an object that is closed"
+        self._expect(any(thing is one for one in self.alive), "a hook is called with an object that is closed")
 
     def make(self, serial: int) -> Thing:
         self._not_locked()
-        assert len(self.alive) < self.most, "more objects than places"
+        self._expect(len(self.alive) < self.most, "more objects than places")
         if self.fails:
             raise Broken
         thing = Thing()
@@ -174,7 +182,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     def healthy(self, thing: Thing) -> bool:
         self.user_code(thing)
-        assert not any(thing is one for one in self.lent), "checked while lent"
+        self._expect(not any(thing is one for one in self.lent), "checked while lent")
         return not self.unhealthy
 
     @staticmethod
@@ -498,6 +506,11 @@ class PoolMachine(RuleBasedStateMachine):
         assert len(self.ledger.places) <= self.bound or not self.ledger.nidle, "too many, and some are idle"
 
     @invariant()
+    def called_rightly(self) -> None:
+        """Hooks are called with nothing locked, and with objects that exist."""
+        assert self.wrong == []
+
+    @invariant()
     def owned_once(self) -> None:
         """2. Every object made is idle, or lent to one owner, or was closed once."""
         idle = [entry.obj for entry in self.ledger.shelves()]
@@ -585,6 +598,7 @@ class PoolMachine(RuleBasedStateMachine):
         assert not self.auditor.alive
         assert not self.auditor.lent_now
         assert not self.auditor.wrong
+        assert self.wrong == []
 
 
 @pytest.mark.timeout(600)

@@ -123,11 +123,14 @@ def test_a_log_that_raises_ends_no_maintenance(real: Scheduler, works: Works) ->
     def fail() -> None:
         raise RuntimeError("a bug")
 
+    maintained, other = FakeMaintained(fail), FakeMaintained()
     log = logging.getLogger("ppp")
     log.addFilter(refuse_it)
-    broken = FakeMaintained(fail)
     try:
-        real.watch(weakref.ref(broken))
+        real.watch(weakref.ref(maintained))
+        wait_for(maintained.looked)
+        real.watch(weakref.ref(other))
+        wait_for(other.looked)
         pool = Pool(works.make, 1, 0, max_avail_delay=0.01, closer=works.close)
         for number in range(2 * MAX_JOBS):
             pool._core.chores.leave(fail)
@@ -135,6 +138,7 @@ def test_a_log_that_raises_ends_no_maintenance(real: Scheduler, works: Works) ->
             eventually(lambda: pool.stats()["nobjs"] == 0)
             assert pool.stats()["hk_errors"] == number + 1
     finally:
+        maintained.told = None
         log.removeFilter(refuse_it)
 
 
