@@ -1,1 +1,1 @@
-"""What a pool shows: statistics, the status page's figures, who holds what, a dump."""
+"""What a pool shows: statistics, the readings of the status page, who holds what, a dump."""

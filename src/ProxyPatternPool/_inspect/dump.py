@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def dump(core: Core[T], file: IO[str] | IO[bytes] | int | None) -> None:
-    """Write what a pool looks like."""
+    """Write what a pool has, and who holds it or waits for it."""
     if file is not None:
         _write(core, file)
     elif sys.stderr is not None:  # else a process without a console
@@ -37,7 +37,7 @@ def _write(core: Core[T], file: object) -> None:
 
 
 def _writer(file: object) -> Callable[[str], object]:
-    """Find out how to write: to the descriptor, if there is one, past a buffer that somebody may be changing."""
+    """Find out how to write: to the descriptor, if there is one, past a buffer that may be half changed."""
     if isinstance(file, int) and not isinstance(file, bool):
         return _Descriptor(file)
     fileno: object = getattr(file, "fileno", None)
@@ -102,5 +102,5 @@ def _object(entry: Entry[T]) -> str:
 
 
 def _error_line(error: BaseException) -> str:
-    """Put an error into words as far as its arguments are text: its own ``__str__`` is the user's code."""
+    """The text of an error as far as its arguments are text: its own ``__str__`` is the user's code."""
     return ": ".join([type(error).__name__, *(text for text in error.args if type(text) is str)])

@@ -64,7 +64,7 @@ class ObjectDetails:
     name: str | None
     """What the tracer said when it was created; ``None`` if there is none, or it failed."""
     owner: Owner | None
-    """Who holds it, or held it last. To be put into words without the lock, which may switch to another greenlet."""
+    """Who holds it, or held it last. To be made text without the lock, since that may switch to another greenlet."""
     lent: bool
     since: float
     """When it was lent, or came back, on the pool's clock."""
@@ -78,7 +78,7 @@ class WaitingCaller:
     """A caller in the queue."""
 
     owner: Owner
-    """To be put into words without the lock, as above."""
+    """To be made text without the lock, as above."""
     seconds: float
     """For which it has waited."""
 

@@ -112,7 +112,7 @@ def _grid(axis: Axis, bound: float | None) -> Markup:
 
 
 def _drawing(seconds: Sequence[float], lines: Sequence[Line], top: float, gap: float) -> Markup:
-    # Areas stand on one another: what is lowest is drawn last, and lines without an area after them.
+    # Areas overlap: the lowest is drawn last, and lines without an area after them.
     path = Markup('<path class="{} {}" d="{}"/>')
     stacked = [(line, line.floor) for line in reversed(lines) if line.floor is not None]
     drawn = [path.format("area", line.kind, _area(seconds, line.values, floor, top, gap)) for line, floor in stacked]

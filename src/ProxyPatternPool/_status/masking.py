@@ -3,7 +3,7 @@
 import re
 
 LONGEST = 4000
-"""Characters of a text in which to look: beyond that nothing is shown, since half a secret is not recognized."""
+"""Characters of a text that is searched; a longer one is not shown, since half a secret is not recognized."""
 
 _HIDDEN = "***"
 
