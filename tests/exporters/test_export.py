@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import weakref
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from ProxyPatternPool import Pool, _export, control, proxy
-from ProxyPatternPool._export import Gauges, Watched, counts_of, read
-from ProxyPatternPool._ledger.counts import Counts
+from ProxyPatternPool import Pool, control, proxy
+from ProxyPatternPool._export import Gauges, Watched, read
 
 from ..unit.helpers import Thing
 
@@ -18,36 +19,45 @@ def in_short(found: dict[str, Gauges]) -> dict[str, tuple[float, ...]]:
     return {name: (each.idle, each.in_use, each.min_size, each.max_size) for name, each in found.items()}
 
 
-def test_a_pool_dropped_while_another_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    watched = Watched()
+class Busy(Watched):
+    """Pools to which something happens when the first of them has been read."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    def pools(self) -> Iterator[Pool[object]]:
+        for pool in super().pools():
+            yield pool
+            self._meanwhile()
+
+
+def test_a_pool_dropped_while_another_is_read() -> None:
+    """It is not read, and not kept alive by the reading."""
     others: list[Pool[Thing]] = [Pool(Thing, 3, name="dropped")]
 
-    pool = Pool(Thing, 3, name="db")
-
-    def drop(pool: Pool[object]) -> Counts:
+    def drop() -> None:
         others.clear()
         gc.collect()
-        return counts_of(pool)
 
-    monkeypatch.setattr(_export, "counts_of", drop)
-    with pool:
+    watched = Busy(drop)
+    with Pool(Thing, 3, name="db") as pool:
         watched.add(pool)
         watched.add(*others)
+        dropped = weakref.ref(others[0])
         assert in_short(read(watched)) == {"db": (1, 0, 1, 3)}
-    assert others == []
+        assert dropped() is None
 
 
-def test_pools_that_come_while_others_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pools_that_come_while_others_are_read() -> None:
     """A new pool is shown the next time, and disturbs no reading."""
-    watched = Watched()
     later: list[Pool[Thing]] = []
 
-    def come(pool: Pool[object]) -> Counts:
+    def come() -> None:
         later.append(Pool(Thing, 3, name="later"))
         watched.add(later[-1])
-        return counts_of(pool)
 
-    monkeypatch.setattr(_export, "counts_of", come)
+    watched = Busy(come)
     with Pool(Thing, 3, name="db") as pool:
         watched.add(pool)
         assert set(read(watched)) == {"db"}

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,8 +15,9 @@ import pytest
 
 from ProxyPatternPool import ObjectStats, Pool, PoolStats
 from ProxyPatternPool._ledger.counters import Tally
-from ProxyPatternPool._ledger.places import Places
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.races import snapshot
+from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, wait_for
@@ -481,22 +483,16 @@ def test_repr(scheduler: FakeScheduler, naps: Naps) -> None:
     assert repr(unlimited) == f"<Pool {unlimited.name}: 1 idle, 0 in use, 0 waiting, unlimited>"
 
 
-def test_returns_never_step_back(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A counter that is read while a loan begins, without the lock, does not count backwards at the next look."""
-    pool = Pool(Thing, 2, 2)
-    counted = Places.nuses
-
-    def nuses(places: Places[Thing]) -> int:
-        monkeypatch.undo()
-        pool.get()
-        number: int = counted.__get__(places)
-        return number
-
-    monkeypatch.setattr(Places, "nuses", property(nuses))
-    first = pool.stats()["nreturns"]
-    assert pool.stats()["nreturns"] >= first
-    pool.get()
-    assert pool.stats()["nreturns"] >= first
+def test_the_time_of_day(environment: Environment, clock: HandMovedClock) -> None:
+    """When a pool was made, and when it was looked at, is the injected time of day."""
+    seconds = iter([1234567890.5, 1234567897.25])
+    with using_scheduler(FakeScheduler(replace(environment, wall_clock=lambda: next(seconds)))):
+        pool = Pool(Thing)
+    clock.advance(3.0)
+    stats = pool.stats()
+    assert stats["started"] == datetime.fromtimestamp(1234567890.5).isoformat(timespec="microseconds")
+    assert (stats["now"], datetime.fromisoformat(stats["taken"]).timestamp()) == (1234567897.25, 1234567897.25)
+    assert stats["running"] == 3.0
 
 
 @pytest.mark.parametrize("hook", ["tracer", "stats"])

@@ -66,7 +66,7 @@ class Core(Generic[T]):
         self.scheduler = scheduler
         self.environment = environment = scheduler.environment
         self.clock = clock = environment.clock
-        self.started = datetime.now()
+        self.started = datetime.fromtimestamp(environment.wall_clock())
         self.started_at = clock()
         self._config = config
         self.log_queue = log_queue = LogQueue(label, environment.wall_clock)

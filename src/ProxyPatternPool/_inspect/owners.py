@@ -40,7 +40,7 @@ def owners(core: Core[T]) -> list[Holding[T]]:
     if core.returns.read_mailbox():
         core.chores.schedule()
     loans = core.guard.locked(_loans, core.ledger)
-    now, wall = core.clock(), datetime.now().astimezone()
+    now, wall = core.clock(), datetime.fromtimestamp(core.environment.wall_clock()).astimezone()
     return [
         Holding(
             obj=loan.entry.obj,

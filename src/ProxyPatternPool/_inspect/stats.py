@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Generic, TypeVar, cast
 
 from .._engine.core import Core
-from .._inspect.totals import Totals, total
 from .._ledger.counts import Counts
 from .._ledger.entry import Entry
-from .._runtime.native import wall_clock
 from .._runtime.owner import Owner
 from .._runtime.races import snapshot
 from .._text import error_text
+from .totals import Totals, total
 from .types import ENDS, ObjectStats, PoolStats
 
 T = TypeVar("T")
@@ -100,13 +99,13 @@ def report(core: Core[T]) -> PoolStats:
     """Take a snapshot of a pool."""
     if core.returns.read_mailbox() or core.ledger.unmaintained:
         core.chores.schedule()
+    last_round = core.maintenance.last_round  # before the snapshot, so that it is not after it
     found = core.guard.locked(_take_snapshot, core)
-    last_round = core.maintenance.last_round or core.started_at
     now, counts, totals, config = found.now, found.counts, found.totals, core.config
     # All of them before the first hook is called, which may take its time.
     idle = [_copy(entry, now) for entry in found.idle]
     lent = [_copy(entry, now) for entry in found.lent]
-    bound, wall = counts.max_size, wall_clock()
+    bound, wall = counts.max_size, core.environment.wall_clock()
     values: dict[str, object] = {
         "id": core.id,
         "name": core.name,
@@ -127,7 +126,7 @@ def report(core: Core[T]) -> PoolStats:
         "now": _seconds(wall),
         "taken": datetime.fromtimestamp(wall).isoformat(timespec="microseconds"),
         "running": _seconds(now - core.started_at),
-        "rel_hk_last": _seconds(last_round - now),
+        "rel_hk_last": _seconds((core.started_at if last_round is None else last_round) - now),
         "time_per_hk": _seconds(totals.maintenance_time / max(totals.rounds, 1)),
         "shutdown": counts.closed,
         # After a resize there may be more places taken than there are.

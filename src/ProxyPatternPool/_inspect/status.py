@@ -8,7 +8,6 @@ from typing import Literal, TypeAlias, TypeVar
 
 from .._config import PoolConfig
 from .._engine.core import Core
-from .._inspect.totals import Totals, total
 from .._ledger import policy
 from .._ledger.counters import Fault
 from .._ledger.counts import Counts
@@ -16,6 +15,7 @@ from .._ledger.policy import Verdict
 from .._ledger.sweeps import loan_of
 from .._runtime.owner import Owner
 from .._runtime.races import snapshot
+from .totals import Totals, total
 
 T = TypeVar("T")
 
