@@ -484,8 +484,8 @@ def test_repr(scheduler: FakeScheduler, naps: Naps) -> None:
 
 
 def test_the_time_of_day(environment: Environment, clock: HandMovedClock) -> None:
-    """When a pool was made, and when it was looked at, is the injected time of day."""
-    seconds = iter([1234567890.5, 1234567897.25])
+    """When a pool was made and read, and since when an object is lent, is of the injected time of day."""
+    seconds = iter([1234567890.5, 1234567897.25, 1234567899.0])
     with using_scheduler(FakeScheduler(replace(environment, wall_clock=lambda: next(seconds)))):
         pool = Pool(Thing)
     clock.advance(3.0)
@@ -493,6 +493,9 @@ def test_the_time_of_day(environment: Environment, clock: HandMovedClock) -> Non
     assert stats["started"] == datetime.fromtimestamp(1234567890.5).isoformat(timespec="microseconds")
     assert (stats["now"], datetime.fromisoformat(stats["taken"]).timestamp()) == (1234567897.25, 1234567897.25)
     assert stats["running"] == 3.0
+    with pool.obj():
+        clock.advance(2.0)
+        assert [holding.since.timestamp() for holding in pool.owners()] == [1234567897.0]
 
 
 @pytest.mark.parametrize("hook", ["tracer", "stats"])
