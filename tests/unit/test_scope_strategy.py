@@ -293,8 +293,10 @@ def test_kept_goes_back_once() -> None:
     for kept in (released, discarded):
         if kept is discarded:
             kept.discard()
+            assert not hasattr(kept, "obj")
         for _ in range(2):
             kept.release()
+            assert not hasattr(kept, "obj")
             kept.discard()
     assert done == ["released", "discarded"]
 
