@@ -16,9 +16,8 @@ from .._runtime.waiting import Hub
 from .._scheduler.maintained import Maintained
 from .._scheduler.scheduler import Scheduler
 from .._text import error_repr
-from .guard import Guard, Reentered
-from .log_queue import LogQueue
-from .notifier import ObserverNotifier
+from .guard import Reentered
+from .shared import Shared
 from .steps import Rest, Steps, run_rest
 
 Chore: TypeAlias = Callable[[], Rest]
@@ -28,25 +27,16 @@ Chore: TypeAlias = Callable[[], Rest]
 class Chores:
     """The chores of one pool, and how the scheduler is asked to have them done."""
 
-    def __init__(
-        self,
-        label: str,
-        scheduler: Scheduler,
-        guard: Guard,
-        log_queue: LogQueue,
-        notifier: ObserverNotifier[Any],
-        *,
-        maintained: bool,
-    ) -> None:
+    def __init__(self, shared: Shared[Any], scheduler: Scheduler, *, maintained: bool) -> None:
         self.maintained = maintained
         """Whether there is maintenance: not in the parent of a reloading server."""
-        self._label = label
+        self._label = shared.label
+        self._clock = shared.environment.clock
+        self._guard = shared.guard
+        self._notifier = shared.notifier
+        self._log_queue = shared.log_queue
+        self._log_queue.on_line = self.request_flush
         self._scheduler = scheduler
-        self._clock = scheduler.clock
-        self._guard = guard
-        self._log_queue = log_queue
-        self._notifier = notifier
-        log_queue.on_line = self.request_flush
 
     def start_empty(self, ledger: Ledger[Any], tally: Tally) -> None:
         """Begin with nothing to do, and with no hub."""

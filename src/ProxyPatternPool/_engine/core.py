@@ -25,6 +25,7 @@ from .._runtime.process import is_parents, notice, watch_for_forks
 from .._runtime.uwsgi_hook import hook_into_uwsgi
 from .._runtime.waiting import Hub, nothing
 from .._scheduler.scheduler import Scheduler
+from .checks import Checks
 from .chores import Chore, Chores
 from .guard import Guard
 from .hooks import HookCaller
@@ -35,8 +36,10 @@ from .notifier import ObserverNotifier
 from .objects import Objects
 from .operations import Operations
 from .returns import Returns
+from .shared import Shared
 from .situation import Situation
 from .steps import refuse, run, run_rest
+from .waits import Waits
 
 T = TypeVar("T")
 
@@ -64,41 +67,27 @@ class Core(Generic[T]):
         self.name = config.name if config.name is not None else f"#{self.id}"
         self.label = label = f"pool {self.name!r}" if config.name is not None else f"pool {self.name}"
         self.scheduler = scheduler
-        self.environment = environment = scheduler.environment
-        self.clock = clock = environment.clock
-        self.started = datetime.fromtimestamp(environment.wall_clock())
-        self.started_at = clock()
+        self.environment = scheduler.environment
+        self.clock = self.environment.clock
+        self.started = datetime.fromtimestamp(self.environment.wall_clock())
+        self.started_at = self.clock()
         self._config = config
-        self.log_queue = log_queue = LogQueue(label, environment.wall_clock)
-        self.notifier = notifier = ObserverNotifier(observer, self.name, label, clock, log_queue)
-        self.hooks = hook_caller = HookCaller(hooks, config, label, notifier, log_queue, refuse)
-        self.guard = guard = Guard(label)
-        self.chores = chores = Chores(label, scheduler, guard, log_queue, notifier, maintained=not _is_reloader())
-        self.objects = objects = Objects(
-            label, clock, environment.random, guard, hook_caller, notifier, log_queue, chores
+        self.log_queue = LogQueue(label, self.environment.wall_clock)
+        self.notifier = ObserverNotifier(observer, self.name, label, self.clock, self.log_queue)
+        self.hooks = HookCaller(hooks, config, label, self.notifier, self.log_queue, refuse)
+        self.guard = Guard(label)
+        shared: Shared[T] = Shared(
+            label, self.environment, config, self.guard, self.hooks, self.notifier, self.log_queue
         )
-        self.returns = returns = Returns(label, clock, guard, hook_caller, notifier, log_queue, chores, objects)
-        self.maintenance = maintenance = Maintenance(
-            label, clock, config, guard, hook_caller, notifier, log_queue, chores, objects, returns
-        )
-        self.situation: Situation[T] = Situation(clock, guard)
-        self.loans = Loans(
-            label,
-            environment,
-            config,
-            guard,
-            hook_caller,
-            notifier,
-            log_queue,
-            chores,
-            objects,
-            returns,
-            maintenance,
-            self.situation,
-        )
-        self.operations = Operations(
-            label, environment, config, guard, chores, objects, returns, maintenance, self.situation
-        )
+        self.chores = chores = Chores(shared, scheduler, maintained=not _is_reloader())
+        self.situation = situation = Situation(shared)
+        self.objects = objects = Objects(shared, chores)
+        self.returns = returns = Returns(shared, chores, objects)
+        self.maintenance = maintenance = Maintenance(shared, chores, objects, returns)
+        self.checks = checks = Checks(shared, chores, returns)
+        self.waits = waits = Waits(shared, chores, objects, returns, maintenance, checks, situation)
+        self.loans = Loans(shared, chores, objects, returns, checks, waits)
+        self.operations = Operations(shared, chores, objects, returns, maintenance, situation)
         self._by_identity = True
         self._start_empty(config)
         self._begin()
@@ -128,7 +117,9 @@ class Core(Generic[T]):
         self.returns.start_empty(ledger, sweeps)
         self.maintenance.start_empty(ledger, sweeps, tally)
         self.situation.start_empty(ledger, sweeps)
-        self.loans.start_empty(ledger, tally)
+        self.checks.start_empty(ledger, tally)
+        self.waits.start_empty(ledger)
+        self.loans.start_empty(ledger)
         self.operations.start_empty(ledger, sweeps)
         self.nreturns = 0
 

@@ -1,24 +1,21 @@
 """The maintenance of one pool: what is due, and the chores that are queued for it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
-from .._config import PoolConfig
 from .._ledger.counters import Tally
 from .._ledger.entry import Entry
 from .._ledger.ledger import Closed, Ledger
 from .._ledger.sweeps import Due, Loan, Sweeps
 from .._runtime.waiting import nothing
 from .chores import Chore, Chores
-from .guard import Guard
-from .hooks import HookCaller
-from .log_queue import Later, LogQueue
-from .notifier import ObserverNotifier
+from .log_queue import Later
 from .objects import Objects
 from .returns import Returns
+from .shared import Shared
 from .steps import Rest, Steps
 
 T = TypeVar("T")
@@ -33,26 +30,14 @@ TURN = 0.1
 class Maintenance(Generic[T]):
     """Looks after one pool: expiry, warnings, kills, health checks, refill."""
 
-    def __init__(
-        self,
-        label: str,
-        clock: Callable[[], float],
-        config: PoolConfig,
-        guard: Guard,
-        hooks: HookCaller[T],
-        notifier: ObserverNotifier[T],
-        log_queue: LogQueue,
-        chores: Chores,
-        objects: Objects[T],
-        returns: Returns[T],
-    ) -> None:
-        self._label = label
-        self._clock = clock
-        self._config = config
-        self._guard = guard
-        self._hooks = hooks
-        self._notifier = notifier
-        self._log_queue = log_queue
+    def __init__(self, shared: Shared[T], chores: Chores, objects: Objects[T], returns: Returns[T]) -> None:
+        self._label = shared.label
+        self._clock = shared.environment.clock
+        self._config = shared.config
+        self._guard = shared.guard
+        self._hooks = shared.hooks
+        self._notifier = shared.notifier
+        self._log_queue = shared.log_queue
         self._chores = chores
         self._objects = objects
         self._returns = returns

@@ -1,7 +1,6 @@
 """How the objects of a pool begin and end."""
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -13,10 +12,8 @@ from .._runtime.races import remove
 from .._runtime.waiting import Sleeper
 from .._text import error_repr, without_traceback
 from .chores import Chores
-from .guard import Guard, Reentered
-from .hooks import HookCaller
-from .log_queue import LogQueue
-from .notifier import ObserverNotifier
+from .guard import Reentered
+from .shared import Shared
 from .steps import Rest, Steps
 
 T = TypeVar("T")
@@ -26,24 +23,14 @@ E = TypeVar("E", bound=BaseException)
 class Objects(Generic[T]):
     """Creates and closes the objects of one pool."""
 
-    def __init__(
-        self,
-        label: str,
-        clock: Callable[[], float],
-        random: Callable[[], float],
-        guard: Guard,
-        hooks: HookCaller[T],
-        notifier: ObserverNotifier[T],
-        log_queue: LogQueue,
-        chores: Chores,
-    ) -> None:
-        self._label = label
-        self._clock = clock
-        self._random = random
-        self._guard = guard
-        self._hooks = hooks
-        self._notifier = notifier
-        self._log_queue = log_queue
+    def __init__(self, shared: Shared[T], chores: Chores) -> None:
+        self._label = shared.label
+        self._clock = shared.environment.clock
+        self._random = shared.environment.random
+        self._guard = shared.guard
+        self._hooks = shared.hooks
+        self._notifier = shared.notifier
+        self._log_queue = shared.log_queue
         self._chores = chores
 
     def start_empty(self, ledger: Ledger[T]) -> None:

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar
 
-from .._config import PoolConfig, seconds
+from .._config import seconds
 from .._errors import PoolClosed, TimeOut
 from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Sweeps
-from .._runtime.environment import Environment
 from .._runtime.hubs import in_hub
 from .chores import Chores
-from .guard import Guard, Reentered
+from .guard import Reentered
 from .maintenance import TURN, Maintenance
 from .objects import Objects
 from .returns import Returns
+from .shared import Shared
 from .situation import Situation
 from .steps import Rest, Steps, slept
 
@@ -29,21 +29,18 @@ class Operations(Generic[T]):
 
     def __init__(
         self,
-        label: str,
-        environment: Environment,
-        config: PoolConfig,
-        guard: Guard,
+        shared: Shared[T],
         chores: Chores,
         objects: Objects[T],
         returns: Returns[T],
         maintenance: Maintenance[T],
         situation: Situation[T],
     ) -> None:
-        self._label = label
-        self._environment = environment
-        self._clock = environment.clock
-        self._config = config
-        self._guard = guard
+        self._label = shared.label
+        self._new_sleeper = shared.environment.new_sleeper
+        self._clock = shared.environment.clock
+        self._config = shared.config
+        self._guard = shared.guard
         self._chores = chores
         self._objects = objects
         self._returns = returns
@@ -162,7 +159,7 @@ class Operations(Generic[T]):
     def _wait_until(self, done: Callable[[], bool], timeout: float) -> Steps[bool]:
         """Wait until something is so, for some seconds at most; say whether it is."""
         deadline = self._clock() + timeout
-        sleeper = self._environment.new_sleeper()
+        sleeper = self._new_sleeper()
         self._guard.locked(self._objects.watch, sleeper)
         try:
             while not (so := done()) and (left := deadline - self._clock()) > 0:

@@ -1,7 +1,6 @@
 """How objects are taken back, from callers and from what finalizers have left: unlock, do the work, settle."""
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -14,11 +13,9 @@ from .._runtime.fork import keep_for_ever
 from .._runtime.process import notice
 from .._runtime.races import first, is_alone, remove, snapshot
 from .chores import Chores
-from .guard import Guard, Reentered
-from .hooks import HookCaller
-from .log_queue import LogQueue
-from .notifier import ObserverNotifier
+from .guard import Reentered
 from .objects import Objects
+from .shared import Shared
 from .steps import Rest, Steps, run
 
 T = TypeVar("T")
@@ -32,23 +29,13 @@ LENT_ORPHANS = 60.0
 class Returns(Generic[T]):
     """Takes the objects of one pool back."""
 
-    def __init__(
-        self,
-        label: str,
-        clock: Callable[[], float],
-        guard: Guard,
-        hooks: HookCaller[T],
-        notifier: ObserverNotifier[T],
-        log_queue: LogQueue,
-        chores: Chores,
-        objects: Objects[T],
-    ) -> None:
-        self._label = label
-        self._clock = clock
-        self._guard = guard
-        self._hooks = hooks
-        self._notifier = notifier
-        self._log_queue = log_queue
+    def __init__(self, shared: Shared[T], chores: Chores, objects: Objects[T]) -> None:
+        self._label = shared.label
+        self._clock = shared.environment.clock
+        self._guard = shared.guard
+        self._hooks = shared.hooks
+        self._notifier = shared.notifier
+        self._log_queue = shared.log_queue
         self._chores = chores
         self._objects = objects
 

@@ -1,6 +1,5 @@
 """What a caller is told who gets nothing: what becomes of the objects of the pool, and who has one for longest."""
 
-from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from .._ledger.counts import Counts, count, describe
@@ -9,7 +8,7 @@ from .._ledger.queue import Waiter
 from .._ledger.sweeps import Sweeps, loan_of
 from .._runtime.owner import in_words
 from .._runtime.races import snapshot
-from .guard import Guard
+from .shared import Shared
 
 T = TypeVar("T")
 
@@ -17,9 +16,9 @@ T = TypeVar("T")
 class Situation(Generic[T]):
     """Puts the state of one pool into words."""
 
-    def __init__(self, clock: Callable[[], float], guard: Guard) -> None:
-        self._clock = clock
-        self._guard = guard
+    def __init__(self, shared: Shared[T]) -> None:
+        self._clock = shared.environment.clock
+        self._guard = shared.guard
 
     def start_empty(self, ledger: Ledger[T], sweeps: Sweeps[T]) -> None:
         """Speak of a new ledger."""

@@ -273,7 +273,7 @@ class FromPool(Source[T]):
         own["closer"] = self._closer_of(own)
         self.pool = self._pool = pools.make(lambda: Pool(fun, max_size, **own), own)
         self._core = core_of(self._pool)
-        self._core.loans.on_long_wait = UnusedObjectsCheck(self._kept, units_of_work).check
+        self._core.waits.on_long_wait = UnusedObjectsCheck(self._kept, units_of_work).check
         self._auto_return = auto_return
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
-from .._engine.loans import Loans
+from .._engine.waits import Waits
 from .._ledger.sweeps import Loan, loan_of
 from .._runtime.caller import runs
 from .._runtime.current import CurrentId
@@ -47,27 +47,27 @@ class UnusedObjectsCheck(Generic[T]):
         self._warned = False
         self._next_check = -math.inf
 
-    def check(self, loans: Loans[T]) -> None:
+    def check(self, waits: Waits[T]) -> None:
         """Have a warning logged if it is so. Called for a caller that waits; holds no lock, and takes none."""
-        now = loans.clock()
+        now = waits.clock()
         # If several callers come at once, more than one may check, which does no harm.
         if self._warned or now < self._next_check or not GIL:  # without the GIL other threads' frames are not readable
             return
         self._next_check = now + LONG
-        unused = self._find(loans, now)
+        unused = self._find(waits, now)
         if unused and not self._warned:
             self._warned = True
-            self._warn(loans, unused, now)
+            self._warn(waits, unused, now)
 
-    def _find(self, loans: Loans[T], now: float) -> "list[tuple[Loan[T], Kept[T]]]":
-        """List all loans if no object is in use, else nothing."""
+    def _find(self, waits: Waits[T], now: float) -> "list[tuple[Loan[T], Kept[T]]]":
+        """List all waits if no object is in use, else nothing."""
         found: list[tuple[Loan[T], Kept[T]]] = []
         objects = ((getattr(kept, "obj", kept), kept) for kept in self._kept)
         keepers = {id(obj): kept for obj, kept in objects if obj is not kept}
         running = _frames()
         try:
-            for entry in snapshot(loans.ledger.using.values()):
-                loan, kept = loan_of(loans.ledger, entry), keepers.get(id(entry.obj))
+            for entry in snapshot(waits.ledger.using.values()):
+                loan, kept = loan_of(waits.ledger, entry), keepers.get(id(entry.obj))
                 if loan is None or kept is None or now - loan.since < LONG or self._in_use(loan, kept, running):
                     return []
                 found.append((loan, kept))
@@ -75,7 +75,7 @@ class UnusedObjectsCheck(Generic[T]):
             running.clear()  # this frame is among them: the cycle would keep alive what all of them refer to
         # Objects that are being created, checked or closed are not kept by owners. Without the lock: a caller that
         # takes a place at this moment was not seen, but makes the numbers differ.
-        return found if len(found) == len(loans.ledger.places) else []
+        return found if len(found) == len(waits.ledger.places) else []
 
     def _in_use(self, loan: Loan[T], kept: Kept[T], running: Mapping[int, FrameType]) -> bool:
         """Whether an owner may be using what it keeps."""
@@ -87,17 +87,17 @@ class UnusedObjectsCheck(Generic[T]):
         return frame is None or runs(frame, kept.taken_by)
 
     @staticmethod
-    def _warn(loans: Loans[T], unused: "list[tuple[Loan[T], Kept[T]]]", now: float) -> None:
+    def _warn(waits: Waits[T], unused: "list[tuple[Loan[T], Kept[T]]]", now: float) -> None:
         loan, kept = min(unused, key=lambda each: each[0].since)
         code = kept.taken_by
         what = "" if code is None else f" in {code.co_name} ({code.co_filename}:{code.co_firstlineno})"
-        loans.warn(
+        waits.warn(
             "%s: callers wait, and all objects (%d) are kept by owners that do not use them: what took them has "
             "returned. The longest is kept for %.3f s by %s, who took it%s. An owner gives back when it ends, and the "
             "threads of most servers do not: give back after each request with the ReturnMiddleware of "
             "ProxyPatternPool.wsgi, after each job with @returning, or use blocks, with control(…).obj(). See "
             "docs/servers.md. This is said once",
-            loans.label,
+            waits.label,
             len(unused),
             now - loan.since,
             in_words(loan.owner),

@@ -1,0 +1,248 @@
+"""How a caller who finds nothing idle gets an object: lock, ask the ledger, unlock, create or wait, settle."""
+
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
+
+from .._errors import PoolClosed, PoolException, TimeOut, TooManyWaiting
+from .._ledger.entry import CREATING, Entry, Receipt
+from .._ledger.ledger import Closed, Ledger
+from .._ledger.queue import Waiter
+from .._observer import DiscardReason
+from .._runtime.caller import Place
+from .._runtime.current import loop_is_running
+from .._runtime.process import refresh, this_process
+from .checks import Checks
+from .chores import Chores
+from .hook_calls import HookCall, hook_calls
+from .maintenance import TURN, Maintenance
+from .objects import Objects
+from .returns import Returns
+from .shared import Shared
+from .situation import Situation
+from .steps import Rest, Steps, slept
+
+T = TypeVar("T")
+
+LONG_WAIT = 1.0
+"""Seconds after which it is looked into why a caller waits, and again each time he has waited twice as long."""
+
+Dropped: TypeAlias = tuple[Entry[T], DiscardReason]
+"""What a borrower got and did not accept, and why."""
+
+
+class Waits(Generic[T]):
+    """Gets objects for callers who find none idle."""
+
+    def __init__(
+        self,
+        shared: Shared[T],
+        chores: Chores,
+        objects: Objects[T],
+        returns: Returns[T],
+        maintenance: Maintenance[T],
+        checks: Checks[T],
+        situation: Situation[T],
+    ) -> None:
+        self.on_long_wait: Callable[[Waits[T]], None] | None = None
+        """Called, with nothing held, by callers who have waited for long, or in vain."""
+        self.label = shared.label
+        self.clock = shared.environment.clock
+        self._new_sleeper = shared.environment.new_sleeper
+        self._config = shared.config
+        self._guard = shared.guard
+        self._hooks = shared.hooks
+        self._notifier = shared.notifier
+        self._log_queue = shared.log_queue
+        self._chores = chores
+        self._objects = objects
+        self._returns = returns
+        self._maintenance = maintenance
+        self._checks = checks
+        self._situation = situation
+        self._warned_of_loop = False
+
+    def start_empty(self, ledger: Ledger[T]) -> None:
+        """Wait for objects of a new ledger."""
+        self.ledger = ledger
+
+    def get(
+        self, timeout: float | None, receipt: Receipt[T] | None, start: float, dropped: Dropped[T] | None = None
+    ) -> Steps[Entry[T]]:
+        """Get an entry that is lent: take, create, or wait for one, until it is one that the caller may have."""
+        if timeout is None:
+            timeout = self._config.timeout
+        deadline = math.inf if timeout is None else start + timeout
+        refresh()
+        self._chores.bind_hub()
+        if self.ledger.mailbox and self._returns.read_mailbox():
+            self._chores.schedule()
+        own = self._own_hook()  # a hook of this pool may have what is idle, and could only wait for itself
+        vain = own is not None and timeout != 0
+        if own is None:
+            yield from self._maintenance.stand_in(lines=True)
+        sleeper = None
+        if timeout != 0 and own is None:
+            sleeper = self._new_sleeper(self._chores.request_look)
+        waiter: Waiter[T] = Waiter(this_process.here.owner, receipt, sleeper)
+        try:
+            # Each turn but the last ends an object, or an attempt to create one that was due.
+            while True:
+                if dropped is not None:
+                    entry = yield from self._replace(dropped, waiter, start, deadline)
+                else:
+                    entry = yield from self._wait(waiter, start, deadline)
+                if own is not None and not own.describes and entry.stage is CREATING:
+                    raise self._own_work()
+                why = yield from self._accept(entry, waiter, deadline)
+                if why is None:
+                    return entry
+                # A new one: an interrupted step may have left the old one in the queue, as served.
+                dropped, waiter = (entry, why), Waiter(this_process.here.owner, receipt, sleeper, waiter.waited)
+        except BaseException as error:
+            # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
+            if dropped is not None:
+                self._chores.finish(self._returns.end_loan(dropped[0], dropped[0].uses, dropped[1]))  # if it was not
+            in_vain = waiter.in_vain = waiter.in_vain and not vain
+            doomed = self._guard.locked(self.ledger.withdraw, waiter, self.clock())
+            if doomed is not None:
+                self._chores.finish(self._objects.close_and_free(doomed))
+            if in_vain:
+                self._notifier.timed_out(self.clock() - start)
+            elif waiter.refused is not None:
+                self._notifier.refused(waiter.refused)
+            if isinstance(error, Closed):
+                raise PoolClosed(f"{self.label} is closed") from None
+            if vain and isinstance(error, TimeOut):
+                raise self._own_work() from None
+            raise
+        finally:
+            if sleeper is not None:
+                sleeper.dispose()
+
+    def _own_hook(self) -> HookCall | None:
+        """The call of a hook of this pool that the caller is in the middle of, the innermost, if there is one."""
+        return next((call for call in hook_calls() if call.hooks is self._hooks), None)
+
+    def _wait(self, waiter: Waiter[T], start: float, deadline: float) -> Steps[Entry[T]]:
+        """Get an entry, lent, or a permit to create one; queue for it if need be."""
+        now = begin = self.clock()
+        next_look = math.inf if self.on_long_wait is None else begin + LONG_WAIT
+        if waiter.since is None:
+            entry = self._guard.locked(self.ledger.ask, now, waiter)
+        else:
+            entry = self._guard.locked(self.ledger.answer, waiter, now)
+        while entry is None:
+            if waiter.refused is not None:
+                raise self._refused(waiter)
+            left = deadline - self.clock()
+            late = waiter.sleeper is None or left <= 0
+            if self.on_long_wait is not None and (late or now >= next_look):
+                next_look = now + max(LONG_WAIT, now - begin)
+                self.on_long_wait(self)
+            if waiter.sleeper is None or left <= 0:
+                raise self._timed_out(waiter, deadline - start)
+            # The end of a back-off wakes nobody: whoever has looked before it, at `now`, comes again by himself.
+            left = min(left, self.ledger.backoff.left_to_sleep(now), next_look - now)
+            if self._maintenance.is_missing and (yield from self._maintenance.stand_in()):
+                left = min(left, TURN)
+            if waiter.hub is None and not self._warned_of_loop and loop_is_running():
+                self._warn_of_loop(deadline - start)
+            yield from slept(waiter.sleeper, None if left == math.inf else left)
+            now = self.clock()
+            entry = self._guard.locked(self.ledger.answer, waiter, now)
+        return entry
+
+    def _replace(self, dropped: Dropped[T], waiter: Waiter[T], start: float, deadline: float) -> Steps[Entry[T]]:
+        """Get an entry, or a permit, instead of one that was no good."""
+        now = self.clock()
+        entry, why = dropped
+        mine = self._guard.locked(self.ledger.reject, entry, entry.uses, why)
+        late = waiter.sleeper is not None and now >= deadline
+        other = None
+        try:
+            # First be in front of the queue, then free the place: so it is this caller's.
+            if not late:
+                other = self._guard.locked(partial(self.ledger.ask, again=True), now, waiter)
+        except BaseException:
+            if mine:
+                self._chores.finish(self._close_rejected(entry, waiter))
+            raise
+        rest = self._close_rejected(entry, waiter) if mine else None
+        if rest is not None:
+            yield from rest
+        if late:
+            raise self._timed_out(waiter, deadline - start)
+        return (yield from self._wait(waiter, start, deadline)) if other is None else other
+
+    def _close_rejected(self, entry: Entry[T], waiter: Waiter[T]) -> Rest:
+        """Close what a caller turned down. One who is in front of the queue does not wait for that."""
+        if waiter.sleeper is not None and self._chores.may_wait_for_others:
+            self._chores.leave(partial(self._objects.close_and_free, entry))
+            return None
+        return self._objects.close_and_free(entry)
+
+    def _accept(self, entry: Entry[T], waiter: Waiter[T], deadline: float) -> Steps[DiscardReason | None]:
+        """Make of what a caller got an object lent to him; say why it is no good, if it is not.
+
+        Of a failed creation the caller hears for whom it was tried. But after the first failure in a row, of which
+        somebody has heard, one who came to wait for some time goes on waiting, if there is room in the queue.
+        """
+        if entry.stage is not CREATING:
+            unfit = self._checks.why_unfit(entry)
+            return unfit if unfit is None or isinstance(unfit, str) else (yield from unfit)
+        try:
+            yield from self._objects.create(entry)
+            self._guard.locked(self.ledger.admit, entry, self.clock(), waiter)
+        except Closed:
+            raise
+        except Exception as error:
+            backoff = self.ledger.backoff
+            # Without the lock: if others succeed at this very moment his was the first failure since, and he is told.
+            retried = backoff.spaced and backoff.is_retry(entry.attempt)
+            patient = waiter.sleeper is not None and deadline < math.inf
+            if not retried or not patient or self._guard.locked(self.ledger.crowd) is not None:
+                raise
+            self._objects.report_failure(error)
+            return entry.reason  # there is no object
+        return None
+
+    # What is said. ---------------------------------------------------------------------------------------
+
+    def _own_work(self) -> PoolException:
+        return PoolException(
+            f"{self.label}: its own fun, or a hook, borrows from it and would wait for itself: "
+            f"use the object that the hook is called with"
+        )
+
+    def _timed_out(self, waiter: Waiter[T], timeout: float) -> TimeOut:
+        waiter.in_vain = True
+        situation = self._situation.of(waiter)
+        return self._objects.caused_by_last_error(
+            TimeOut(f"timeout after {timeout:g} seconds in {self.label}: {situation}")
+        )
+
+    def _refused(self, waiter: Waiter[T]) -> TooManyWaiting:
+        bound = f"max_waiting={self._config.max_waiting} is reached"
+        return self._objects.caused_by_last_error(
+            TooManyWaiting(f"{bound} in {self.label}: {self._situation.of(waiter)}")
+        )
+
+    def _warn_of_loop(self, timeout: float) -> None:
+        """Have it logged that this caller stops a whole event loop."""
+        self._warned_of_loop = True
+        longest, place = "for ever" if timeout == math.inf else f"{timeout:g} s", Place()
+        self.warn(
+            "%s: get waits (%s, at most %s) in a thread whose event loop is running, which stands still meanwhile. "
+            "It does not with `await asyncio.to_thread(pool.lease)`; where a proxy is used, call what uses it in a "
+            "thread. This is said once",
+            self.label,
+            str(place),
+            longest,
+        )
+
+    def warn(self, message: str, *arguments: object) -> None:
+        """Have a warning logged."""
+        self._log_queue.add(logging.WARNING, message, *arguments)
