@@ -16,6 +16,8 @@ from .diary import Diary
 from .helpers import Naps, Works, eventually, have_all_said
 from .maintained import Hanging, Threads
 
+pytest.register_assert_rewrite("tests.unit.model")  # which is no test, and asserts
+
 IMPATIENT = Timing(worker_idle=0.02)
 
 
