@@ -41,6 +41,8 @@ def flag_of(function: object) -> int:
     Only its class and its own name space are looked at: a proxy that is asked could take an object.
     """
     kind: type[object] = type(function)
+    if kind is type:
+        return 0  # type.__call__ is written in C: whatever the class makes, the call makes it
     if issubclass(kind, partial):
         return flag_of(cast("partial[object]", function).func)
     if issubclass(kind, (MethodType, staticmethod, classmethod)):

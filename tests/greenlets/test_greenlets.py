@@ -181,7 +181,7 @@ def test_a_dump(hub: str, mode: str) -> None:
 @both_modes
 def test_owners_that_do_nothing(hub: str, mode: str) -> None:
     """Greenlets keep everything, and are not in the code that took it: the log says so to who waits, and only then."""
-    assert run_script(hub, mode, "idle_owners") == ["said once"]
+    assert run_script(hub, mode, "unused_objects") == ["said once"]
 
 
 @both_hubs

@@ -331,7 +331,7 @@ def test_where_a_block_may_end_elsewhere(
     assert said(caplog) == []
 
 
-def test_a_block_ends_elsewhere_when_another_content_is_set(
+def test_a_block_ends_elsewhere_when_another_source_is_set(
     scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is told as well where there is no pool any more that would say it."""

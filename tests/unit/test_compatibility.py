@@ -451,12 +451,12 @@ def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, sch
 def test_sharing_survives_a_fork(scheduler: FakeScheduler) -> None:
     """In a child as well, where there are no objects yet."""
     thing = Thing(5)
-    content = FromFactoryPerOwner(lambda _: thing, {}, OwnPools())
-    maker = content._private_pool()
-    first = content.take(None)
-    core_of(maker).after_fork()
-    content.after_fork()
-    assert [content.take(None).obj, content.take(None).obj] == [thing, thing]
+    source = FromFactoryPerOwner(lambda _: thing, {}, OwnPools())
+    pool = source._private_pool()
+    first = source.take(None)
+    core_of(pool).after_fork()
+    source.after_fork()
+    assert [source.take(None).obj, source.take(None).obj] == [thing, thing]
     assert not hasattr(first, "obj")
 
 

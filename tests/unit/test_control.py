@@ -70,7 +70,7 @@ def test_proxy_has_the_type_of_the_object() -> None:
     assert numbers[0] == len(numbers) - 1
 
 
-def test_the_content_may_come_later() -> None:
+def test_the_proxy_may_be_set_later() -> None:
     """`db: Connection = proxy()` is the shape of a shared module; an application sets it last."""
     db: Connection = proxy(closer=lambda c: c.close(), max_size=2)
     assert not control(db).has()

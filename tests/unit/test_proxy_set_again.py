@@ -66,7 +66,7 @@ def test_set_again_with_a_pool(scheduler: FakeScheduler) -> None:
 
 @pytest.mark.parametrize("max_size", [None, 2])
 def test_nobody_is_left_with_a_stale_object(scheduler: FakeScheduler, max_size: int | None) -> None:
-    """From function to object to function: whatever kind of content, owners have the last that was set."""
+    """From function to object to function: whatever kind of source, owners have the last that was set."""
     closed: list[Thing] = []
     db: Any = Proxy(fun=Thing, max_size=max_size, closer=closed.append)
     go = [threading.Event() for _ in range(4)]
@@ -81,15 +81,15 @@ def test_nobody_is_left_with_a_stale_object(scheduler: FakeScheduler, max_size: 
             end.set()
 
     user = Caller(use)
-    contents: list[Callable[[], object]] = [
+    sources: list[Callable[[], object]] = [
         lambda: None,
         lambda: db.set_obj("shared"),
         lambda: db.set_obj("other"),
         lambda: db.set_fun("made {}".format),
     ]
     mine: list[object] = []
-    for step, (set_content, start, end) in enumerate(zip(contents, go, done, strict=True)):
-        set_content()
+    for step, (set_source, start, end) in enumerate(zip(sources, go, done, strict=True)):
+        set_source()
         mine.append(db._get_obj())
         start.set()
         wait_for(end)
@@ -117,7 +117,7 @@ def test_set_while_somebody_waits(scheduler: FakeScheduler) -> None:
 
 
 def test_set_while_an_object_is_made(scheduler: FakeScheduler) -> None:
-    """An object that was being made when the content was replaced is not kept: its maker gets one of the new."""
+    """An object that was being made when the source was replaced is not kept: its maker gets one of the new."""
     begun, go_on = threading.Event(), threading.Event()
     closed: list[str] = []
 
@@ -137,7 +137,7 @@ def test_set_while_an_object_is_made(scheduler: FakeScheduler) -> None:
 
 
 def test_set_by_the_getter(scheduler: FakeScheduler) -> None:
-    """A content replaced at the last moment, by a hook of its own, is not used any more."""
+    """A source replaced at the last moment, by a hook of its own, is not used any more."""
     closed: list[Thing] = []
 
     def replace(thing: Thing) -> None:
@@ -251,7 +251,7 @@ def test_nested_blocks(scheduler: FakeScheduler) -> None:
 
 
 def test_a_block_gives_back_whatever_was_taken_in_it(scheduler: FakeScheduler) -> None:
-    """The object may be given back inside by hand, and taken again; or the content is replaced."""
+    """The object may be given back inside by hand, and taken again; or the source is replaced."""
     works = Works()
     db: Any = Proxy(fun=works.make, max_size=1, timeout=0, closer=works.close)
     with db._obj():

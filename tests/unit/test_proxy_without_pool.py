@@ -22,7 +22,7 @@ from .helpers import Caller, Thing, Works, eventually, wait_for
 
 
 def test_without_a_pool_hooks_apply(scheduler: FakeScheduler) -> None:
-    """`opener` at creation, `closer` when the owner ends or the content is replaced."""
+    """`opener` at creation, `closer` when the owner ends or the source is replaced."""
     opened: list[Thing] = []
     closed: list[Thing] = []
     db = Proxy(fun=Thing, opener=opened.append, closer=closed.append)

@@ -53,7 +53,7 @@ def test_strategy(scheduler: FakeScheduler) -> None:
 
 
 def test_strategy_set_again(scheduler: FakeScheduler) -> None:
-    """Where no tenant is known the proxy can be set nevertheless, and all find the new content."""
+    """Where no tenant is known the proxy can be set nevertheless, and all find the new source."""
     works = Works()
     db = Proxy(fun=works.make, scope=PerTenant[Thing](), closer=works.close)
     assert for_tenant("ann", lambda: db.number) == 0
@@ -238,7 +238,7 @@ def test_an_error_in_a_strategy_reaches_the_caller() -> None:
 
 
 def test_replaced_while_it_is_kept(scheduler: FakeScheduler) -> None:
-    """A content replaced in the moment in which a strategy keeps something of it is not used any more."""
+    """A source replaced in the moment in which a strategy keeps something of it is not used any more."""
 
     class Meddling(PerTenant[Thing]):
         def set(self, kept: Kept[Thing]) -> None:
@@ -268,7 +268,7 @@ def test_given_back_by_another(scheduler: FakeScheduler) -> None:
     for_tenant("ann", exchange)
 
 
-def test_kept_is_spoiled_once() -> None:
+def test_kept_is_invalidated_once() -> None:
     """An object that is no longer its owner's may be taken away twice."""
     kept = Kept(1)
     kept.invalidate()

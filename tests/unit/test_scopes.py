@@ -277,7 +277,7 @@ def test_tasks_that_share_a_context(scheduler: FakeScheduler) -> None:
 
 
 def test_a_task_that_runs_in_many_contexts_is_linked_to_once() -> None:
-    """And when it ends, the seats that it had in any of them are cleared."""
+    """And when it ends, the records that it had in any of them are deleted."""
     linked: list[int] = []
 
     class Counting(ContextSlot[int]):
@@ -306,7 +306,7 @@ def test_a_task_that_runs_in_many_contexts_is_linked_to_once() -> None:
     asyncio.run(main())
 
 
-def test_seats_are_tidied_up() -> None:
+def test_records_are_tidied_up() -> None:
     """Of owners that have gone nothing is left, however many there were."""
     slot: ContextSlot[int] = ContextSlot()
     contexts = [Context() for _ in range(100)]

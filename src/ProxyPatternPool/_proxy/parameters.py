@@ -150,7 +150,7 @@ _ONLY_OF_A_POOL = frozenset(
         # end of what tools/generate.py has written
     }
 )
-"""What only a pool can honour: who gives one of these, whatever its value, has a pool."""
+"""Parameters that only a pool can honour: if one is given, whatever its value, there is a pool."""
 
 
 @dataclass(frozen=True)
@@ -162,21 +162,21 @@ class NotGiven:
 
 
 def not_given(names: Iterable[str]) -> NotGiven:
-    """Say what stands for ``max_size`` beside the parameters of these names."""
+    """Make what stands for ``max_size`` if these parameters are given without it."""
     return NotGiven(tuple(name for name in names if name in _ONLY_OF_A_POOL))
 
 
 def bound_of(max_size: "int | NotGiven | None") -> int | None:
-    """Find out whether there is a pool, as a ``max_size`` that was given says it."""
+    """The ``max_size`` of the pool, given or not; ``None``: there is no pool."""
     if isinstance(max_size, NotGiven):
         return 0 if max_size.of_a_pool else None
     return max_size
 
 
 def ignored_for_one_object(max_size: object, *, made: bool) -> str | None:
-    """Name what was given though it is a pool's, for one object for all; ``None`` if a ``max_size`` was, too.
+    """Name the parameters of a pool that were given for one object for all; ``None`` if a ``max_size`` was, too.
 
-    An object that is made once comes from a pool of ours, which waits and tells observers.
+    An object that is ``made`` once comes from a private pool, which honours some of them.
     """
     if not isinstance(max_size, NotGiven):
         return None
@@ -187,7 +187,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def note_given(function: F) -> F:
-    """Give a function with the parameters of a proxy a ``NotGiven`` as ``max_size`` where its caller gives none.
+    """Have a function with the parameters of a proxy get a ``NotGiven`` if its caller gives no ``max_size``.
 
     A default could not tell ``min_size=1`` from no ``min_size``, nor ``max_size=None`` from no ``max_size``.
     """
@@ -221,7 +221,7 @@ def check(max_size: int | None, parameters: PoolParameters[T]) -> None:
     if any(hook is not None for hook in hooks.values()):
         Hooks(int, **hooks)
     if max_size is None and all(map(_is_default, given, given.values())):
-        return  # as for most proxies: to look takes a quarter of the time that a check takes
+        return  # as for most proxies: this takes a quarter of the time that a check takes
     PoolConfig.validated(max_size=max_size, has_health=parameters.get("health") is not None, **given)
 
 
@@ -230,5 +230,5 @@ _DEFAULTS: Mapping[str, object] = {each.name: each.default for each in signature
 
 def _is_default(name: str, value: object) -> bool:
     default = _DEFAULTS[name]
-    # By type first: no code of the user's is asked whether it equals anything.
+    # The type first: so no __eq__ of a user's is called.
     return value is default or (type(value) is type(default) and value == default)

@@ -1,4 +1,4 @@
-"""Giving back what a unit of work took through proxies, where its thread or greenlet does not end with it."""
+"""Gives back what a unit of work took through proxies, if its thread or greenlet does not end with it."""
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -24,8 +24,8 @@ def returning_controls(proxies: Iterable[object]) -> list[Control[Any]]:
     """Find the controls of proxies whose objects are to go back.
 
     Raises:
-        ProxyException: One of them is no proxy, or its scope is a strategy of the user's. There several threads may be
-            one owner, and the first to end its work would give back what the others use: its strategy is to drop it.
+        ProxyException: One of them is no proxy, or its scope is a strategy of the user's. Then several threads may be
+            one owner, and the first to end its work would give back what the others use: the strategy has to drop it.
     """
     controls = [control(proxy) for proxy in proxies]
     for each in controls:
@@ -35,10 +35,10 @@ def returning_controls(proxies: Iterable[object]) -> list[Control[Any]]:
 
 
 def giving_back(controls: Sequence[Control[Any]]) -> ExitStack:
-    """Begin a unit of work: when this is closed, what the owner then has of these proxies goes back.
+    """Begin a unit of work with each of these proxies, which ends when the stack is closed.
 
-    Each does, whatever another raises. It is as by ``control(proxy).ret()``, but for what is not this work's to give
-    back: what a block has that was open before, and what the work around this one had, if there is any.
+    Each object goes back as by ``control(proxy).ret()``, whatever another raises. Not the object of a block that was
+    open before, nor one that the unit of work around this one had.
     """
     stack = ExitStack()
     for each in controls:
@@ -49,18 +49,18 @@ def giving_back(controls: Sequence[Control[Any]]) -> ExitStack:
 def returning(*proxies: object) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a job: what it took through proxies goes back at its end, though its thread goes on.
 
-    For threads that do one thing after another, where no middleware knows of it: those of an executor, of a queue's
-    worker, of a scheduler. ::
+    For threads that do one job after another without a middleware: those of an executor, a queue's workers, a
+    scheduler. ::
 
         @returning(db, ldap)
         def greet(user: str) -> None: ...
 
-    The end of a job is when its function returns or raises; of a coroutine function, when the coroutine has ended. What
-    its thread had before goes back as well, but for what a block has that was open before, and what the decorated job
-    had within which this one is called. It is as by ``control(proxy).ret()`` for each, whatever another raises: an
-    object without a pool stays its owner's.
+    A job ends when its function returns or raises; a coroutine function, when its coroutine has ended. Objects that its
+    thread had before go back as well. Not the object of a block that was open before, nor one that a decorated job had
+    which calls this one. Each goes back as by ``control(proxy).ret()``, whatever another raises: an object without a
+    pool stays its owner's.
 
-    In an event loop all tasks have what their thread keeps: for a coroutine function proxies need ``scope=CONTEXT``.
+    In an event loop all tasks use what their thread keeps: for a coroutine function proxies need ``scope=CONTEXT``.
 
     Args:
         proxies: What the job uses, made by ``proxy(…)`` or ``Proxy(…)``; they need not be set yet.

@@ -1,4 +1,4 @@
-"""A proxy typed as what it stands for, and the way back from there."""
+"""``proxy``, which makes a proxy typed as its object, and ``control``, which finds the controls of a proxy."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, cast, overload

@@ -1,4 +1,4 @@
-"""Threads in which several run at a time: who shares an object there, or stops the others, is told."""
+"""Threads that several tasks or greenlets share: sharing an object, or blocking the others, is logged."""
 
 from __future__ import annotations
 

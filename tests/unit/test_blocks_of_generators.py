@@ -1,4 +1,4 @@
-"""Blocks in generators that an executor takes through their steps, each in a context and a thread of its own."""
+"""Blocks in generators whose steps an executor runs, each in a context and a thread of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Callers wait while owners keep everything that do nothing with it: the log says so once, and names the remedy."""
+"""Callers wait while owners keep all objects without using them: the log says so once, and names the remedy."""
 
 from __future__ import annotations
 

@@ -23,12 +23,12 @@ from .probes.subjects import SUBJECTS, Block, Numeric, Promise, Slotted, finish
 
 
 def class_of(front: object) -> type[object]:
-    """The class that those see who look at the class alone."""
+    """The class of a proxy itself, not that of its object."""
     return type(front)
 
 
-def claims(front: object) -> set[str]:
-    """What a look at the class alone finds."""
+def exposed(front: object) -> set[str]:
+    """The special methods that the class alone has."""
     return has(class_of(front))
 
 
@@ -53,14 +53,14 @@ MORE = {
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_claims_are_those_of_the_object(subject: str) -> None:
+def test_they_are_those_of_the_object(subject: str) -> None:
     """No more, but for what Python itself knows of some types, and no less."""
     obj = SUBJECTS[subject]()
     front: Any = Proxy()
     control(front).set_obj(obj)
     theirs = has(class_of(obj))
-    assert theirs <= claims(front)
-    assert claims(front) - theirs <= set().union(*(names for names in MORE.values()))
+    assert theirs <= exposed(front)
+    assert exposed(front) - theirs <= set().union(*(names for names in MORE.values()))
     assert callable(front) is callable(obj)
     assert inspect.isawaitable(front) is inspect.isawaitable(obj)
     assert isinstance(front, Hashable) is isinstance(obj, Hashable)
@@ -70,9 +70,9 @@ def test_claims_are_those_of_the_object(subject: str) -> None:
 
 
 def test_before_the_object_is_known() -> None:
-    """It can be used at once, in all ways that are no claims."""
+    """It can be used at once, in all ordinary ways, and has no other special methods."""
     for front in (Proxy(), Proxy(fun=lambda number: Thing(number)), Proxy(scope=Scope.SHARED, fun=lambda _: Thing(1))):
-        assert claims(front) == BEFORE_FIRST_USE
+        assert exposed(front) == BEFORE_FIRST_USE
         assert callable(front)
         assert not inspect.isawaitable(front)
         for name in ("__await__", "__next__", "__aiter__", "__anext__", "__fspath__", "__index__", "__buffer__"):
@@ -84,14 +84,14 @@ def test_the_first_use_may_be_a_call(scheduler: FakeScheduler) -> None:
     """Afterwards the class is the object's."""
     model: Any = Proxy(fun=lambda number: str.upper)
     assert model("text") == "TEXT"
-    assert claims(model) == {"__call__", "__hash__"}
+    assert exposed(model) == {"__call__", "__hash__"}
     with pytest.raises(TypeError):
         len(model)
 
 
 @pytest.mark.parametrize("max_size", [None, 2])
-def test_claims_of_objects_that_exist_already(max_size: int | None, scheduler: FakeScheduler) -> None:
-    """A pool has some as soon as it is made, and nobody needs to take one to be told what they are."""
+def test_objects_that_exist_already(max_size: int | None, scheduler: FakeScheduler) -> None:
+    """A pool has some as soon as it is made: their special methods are known before one is taken."""
 
     class Index(Numeric):
         """Can be one."""
@@ -124,8 +124,8 @@ class Numbered:
         return 1
 
 
-def test_claims_follow_the_content() -> None:
-    """What is set anew has claims of its own; before its object is known those of any object."""
+def test_they_follow_the_source() -> None:
+    """A proxy that is set again has those of its new object; before that is known, those of ordinary uses."""
     front: Any = Proxy()
     front.set_obj(iter([1, 2]))
     assert next(front) == 1
@@ -140,7 +140,7 @@ def test_claims_follow_the_content() -> None:
     front.set_obj(5)
     assert hash(front) == 5
     control(front).set_fun(range(5, 9).__getitem__)
-    assert claims(front) == BEFORE_FIRST_USE
+    assert exposed(front) == BEFORE_FIRST_USE
     assert front + 1 == 6
     assert not callable(front)
 
@@ -153,7 +153,7 @@ def test_objects_of_several_classes(scheduler: FakeScheduler) -> None:
     made: list[Callable[[], object]] = [lambda: 5, lambda: [1, 2], lambda: 2**70, lambda: iter([1])]
     front: Any = Proxy(fun=lambda number: made[number]())
     assert front + 1 == 6
-    assert claims(front) >= {"__index__"}
+    assert exposed(front) >= {"__index__"}
     assert not hasattr(class_of(front), "__len__")
     with pytest.raises(TypeError):
         Caller(lambda: len(front)).result()
@@ -163,7 +163,7 @@ def test_objects_of_several_classes(scheduler: FakeScheduler) -> None:
         len(front)
     assert Caller(lambda: front + 1).result() == 2**70 + 1
     assert Caller(lambda: (front._get_obj(), next(front))).result()[1] == 1
-    assert {"__len__", "__index__", "__next__"} <= claims(front)
+    assert {"__len__", "__index__", "__next__"} <= exposed(front)
 
 
 def test_several_classes_at_once(scheduler: FakeScheduler) -> None:
@@ -190,7 +190,7 @@ def test_several_classes_at_once(scheduler: FakeScheduler) -> None:
 
 
 def test_an_owner_of_what_was_before(scheduler: FakeScheduler) -> None:
-    """An object that comes late, of a content that was replaced meanwhile, changes nothing."""
+    """An object that comes late, of a source that was replaced meanwhile, changes nothing."""
     begun, go_on = threading.Event(), threading.Event()
 
     def make(number: int) -> list[int]:
@@ -223,9 +223,9 @@ def test_an_interrupted_change_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -
         patch.setattr("ProxyPatternPool._proxy.exposed.delete_attribute", interrupted)
         with pytest.raises(KeyboardInterrupt):
             front._get_obj()
-    assert claims(front) not in (BEFORE_FIRST_USE, claims(front_of(5)))
+    assert exposed(front) not in (BEFORE_FIRST_USE, exposed(front_of(5)))
     front._get_obj()
-    assert claims(front) == claims(front_of(5))
+    assert exposed(front) == exposed(front_of(5))
 
 
 def test_the_old_ways_to_iterate_and_to_look() -> None:
@@ -277,9 +277,9 @@ def test_a_generator_that_can_be_awaited() -> None:
 
 
 def test_a_proxy_of_a_proxy() -> None:
-    """Has the claims of the object at the end."""
-    assert claims(front_of(front_of(5))) == claims(front_of(5))
-    assert claims(front_of(Proxy())) == BEFORE_FIRST_USE
+    """Has those of the object at the end."""
+    assert exposed(front_of(front_of(5))) == exposed(front_of(5))
+    assert exposed(front_of(Proxy())) == BEFORE_FIRST_USE
 
 
 # --- subclasses
@@ -325,7 +325,7 @@ def test_a_subclass_of_a_subclass() -> None:
             return len(self)
 
     assert Second([1])() == 111
-    assert claims(Through(5)) >= BEFORE_FIRST_USE - {"__call__"}
+    assert exposed(Through(5)) >= BEFORE_FIRST_USE - {"__call__"}
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="has no __buffer__")

@@ -1,4 +1,4 @@
-"""Who only looks at a proxy gets an answer, and no object is taken or made for it."""
+"""Introspection of a proxy gets an answer, and no object is taken or made for it."""
 
 from __future__ import annotations
 
