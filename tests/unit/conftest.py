@@ -13,7 +13,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .diary import Diary
-from .helpers import Naps, Works, eventually, have_all_said
+from .helpers import Caller, Naps, Works, eventually, have_all_said
 from .maintained import Hanging, Threads
 
 pytest.register_assert_rewrite("tests.unit.model")  # which is no test, and asserts
@@ -105,7 +105,10 @@ def nothing_is_swallowed() -> Iterator[None]:
     have_all_said()
     for log in logs:
         log.removeHandler(swallowed)
+    unheard = [error for _, error in Caller.unheard]
+    Caller.unheard.clear()
     assert swallowed.failures == []
+    assert unheard == []
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import pytest
 
@@ -116,6 +116,9 @@ def give_back_all(pool: Pool[Thing], things: list[Thing]) -> None:
 class Caller(Generic[R]):
     """Somebody who does something in a thread of his own."""
 
+    unheard: ClassVar[list[tuple[object, BaseException]]] = []
+    """What callers of this test have raised, and nobody has asked them for."""
+
     def __init__(self, job: Callable[[], R], name: str | None = None) -> None:
         self._job = job
         self._results: list[R] = []
@@ -127,6 +130,7 @@ class Caller(Generic[R]):
         try:
             self._results.append(self._job())
         except BaseException as error:
+            self.unheard.append((self, error))
             self._error = error
 
     @property
@@ -138,6 +142,7 @@ class Caller(Generic[R]):
         self._thread.join(DEADLINE)
         assert not self._thread.is_alive(), "still busy"
         if self._error is not None:
+            self.unheard[:] = [unheard for unheard in self.unheard if unheard[0] is not self]
             raise self._error
         return self._results[0]
 

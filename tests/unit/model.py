@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    invariant,  # pyright: ignore[reportUnknownVariableType]  # hypothesis leaves it untyped
+    invariant,
 )
 
 from ProxyPatternPool import Pool

@@ -89,6 +89,20 @@ def test_lent_objects_are_closed_when_they_come_back(way: str, scheduler: FakeSc
     assert pool.stats()["nobjs"] == 0
 
 
+def test_nobody_waits_for_what_a_closed_pool_has_lent(scheduler: FakeScheduler, naps: Naps) -> None:
+    """Who comes after the close hears of it at once, though all places are taken, and no attempt is counted."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    pool.shutdown()
+    with pytest.raises(PoolClosed):
+        pool.get()
+    pool.ret(thing)
+    with pytest.raises(PoolClosed):
+        pool.get()  # nor in a free place
+    assert naps.asked == []
+    assert pool.stats()["ncreating"] == 1
+
+
 def test_those_still_out_are_named(
     scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
