@@ -75,7 +75,7 @@ def test_another_has_just_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_steps", [lambda: done.append(None)])
     del process.this_process.here
     try:
-        assert process.notice()
+        assert process.notice_fork()
     finally:
         process.this_process.here = here
     assert not done
@@ -168,12 +168,12 @@ class Server:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.called: list[str] = []
-        monkeypatch.setattr(uwsgi_hook, "notice", self.notice)
+        monkeypatch.setattr(uwsgi_hook, "notice_fork", self.notice_fork)
         self.module: Any = ModuleType("uwsgi")
         vars(self.module)["worker_id"] = int
         monkeypatch.setitem(sys.modules, "uwsgi", self.module)
 
-    def notice(self) -> None:
+    def notice_fork(self) -> None:
         self.called.append("ours")
 
     def theirs(self) -> None:

@@ -85,14 +85,14 @@ def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes.running["eventlet"] = "hub"
     assert chosen() == [
         ("eventlet new_sleeper", "hub", lost),
-        ("eventlet new_sleeper", "hub", waiting.nothing),
+        ("eventlet new_sleeper", "hub", waiting.do_nothing),
         ("eventlet hub", "hub"),
         ("eventlet pause", "hub", 0.5),
     ]
     fakes.running["gevent"] = "loop"
     assert chosen() == [
         ("gevent new_sleeper", "loop", lost),
-        ("gevent new_sleeper", "loop", waiting.nothing),
+        ("gevent new_sleeper", "loop", waiting.do_nothing),
         ("gevent hub", "loop"),
         ("gevent pause", "loop", 0.5),
     ]

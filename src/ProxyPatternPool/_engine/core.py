@@ -20,10 +20,10 @@ from .._ledger.entry import Entry, Mailbox
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Sweeps
 from .._observer import PoolObserverOrNone
-from .._runtime.fork import keep_for_ever
-from .._runtime.process import is_parents, notice, watch_for_forks
+from .._runtime.fork import never_free
+from .._runtime.process import belongs_to_parent, notice_fork, watch_for_forks
 from .._runtime.uwsgi_hook import hook_into_uwsgi
-from .._runtime.waiting import Hub, nothing
+from .._runtime.waiting import Hub, do_nothing
 from .._scheduler.scheduler import Scheduler
 from .checks import Checks
 from .chores import Chore, Chores
@@ -60,7 +60,7 @@ class Core(Generic[T]):
     def __init__(
         self, hooks: Hooks[T], config: PoolConfig, scheduler: Scheduler, observer: PoolObserverOrNone[T] = None
     ) -> None:
-        notice()
+        notice_fork()
         watch_for_forks()
         hook_into_uwsgi()
         self.id = next(_ids)
@@ -95,7 +95,7 @@ class Core(Generic[T]):
     def _start_empty(self, config: PoolConfig) -> None:
         """Begin with nothing: at construction, and in the child of a fork."""
         hooks = self.hooks.hooks
-        mailbox: Mailbox[T] = Mailbox(nothing)
+        mailbox: Mailbox[T] = Mailbox(do_nothing)
         self.tally = tally = Tally()
         self.faults = Faults(FAULTS)
         self.ledger = ledger = Ledger(
@@ -227,8 +227,8 @@ class Core(Generic[T]):
 
     def abandon(self) -> None:
         """Have maintenance close the pool, for whoever must neither wait nor call anything: a finalizer."""
-        if is_parents():
-            keep_for_ever(self.ledger)  # nobody else will: this pool ends here
+        if belongs_to_parent():
+            never_free(self.ledger)  # nobody else will: this pool ends here
         elif self.ledger.places:
             self.ledger.mailbox.abandoned = True
             self.scheduler.request_look(self)
@@ -257,7 +257,7 @@ class Core(Generic[T]):
     def after_fork(self) -> None:
         """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""
         closed = self.ledger.closed
-        keep_for_ever((self.ledger, self.chores.anywhere, self.chores.in_hub))
+        never_free((self.ledger, self.chores.anywhere, self.chores.in_hub))
         self._start_empty(self.config)
         if closed:
             self.ledger.close()

@@ -10,7 +10,7 @@ from .._ledger.entry import Entry, Receipt
 from .._ledger.ledger import Ledger
 from .._observer import DiscardReason
 from .._runtime.caller import caller
-from .._runtime.process import notice, this_process
+from .._runtime.process import notice_fork, this_process
 from .checks import Checks
 from .chores import Chores
 from .objects import Objects
@@ -64,7 +64,7 @@ class Loans(Generic[T]):
         try:
             owner = this_process.here.owner
         except AttributeError:  # a child that has not begun anew yet
-            notice()
+            notice_fork()
             return self.borrow(timeout, receipt)
         entry = ledger.take(start, owner, receipt)
         if entry is None:

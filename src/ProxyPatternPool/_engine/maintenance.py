@@ -10,7 +10,7 @@ from .._ledger.counters import Tally
 from .._ledger.entry import Entry
 from .._ledger.ledger import Closed, Ledger
 from .._ledger.sweeps import Due, Loan, Sweeps
-from .._runtime.waiting import nothing
+from .._runtime.waiting import do_nothing
 from .chores import Chore, Chores
 from .log_queue import Later
 from .objects import Objects
@@ -73,7 +73,7 @@ class Maintenance(Generic[T]):
             # Limits on what is lent hold until the last place is free: who came before the close may have his loan yet.
             deadlines.append(self._round(now))
         if self._log_queue:
-            self._chores.anywhere.append(nothing)  # after which they are logged
+            self._chores.anywhere.append(do_nothing)  # after which they are logged
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _round(self, now: float, *, forced: bool = False) -> float | None:

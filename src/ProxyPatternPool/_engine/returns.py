@@ -9,8 +9,8 @@ from .._ledger.ledger import Ledger
 from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH, Put
 from .._ledger.sweeps import Sweeps
 from .._observer import DiscardReason
-from .._runtime.fork import keep_for_ever
-from .._runtime.process import notice
+from .._runtime.fork import never_free
+from .._runtime.process import notice_fork
 from .._runtime.races import first, is_alone, remove, snapshot
 from .chores import Chores
 from .guard import Reentered
@@ -177,8 +177,8 @@ class Returns(Generic[T]):
         To be asked before a hook is called: until then what is taken back in a child that nobody has told of the fork
         has only gone from one place to another in a ledger that will be given up.
         """
-        if notice():
-            keep_for_ever(entry)
+        if notice_fork():
+            never_free(entry)
             return True
         return False
 

@@ -13,7 +13,7 @@ from .._ledger.queue import Waiter
 from .._observer import DiscardReason
 from .._runtime.caller import Place
 from .._runtime.current import loop_is_running
-from .._runtime.process import refresh, this_process
+from .._runtime.process import refresh_here, this_process
 from .checks import Checks
 from .chores import Chores
 from .hook_calls import HookCall, hook_calls
@@ -75,7 +75,7 @@ class Waits(Generic[T]):
         if timeout is None:
             timeout = self._config.timeout
         deadline = math.inf if timeout is None else start + timeout
-        refresh()
+        refresh_here()
         self._chores.bind_hub()
         if self.ledger.mailbox and self._returns.read_mailbox():
             self._chores.schedule()

@@ -19,7 +19,7 @@ from .._inspect.stats import as_json, report
 from .._inspect.types import PoolStats
 from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH
 from .._observer import PoolObserverOrNone, check_observer
-from .._runtime.process import notice, this_process
+from .._runtime.process import notice_fork, this_process
 from .._scheduler.process import current_scheduler
 from .lease import Borrowed, Lease, QuietLease, borrow
 
@@ -421,5 +421,5 @@ class Pool(Generic[T]):
 
 def core_of(pool: Pool[T]) -> Core[T]:
     """Find the inner state of a pool, for other rooms."""
-    notice()
+    notice_fork()
     return pool._core  # pyright: ignore[reportPrivateUsage]  # it is this module's

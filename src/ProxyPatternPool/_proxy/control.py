@@ -10,7 +10,7 @@ from .._config import set_log_level
 from .._errors import ProxyException
 from .._hooks import Hooks
 from .._pool.pool import Pool
-from .._runtime.process import notice
+from .._runtime.process import notice_fork
 from .._scope.base import ScopeStrategy
 from .._scope.select import Scope, name_of, new_slot
 from .._scope.shared import SharedSlot
@@ -94,7 +94,7 @@ class Control(Generic[T]):
 
     def has(self) -> bool:
         """Whether the current owner has an object, or needs only use it."""
-        notice()
+        notice_fork()
         return self._sources[-1].ready or hasattr(self._owners.kept(), "obj")
 
     # Setting. ----------------------------------------------------------------------------------------

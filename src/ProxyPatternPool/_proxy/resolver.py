@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from .._runtime.caller import calling_module, is_looking, is_patcher
-from .._runtime.process import notice
+from .._runtime.process import notice_fork
 from .facts import Facts
 from .introspection import NoObjectAttribute, NoObjectHash
 from .owners import OwnerObjects
@@ -69,7 +69,7 @@ class ProxyResolver(Generic[T]):
 
     def peek(self) -> tuple[()] | tuple[T]:
         """Get the object if there is one: none is taken, or made."""
-        notice()  # in a child that is not told of its fork, what is kept here is the parent's
+        notice_fork()  # in a child that is not told of its fork, what is kept here is the parent's
         if self._sources[-1].ready:
             return (self._taking.take(None)[-1],)
         kept = self._owners.kept()

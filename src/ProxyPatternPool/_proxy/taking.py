@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 from .._config import seconds
 from .._errors import PoolClosed
 from .._runtime.caller import calling_code
-from .._runtime.process import notice
+from .._runtime.process import notice_fork
 from .._scope.base import Kept, ScopeStrategy, Slot
 from .._scope.open_block import OpenBlock
 from .._scope.select import Scope, new_slot, threads_are_greenlets
@@ -60,7 +60,7 @@ class Taking(Generic[T]):
         """
         if timeout is not None:
             seconds("timeout", timeout)
-        notice()  # in a child that is not told of its fork, what is kept here is the parent's
+        notice_fork()  # in a child that is not told of its fork, what is kept here is the parent's
         while True:
             source = self._sources[-1]
             slot = self._slot_for(source)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from . import hubs, native
-from .waiting import Sleeper, nothing
+from .waiting import Sleeper, do_nothing
 
 
 class NewSleeper(Protocol):
     """Makes the sleeper of a caller who is about to wait, as ``hubs.new_sleeper`` does."""
 
-    def __call__(self, lost: Callable[[], None] = nothing, /) -> Sleeper: ...
+    def __call__(self, lost: Callable[[], None] = do_nothing, /) -> Sleeper: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

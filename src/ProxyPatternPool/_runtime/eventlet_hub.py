@@ -13,7 +13,7 @@ from greenlet import getcurrent, greenlet
 
 from .native import get_ident, thread_reference
 from .process import call_in_child
-from .waiting import RunningHub, always_alive, nothing
+from .waiting import RunningHub, always_alive, do_nothing
 
 _os = patcher.original("os")
 """Unpatched: a green write switches greenlets, and a waiter is woken with a pool's lock held."""
@@ -170,7 +170,7 @@ class EventletSleeper:
 
     __slots__ = ("_greenlet", "_pipe", "_thread_alive", "_woken", "hub")
 
-    def __init__(self, hub: BaseHub, lost: Callable[[], None] = nothing) -> None:
+    def __init__(self, hub: BaseHub, lost: Callable[[], None] = do_nothing) -> None:
         self.hub = hub
         self._pipe = pipe_of(hub)
         self._thread_alive: Callable[[], object] = thread_reference(lost)

@@ -8,7 +8,7 @@ import sys
 _inherited: list[object] = []
 
 
-def keep_for_ever(thing: object) -> None:
+def never_free(thing: object) -> None:
     """Never free something, not even when the interpreter ends.
 
     A list in a module is emptied at exit, and the finalizers of what it held would then speak on
@@ -21,7 +21,7 @@ def keep_for_ever(thing: object) -> None:
 
 
 def _before_fork() -> None:
-    """Import in the parent what the child needs: another thread's import lock is held in the child for ever."""
+    """Import in the parent what the child needs: an import lock that is held stays so in the child for ever."""
     with contextlib.suppress(ImportError):  # an interpreter built without it
         importlib.import_module("ctypes")
 

@@ -13,7 +13,7 @@ from gevent.monkey import is_module_patched
 from greenlet import getcurrent
 
 from .native import get_ident, thread_reference
-from .waiting import RunningHub, always_alive, nothing
+from .waiting import RunningHub, always_alive, do_nothing
 
 _main_thread: int = vars(gevent.hub)["MAIN_THREAD_IDENT"]
 
@@ -65,7 +65,7 @@ class GeventSleeper:
 
     __slots__ = ("_disposed", "_thread_alive", "_waiter", "_watcher", "_woken", "hub")
 
-    def __init__(self, hub: Loop, lost: Callable[[], None] = nothing) -> None:
+    def __init__(self, hub: Loop, lost: Callable[[], None] = do_nothing) -> None:
         self.hub = hub
         self._thread_alive: Callable[[], object] = thread_reference(lost)
         self._woken = self._disposed = False

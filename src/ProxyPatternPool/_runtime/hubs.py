@@ -6,7 +6,7 @@ The modules of the kinds of hub are below this one and know nothing of it. Each 
 import sys
 from collections.abc import Callable
 
-from .waiting import Hub, NativeSleeper, RunningHub, Sleeper, nothing
+from .waiting import Hub, NativeSleeper, RunningHub, Sleeper, do_nothing
 
 
 def _running_hub() -> RunningHub | None:
@@ -38,7 +38,7 @@ def in_hub() -> bool:
     return False
 
 
-def new_sleeper(lost: Callable[[], None] = nothing, /) -> Sleeper:
+def new_sleeper(lost: Callable[[], None] = do_nothing, /) -> Sleeper:
     """Make the sleeper that fits what the current thread runs at this moment.
 
     A greenlet's thread may end while the greenlet sleeps, which then never wakes up. Then ``lost`` is called, in a

@@ -1,4 +1,4 @@
-"""Who holds an object: captured at ``get`` for the price of one attribute, put into words only when asked."""
+"""Who holds an object: noted at ``get`` by reading one attribute, described only when asked."""
 
 import sys
 import threading
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """A thread or a greenlet, not kept alive by being remembered."""
+    """A thread or a greenlet, which this does not keep alive."""
 
     def __str__(self) -> str: ...
 
 
 def in_words(owner: Owner | None) -> str:
-    """Put an owner into words where nothing else may go wrong: the name of a thread can be the user's code."""
+    """Describe an owner; never raise, although the name of a thread can be the user's code."""
     try:
         return str(owner)
-    except Exception:  # from a thread whose name is the user's code
+    except Exception:  # see above
         return "?"
 
 
@@ -45,14 +45,14 @@ def frame_of(owner: Owner | None, running: Mapping[int, FrameType]) -> FrameType
 
 
 class Here(Protocol):
-    """Where the caller is."""
+    """Tells who the caller is."""
 
     @property
     def owner(self) -> Owner: ...
 
 
 class ThreadOwner:
-    """A thread: remembered by name even after its end, since the system reuses thread idents at once."""
+    """A thread; known by its name after its end, since the system reuses idents at once."""
 
     __slots__ = ("_alive", "_name", "_thread")
 
@@ -64,7 +64,7 @@ class ThreadOwner:
 
     @property
     def ident(self) -> int:
-        """Its number, and nobody's once it is gone."""
+        """Its ident; 0 once the thread object is gone."""
         thread = self._thread()
         return (thread and thread.ident) or 0
 
@@ -80,7 +80,7 @@ class ThreadOwner:
 
 
 class GreenletOwner:
-    """A greenlet other than its thread's main one; of one that is gone only a name that it was given is remembered."""
+    """A greenlet other than its thread's main one; once it is gone, only a name that it was given is known."""
 
     __slots__ = ("_greenlet", "_kind", "_name", "ident")
 
@@ -112,7 +112,7 @@ class _ThreadHere(ThreadLocal):
 
 
 class _GreenletHere:
-    """Looks at the running greenlet, which keeps its owner itself; a main greenlet's is its thread."""
+    """Reads the owner from the running greenlet, which keeps it; of a main greenlet, the owner is its thread."""
 
     def __init__(self, threads: _ThreadHere) -> None:
         from greenlet import getcurrent
@@ -135,9 +135,9 @@ _greenlets: _GreenletHere | None = None
 
 
 def here() -> Here:
-    """The place to ask for the caller's owner: among threads, or among greenlets once those are in use."""
+    """What tells the caller's owner: by threads, or by greenlets once those are in use."""
     global _greenlets
-    # Not "greenlet": others import that for uses of their own, and looking at it is dear.
+    # Not "greenlet": others import that for uses of their own, and to look at it takes long.
     if "gevent" not in sys.modules and "eventlet" not in sys.modules:
         return _threads
     if _greenlets is None:

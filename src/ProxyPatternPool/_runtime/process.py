@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._errors import PoolException
-from .fork import keep_for_ever
+from .fork import never_free
 from .native import allocate_lock, get_ident
 from .owner import Here, here
 
@@ -39,7 +39,7 @@ class _Slot(_Before):
     __slots__ = ("here",)
 
     here: Here
-    """Where the caller is. It is missing in the child of a fork that has not started anew yet."""
+    """Tells who the caller is. It is missing in the child of a fork that has not started anew yet."""
 
 
 class Process(_Slot):
@@ -101,7 +101,7 @@ def watch_for_forks() -> None:
     if _watched or not hasattr(os, "fork"):
         return
     if sys.platform == "linux" and sys.implementation.name == "cpython" and wipe_on_fork(this_process):
-        keep_for_ever(this_process)  # freed, it would have whatever comes into its page emptied
+        never_free(this_process)  # freed, it would have whatever comes into its page emptied
     else:
         compare_process_ids()
     _watched = True  # last: to do it twice does no harm
@@ -134,7 +134,7 @@ _restarts: dict[int, _Restart] = {}
 """By the id of the process, as long as it takes: what a parent had begun does not count in its child."""
 
 
-def notice() -> bool:
+def notice_fork() -> bool:
     """Start anew if this is the child of a fork in C; say whether it was.
 
     Raises:
@@ -147,7 +147,7 @@ def notice() -> bool:
     return True
 
 
-def is_parents() -> bool:
+def belongs_to_parent() -> bool:
     """Whether the pools of this process are still its parent's; for finalizers, which must not start anew."""
     return not hasattr(this_process, "here")
 
@@ -183,7 +183,7 @@ def _start_anew(*, forked: bool = False) -> None:
                 pass
 
 
-def refresh() -> None:
+def refresh_here() -> None:
     """Note whether greenlets are in use: they may have come into use since this was last called."""
     this_process.here = here()
 

@@ -1,4 +1,4 @@
-"""Collections that other threads and finalizers change meanwhile, read and changed without the pool's lock."""
+"""Reading and changing collections without a lock, while other threads and finalizers change them."""
 
 import sys
 from collections import deque
@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 def first(items: "deque[Item]") -> "Item | None":
-    """The left end of a deque that others shorten."""
+    """The first item of a deque, ``None`` if it is empty; others may take items out."""
     try:
         return items[0]
     except IndexError:
@@ -17,7 +17,7 @@ def first(items: "deque[Item]") -> "Item | None":
 
 
 def pop_first(items: "deque[Item]") -> "Item | None":
-    """Take out the left end of a deque that others shorten."""
+    """Take out the first item of a deque; ``None`` if it is empty. Others may take items out."""
     try:
         return items.popleft()
     except IndexError:
@@ -37,17 +37,17 @@ def _count(items: "deque[Item]") -> int:
     return sys.getrefcount(items[0])
 
 
-# Interpreters differ in how much the count itself adds.
+# How many references there are depends on the interpreter: counting makes some itself.
 _ALONE = _count(deque([object()]))
 
 
 def is_alone(items: "deque[Item]") -> bool:
-    """Whether nothing else refers to the item at the left end of a deque, which nobody else shortens meanwhile."""
+    """Whether only the deque refers to its first item; no other thread may take items out meanwhile."""
     return _count(items) <= _ALONE
 
 
 def snapshot(items: Iterable[Item]) -> list[Item]:
-    """Copy a collection that changes meanwhile."""
+    """Copy a collection that may change meanwhile."""
     while True:
         try:
             return list(items)

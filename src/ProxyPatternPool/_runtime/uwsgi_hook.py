@@ -4,16 +4,16 @@ import sys
 from collections.abc import Callable
 from types import ModuleType
 
-from .process import notice
+from .process import notice_fork
 
 _HOOK = "post_fork_hook"
 _THEIRS = "_ProxyPatternPool_post_fork_hook"
 
 
 class _Uwsgi(ModuleType):
-    """The server's module, as it was: whoever sets the hook, or looks at it, has his own.
+    """The server's module, with our hook in its dict, where the server looks; ours calls the application's.
 
-    The server looks into the module's dict, where each stands behind ours. So it does not matter who comes first, and
+    Whoever reads or sets the attribute has the application's hook. So it does not matter who comes first, and
     ``uwsgidecorators`` sets the hook when it is imported.
     """
 
@@ -28,7 +28,7 @@ class _Uwsgi(ModuleType):
     @post_fork_hook.setter
     def post_fork_hook(self, theirs: Callable[[], object]) -> None:
         def ours_and_theirs() -> None:
-            notice()
+            notice_fork()
             theirs()
 
         vars(self).update({_THEIRS: theirs, _HOOK: ours_and_theirs})
@@ -37,11 +37,11 @@ class _Uwsgi(ModuleType):
     def post_fork_hook(self) -> None:
         if vars(self).pop(_THEIRS, None) is None:
             raise AttributeError(_HOOK)
-        vars(self)[_HOOK] = notice
+        vars(self)[_HOOK] = notice_fork
 
 
 def hook_into_uwsgi() -> None:
-    """Begin anew in each worker of uWSGI's, before it does anything, if this is uWSGI."""
+    """Start anew in each worker of uWSGI's, before it does anything, if this is uWSGI."""
     module = sys.modules.get("uwsgi")
     # The server makes it, before it imports an application. Another module of that name has no such function.
     if type(module) is not ModuleType or not hasattr(module, "worker_id"):
@@ -49,6 +49,6 @@ def hook_into_uwsgi() -> None:
     theirs = vars(module).get(_HOOK)
     module.__class__ = _Uwsgi
     if theirs is None:
-        vars(module)[_HOOK] = notice
+        vars(module)[_HOOK] = notice_fork
     else:
         setattr(module, _HOOK, theirs)

@@ -34,7 +34,7 @@ class Sleeper(Protocol):
         ...
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """Do nothing about a sleeper that is lost."""
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from .._runtime.environment import REAL, Environment
 from .._runtime.native import Empty, SimpleQueue, new_rlock
-from .._runtime.process import notice
+from .._runtime.process import notice_fork
 from .._runtime.threads import DaemonThreads
 from .._runtime.waiting import Hub
 from .deadlines import Deadlines
@@ -86,7 +86,7 @@ class Scheduler:
 
     def watch(self, maintained: "weakref.ref[Maintained]") -> bool:
         """Look at a pool now, and from now on when it says; start threads if need be. Say whether there are any."""
-        notice()  # else a thread that is the parent's would be taken for ours
+        notice_fork()  # else a thread that is the parent's would be taken for ours
         if not self.has_threads:
             with self._lock:
                 if not self._running:
@@ -192,7 +192,7 @@ class Scheduler:
 
     def exit(self) -> None:
         """Close every object of every pool, silently, within ``exit_time``."""
-        notice()  # what is the parent's is not closed here
+        notice_fork()  # what is the parent's is not closed here
         until = self.clock() + self.timing.exit_time
         pools = self.pools()
         jobs_in_hub = ExitJobs(self.environment)
