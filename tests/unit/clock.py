@@ -38,11 +38,16 @@ class Chance:
         return random.random() if self.always is None else self.always
 
 
+def start_none(run: Callable[[], None]) -> bool:
+    """Have no thread to spare."""
+    return False
+
+
 class FakeScheduler(Scheduler):
     """Does maintenance when told to, in the caller's thread: what is asked of it is only noted."""
 
     def __init__(self, environment: Environment) -> None:
-        super().__init__(replace(environment, start_thread=lambda _: False))
+        super().__init__(replace(environment, start_thread=start_none))
         self.asides: deque[Callable[[], None]] = deque()
         self.asked: deque[weakref.ref[Maintained] | Maintained] = deque()
         self.deadlines: list[float] = []

@@ -43,6 +43,28 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
     assert scheduler._requests.qsize() == 1
 
 
+@pytest.mark.parametrize("which", ["the scheduler", "a worker"])
+def test_a_finalizer_while_a_thread_is_started(real: Scheduler, threads: Threads, which: str) -> None:
+    """A finalizer that asks for threads in the middle of the start of one has no second one of its kind."""
+    first, second = FakeMaintained(), FakeMaintained()
+    before = [threads.count] if which == "a worker" else []
+
+    def start(run: Callable[[], None]) -> bool:
+        if before:
+            return before.pop()(run)
+        threads.how = threads.count
+        real.watch(second)
+        return threads.count(run)
+
+    threads.how = start
+    assert real.watch(first)
+    wait_for(first.looked)
+    wait_for(second.looked)
+    eventually(lambda: len(threads) == 2)
+    assert real.workers.count == 1
+    assert threads.how == threads.count
+
+
 def test_without_a_thread(real: Scheduler, threads: Threads, works: Works) -> None:
     """Where the system has no thread to spare pools work; maintenance begins when there is one."""
     with threads.refused():

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from .._runtime.environment import REAL, Environment
-from .._runtime.native import Empty, SimpleQueue, new_rlock
+from .._runtime.native import Empty, SimpleQueue, allocate_lock, new_rlock
 from .._runtime.process import notice_fork
 from .._runtime.threads import DaemonThreads
 from .._runtime.waiting import Hub
@@ -54,8 +54,9 @@ class Scheduler:
         self._exit_jobs = ExitJobs(self.environment)
         # Requests come from finalizers, too: put() of this queue is in C and waits for no lock.
         self._requests: SimpleQueue[weakref.ref[Maintained] | Maintained | None] = SimpleQueue()
-        # A finalizer may start the thread while its own thread holds the lock.
+        # A finalizer may come to start the scheduler's thread while this very thread is doing so.
         self._lock = new_rlock()
+        self._loop_lock = allocate_lock()
         self._running = False
         self._warned = False  # that no thread can be started
 
@@ -128,6 +129,8 @@ class Scheduler:
     # The thread. Between two looks no frame of it refers to a pool, which would keep the pool alive. ------
 
     def _run(self) -> None:
+        if not self._loop_lock.acquire(False):
+            return  # started twice, by a finalizer while it was being started: one is enough
         deadlines: Deadlines[Maintained] = Deadlines()
         while not self.ending:
             self._look_at_requests(deadlines)

@@ -66,8 +66,10 @@ class Workers:
     def start_first(self) -> None:
         """Start a worker if there is none."""
         with self._lock:
-            if not self.count:
-                self.count += self._start_worker()
+            if self.count:
+                return
+            self.count += 1  # first: a finalizer may come here while the thread is being started
+        self._start_worker()
 
     def submit(self, job: Job, *, waited: bool) -> None:
         """Have a job run; ``waited`` if its chores have waited for too long, which may mean that all workers hang."""
@@ -84,17 +86,18 @@ class Workers:
             if not (waited or (self._idle == 0 and self.count < MIN_WORKERS)):
                 return
             self.count += 1
-        if not self._start_worker():
-            with self._lock:
-                self.count -= 1
+        self._start_worker()
 
     def join_exit(self, jobs: ExitJobs) -> None:
         """Have each worker run jobs of the interpreter's exit, and then end."""
         for _ in range(self.count):
             self._jobs.put(jobs)
 
-    def _start_worker(self) -> bool:
-        return self._threads.start(f"ppp-worker-{next(self._numbers)}", self._work)
+    def _start_worker(self) -> None:
+        """Start a worker, which has been counted."""
+        if not self._threads.start(f"ppp-worker-{next(self._numbers)}", self._work):
+            with self._lock:
+                self.count -= 1
 
     def _work(self) -> None:
         while True:
