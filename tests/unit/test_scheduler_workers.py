@@ -53,11 +53,11 @@ def test_a_finalizer_while_a_thread_is_started(real: Scheduler, threads: Threads
         if before:
             return before.pop()(run)
         threads.how = threads.count
-        real.watch(second)
+        real.watch(weakref.ref(second))
         return threads.count(run)
 
     threads.how = start
-    assert real.watch(first)
+    assert real.watch(weakref.ref(first))
     wait_for(first.looked)
     wait_for(second.looked)
     eventually(lambda: len(threads) == 2)

@@ -203,10 +203,11 @@ def finalizers_of_what_is_being_closed() -> None:
         begun.set()
         wait_for(go_on)
 
-    pool: Pool[Finalized] = Pool(Finalized, min_size=0, max_avail_delay=0.01, closer=wait_and_close)
+    pool: Pool[Finalized] = Pool(Finalized, min_size=0, closer=wait_and_close)  # no rounds: threads come to rest
     for thing in [pool.get(), pool.get(), pool.get()]:
         pool.ret(thing)
     del thing
+    threading.Thread(target=pool.clear, daemon=True).start()  # closes one, and leaves the others to workers
     wait_for(begun)
     if fork_and_exit():
         pool.shutdown()
