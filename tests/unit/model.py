@@ -190,12 +190,14 @@ class Model(RuleBasedStateMachine):
 
     def _serve(self, entry: Entry[Thing] | None, waiter: Waiter[Thing], signal: Signal) -> list[Thing]:
         """Somebody got an entry, a permit or nothing: as he who borrows does it, but for the sleep."""
-        while entry is not None and entry.stage is Stage.LIVE and (why := self.ledger.too_old(entry, self.clock())):
+        while (
+            entry is not None and entry.stage is Stage.LIVE and (why := self.ledger.why_not_lend(entry, self.clock()))
+        ):
             assert self.clock() >= self.ledger.quick_gets_until
             assert self.core.guard.locked(self.ledger.reject, entry, waiter.use, why)
             entry, waiter, signal = self._ask_again(entry)
         if entry is None:
-            signal.alarm = self.clock() + self.ledger.backoff.left_to_sleep(self.clock())
+            signal.alarm = self.clock() + self.ledger.backoff.longest_sleep(self.clock())
             return []
         self.waiting = [pair for pair in self.waiting if pair[0] is not waiter]
         if entry.stage is Stage.CREATING:
@@ -211,9 +213,9 @@ class Model(RuleBasedStateMachine):
         signal = Signal()
         waiter = Waiter[Thing](here().owner, None, signal)
         closed = len(self.closed)
-        entry = self.core.guard.locked(lambda: self.ledger.ask(self.clock(), waiter, again=True))
+        entry = self.core.guard.locked(lambda: self.ledger.take_or_queue(self.clock(), waiter, retry=True))
         if entry is None:  # in front, behind those who ask again as well, and those who are served, who have left
-            self.waiting.insert(sum(other.served or other.again for other, _ in self.waiting), (waiter, signal))
+            self.waiting.insert(sum(other.served or other.retry for other, _ in self.waiting), (waiter, signal))
         run(self.core.objects.close_and_free(dropped))
         self._turned_down(closed)
         return entry, waiter, signal
@@ -240,11 +242,11 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def owned_once(self) -> None:
         """2. Every object made is idle, or lent to one owner, or was closed once."""
-        idle = [entry.obj for entry in self.ledger.shelves()]
-        gifts = [w.gift.obj for w, _ in self.waiting if w.gift is not None and w.gift.stage is Stage.LIVE]
+        idle = [entry.obj for entry in self.ledger.idle_entries()]
+        handed = [w.handed.obj for w, _ in self.waiting if w.handed is not None and w.handed.stage is Stage.LIVE]
         lent = [entry.obj for entry in self.ledger.using.values()]
         assert sorted(map(id, lent)) == sorted(map(id, self.lent))
-        assert sorted(map(id, idle + gifts + lent)) == sorted(map(id, self.alive))
+        assert sorted(map(id, idle + handed + lent)) == sorted(map(id, self.alive))
         assert len({id(thing) for thing in self.closed}) == len(self.closed)
 
     @invariant()

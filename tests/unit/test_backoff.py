@@ -63,14 +63,14 @@ def test_delays_double_from_attempt_to_attempt() -> None:
     now = 0.0
     for delay in (0.75, 1.5, 3.0, 3.75, 3.75):
         backoff.failed(now, backoff.begin(now))
-        assert backoff.left(now) == backoff.left_to_sleep(now) == pytest.approx(delay)
+        assert backoff.seconds_left(now) == backoff.longest_sleep(now) == pytest.approx(delay)
         assert not backoff.allows(now + delay - 0.001)
         now += delay + 0.001
         assert backoff.allows(now)
     backoff.succeeded()
-    assert (backoff.left(0.0), backoff.left_to_sleep(0.0)) == (0.0, float("inf"))
+    assert (backoff.seconds_left(0.0), backoff.longest_sleep(0.0)) == (0.0, float("inf"))
     backoff.failed(0.0, backoff.begin(0.0))
-    assert backoff.left(0.0) == 0.75
+    assert backoff.seconds_left(0.0) == 0.75
 
 
 def test_an_attempt_that_hangs_holds_up_the_others_for_one_delay() -> None:
@@ -78,7 +78,7 @@ def test_an_attempt_that_hangs_holds_up_the_others_for_one_delay() -> None:
     backoff = Backoff((1.0, 5.0), lambda: 0.5)
     backoff.failed(0.0, backoff.begin(0.0))
     assert backoff.begin(1.0) == 1
-    assert backoff.left(1.0) == 0.75
+    assert backoff.seconds_left(1.0) == 0.75
 
 
 def test_failures_together_are_one() -> None:
@@ -107,7 +107,7 @@ def test_attempts_together_while_another_succeeds() -> None:
     for mark in (*together, hanging):
         backoff.failed(100.0, mark)
     assert backoff.failures == 1
-    assert backoff.left(100.0) == 0.75
+    assert backoff.seconds_left(100.0) == 0.75
     assert backoff.is_retry(backoff.begin(101.0))
 
 
@@ -117,7 +117,7 @@ def test_refills_alone() -> None:
     backoff.failed(0.0, backoff.begin(0.0))
     assert backoff.allows_callers(0.0)
     assert not backoff.allows(0.0)
-    assert backoff.left(0.0) == 0.0
+    assert backoff.seconds_left(0.0) == 0.0
     assert backoff.due_at == pytest.approx(0.0375)
 
 

@@ -157,7 +157,7 @@ class World:
         assert stats["nobjs"] == stats["navail"] + stats["nusing"] == alive
         assert stats["nwaiting"] == 0
         assert stats["nborrows"] - stats["nreturns"] == stats["nusing"]
-        idle: list[Entry[Thing]] = self.ledger.shelves()
+        idle: list[Entry[Thing]] = self.ledger.idle_entries()
         things = [entry.obj for entry in idle] + [entry.obj for entry in self.ledger.using.values()]
         assert sorted(thing.number for thing in things) == sorted(thing.number for thing in self.works.alive)
         assert [entry.last_ret for entry in idle] == sorted(entry.last_ret for entry in idle), "out of order"
@@ -302,7 +302,7 @@ def test_queueing(act: Callable[[World], None]) -> None:
             world.unblock()
             (waiter,) = world.ledger.waiters.queue or [None]
             if waiter is not None:
-                assert waiter.called or not world.ledger.nidle, "asleep while an object is idle"
+                assert waiter.woken or not world.ledger.nidle, "asleep while an object is idle"
             world.clock.advance(world.naps.asked[-1] or 0)
 
         world.naps.meanwhile.extend([others_go_on] * 3)
@@ -376,7 +376,7 @@ def queue_up(world: World) -> None:
     """Somebody has come to wait, and sleeps."""
     waiter: Waiter[Thing] = Waiter(here().owner, None, FakeSleeper(world.naps))
     core_ = world.pool._core
-    entry = core_.guard.locked(world.ledger.ask, world.clock(), waiter)
+    entry = core_.guard.locked(world.ledger.take_or_queue, world.clock(), waiter)
     if entry is None:
         world.waiting.append(waiter)
 
@@ -432,7 +432,7 @@ def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[W
     def check(world: World) -> None:
         world.unblock()
         for waiter in world.waiting:
-            assert waiter.served or waiter.called or not world.ledger.nidle, "asleep while an object is idle"
+            assert waiter.served or waiter.woken or not world.ledger.nidle, "asleep while an object is idle"
             core_ = world.pool._core
             doomed = core_.guard.locked(world.ledger.withdraw, waiter, world.clock())
             if doomed is not None:
@@ -440,12 +440,14 @@ def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[W
         if world.ledger.closed:
             assert world.ledger.nidle == 0
         now = world.clock()
-        outdated = [entry for entry in world.ledger.shelves() if world.ledger.too_old(entry, now)]
+        outdated = [entry for entry in world.ledger.idle_entries() if world.ledger.why_not_lend(entry, now)]
         assert not outdated or now >= world.ledger.quick_gets_until, "it would be lent without a look"
         world.balance()
         world.clock.advance(IN_TRANSIT)
         world.scheduler.look_at(world.pool._core)
-        assert not any(world.ledger.too_old(entry, now) for entry in world.ledger.shelves()), "it stays for ever"
+        assert not any(world.ledger.why_not_lend(entry, now) for entry in world.ledger.idle_entries()), (
+            "it stays for ever"
+        )
 
     places = 0
     while True:

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from ProxyPatternPool import PoolClosed, TimeOut
 from ProxyPatternPool._engine.steps import run
 from ProxyPatternPool._ledger.entry import Stage
-from ProxyPatternPool._ledger.ledger import HEAD_START, Closed
+from ProxyPatternPool._ledger.ledger import HEAD_START, LedgerClosed
 from ProxyPatternPool._ledger.queue import Waiter
 from ProxyPatternPool._runtime.owner import here
 
@@ -45,12 +45,12 @@ class PoolMachine(Model):
     def get(self) -> Thing | MultipleResults[Thing]:
         """Somebody wants an object, and would wait for it."""
         assert self.pool is not None
-        hottest = self.ledger.shelves()[-1:]
+        hottest = self.ledger.idle_entries()[-1:]
         signal = Signal()
         waiter = Waiter[Thing](here().owner, None, signal)
         try:
-            entry = self.core.guard.locked(self.ledger.ask, self.clock(), waiter)
-        except Closed:
+            entry = self.core.guard.locked(self.ledger.take_or_queue, self.clock(), waiter)
+        except LedgerClosed:
             assert self.shut
             return multiple()
         assert not self.shut
@@ -102,8 +102,8 @@ class PoolMachine(Model):
         waiter, signal = pair
         signal.rung = False
         try:
-            entry = self.core.guard.locked(self.ledger.answer, waiter, self.clock())
-        except Closed:
+            entry = self.core.guard.locked(self.ledger.collect, waiter, self.clock())
+        except LedgerClosed:
             assert self.shut
             self.waiting.remove(pair)
             self._abandon(waiter)
@@ -128,8 +128,8 @@ class PoolMachine(Model):
         self.fails = fails
         try:
             run(self.core.objects.create(entry))
-            self.core.guard.locked(self.ledger.admit, entry, self.clock(), waiter)
-        except (Broken, Closed):
+            self.core.guard.locked(self.ledger.lend_new, entry, self.clock(), waiter)
+        except (Broken, LedgerClosed):
             if fails and patient and not self.shut:
                 return multiple(*self._serve(*self._ask_again(entry)))
             self._abandon(waiter)
@@ -224,7 +224,7 @@ class PoolMachine(Model):
         now = self.clock()
         overdue = self._overdue()
         spare = self.ledger.places.nspare
-        old = [entry.obj for entry in self.ledger.shelves() if now - entry.last_ret >= AVAIL][: max(0, spare)]
+        old = [entry.obj for entry in self.ledger.idle_entries() if now - entry.last_ret >= AVAIL][: max(0, spare)]
         was_shut = self.shut
         self.unhealthy, self.fails = unhealthy, fails
         self.pool.housekeep()
@@ -236,7 +236,7 @@ class PoolMachine(Model):
         if self.core.config.max_lifetime is None:  # else others may have gone, and these were not to spare any more
             for thing in old:
                 assert any(thing is one for one in self.closed), "not expired in time"
-        assert all(now < entry.expires for entry in self.ledger.shelves()), "idle after its time"
+        assert all(now < entry.expires for entry in self.ledger.idle_entries()), "idle after its time"
         if unhealthy and not self.ledger.waiters:
             least = 0 if fails else self.core.config.min_size
             assert self.ledger.nidle <= max(least, 0), "an unhealthy object stays"
@@ -263,13 +263,13 @@ class PoolMachine(Model):
         assert self.pool is not None
         self.stale = list(self.alive)
         self.pool.drain()
-        assert not any(entry.obj is one for entry in self.ledger.shelves() for one in self.stale)
+        assert not any(entry.obj is one for entry in self.ledger.idle_entries() for one in self.stale)
 
     @rule()
     def clear(self) -> None:
         """What is idle goes."""
         assert self.pool is not None
-        idle = [entry.obj for entry in self.ledger.shelves()]
+        idle = [entry.obj for entry in self.ledger.idle_entries()]
         self.pool.clear()
         assert all(any(thing is one for one in self.closed) for thing in idle)
         assert not self.ledger.nidle

@@ -151,15 +151,15 @@ def test_a_return_at_the_end_of_a_drain(
     pool = Pool(works.make, 2, 0, closer=works.close)
     ledger = pool._core.ledger
     entry = ledger.using.pop(id(pool.get()))
-    nudge = ledger.nudge
+    serve_waiters = ledger.serve_waiters
     put: list[Put | None] = []
 
-    def put_back_and_nudge(now: float) -> None:
+    def put_back_and_serve(now: float) -> None:
         if not put:
             put.append(ledger.put_fast(entry, now))  # as another thread does, without the lock
-        nudge(now)
+        serve_waiters(now)
 
-    monkeypatch.setattr(ledger, "nudge", put_back_and_nudge)
+    monkeypatch.setattr(ledger, "serve_waiters", put_back_and_serve)
     pool.drain()
     assert put == [Put.NEEDS_SLOW_PATH]
     run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SLOW_PATH))

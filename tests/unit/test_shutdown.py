@@ -325,7 +325,7 @@ def test_an_interrupted_shutdown(scheduler: FakeScheduler, works: Works, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pool._core.ledger, "shut", interrupt)
+        patch.setattr(pool._core.ledger, "close_shelves", interrupt)
         with pytest.raises(KeyboardInterrupt):
             pool.shutdown()
     assert len(works.alive) == 2

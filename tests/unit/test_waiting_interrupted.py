@@ -116,13 +116,13 @@ def test_worn_out_in_the_hands_of_an_interrupted_waiter(
     pool = Pool(works.make, 1, min_size=0, max_use=2, closer=works.close)
     thing = pool.get()
     naps.meanwhile.append(lambda: pool.ret(thing))
-    answer = pool._core.ledger.answer
+    collect = pool._core.ledger.collect
 
-    def answer_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
-        answer(waiter, now)
+    def collect_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
+        collect(waiter, now)
         interrupt()
 
-    monkeypatch.setattr(pool._core.ledger, "answer", answer_and_interrupt)
+    monkeypatch.setattr(pool._core.ledger, "collect", collect_and_interrupt)
     with pytest.raises(Interruption):
         pool.get()
     assert works.closed == [thing]
@@ -136,17 +136,17 @@ def test_killed_in_the_hands_of_an_interrupted_waiter(
     pool = Pool(works.make, 1, min_size=0, max_using_delay_kill=10, closer=works.close)
     thing = pool.get()
     naps.meanwhile.append(lambda: pool.ret(thing))
-    answer = pool._core.ledger.answer
+    collect = pool._core.ledger.collect
 
-    def answer_kill_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
-        answer(waiter, now)
+    def collect_kill_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
+        collect(waiter, now)
         pool._core.guard.lock.release()  # the lock is held here: the kill comes right after
         naps.clock.advance(10)
         Caller(pool.housekeep).result()
         pool._core.guard.lock.acquire()
         interrupt()
 
-    monkeypatch.setattr(pool._core.ledger, "answer", answer_kill_and_interrupt)
+    monkeypatch.setattr(pool._core.ledger, "collect", collect_kill_and_interrupt)
     with pytest.raises(Interruption):
         pool.get()
     assert works.closed == [thing]
@@ -193,13 +193,13 @@ def test_who_can_wake_no_more_uses_up_no_wake() -> None:
     sleepers[1].deaf = True
     for waiter in (first, dead, second):
         queue.join(waiter, 1000.0)
-    queue.nudge(2)
-    assert [waiter.called for waiter in (first, second)] == [True, True]
-    first.called = False  # it looked, and somebody was quicker
+    queue.wake_first(2)
+    assert [waiter.woken for waiter in (first, second)] == [True, True]
+    first.woken = False  # it looked, and somebody was quicker
     queue.leave(second)
     queue.join(third, 1000.0)
-    queue.nudge(2)
-    assert [waiter.called for waiter in (first, third)] == [True, True]
+    queue.wake_first(2)
+    assert [waiter.woken for waiter in (first, third)] == [True, True]
 
 
 def test_a_close_does_not_wait_for_who_can_wake_no_more(scheduler: FakeScheduler, naps: Naps) -> None:
@@ -332,10 +332,10 @@ def test_a_busy_hub_keeps_nobody_waiting() -> None:
         sleeper.hub = hub
         waiters.append(Waiter(here().owner, None, sleeper))
         queue.join(waiters[-1], 1000.0)
-    queue.nudge(1)
-    assert [waiter.called for waiter in waiters] == [True, False, True, False, True, False]
-    queue.nudge(2)
-    assert all(waiter.called for waiter in waiters)
+    queue.wake_first(1)
+    assert [waiter.woken for waiter in waiters] == [True, False, True, False, True, False]
+    queue.wake_first(2)
+    assert all(waiter.woken for waiter in waiters)
 
 
 @pytest.mark.parametrize("worth", ["object", "permit"])

@@ -214,7 +214,7 @@ def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works
     pool._core.guard.locked(pool._core.chores.schedule)
     assert real.has_threads
     assert pool._core.ledger.quick_gets_until < 0
-    pool._core.guard.locked(pool._core.ledger.nudge, 0.0)
+    pool._core.guard.locked(pool._core.ledger.serve_waiters, 0.0)
     assert pool._core.ledger.quick_gets_until > 0
 
 

@@ -100,7 +100,7 @@ class Chores:
         elif ledger.unmaintained:
             ledger.unmaintained = False
             with suppress(Reentered):  # then loans are not quick until the next step
-                self._guard.locked(ledger.nudge, self._clock())
+                self._guard.locked(ledger.serve_waiters, self._clock())
 
     def new_look_request(self) -> Callable[[], None]:
         """Make what requests a look, and refers to no more than it has to."""

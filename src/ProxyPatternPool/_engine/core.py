@@ -102,7 +102,7 @@ class Core(Generic[T]):
             config,
             mailbox,
             always_slow_return=hooks.retter is not None or bool(self.notifier),
-            plain=not self.loans.has_loan_hooks and config.health_before_get is None,
+            quick_gets=not self.loans.has_loan_hooks and config.health_before_get is None,
             random=self.environment.random,
         )
         ledger.places.by_identity = self._by_identity

@@ -35,7 +35,7 @@ class Guard:
         """Guard a new ledger, with nobody in a step."""
         self.lock = allocate_lock()
         self._holder = 0  # the thread that is within a locked step
-        self._wake_all = ledger.waiters.rouse
+        self._wake_all = ledger.waiters.wake_all
 
     def locked(self, step: Callable[[Unpack[Ts]], R], *args: Unpack[Ts]) -> R:
         """Do one step of the ledger with the lock held.

@@ -61,7 +61,7 @@ def _call_in(frame: FrameType) -> HookCall | None:
     if hooks is None:
         return None
     if entry is not None:
-        return HookCall(hooks, entry.obj if entry.made else MAKING, describes=False)
+        return HookCall(hooks, entry.obj if entry.has_object else MAKING, describes=False)
     return HookCall(hooks, names["obj"], describes=True) if "obj" in names else None
 
 

@@ -136,4 +136,4 @@ class Loans(Generic[T]):
         stack = StackSummary.extract(walk_stack(caller()), limit=STACK_DEPTH, lookup_lines=False)
         stack.reverse()  # the most recent call last, as everyone reads it
         entry.stack = stack
-        entry.traced = entry.uses
+        entry.stack_use = entry.uses

@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 from .._ledger.counters import Tally
 from .._ledger.entry import Entry
-from .._ledger.ledger import Closed, Ledger
-from .._ledger.sweeps import Due, Loan, Sweeps
+from .._ledger.ledger import Ledger, LedgerClosed
+from .._ledger.sweeps import Findings, Loan, Sweeps
 from .._runtime.waiting import do_nothing
 from .chores import Chore, Chores
 from .log_queue import Later
@@ -56,7 +56,7 @@ class Maintenance(Generic[T]):
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
         ledger = self._ledger
         self._returns.read_mailbox()
-        self.queue_closing(self._guard.locked(ledger.recover, self._clock()))
+        self.queue_closing(self._guard.locked(ledger.take_back_unreachable, self._clock()))
         if ledger.mailbox.abandoned:
             opened = not ledger.closed  # else its close was interrupted
             self.queue_closing(self._guard.locked(self._objects.close_ledger))
@@ -66,7 +66,7 @@ class Maintenance(Generic[T]):
         now = self._clock()
         deadlines: list[float | None] = [self._returns.look_for_orphans_at(now)]
         if not ledger.closed:
-            if ledger.places.unsettled:
+            if ledger.places.discards_pending:
                 self.queue_closing(self._guard.locked(self._sweeps.prune, now))  # what a drain was interrupted in
             deadlines += [self._round(now), self._refill_if_due(now)]
         elif ledger.places:
@@ -80,10 +80,10 @@ class Maintenance(Generic[T]):
         """Do a round if it is time; give the time of the next look."""
         delay = self._config.delay
         full = forced or (delay is not None and now >= self._next_round)
-        due: Due[T] = Due()
+        due: Findings[T] = Findings()
         if full or self._config.exact:
             # After a pause of the whole process borrowers get the time of a round to give back.
-            due = self._guard.locked(self._sweeps.due, now, self._chores.paused_at + (delay or 0.0))
+            due = self._guard.locked(self._sweeps.sweep, now, self._chores.paused_at + (delay or 0.0))
             self._queue_what_is_due(due, now, forced=forced)
         if full:
             self._tally.add("hk_rounds")
@@ -99,7 +99,7 @@ class Maintenance(Generic[T]):
             return self._next_round
         return min(self._next_round, due.deadline or self._next_round)
 
-    def _queue_what_is_due(self, due: Due[T], now: float, *, forced: bool) -> None:
+    def _queue_what_is_due(self, due: Findings[T], now: float, *, forced: bool) -> None:
         self.queue_closing(due.expired)
         self._chores.anywhere.extend(partial(self._kill, loan) for loan in due.killed)
         for loan in due.warned:
@@ -169,12 +169,12 @@ class Maintenance(Generic[T]):
         self._tally.add("hc_rounds")
         try:
             for _ in range(self._ledger.nidle):
-                entry = self._guard.locked(self._sweeps.begin_check)
+                entry = self._guard.locked(self._sweeps.take_for_check)
                 if entry is None:
                     break
                 yield from self._check(entry)
         finally:
-            self._guard.locked(self._sweeps.end_check)
+            self._guard.locked(self._sweeps.end_checks)
 
     def _check(self, entry: Entry[T]) -> Steps[None]:
         try:
@@ -185,10 +185,10 @@ class Maintenance(Generic[T]):
             self._chores.finish(self._objects.retire_and_close(entry, "interrupted"))
             raise
         finally:
-            self._guard.locked(self._sweeps.has_checked, entry, self._clock())
+            self._guard.locked(self._sweeps.note_check, entry, self._clock())
         if not healthy:
             rest = self._objects.retire_and_close(entry, "health")
-        elif self._guard.locked(self._sweeps.passed_check, entry, self._clock()):
+        elif self._guard.locked(self._sweeps.put_back_checked, entry, self._clock()):
             rest = self._objects.close_and_free(entry)
         else:
             return
@@ -206,7 +206,7 @@ class Maintenance(Generic[T]):
                     yield from self._objects.close_and_free(entry)
                     if entry.reason == "max_lifetime":  # expired on creation: back off, or the refill would spin
                         self._guard.locked(ledger.backoff.failed, self._clock())
-        except Closed:
+        except LedgerClosed:
             pass  # closed meanwhile: the permit dies here, and its place with it
         except Exception as error:
             self._objects.report_failure(error)

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from .._errors import PoolException
 from .._ledger.entry import CREATING, LIVE, RETIRED, Entry
-from .._ledger.ledger import Closed, Ledger
+from .._ledger.ledger import Ledger, LedgerClosed
 from .._observer import DiscardReason
 from .._runtime.races import remove
 from .._runtime.waiting import Sleeper
@@ -47,7 +47,7 @@ class Objects(Generic[T]):
         """Create the object of an entry that is the caller's; what fails is raised, and the place is free.
 
         Raises:
-            Closed: Nobody is served any more.
+            LedgerClosed: Nobody is served any more.
         """
         self._guard.locked(self._count_attempt)
         start = self._clock()
@@ -76,7 +76,7 @@ class Objects(Generic[T]):
 
     def _count_attempt(self) -> None:
         if self._ledger.closed:
-            raise Closed
+            raise LedgerClosed
         self.attempts += 1
 
     def _count_error(self, entry: Entry[T], error: BaseException) -> None:
@@ -85,11 +85,11 @@ class Objects(Generic[T]):
             self._ledger.backoff.failed(self._clock(), entry.attempt)
 
     def _note_success(self, entry: Entry[T], now: float) -> None:
-        self._ledger.places.opened(entry)
-        self._ledger.begin_life(entry, now, self._random())
+        self._ledger.places.note_opened(entry)
+        self._ledger.start_lifetime(entry, now, self._random())
         if self._ledger.backoff.failures:
             self._ledger.backoff.succeeded()
-            self._ledger.nudge(now)  # those who waited for this may all create
+            self._ledger.serve_waiters(now)  # those who waited for this may all create
         self.wake_watchers()
 
     def report_failure(self, error: BaseException) -> None:
@@ -107,12 +107,12 @@ class Objects(Generic[T]):
 
     def close_and_free(self, entry: Entry[T]) -> Steps[None]:
         """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
-        if entry.stage in (CREATING, LIVE) and entry.made:
+        if entry.stage in (CREATING, LIVE) and entry.has_object:
             self._guard.locked(self._end_early, entry)
         if entry.notified is not None and self._notifier.busy:
             self._chores.leave(partial(self.close_and_free, entry))
             return
-        if entry.made and self._ledger.wants_refill():
+        if entry.has_object and self._ledger.wants_refill():
             self._chores.schedule()  # where there is room the successor does not wait for the closer
         try:
             self._notifier.discarded(entry, self._clock())

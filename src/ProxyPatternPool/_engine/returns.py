@@ -124,7 +124,7 @@ class Returns(Generic[T]):
 
     def _put_back(self, entry: Entry[T]) -> Rest:
         now = self._clock()
-        put = self._ledger.put_checked(entry, now)
+        put = self._ledger.put_after_retter(entry, now)
         if put is None:
             return None
         if put is NEEDS_SETTLE:
@@ -151,9 +151,9 @@ class Returns(Generic[T]):
         return self._objects.retire_and_close(entry, reason)
 
     def _report_return_if_warned(self, entry: Entry[T], now: float) -> None:
-        warned = entry.warned == entry.uses
+        warned = entry.warned_use == entry.uses
         # In any case: a round may have written down its warning about the last use when that had just ended.
-        self._sweeps.unwarn(entry)
+        self._sweeps.forget_warning(entry)
         if warned:
             what = self._hooks.describe(entry)
             self._warn("%s: %s came back after %.3f s from %s", what, now - entry.last_get, entry.owner)
@@ -235,7 +235,7 @@ class Returns(Generic[T]):
                 self._chores.anywhere.append(partial(self._objects.close_and_free, orphans[0]))
                 orphans.popleft()
             else:
-                self._ledger.places.find_again(orphans[0])
+                self._ledger.places.refer_again(orphans[0])
                 orphans.rotate(-1)
 
     def look_for_orphans_at(self, now: float) -> float | None:
@@ -251,7 +251,7 @@ class Returns(Generic[T]):
             return
         now = entry.last_ret = self._clock()
         owner = entry.owner
-        if self._ledger.places.always_slow_return or entry.warned == use:
+        if self._ledger.places.always_slow_return or entry.warned_use == use:
             self._chores.anywhere.append(partial(self.follow_up, entry, NEEDS_SLOW_PATH))
         elif self._guard.locked(self._ledger.put_locked, entry, now):
             self._chores.anywhere.append(partial(self._objects.close_and_free, entry))

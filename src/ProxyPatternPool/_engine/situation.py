@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 from .._ledger.counts import Counts, count, describe
 from .._ledger.ledger import Ledger
 from .._ledger.queue import Waiter
-from .._ledger.sweeps import Sweeps, loan_of
+from .._ledger.sweeps import Sweeps, read_loan
 from .._runtime.owner import in_words
 from .._runtime.races import snapshot
 from .shared import Shared
@@ -27,7 +27,7 @@ class Situation(Generic[T]):
 
     def of(self, waiter: Waiter[T]) -> str:
         """Say what keeps a caller waiting; perhaps he does so himself."""
-        loans = (loan_of(self._ledger, entry) for entry in snapshot(self._ledger.using.values()))
+        loans = (read_loan(self._ledger, entry) for entry in snapshot(self._ledger.using.values()))
         own = sum(1 for loan in loans if loan is not None and loan.owner is waiter.owner)
         itself = f"; this caller itself holds {own} of them" if own else ""
         return f"{self.in_words()}{self._longest()}{itself}"
@@ -42,12 +42,12 @@ class Situation(Generic[T]):
     def _longest(self) -> str:
         """Say who has had an object for longest, if anybody has one.
 
-        Without the lock, as ``loan_of`` allows: owners are put into words here, and a patched thread that is asked
+        Without the lock, as ``read_loan`` allows: owners are put into words here, and a patched thread that is asked
         whether it lives switches. Loans are entered in nearly the order in which they begin: the first is the longest,
         or shorter by less than what is shown.
         """
         for entry in snapshot(self._ledger.using.values()):
-            loan = loan_of(self._ledger, entry)
+            loan = read_loan(self._ledger, entry)
             if loan is not None:
                 place = f" ({loan.stack[-1].filename}:{loan.stack[-1].lineno})" if loan.stack else ""
                 name = "" if entry.name is None else f": {entry.name}"

@@ -8,7 +8,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from .._errors import PoolClosed, PoolException, TimeOut, TooManyWaiting
 from .._ledger.entry import CREATING, Entry, Receipt
-from .._ledger.ledger import Closed, Ledger
+from .._ledger.ledger import Ledger, LedgerClosed
 from .._ledger.queue import Waiter
 from .._observer import DiscardReason
 from .._runtime.caller import Place
@@ -105,15 +105,15 @@ class Waits(Generic[T]):
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
             if dropped is not None:
                 self._chores.finish(self._returns.end_loan(dropped[0], dropped[0].uses, dropped[1]))  # if it was not
-            in_vain = waiter.in_vain = waiter.in_vain and not vain
+            timed_out = waiter.timed_out = waiter.timed_out and not vain
             doomed = self._guard.locked(self.ledger.withdraw, waiter, self.clock())
             if doomed is not None:
                 self._chores.finish(self._objects.close_and_free(doomed))
-            if in_vain:
+            if timed_out:
                 self._notifier.timed_out(self.clock() - start)
             elif waiter.refused is not None:
                 self._notifier.refused(waiter.refused)
-            if isinstance(error, Closed):
+            if isinstance(error, LedgerClosed):
                 raise PoolClosed(f"{self.label} is closed") from None
             if vain and isinstance(error, TimeOut):
                 raise self._own_work() from None
@@ -131,9 +131,9 @@ class Waits(Generic[T]):
         now = begin = self.clock()
         next_look = math.inf if self.on_long_wait is None else begin + LONG_WAIT
         if waiter.since is None:
-            entry = self._guard.locked(self.ledger.ask, now, waiter)
+            entry = self._guard.locked(self.ledger.take_or_queue, now, waiter)
         else:
-            entry = self._guard.locked(self.ledger.answer, waiter, now)
+            entry = self._guard.locked(self.ledger.collect, waiter, now)
         while entry is None:
             if waiter.refused is not None:
                 raise self._refused(waiter)
@@ -145,14 +145,14 @@ class Waits(Generic[T]):
             if waiter.sleeper is None or left <= 0:
                 raise self._timed_out(waiter, deadline - start)
             # The end of a back-off wakes nobody: whoever has looked before it, at `now`, comes again by himself.
-            left = min(left, self.ledger.backoff.left_to_sleep(now), next_look - now)
+            left = min(left, self.ledger.backoff.longest_sleep(now), next_look - now)
             if self._maintenance.is_missing and (yield from self._maintenance.stand_in()):
                 left = min(left, TURN)
             if waiter.hub is None and not self._warned_of_loop and loop_is_running():
                 self._warn_of_loop(deadline - start)
             yield from slept(waiter.sleeper, None if left == math.inf else left)
             now = self.clock()
-            entry = self._guard.locked(self.ledger.answer, waiter, now)
+            entry = self._guard.locked(self.ledger.collect, waiter, now)
         return entry
 
     def _replace(self, dropped: Dropped[T], waiter: Waiter[T], start: float, deadline: float) -> Steps[Entry[T]]:
@@ -165,7 +165,7 @@ class Waits(Generic[T]):
         try:
             # First be in front of the queue, then free the place: so it is this caller's.
             if not late:
-                other = self._guard.locked(partial(self.ledger.ask, again=True), now, waiter)
+                other = self._guard.locked(partial(self.ledger.take_or_queue, retry=True), now, waiter)
         except BaseException:
             if mine:
                 self._chores.finish(self._close_rejected(entry, waiter))
@@ -195,15 +195,15 @@ class Waits(Generic[T]):
             return unfit if unfit is None or isinstance(unfit, str) else (yield from unfit)
         try:
             yield from self._objects.create(entry)
-            self._guard.locked(self.ledger.admit, entry, self.clock(), waiter)
-        except Closed:
+            self._guard.locked(self.ledger.lend_new, entry, self.clock(), waiter)
+        except LedgerClosed:
             raise
         except Exception as error:
             backoff = self.ledger.backoff
             # Without the lock: if others succeed at this very moment his was the first failure since, and he is told.
-            retried = backoff.spaced and backoff.is_retry(entry.attempt)
+            retried = backoff.callers_wait and backoff.is_retry(entry.attempt)
             patient = waiter.sleeper is not None and deadline < math.inf
-            if not retried or not patient or self._guard.locked(self.ledger.crowd) is not None:
+            if not retried or not patient or self._guard.locked(self.ledger.waiting_if_full) is not None:
                 raise
             self._objects.report_failure(error)
             return entry.reason  # there is no object
@@ -218,7 +218,7 @@ class Waits(Generic[T]):
         )
 
     def _timed_out(self, waiter: Waiter[T], timeout: float) -> TimeOut:
-        waiter.in_vain = True
+        waiter.timed_out = True
         situation = self._situation.of(waiter)
         return self._objects.caused_by_last_error(
             TimeOut(f"timeout after {timeout:g} seconds in {self.label}: {situation}")

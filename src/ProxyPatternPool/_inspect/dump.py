@@ -83,7 +83,7 @@ def _lines(core: Core[T]) -> Iterator[str]:
     for entry in snapshot(ledger.using.values()):
         use = entry.uses
         yield f"  lent for {now - entry.last_get:.3f} s to {in_words(entry.owner)}: {_object(entry)}"
-        stack = entry.stack if entry.traced == use else None
+        stack = entry.stack if entry.stack_use == use else None
         # The most recent call first, as faulthandler has it, and without the source lines, as there.
         for frame in reversed(stack or ()):
             yield f'    File "{frame.filename}", line {frame.lineno} in {frame.name}'
@@ -91,7 +91,7 @@ def _lines(core: Core[T]) -> Iterator[str]:
         since = waiter.since
         if since is not None:
             yield f"  waiting for {waiter.waited + now - since:.3f} s: {in_words(waiter.owner)}"
-    for entry in ledger.shelves():
+    for entry in ledger.idle_entries():
         yield f"  idle for {now - entry.last_ret:.3f} s: {_object(entry)}"
 
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from .._engine.core import Core
 from .._ledger.ledger import Ledger
-from .._ledger.sweeps import Loan, loan_of
+from .._ledger.sweeps import Loan, read_loan
 from .._runtime.races import snapshot
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Holding(Generic[T]):
 
 
 def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
-    return [loan for entry in snapshot(ledger.using.values()) if (loan := loan_of(ledger, entry)) is not None]
+    return [loan for entry in snapshot(ledger.using.values()) if (loan := read_loan(ledger, entry)) is not None]
 
 
 def owners(core: Core[T]) -> list[Holding[T]]:

@@ -12,7 +12,7 @@ from .._ledger import policy
 from .._ledger.counters import Fault
 from .._ledger.counts import Counts
 from .._ledger.policy import Verdict
-from .._ledger.sweeps import loan_of
+from .._ledger.sweeps import read_loan
 from .._runtime.owner import Owner
 from .._runtime.races import snapshot
 from .totals import Totals, total
@@ -109,7 +109,7 @@ def details(core: Core[T], objects: int, callers: int) -> Details:
 def _details(core: Core[T], objects: int, callers: int) -> Details:
     ledger, config, now = core.ledger, core.config, core.clock()
     longest = nsmallest(objects, snapshot(ledger.using.values()), key=attrgetter("last_get"))
-    loans = sorted(filter(None, (loan_of(ledger, entry) for entry in longest)), key=attrgetter("since"))
+    loans = sorted(filter(None, (read_loan(ledger, entry) for entry in longest)), key=attrgetter("since"))
     lent = [
         ObjectDetails(
             loan.entry.serial, loan.entry.name, loan.owner, True, loan.since, loan.use, _past(config, now - loan.since)
@@ -118,7 +118,7 @@ def _details(core: Core[T], objects: int, callers: int) -> Details:
     ]
     idle = [
         ObjectDetails(entry.serial, entry.name, entry.owner, False, entry.last_ret, entry.uses, None)
-        for entry in ledger.shelves()[: objects - len(lent)]
+        for entry in ledger.idle_entries()[: objects - len(lent)]
     ]
     return Details(
         now=now,

@@ -1,1 +1,1 @@
-"""The state of one pool, and its decisions: no user code, no clock, no thread. The lock is the caller's."""
+"""The state of one pool, and its decisions. No user code, no clock, no thread; the lock is taken by the caller."""

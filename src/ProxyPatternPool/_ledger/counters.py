@@ -9,14 +9,14 @@ from .._runtime.races import snapshot
 
 
 class Fault(NamedTuple):
-    """An error, without what it would keep alive, and how often the very same was met."""
+    """One kind of error: its texts, which keep nothing alive, and how often and when it was met."""
 
     what: str
     """``creation``, or the hook that failed."""
     kind: str
     """The error's class; empty for a health check that said no."""
     text: str
-    """What it says; empty if that fails, too."""
+    """The error's message; empty if its ``__str__`` fails."""
     times: int
     first: float
     """When it was met first, on the pool's clock."""
@@ -34,10 +34,10 @@ class _Record:
 
 
 class Faults:
-    """The last errors, each kind once: what is met again and again pushes out nothing else.
+    """The last errors, each kind once, so that an error that repeats does not push out the others.
 
-    A signal handler or a finalizer may come to it in the middle of its own work, in the same thread: the lock lets
-    them in, and each change is one step that they cannot come into.
+    A signal handler or a finalizer may call it in the same thread in the middle of one of its methods. So the lock is
+    reentrant, and each change is a single step that they cannot interrupt.
     """
 
     def __init__(self, most: int) -> None:
@@ -46,28 +46,28 @@ class Faults:
         self._records: dict[tuple[str, str, str], _Record] = {}
 
     def remember(self, what: str, kind: str, text: str, now: float) -> None:
-        """Count an error. The texts are exact strings: the hash of another is the user's code."""
+        """Count an error. The texts are exactly of type ``str``: the hash of a subclass is user code."""
         with self._lock:
             record = self._records.setdefault((what, kind, text), _Record(now))
-            # No call in these two lines: nothing comes in between.
+            # No call in these two lines, so that nothing can interrupt them.
             record.count += 1
             record.last = now
             while len(self._records) > self._most:
                 self._forget_one()
 
     def _forget_one(self) -> None:
-        """Let go of the oldest of those that differ in their text alone, where there are most of these."""
+        """Forget one kind of error: of the largest group that differs only in its texts, the one met longest ago."""
         known = snapshot(self._records.items())
         alike = Counter(key[:2] for key, _ in known)
         oldest, _ = max(known, key=lambda item: (alike[item[0][:2]], -item[1].last))
         self._records.pop(oldest, None)
 
     def __iter__(self) -> Iterator[Fault]:
-        """The one that was met last is the last."""
+        """The errors in the order in which they were met last."""
         known = [
             Fault(*key, record.count, record.first, record.last)
             for key, record in snapshot(self._records.items())
-            if record.count  # else whoever entered it was interrupted
+            if record.count  # 0 if the call that added the record was interrupted
         ]
         return iter(sorted(known, key=lambda fault: fault.last))
 
@@ -77,7 +77,8 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
-        # In C, where no finalizer or signal handler can come in between and wait for the lock for ever.
+        # A defaultdict of int counts in C: with the lock held no finalizer or signal handler runs, which might wait for
+        # the lock for ever.
         self._counts: defaultdict[str, float] = defaultdict(int)
 
     def add(self, event: str, amount: float = 1) -> None:

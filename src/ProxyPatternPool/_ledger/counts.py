@@ -1,4 +1,4 @@
-"""The numbers of a pool, read in one place: whoever shows some of them takes them from here."""
+"""The numbers of a pool at one moment. Everything that shows some of them reads them here."""
 
 from typing import NamedTuple, TypeVar
 
@@ -9,42 +9,43 @@ T = TypeVar("T")
 
 
 class Counts(NamedTuple):
-    """What the objects and callers of a pool do at one moment."""
+    """How many objects and callers of a pool do what, at one moment."""
 
     min_size: int
     max_size: int | None
     """``None``: unlimited."""
     closed: bool
-    """Whether the pool is."""
+    """Whether the pool is closed."""
     places: int
-    """Places taken, by objects that are idle, in use, or being created, reset, checked or closed."""
+    """Places taken: by objects that are idle, in use, or being created, reset, checked or closed."""
     creating: int
     """Objects being created, the opener included."""
     idle: int
     in_use: int
-    """Objects that are lent, those included that are checked before their caller gets them."""
+    """Objects that are lent, including those being checked before their caller gets them."""
     checking: int
     """Objects being checked in a maintenance round."""
     closing: int
+    """Objects being closed, or about to be."""
     stale: int
     """Objects from before the last ``drain``."""
     waiting: int
     """Callers in the queue."""
     retry_in: float
-    """Seconds until something may be created for a caller again after a failure; 0.0: now."""
+    """Seconds until an object may be created for a caller again after a failure; 0.0: now."""
 
     @property
     def in_upkeep(self) -> int:
-        """Objects that are neither idle, in use nor being created: those being reset, checked or closed."""
-        # Not less than none: loans begin and end without the lock, also between the reads of these numbers.
+        """Objects being reset, checked or closed: those neither idle, in use nor being created."""
+        # At least 0: loans begin and end without the lock, so one may do so between the reads of two numbers.
         return max(0, self.places - self.in_use - self.idle - self.creating)
 
 
 def count(ledger: Ledger[T], sweeps: Sweeps[T], now: float) -> Counts:
-    """Read what the objects and callers of a pool do, with its lock held.
+    """Count what the objects and callers of a pool do, with its lock held.
 
-    It calls none of the user's code and waits for nothing. So those who must take no lock, in a signal handler for
-    instance, call it without: then each number is right, but a change may come between two of them.
+    It calls no user code and waits for nothing. So it may also be called without the lock, in a signal handler for
+    instance: then each number is right by itself, but a change may come between the reads of two numbers.
     """
     places = ledger.places
     return Counts(
@@ -59,12 +60,12 @@ def count(ledger: Ledger[T], sweeps: Sweeps[T], now: float) -> Counts:
         closing=places.nretired,
         stale=places.nstale,
         waiting=len(ledger.waiters),
-        retry_in=ledger.backoff.left(now),
+        retry_in=ledger.backoff.seconds_left(now),
     )
 
 
 def describe(counts: Counts) -> str:
-    """Say how many objects there are, and what they do, for the message of an error."""
+    """Say in an error message how many objects there are and what they do."""
     exist = counts.places - counts.creating
     elsewhere = "".join(
         f", {number} being {what}"

@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class Stage(enum.Enum):
-    """How far an entry has come; it never goes back."""
+    """The state of an entry. The order is that of its life, and no entry ever goes back."""
 
     CREATING = "creating"  # a permit to create: the place is taken, the object does not exist yet
-    LIVE = "live"  # idle, lent, or between the two in somebody's hands
-    RETIRED = "retired"  # never lent again; its closer is still to be called
-    CLOSED = "closed"  # its closer was called; its place is still taken
-    GONE = "gone"  # its place is free
+    LIVE = "live"  # idle, in use, or on the way from one to the other in some caller's local variable
+    RETIRED = "retired"  # never lent again; the closer is still to be called
+    CLOSED = "closed"  # the closer was called; the place is still taken
+    GONE = "gone"  # the place is free
 
 
 # By name: on 3.11 the look-up in the class costs a tenth of a microsecond each time.
@@ -28,33 +28,37 @@ CREATING, LIVE, RETIRED, CLOSED, GONE = Stage
 
 
 Notified: TypeAlias = dict[str | int, float]
-"""What observers were told of an object: ``created`` and ``discarded``, 1 if they were; ``loan``, the use of which they
-were told as the last, negative once they were told that it is over; ``took``, for ``created``; and by the number of a
-use, as long as it matters, whether they are being told of it, or never will be."""
+"""What observers have been told of an object, by these keys:
+
+- ``created`` and ``discarded``: 1 if they were told.
+- ``took``: the seconds of the creation, to be told with ``created``.
+- ``loan``: the number of the last use they were told of; negative once they were told that it has ended.
+- the number of a use: 1 while they are being told of it, 0 if they never will be.
+"""
 
 
 class Receipt(Protocol[T]):
-    """Who borrows an entry, if it is somebody who can tell that the loan has ended: a lease."""
+    """What keeps a record of a loan for its borrower: a lease."""
 
     def note(self, entry: "Entry[T]", use: int) -> None:
-        """Note a loan, before it is entered: whatever is thrown into the borrower afterwards, it is known."""
+        """Record a loan before it begins, so that it is known whatever is thrown into the borrower afterwards."""
         ...
 
 
 class Mailbox(Generic[T]):
-    """What finalizers leave for whoever holds the pool's lock next: they must neither wait nor call anything.
+    """What finalizers leave for the next caller or maintenance round: they must neither wait nor call user code.
 
-    A finalizer can run anywhere, even inside its own thread's locked section. It appends to a deque,
-    which is atomic, and knocks at the house keeper, whose queue is reentrant.
+    A finalizer can run anywhere, even while its own thread holds the pool's lock. It appends to a deque, which is
+    atomic, and asks the scheduler to look at the pool: the scheduler's queue is reentrant.
     """
 
     __slots__ = ("abandoned", "dropped", "orphans", "request_look")
 
     def __init__(self, request_look: Callable[[], None]) -> None:
         self.request_look: Callable[[], None] = request_look
-        self.orphans: deque[Entry[T]] = deque()
-        self.dropped: deque[tuple[Entry[T], int, bool]] = deque()  # entry, use, whether nothing is to be said
-        self.abandoned: bool = False
+        self.orphans: deque[Entry[T]] = deque()  # entries that nothing referred to any more
+        self.dropped: deque[tuple[Entry[T], int, bool]] = deque()  # of dropped leases: entry, use, whether not to log
+        self.abandoned: bool = False  # the pool is to be closed by maintenance
 
     def __bool__(self) -> bool:
         return bool(self.orphans or self.dropped)
@@ -63,10 +67,10 @@ class Mailbox(Generic[T]):
 class Entry(Generic[T]):
     """One object, its serial, times and uses; compared by identity.
 
-    An entry *is* a place. Whoever takes one from the ledger, and the receipt of the loan, hold its only
-    references until it is put back, so that an entry lost on the way, to an exception thrown into a thread at
-    the worst moment, dies there (as soon as the traceback does); its finalizer mails it to the house keeper, who
-    closes it and frees its place.
+    An entry *is* a place. Whoever takes one out of the ledger, and the receipt of the loan, hold the only references to
+    it until it is put back. So if an exception is thrown into a thread at the worst moment and the entry is lost, it
+    dies there, as soon as the traceback does. Its finalizer puts it into the mailbox, and maintenance closes its object
+    and frees its place.
     """
 
     __slots__ = (
@@ -86,10 +90,10 @@ class Entry(Generic[T]):
         "serial",
         "slow_return_at_use",
         "stack",
+        "stack_use",
         "stage",
-        "traced",
         "uses",
-        "warned",
+        "warned_use",
     )
 
     obj: T
@@ -98,24 +102,24 @@ class Entry(Generic[T]):
         self.mailbox: Mailbox[T] = mailbox
         self.stage: Stage = CREATING
         self.serial: int = serial
-        self.key: int = 0  # the id of the object, or a negative number where it says nothing
-        self.name: str | None = None  # what the tracer said of it when it was new
+        self.key: int = 0  # the id of the object, or a negative number where objects may repeat
+        self.name: str | None = None  # what the tracer called the object when it was new
         self.uses: int = 0
-        self.slow_return_at_use: int = 0  # a return at this many uses or more is looked at closely
-        self.warned: int = 0  # the use about which a long-use warning was logged
-        self.attempt: int = 0  # the mark of its creation, see Backoff
+        self.slow_return_at_use: int = 0  # from this number of uses on, returns take the slow path
+        self.warned_use: int = 0  # the use about which a long-use warning was logged
+        self.attempt: int = 0  # the mark of its creation, see Backoff.begin
         self.expires: float = math.inf  # when its lifetime ends
         self.last_check: float = 0.0
         self.last_get: float = 0.0
         self.last_ret: float = 0.0
         self.owner: Owner | None = None
         self.stack: StackSummary | None = None
-        self.traced: int = 0  # the use to which the stack belongs
+        self.stack_use: int = 0  # the use to which the stack belongs
         self.reason: DiscardReason = "interrupted"  # why it was retired
         self.notified: Notified | None = None  # None where there is no observer
 
     @property
-    def made(self) -> bool:
+    def has_object(self) -> bool:
         """Whether the object exists."""
         return hasattr(self, "obj")
 

@@ -27,7 +27,7 @@ HEAD_START = 0.001
 """Seconds for which the oldest waiter may be overtaken by newcomers; afterwards entries go to it directly."""
 
 
-class Closed(Exception):
+class LedgerClosed(Exception):
     """The ledger is closed. Not the public error: a factory may raise that one, of another pool."""
 
 
@@ -44,11 +44,11 @@ class Ledger(Shelves[T]):
         mailbox: Mailbox[T],
         *,
         always_slow_return: bool,
-        plain: bool = True,
-        lock_free: bool = GIL,
+        quick_gets: bool = True,
+        quick_rets: bool = GIL,
         random: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(max_use=config.max_use, plain=plain, lock_free=lock_free)
+        super().__init__(max_use=config.max_use, quick_gets=quick_gets, quick_rets=quick_rets)
         self._config = config
         self.mailbox = mailbox
         self.waiters: WaitQueue[T] = WaitQueue()
@@ -62,25 +62,25 @@ class Ledger(Shelves[T]):
         self.nwaits = 0  # that have ended
         self.waits: deque[float] | None = None  # how long the last of them were, once somebody has asked
 
-    def ask(self, now: float, waiter: Waiter[T], *, again: bool = False) -> Entry[T] | None:
+    def take_or_queue(self, now: float, waiter: Waiter[T], *, retry: bool = False) -> Entry[T] | None:
         """Get an idle entry, lent, or a permit to create, or else join the queue, if the waiter can sleep.
 
         One who asks ``again``, since what he got was no good, has had his turn already: he joins in front, and is
         never too many.
 
         Raises:
-            Closed: nobody is served any more.
+            LedgerClosed: nobody is served any more.
         """
         if self.closed:
-            raise Closed
+            raise LedgerClosed
         entry = self._take_any(now, waiter)
         if entry is None:
-            self._let_create(now)  # those who wait for the end of a back-off come first
-            entry = waiter.gift = self._permit(now)
-        if entry is None and waiter.sleeper is not None and (again or not self._is_refused(waiter)):
+            self._hand_out_permits(now)  # those who wait for the end of a back-off come first
+            entry = waiter.handed = self._permit(now)
+        if entry is None and waiter.sleeper is not None and (retry or not self._is_refused(waiter)):
             # First be seen, then look again: see the docstring of ``shelves``.
             self.quick_rets_until = NEVER
-            self.waiters.join(waiter, now, in_front=again)
+            self.waiters.join(waiter, now, in_front=retry)
             entry = self._take_any(now, waiter)
             if entry is not None:
                 self._leave(waiter, now)
@@ -88,11 +88,11 @@ class Ledger(Shelves[T]):
 
     def _is_refused(self, waiter: Waiter[T]) -> bool:
         """Note if too many are waiting. No exception: it would wake all of them, see ``Core.locked``."""
-        waiter.refused = self.crowd()
+        waiter.refused = self.waiting_if_full()
         self.nrefused += waiter.refused is not None
         return waiter.refused is not None
 
-    def crowd(self) -> int | None:
+    def waiting_if_full(self) -> int | None:
         """How many wait, if they are as many as may."""
         most = self._config.max_waiting
         if most is None or len(self.waiters) < most:  # counting them takes longer
@@ -113,7 +113,7 @@ class Ledger(Shelves[T]):
 
     def permit_to_refill(self, now: float) -> Entry[T] | None:
         """Take a place for what is missing, if there is room and nobody waits for it."""
-        self.nudge(now)
+        self.serve_waiters(now)
         return self._reserve(now) if self.wants_refill() and self.backoff.allows(now) else None
 
     def _take_any(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
@@ -137,32 +137,32 @@ class Ledger(Shelves[T]):
             waiter.receipt.note(entry, entry.uses)
         self.using[entry.key] = entry
 
-    def admit(self, entry: Entry[T], now: float, waiter: Waiter[T]) -> None:
+    def lend_new(self, entry: Entry[T], now: float, waiter: Waiter[T]) -> None:
         """Lend a new entry to the waiter who created it.
 
         Raises:
-            Closed: the pool was closed meanwhile.
+            LedgerClosed: the pool was closed meanwhile.
         """
         if self.closed:
-            raise Closed
+            raise LedgerClosed
         self.lend(entry, now, waiter)
 
-    def answer(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
+    def collect(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
         """Tell a woken waiter what it got: an entry, lent, or a permit to create, or nothing yet.
 
         Raises:
-            Closed: nobody is served any more.
+            LedgerClosed: nobody is served any more.
         """
         if self.closed:
-            raise Closed
-        entry = waiter.gift
+            raise LedgerClosed
+        entry = waiter.handed
         if entry is None:
             entry = self._take_any(now, waiter)
             if entry is None:
-                self._let_create(now)  # the end of a back-off is noticed by whoever looks first
-                entry = waiter.gift
+                self._hand_out_permits(now)  # the end of a back-off is noticed by whoever looks first
+                entry = waiter.handed
             if entry is None:
-                waiter.called = False
+                waiter.woken = False
                 return None
         elif entry.stage is LIVE:
             self.lend(entry, now, waiter)
@@ -174,7 +174,7 @@ class Ledger(Shelves[T]):
         if waiter.since is None:
             return
         if not self.waiters.leave(waiter):
-            self.nudge(now)  # it may have been told of an idle entry: somebody else is to come and look
+            self.serve_waiters(now)  # it may have been told of an idle entry: somebody else is to come and look
         waited, waiter.since = now - waiter.since, None  # last: an interrupted step is done again
         waiter.waited += waited
         self.wait_time += waited
@@ -186,9 +186,9 @@ class Ledger(Shelves[T]):
     def withdraw(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
         """Take out a waiter that gave up, or failed; what it had got goes to the next. Say what is to be finished."""
         self._leave(waiter, now)
-        self.ntimeouts += waiter.in_vain
-        waiter.in_vain = False
-        entry = waiter.lent or waiter.gift
+        self.ntimeouts += waiter.timed_out
+        waiter.timed_out = False
+        entry = waiter.lent or waiter.handed
         if entry is None:
             return None
         if entry is waiter.lent and (entry.uses != waiter.use or self.using.pop(entry.key, None) is not entry):
@@ -197,42 +197,42 @@ class Ledger(Shelves[T]):
             return entry if self.put_locked(entry, now) else None
         return entry
 
-    def recover(self, now: float) -> list[Entry[T]]:
+    def take_back_unreachable(self, now: float) -> list[Entry[T]]:
         """Take back what was given to greenlets whose thread has ended since. Say what is to be finished."""
-        doomed = [self.withdraw(waiter, now) for waiter in self.waiters.stranded()]
-        self.nudge(now)
+        doomed = [self.withdraw(waiter, now) for waiter in self.waiters.unreachable()]
+        self.serve_waiters(now)
         return [entry for entry in doomed if entry is not None]
 
-    def nudge(self, now: float) -> None:
+    def serve_waiters(self, now: float) -> None:
         """See to it that nobody sleeps beside an idle entry or a free place, and note until when all is quick.
 
         Of a place that is not to be used before a back-off is over one waiter is told, who then sleeps until that time.
         """
-        blocked = bool(self.waiters.queue) and self._let_create(now)
+        blocked = bool(self.waiters.queue) and self._hand_out_permits(now)
         idle = len(self.idle) + len(self.checked)
         if idle or blocked:
-            self.waiters.nudge(idle or 1)
-        self._weigh()
+            self.waiters.wake_first(idle or 1)
+        self._update_quick_limits()
 
-    def _weigh(self) -> None:
-        end = NEVER if self.places.unsettled and not self.places.settle() else self.places.next_end
-        self.be_quick_until(end, returns=not self.closed and not self.waiters.queue)
+    def _update_quick_limits(self) -> None:
+        end = NEVER if self.places.discards_pending and self.places.update_discards_pending() else self.places.next_end
+        self.set_quick_limits(end, returns=not self.closed and not self.waiters.queue)
         if self.unmaintained:
             self.quick_gets_until = NEVER
 
-    def begin_life(self, entry: Entry[T], now: float, chance: float) -> None:
+    def start_lifetime(self, entry: Entry[T], now: float, chance: float) -> None:
         """Draw the lifetime of a new entry, if there is a limit."""
         if self._config.max_lifetime is not None:
-            self.places.begin_life(entry, now + policy.lifetime(self._config.max_lifetime, chance))
-            self._weigh()
+            self.places.start_lifetime(entry, now + policy.lifetime(self._config.max_lifetime, chance))
+            self._update_quick_limits()
 
-    def _let_create(self, now: float) -> bool:
+    def _hand_out_permits(self, now: float) -> bool:
         """Let waiters create, oldest first, as many as may; say whether there is room that a back-off keeps free."""
         while self.places.has_room() and not self.closed and self.waiters.oldest() is not None:
             permit = self._permit(now)
             if permit is None:
                 return True
-            if not self.waiters.hand(permit):
+            if not self.waiters.hand_to_oldest(permit):
                 self.places.free(permit)
         return False
 
@@ -246,22 +246,22 @@ class Ledger(Shelves[T]):
         """Give an entry to the oldest waiter, or put it on a shelf; say whether it is to be closed instead."""
         if self.closed:
             return self.places.retire(entry, "shutdown")
-        if (why := self.outdated(entry, now)) is not None:
+        if (why := self.why_discard(entry, now)) is not None:
             return self.places.retire(entry, why)
-        if not self.waiters.hand(entry, since=now - HEAD_START):
+        if not self.waiters.hand_to_oldest(entry, since=now - HEAD_START):
             shelf.append(entry)
-        self.nudge(now)
+        self.serve_waiters(now)
         return False
 
-    def outdated(self, entry: Entry[T], now: float) -> DiscardReason | None:
+    def why_discard(self, entry: Entry[T], now: float) -> DiscardReason | None:
         """Why an entry is not to be kept any longer, however well it is."""
-        if self.places.unsettled and self.places.too_many:
+        if self.places.discards_pending and self.places.has_surplus:
             return "surplus"
-        return self.too_old(entry, now)
+        return self.why_not_lend(entry, now)
 
-    def too_old(self, entry: Entry[T], now: float) -> DiscardReason | None:
+    def why_not_lend(self, entry: Entry[T], now: float) -> DiscardReason | None:
         """Why an entry is not to be lent any more; may be asked without the lock by whoever has it."""
-        if self.places.unsettled and self.places.stale(entry):
+        if self.places.discards_pending and self.places.stale(entry):
             return "drained"
         return "max_lifetime" if now >= entry.expires else None
 
@@ -274,12 +274,12 @@ class Ledger(Shelves[T]):
         if not self.closed:
             # Whoever began to put it back before it was outdated did not see that, and `Rounds.prune` may have come
             # before it was idle.
-            why = self.outdated(entry, now)
+            why = self.why_discard(entry, now)
             found = why is not None and remove(self.idle, entry) and self.places.retire(entry, why)
-            self.nudge(now)
+            self.serve_waiters(now)
             return found
         # If it is not there, somebody who came before the close has it, or the close found it.
-        return self.take_out_late(entry) and self.places.retire(entry, "shutdown")
+        return self.take_out_late_return(entry) and self.places.retire(entry, "shutdown")
 
     def wants_refill(self) -> bool:
         """Whether there are fewer entries than promised, and room for one more."""
@@ -288,7 +288,7 @@ class Ledger(Shelves[T]):
     def free(self, entry: Entry[T], now: float) -> None:
         """Free the place of an entry that has come to its end, and let waiters create what there is room for."""
         self.places.free(entry)
-        self.nudge(now)
+        self.serve_waiters(now)
 
     def close(self, *, at_exit: bool = False) -> list[Entry[T]]:
         """Serve nobody any more, and say what is to be closed: at the interpreter's exit what is lent, too.
@@ -297,12 +297,12 @@ class Ledger(Shelves[T]):
         if nobody wakes them.
         """
         self.closed = True
-        found = self.shut()
+        found = self.close_shelves()
         while at_exit:
             try:
                 found.append(self.using.popitem()[1])
             except KeyError:
                 break
         if not at_exit:
-            self.waiters.dismiss()
+            self.waiters.wake_all_and_clear()
         return [entry for entry in found if self.places.retire(entry, "shutdown")]

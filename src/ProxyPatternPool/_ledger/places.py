@@ -26,7 +26,7 @@ class Places(Generic[T]):
     def __init__(self, config: PoolConfig, mailbox: Mailbox[T], *, always_slow_return: bool) -> None:
         self.config = config
         """With the bounds as they are now: ``resize`` puts another one here."""
-        self.unsettled = False
+        self.discards_pending = False
         """Whether there may be entries that are to go as soon as they come back: stale ones, or too many."""
         self.next_end = math.inf
         """No lifetime ends before. In the past, while an entry whose lifetime has ended is neither idle nor lent."""
@@ -78,7 +78,7 @@ class Places(Generic[T]):
         return self._nstaying - len(self._creating)
 
     @property
-    def too_many(self) -> bool:
+    def has_surplus(self) -> bool:
         """Whether there are more entries than places: the pool was made smaller."""
         bound = self.config.max_size
         return bound is not None and self._nstaying > bound
@@ -96,12 +96,12 @@ class Places(Generic[T]):
     def drain(self) -> None:
         """Call stale what there is: serials only grow."""
         self._first_fresh = self._next_serial
-        self.unsettled = True
+        self.discards_pending = True
 
-    def settle(self) -> bool:
-        """Whether all went that had to; then there is nothing to look after any more."""
-        self.unsettled = self.too_many or next(iter(self._taken), self._first_fresh) < self._first_fresh
-        return not self.unsettled
+    def update_discards_pending(self) -> bool:
+        """Look whether there still are such entries, and say so."""
+        self.discards_pending = self.has_surplus or next(iter(self._taken), self._first_fresh) < self._first_fresh
+        return self.discards_pending
 
     def entries(self) -> list[Entry[T]]:
         """All entries, wherever they are."""
@@ -138,18 +138,18 @@ class Places(Generic[T]):
         entry.stage = LIVE
         self._known.add(entry.key)
 
-    def begin_life(self, entry: Entry[T], end: float) -> None:
+    def start_lifetime(self, entry: Entry[T], end: float) -> None:
         """Note when the lifetime of an entry ends."""
         entry.expires = end
         self.next_end = min(self.next_end, end)
 
-    def find_again(self, entry: Entry[T]) -> None:
+    def refer_again(self, entry: Entry[T]) -> None:
         """Refer to an entry again: the collector cleared the reference to it before its finalizer ran."""
         place = self._taken.get(entry.serial)
         if place is not None and place() is None:
             self._taken[entry.serial] = weakref.ref(entry)
 
-    def opened(self, entry: Entry[T]) -> None:
+    def note_opened(self, entry: Entry[T]) -> None:
         """Note that an object is ready: its opener has returned."""
         self._creating.discard(entry.serial)
 

@@ -1,4 +1,4 @@
-"""The FIFO queue of those who wait, and how an entry is handed to them."""
+"""The FIFO queue of waiters, and how an entry is handed to one of them."""
 
 import math
 from collections import deque
@@ -15,27 +15,27 @@ T = TypeVar("T")
 
 
 class Waiter(Generic[T]):
-    """A caller that could not be served at once. Its fields are read and written with the pool's lock held.
+    """A caller that was not served at once. Its fields are read and written with the pool's lock held.
 
-    It is also the receipt of what the caller got, from before it is got: whatever is thrown into the
-    caller on the way, the ledger knows what is to go back.
+    A waiter is also the receipt of what the caller gets, written before the caller gets it: whatever is thrown into the
+    caller on the way, the ledger knows what must come back.
     """
 
     __slots__ = (
-        "again",
-        "called",
-        "gift",
+        "handed",
         "hub",
-        "in_vain",
         "lent",
         "owner",
         "receipt",
         "refused",
+        "retry",
         "served",
         "since",
         "sleeper",
+        "timed_out",
         "use",
         "waited",
+        "woken",
     )
 
     def __init__(
@@ -47,106 +47,109 @@ class Waiter(Generic[T]):
     ) -> None:
         self.owner = owner
         self.receipt = receipt
-        self.sleeper = sleeper  # None for one who does not queue
-        self.hub = None if sleeper is None else sleeper.hub  # in whose next turn it comes; a native thread does at once
-        self.gift: Entry[T] | None = None  # an entry, or a permit to create one, that is this waiter's alone
-        self.lent: Entry[T] | None = None  # the entry it was lent, with that use
-        self.use = 0
+        self.sleeper = sleeper  # None: this caller does not queue
+        self.hub = None if sleeper is None else sleeper.hub  # a greenlet runs in its hub's next turn, a thread at once
+        self.handed: Entry[T] | None = None  # an entry, or a permit to create one, reserved for this waiter
+        self.lent: Entry[T] | None = None  # the entry that it was lent
+        self.use = 0  # the number of that loan
         self.since: float | None = None  # when it joined the queue, until its wait is over
-        self.waited = waited  # how long its caller stood in the queue before; once this wait is over, in all
-        self.again = False  # what it got was no good
-        self.refused: int | None = None  # by how many that wait already
-        self.served = False
-        self.called = False  # told to look for itself, and has not yet looked
-        self.in_vain = False  # its time was over before it got anything
+        self.waited = waited  # seconds its caller waited before; after this wait, the sum of both
+        self.retry = False  # what its caller got before could not be used
+        self.refused: int | None = None  # how many were waiting when it was refused
+        self.served = False  # something was handed to it
+        self.woken = False  # woken to look for an entry, and has not looked yet
+        self.timed_out = False
 
-    def call(self) -> bool:
-        """Have the caller look; say whether it ever can: a greenlet dies silently with its thread."""
-        self.called = self.sleeper is not None and self.sleeper.wake()
-        return self.called
+    def wake(self) -> bool:
+        """Wake the caller to look for an entry; say whether it is alive: a greenlet ends silently with its thread."""
+        self.woken = self.sleeper is not None and self.sleeper.wake()
+        return self.woken
 
 
-_asks_again = attrgetter("again")
+_is_retry = attrgetter("retry")
 
 
 class WaitQueue(Generic[T]):
     """The waiters, oldest first."""
 
-    __slots__ = ("_handed", "queue")
+    __slots__ = ("_uncollected", "queue")
 
     def __init__(self) -> None:
         self.queue: deque[Waiter[T]] = deque()
-        self._handed: set[Waiter[T]] = set()  # greenlets that have not yet come for what they were given
+        self._uncollected: set[Waiter[T]] = set()  # greenlets that have not yet collected what was handed to them
 
     def __len__(self) -> int:
         return len(self.queue)
 
     def join(self, waiter: Waiter[T], now: float, *, in_front: bool = False) -> None:
-        """Enter a waiter, at the end or in front of all but those who were put in front before."""
+        """Add a waiter at the end of the queue or, ``in_front``, after those that joined in front before."""
         waiter.since = now
         if in_front:
-            waiter.again = True
-            self.queue.insert(sum(1 for _ in takewhile(_asks_again, self.queue)), waiter)
+            waiter.retry = True
+            self.queue.insert(sum(1 for _ in takewhile(_is_retry, self.queue)), waiter)
         else:
             self.queue.append(waiter)
 
     def leave(self, waiter: Waiter[T]) -> bool:
-        """Take a waiter out, if it still is in; say whether it was served."""
+        """Remove a waiter, if it is still in the queue; say whether it was served."""
         if waiter.served:
-            self._handed.discard(waiter)
+            self._uncollected.discard(waiter)
         else:
-            remove(self.queue, waiter)  # else the pool was closed
+            remove(self.queue, waiter)  # it is not there if the pool was closed
         return waiter.served
 
     def count(self) -> int:
-        """How many there are that have nothing yet and can still come."""
+        """How many waiters have not been served and can still be woken."""
         return sum(not waiter.served and waiter.sleeper is not None and waiter.sleeper.alive() for waiter in self.queue)
 
     def oldest(self) -> Waiter[T] | None:
-        """The oldest waiter that has nothing yet."""
+        """The oldest waiter that has not been served."""
         while self.queue:
-            # One that is served and still here was left by an interrupted hand().
+            # A served one is still here if hand_to_oldest() was interrupted.
             if not self.queue[0].served:
                 return self.queue[0]
             self.queue.popleft()
         return None
 
-    def hand(self, entry: Entry[T], *, since: float = math.inf) -> bool:
-        """Give an entry, or a permit, to the oldest waiter that can still come for it.
+    def hand_to_oldest(self, entry: Entry[T], *, since: float = math.inf) -> bool:
+        """Hand an entry, or a permit, to the oldest waiter that can still be woken; say whether there was one.
 
-        Say whether there is one that has waited since then, or longer. The gift comes first: from then on the waiter
-        is served.
+        ``handed`` is set first: from then on the waiter is served, even if this step is interrupted.
+
+        Args:
+            entry: What to hand over.
+            since: Only a waiter that joined at this time or before gets it.
         """
         while (waiter := self.oldest()) is not None and (waiter.since or 0.0) <= since:
             if waiter.hub is not None:
-                self._handed.add(waiter)
-            waiter.gift = entry
+                self._uncollected.add(waiter)
+            waiter.handed = entry
             waiter.served = True
-            heard = waiter.call()
+            heard = waiter.wake()
             self.queue.popleft()
             if heard:
                 return True
-            self._handed.discard(waiter)
-            waiter.gift = None
+            self._uncollected.discard(waiter)
+            waiter.handed = None
         return False
 
-    def stranded(self) -> list[Waiter[T]]:
-        """Those that cannot come any more for what they were given: their thread has ended."""
-        return [waiter for waiter in self._handed if waiter.sleeper is None or not waiter.sleeper.alive()]
+    def unreachable(self) -> list[Waiter[T]]:
+        """The served waiters whose thread has ended: they cannot collect what was handed to them."""
+        return [waiter for waiter in self._uncollected if waiter.sleeper is None or not waiter.sleeper.alive()]
 
-    def nudge(self, idle: int) -> None:
-        """Tell as many waiters as there are idle entries, oldest first, to come and look.
+    def wake_first(self, idle: int) -> None:
+        """Wake as many waiters as there are idle entries, oldest first, to look for one.
 
-        A greenlet comes when its hub turns, and that may be busy: those elsewhere do not wait for it. So as many are
-        told in each hub, and behind them among the native threads.
+        A greenlet looks in the next turn of its hub, which may be busy, and others must not wait for that. So this many
+        are woken in each hub, and this many native threads.
         """
         threads = 0
         greenlets: dict[object, int] = {}  # by hub
         for waiter in self.queue:
             if waiter.served or (waiter.hub is not None and greenlets.get(waiter.hub) == idle):
                 continue
-            if not (waiter.called or waiter.call()):
-                waiter.served = True  # it can come no more, and is left behind by oldest()
+            if not (waiter.woken or waiter.wake()):
+                waiter.served = True  # it cannot be woken any more: oldest() removes it
             elif waiter.hub is not None:
                 greenlets[waiter.hub] = greenlets.get(waiter.hub, 0) + 1
             else:
@@ -154,13 +157,13 @@ class WaitQueue(Generic[T]):
                 if threads == idle:
                     break
 
-    def rouse(self) -> None:
-        """Wake everyone to look for himself; harmless at any time."""
+    def wake_all(self) -> None:
+        """Wake all waiters to look for an entry; harmless at any time."""
         for waiter in self.queue:
             if not waiter.served:
-                waiter.call()
+                waiter.wake()
 
-    def dismiss(self) -> None:
-        """Send everyone home."""
-        self.rouse()
+    def wake_all_and_clear(self) -> None:
+        """Wake all waiters for the last time: they find the pool closed."""
+        self.wake_all()
         self.queue.clear()

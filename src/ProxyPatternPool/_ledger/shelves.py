@@ -1,13 +1,13 @@
-"""Where entries are that have an object, idle or lent; and the steps that need no lock.
+"""The entries that are idle and those in use, and the steps that need no lock.
 
-Three are atomic: taking an idle entry, ending its loan, and putting it back. Why they are safe without the lock:
+Three steps are atomic: taking an idle entry, ending its loan, and putting it back. Why they are safe without the lock:
 
-- ``idle.pop()`` and ``using.pop(id)`` are each one call into C: of two callers one gets the entry. From
-  then on it is exclusively that caller's, so its times and uses are written plainly and are exact.
-- Between "append to idle, then look whether returns are quick" (here) and "have no return be quick, then look
-  for an idle entry" (``Ledger.ask``, ``close``) at least one side sees the other: nobody sleeps while an object
-  is idle, and no object stays idle in a closed pool. Without a GIL that order is not given by the
-  interpreter: the pool then puts entries back under its lock.
+- ``idle.pop()`` and ``using.pop(id)`` are each one call into C: of two callers one gets the entry. From then on the
+  entry belongs to that caller alone, so its times and its number of uses are written plainly and are exact.
+- One side appends an entry to ``idle``, then looks whether returns are quick (here). The other makes returns slow, then
+  looks for an idle entry (``Ledger.take_or_queue``, ``close``). At least one of them sees the other. So no caller
+  sleeps while an object is idle, and no object stays idle in a closed pool. Without a GIL the interpreter does not
+  guarantee that order: the pool then puts entries back under its lock.
 """
 
 import enum
@@ -28,36 +28,36 @@ NEVER = -math.inf
 
 
 class Put(enum.Enum):
-    """What is left to do after putting an entry back without the lock."""
+    """What is left to do after a return without the lock."""
 
-    NEEDS_SETTLE = "idle, and settle() is to be called with the lock"
-    NEEDS_SLOW_PATH = "still the caller's, and to be looked at closely"
+    NEEDS_SETTLE = "the entry is idle; settle() must be called with the lock held"
+    NEEDS_SLOW_PATH = "the entry is not idle, and still the caller's; its return must take the slow path"
 
 
 NEEDS_SETTLE, NEEDS_SLOW_PATH = Put.NEEDS_SETTLE, Put.NEEDS_SLOW_PATH
 
 
-class _Nothing(deque[Entry[T]]):
-    """The idle entries of a closed pool: whoever looks finds none."""
+class _AlwaysEmpty(deque[Entry[T]]):
+    """The idle entries of a closed pool: nobody can take one."""
 
     def pop(self, *_: int) -> Entry[T]:
         raise IndexError
 
 
 class Shelves(Generic[T]):
-    """Which entries are idle, which are lent, and until when loans and returns are quick."""
+    """Which entries are idle, which are in use, and until when loans and returns are quick."""
 
-    def __init__(self, *, max_use: int | None, plain: bool, lock_free: bool) -> None:
-        self.idle: deque[Entry[T]] = deque()  # last in, first out: the left end is the oldest
-        self.checked: deque[Entry[T]] = deque()  # idle too: those a health round is through with
-        self._was_idle: deque[Entry[T]] = deque()
-        self.using: dict[int, Entry[T]] = {}
+    def __init__(self, *, max_use: int | None, quick_gets: bool, quick_rets: bool) -> None:
+        self.idle: deque[Entry[T]] = deque()  # last in, first out: the left end was idle for longest
+        self.checked: deque[Entry[T]] = deque()  # idle too: those that passed the health checks now under way
+        self._was_idle: deque[Entry[T]] = deque()  # in a closed pool: what ``idle`` was before
+        self.using: dict[int, Entry[T]] = {}  # by their keys
         self._max_use = max_use
-        self._plain = plain
-        self._lock_free = lock_free
-        self.quick_gets_until = math.inf if plain else NEVER
-        """From this time on something is to be done at a loan: always, in a drain, or once a lifetime has ended."""
-        self.quick_rets_until = math.inf if lock_free else NEVER
+        self._quick_gets = quick_gets
+        self._quick_rets = quick_rets
+        self.quick_gets_until = math.inf if quick_gets else NEVER
+        """From this time on a loan takes the slow path: always, in a drain, or once a lifetime has ended."""
+        self.quick_rets_until = math.inf if quick_rets else NEVER
         """From this time on a return takes the lock: for waiters, a close, a drain, or once a lifetime has ended."""
 
     # Without the lock. -----------------------------------------------------------------------------
@@ -68,7 +68,7 @@ class Shelves(Generic[T]):
             entry = self.idle.pop()
         except IndexError:
             return None
-        # The order matters to Rounds: the time before the use it belongs to, both before using.
+        # read_loan() relies on this order: time and owner, then the number of the use, then ``using``.
         entry.last_get = now
         entry.owner = owner
         entry.uses += 1
@@ -78,21 +78,21 @@ class Shelves(Generic[T]):
         return entry
 
     def end_loan(self, entry: Entry[T], use: int) -> bool:
-        """End one loan, if it is not over; say whether the entry is the caller's now."""
-        # The look and the pop are two steps, and need not be one: a loan that a lease holds ends elsewhere only if
-        # it is killed, after which there is no other, or by a caller who gives back what the lease is to give back.
+        """End a loan, unless it has ended; say whether the entry is the caller's now."""
+        # The look and the pop need not be one step. A loan that a lease holds ends elsewhere only if it is killed, and
+        # then there is no later loan; or if a caller gives back with ret() what the lease is to give back.
         return self.using.get(entry.key) is entry and entry.uses == use and self.using.pop(entry.key, None) is entry
 
     def put_fast(self, entry: Entry[T], now: float) -> Put | None:
-        """Make an entry idle that is the caller's; say what is left to do, ``None`` for nothing."""
+        """Make the caller's entry idle, if returns are quick; say what is left to do, ``None`` for nothing."""
         entry.last_ret = now
         if now >= self.quick_rets_until or entry.uses >= entry.slow_return_at_use:
             return NEEDS_SLOW_PATH
         self.idle.append(entry)
         return NEEDS_SETTLE if now >= self.quick_rets_until else None
 
-    def put_checked(self, entry: Entry[T], now: float) -> Put | None:
-        """Make an entry idle that is the caller's and was looked at closely; say what is left to do."""
+    def put_after_retter(self, entry: Entry[T], now: float) -> Put | None:
+        """Make the caller's entry idle after its retter, if returns are quick; say what is left to do."""
         worn_out = policy.on_return(entry.uses, self._max_use) is RETIRE
         if worn_out or now >= entry.expires or now >= self.quick_rets_until:
             return NEEDS_SLOW_PATH
@@ -101,35 +101,35 @@ class Shelves(Generic[T]):
 
     # With the lock. --------------------------------------------------------------------------------
 
-    def be_quick_until(self, time: float, *, returns: bool) -> None:
-        """Have loans be quick until a time, and returns, if they may be at all."""
-        self.quick_gets_until = time if self._plain else NEVER
-        self.quick_rets_until = time if returns and self._lock_free else NEVER
+    def set_quick_limits(self, time: float, *, returns: bool) -> None:
+        """Make loans quick until a time, and ``returns``, where this pool allows quick ones at all."""
+        self.quick_gets_until = time if self._quick_gets else NEVER
+        self.quick_rets_until = time if returns and self._quick_rets else NEVER
 
-    def shut(self) -> list[Entry[T]]:
-        """Take out all that is idle, and have nobody find anything any more."""
+    def close_shelves(self) -> list[Entry[T]]:
+        """Take out all idle entries, for ever: nobody finds one afterwards."""
         self.quick_rets_until = NEVER
-        if not isinstance(self.idle, _Nothing):
-            # Whoever loaded the old deque just before may still pop from it, or append to it: both are
-            # seen, the one because pop is atomic, the other because settle() looks there.
-            self._was_idle, self.idle = self.idle, _Nothing()
+        if not isinstance(self.idle, _AlwaysEmpty):
+            # A caller that read the old deque just before may still pop from it or append to it. Both do no harm: of
+            # two pops one gets the entry, and after an append settle() looks in the old deque, too.
+            self._was_idle, self.idle = self.idle, _AlwaysEmpty()
         found: list[Entry[T]] = []
         for shelf in (self._was_idle, self.checked):
             while shelf:
                 try:
                     found.append(shelf.pop())
-                except IndexError:  # somebody who came before the close was quicker
+                except IndexError:  # a caller that came before the close took it
                     break
         return found
 
-    def take_out_late(self, entry: Entry[T]) -> bool:
-        """Take out one that was put back by somebody who had not seen ``shut``; say whether it was there."""
+    def take_out_late_return(self, entry: Entry[T]) -> bool:
+        """Take out an entry that was returned by a caller who had not seen the close; say whether it was there."""
         return remove(self.idle, entry) or remove(self._was_idle, entry)
 
     @property
     def nidle(self) -> int:
         return len(self.idle) + len(self.checked)
 
-    def shelves(self) -> list[Entry[T]]:
-        """All idle entries, coldest first."""
+    def idle_entries(self) -> list[Entry[T]]:
+        """All idle entries, those idle for longest first."""
         return [*snapshot(self.checked), *snapshot(self.idle)]

@@ -37,7 +37,7 @@ class Loan(Generic[T]):
     stack: StackSummary | None
 
 
-def loan_of(ledger: Ledger[T], entry: Entry[T]) -> Loan[T] | None:
+def read_loan(ledger: Ledger[T], entry: Entry[T]) -> Loan[T] | None:
     """Read the loan of an entry found among those lent; ``None`` if it has changed hands meanwhile.
 
     ``take`` writes the time and the owner before it counts the use, and enters the loan last, all without the lock. So
@@ -45,11 +45,11 @@ def loan_of(ledger: Ledger[T], entry: Entry[T]) -> Loan[T] | None:
     later: until then there is that of the loan before.
     """
     use = entry.uses
-    loan = Loan(entry, use, entry.owner, entry.last_get, entry.stack if entry.traced == use else None)
+    loan = Loan(entry, use, entry.owner, entry.last_get, entry.stack if entry.stack_use == use else None)
     return loan if ledger.using.get(entry.key) is entry and entry.uses == use else None
 
 
-class Due(Generic[T]):
+class Findings(Generic[T]):
     """What a round found. Expired and killed entries are to be closed, the warned only spoken of."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Due(Generic[T]):
         self.killed: list[Loan[T]] = []
         self.deadline: float | None = None
 
-    def look_by(self, time: float) -> None:
+    def look_again_by(self, time: float) -> None:
         """Note when something else may be due."""
         self.deadline = time if self.deadline is None else min(self.deadline, time)
 
@@ -72,18 +72,18 @@ class Sweeps(Generic[T]):
         self._in_check: weakref.WeakSet[Entry[T]] = weakref.WeakSet()  # weak: one may be lost to an interruption
         self.nhealth = 0
 
-    def due(self, now: float, spared_until: float = NEVER) -> Due[T]:
+    def sweep(self, now: float, no_kill_before: float = NEVER) -> Findings[T]:
         """Expire, warn and kill what is due, and say when to look again; None where nothing is to be watched.
 
         Nothing is killed before a certain time.
         """
-        due: Due[T] = Due()
+        due: Findings[T] = Findings()
         self._end_lives(now, due)
         self._expire(now, due)
-        self._watch_loans(now, due, spared_until)
+        self._watch_loans(now, due, no_kill_before)
         return due
 
-    def _end_lives(self, now: float, due: Due[T]) -> None:
+    def _end_lives(self, now: float, due: Findings[T]) -> None:
         if self._config.max_lifetime is None:
             return
         ledger = self._ledger
@@ -91,8 +91,8 @@ class Sweeps(Generic[T]):
             due.expired += self.prune(now)
             ends = [self._end_to_watch(entry, now) for entry in ledger.places.entries()]
             ledger.places.next_end = min(ends, default=math.inf)
-            ledger.nudge(now)
-        due.look_by(ledger.places.next_end if ledger.places.next_end > now else now + IN_TRANSIT)
+            ledger.serve_waiters(now)
+        due.look_again_by(ledger.places.next_end if ledger.places.next_end > now else now + IN_TRANSIT)
 
     def _end_to_watch(self, entry: Entry[T], now: float) -> float:
         """Until when nobody need look at lifetimes for the sake of this entry."""
@@ -105,7 +105,7 @@ class Sweeps(Generic[T]):
         at_rest = entry.stage is not LIVE or self._ledger.using.get(entry.key) is entry
         return math.inf if at_rest else entry.expires
 
-    def _expire(self, now: float, due: Due[T]) -> None:
+    def _expire(self, now: float, due: Findings[T]) -> None:
         limit = self._config.max_avail_delay
         if limit is None:
             return
@@ -124,24 +124,24 @@ class Sweeps(Generic[T]):
                 if policy.on_idle(now - entry.last_ret, limit, spare=spare) is Verdict.KEEP:
                     # The one looked at was lent meanwhile, this one is fresh. It goes back to the cold end.
                     shelf.appendleft(entry)
-                    ledger.nudge(now)
+                    ledger.serve_waiters(now)
                     break
                 ledger.places.retire(entry, "idle")
                 due.expired.append(entry)
-        due.look_by(deadline)
+        due.look_again_by(deadline)
 
-    def _watch_loans(self, now: float, due: Due[T], spared_until: float) -> None:
+    def _watch_loans(self, now: float, due: Findings[T], no_kill_before: float) -> None:
         warn, kill = self._config.warn_delay, self._config.kill_delay
         delays = [delay for delay in (warn, kill) if delay is not None]
         if not delays:
             return
         ledger = self._ledger
         deadline = now + min(delays)
-        spared = kill is not None and now < spared_until
-        if spared:
-            deadline = min(deadline, spared_until)
+        sparing = kill is not None and now < no_kill_before
+        if sparing:
+            deadline = min(deadline, no_kill_before)
         for key, entry in snapshot(ledger.using.items()):
-            loan = loan_of(ledger, entry)
+            loan = read_loan(ledger, entry)
             if loan is None:
                 continue
             if now - loan.since < min(delays):
@@ -149,14 +149,16 @@ class Sweeps(Generic[T]):
                 # that follow are younger, or older by so little that the next look is soon enough.
                 deadline = min(deadline, loan.since + min(delays))
                 break
-            match policy.on_long_use(now - loan.since, warn, None if spared else kill, warned=entry.warned == loan.use):
+            match policy.on_long_use(
+                now - loan.since, warn, None if sparing else kill, warned=entry.warned_use == loan.use
+            ):
                 case Verdict.KEEP:
                     deadline = min([deadline, *(loan.since + delay for delay in delays if loan.since + delay > now)])
                 case Verdict.WARN:
-                    entry.warned = loan.use
+                    entry.warned_use = loan.use
                     entry.slow_return_at_use = 0  # its return is looked at closely
                     due.warned.append(loan)
-                    deadline = deadline if kill is None or spared else min(deadline, loan.since + kill)
+                    deadline = deadline if kill is None or sparing else min(deadline, loan.since + kill)
                 case Verdict.RETIRE:  # pragma: no branch  # the last there is
                     if ledger.using.pop(key, None) is None:
                         continue  # it came back just now
@@ -167,7 +169,7 @@ class Sweeps(Generic[T]):
                         continue
                     ledger.places.retire(entry, "killed")
                     due.killed.append(loan)
-        due.look_by(deadline)
+        due.look_again_by(deadline)
 
     def prune(self, now: float, why: DiscardReason | None = None) -> list[Entry[T]]:
         """Retire the idle entries that are outdated, coldest first, or all for one reason; they are to be closed.
@@ -181,11 +183,11 @@ class Sweeps(Generic[T]):
         gone: list[Entry[T]] = []
         for shelf in (ledger.checked, ledger.idle):
             for entry in snapshot(shelf):
-                reason = why or ledger.outdated(entry, now)
+                reason = why or ledger.why_discard(entry, now)
                 if reason is not None and remove(shelf, entry):  # else it was lent meanwhile
                     ledger.places.retire(entry, reason)
                     gone.append(entry)
-        ledger.nudge(now)
+        ledger.serve_waiters(now)
         return gone
 
     def clear(self, now: float) -> list[Entry[T]]:
@@ -197,7 +199,7 @@ class Sweeps(Generic[T]):
         self._ledger.places.drain()
         return self.prune(now)
 
-    def unwarn(self, entry: Entry[T]) -> None:
+    def forget_warning(self, entry: Entry[T]) -> None:
         """Forget the warning about an entry that came back: the next return is like any other."""
         entry.slow_return_at_use = self._ledger.places.slow_return_at_use
 
@@ -206,7 +208,7 @@ class Sweeps(Generic[T]):
         """How many entries are being checked."""
         return len(self._in_check)
 
-    def begin_check(self) -> Entry[T] | None:
+    def take_for_check(self) -> Entry[T] | None:
         """Take out the coldest idle entry, to be checked outside the lock."""
         try:
             entry = self._ledger.idle.popleft()
@@ -216,16 +218,16 @@ class Sweeps(Generic[T]):
         self._in_check.add(entry)
         return entry
 
-    def passed_check(self, entry: Entry[T], now: float) -> bool:
+    def put_back_checked(self, entry: Entry[T], now: float) -> bool:
         """Make a checked entry available again; say whether it is to be closed instead."""
         return self._ledger.hand_or_shelve(entry, now, self._ledger.checked)
 
-    def has_checked(self, entry: Entry[T], now: float) -> None:
+    def note_check(self, entry: Entry[T], now: float) -> None:
         """Note that a check is over, whatever came of it."""
         entry.last_check = now
         self._in_check.discard(entry)
 
-    def end_check(self) -> None:
+    def end_checks(self) -> None:
         """Put all that passed back at the cold end, in the order of their last return."""
         ledger = self._ledger
         passed, ledger.checked = ledger.checked, deque()

@@ -291,7 +291,7 @@ class FromPool(Source[T]):
 
     def expected(self) -> tuple[type[object] | None, list[T]]:
         # Without the lock: only the classes of the objects are looked at, whoever takes one of them meanwhile.
-        idle = self._core.ledger.shelves()
+        idle = self._core.ledger.idle_entries()
         return class_made_by(self.fun), [entry.obj for entry in idle]
 
     def _take(self, timeout: float | None) -> Kept[T]:

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
 from .._engine.waits import Waits
-from .._ledger.sweeps import Loan, loan_of
+from .._ledger.sweeps import Loan, read_loan
 from .._runtime.caller import runs
 from .._runtime.current import CurrentId
 from .._runtime.native import GIL
@@ -67,7 +67,7 @@ class UnusedObjectsCheck(Generic[T]):
         running = _frames()
         try:
             for entry in snapshot(waits.ledger.using.values()):
-                loan, kept = loan_of(waits.ledger, entry), keepers.get(id(entry.obj))
+                loan, kept = read_loan(waits.ledger, entry), keepers.get(id(entry.obj))
                 if loan is None or kept is None or now - loan.since < LONG or self._in_use(loan, kept, running):
                     return []
                 found.append((loan, kept))
