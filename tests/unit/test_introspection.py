@@ -317,6 +317,17 @@ def test_each_owner_is_asked_apart(scheduler: FakeScheduler) -> None:
     assert repr(front) == "<Proxy docs: no object yet>"
 
 
+def test_an_object_of_a_source_that_was_replaced(scheduler: FakeScheduler) -> None:
+    """What an owner keeps from before the proxy was set again is not shown, and no other is taken for it."""
+    front = late(fun=make, max_size=1, min_size=0, name="docs")
+    assert front.title == "title"
+    before = Document.made
+    Caller(lambda: control(front).set_fun(make)).result()
+    assert repr(front) == "<Proxy docs: no object yet>"
+    assert not control(front).has()
+    assert Document.made == before
+
+
 # --- what a person does
 
 

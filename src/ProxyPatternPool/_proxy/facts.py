@@ -26,13 +26,12 @@ class Facts(Generic[T]):
             self.expose()
 
     def record_class(self, source: Source[T], obj: T) -> None:
-        """Record what an object has, for a source that need not be in force yet."""
+        """Record what an object of another class has, for a source that need not be in force yet."""
         kind = type(obj)
-        if kind not in source.known_classes:
-            self._add(source, self._initial() or supported_by(obj))
-            match_as(self._exposed.proxy_class, kind)
-            if kind is not GeneratorType:  # only some of these can be awaited
-                source.known_classes.add(kind)
+        self._add(source, self._initial() or supported_by(obj))
+        match_as(self._exposed.proxy_class, kind)
+        if kind is not GeneratorType:  # only some of these can be awaited
+            source.known_classes.add(kind)
 
     def record_expected(self, source: Source[T]) -> None:
         """Record what is known before there is an owner: the objects may exist already, or their class be known."""
