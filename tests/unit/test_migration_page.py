@@ -39,13 +39,17 @@ def test_names_exist() -> None:
     for name in ("__version__", "log", "FunHook", "PoolHook", "HealthHook", "TraceHook"):
         assert f"`{name}`" in names
         assert hasattr(ProxyPatternPool, name)
-    listed = names.split("documented exist, ")[1].split(". For the others")[0]
-    for name in re.findall(r"`(\w+)`", listed):
-        assert name in vars(Proxy)
+    listed = re.findall(r"`(\w+)`", names.split("documented exist, ")[1].split(". For the others")[0])
+    replaced = [
+        name
+        for row in re.findall(r"^\| (`.*?) \|", names, re.MULTILINE)
+        for name in re.findall(r"`(?:pool\.)?(_\w+)", row)
+    ]
+    assert listed
+    assert replaced
+    assert set(listed) <= set(vars(Proxy))
     pool = Pool(int, min_size=0)
-    for row in re.findall(r"^\| (`.*?) \|", names, re.MULTILINE):
-        for name in re.findall(r"`(?:pool\.)?(_\w+)", row):
-            assert not hasattr(pool, name)
+    assert [name for name in replaced if hasattr(pool, name)] == []
 
 
 def test_statistics_are_keys() -> None:
@@ -78,10 +82,11 @@ def test_the_log_says_so(scheduler: FakeScheduler, clock: HandMovedClock, caplog
     assert lent is not None
     assert down.stats()["nerrors"] == 1
     lines = [line for line in said(caplog) if line.startswith("pool 'db': ")]
-    for row in re.findall(r"^\| `[^|]* \| ([^|]*) \|$", section("The log"), re.MULTILINE):
-        for text in re.findall(r"`([^`]*)`", row):
-            if text.replace("…", "").strip() in {"opener", "retter"}:
-                continue
-            pattern = ".*".join(re.escape(part) for part in re.split(r" ?… ?|30\.001", text))
-            assert any(re.search(pattern, line) for line in lines), text
+    rows = re.findall(r"^\| `[^|]* \| ([^|]*) \|$", section("The log"), re.MULTILINE)
+    texts = [text for row in rows for text in re.findall(r"`([^`]*)`", row)]
+    texts = [text for text in texts if text.replace("…", "").strip() not in {"opener", "retter"}]
+    assert len(texts) >= 8
+    for text in texts:
+        pattern = ".*".join(re.escape(part) for part in re.split(r" ?… ?|30\.001", text))
+        assert any(re.search(pattern, line) for line in lines), text
     assert len(lines) >= 8

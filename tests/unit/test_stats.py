@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from ProxyPatternPool import ObjectStats, Pool, PoolStats
+from ProxyPatternPool import ObjectStats, Pool, PoolStats, TimeOut
 from ProxyPatternPool._ledger.counters import Tally
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.races import snapshot
@@ -364,7 +364,7 @@ def test_counters_add_up(scheduler: FakeScheduler, clock: HandMovedClock, works:
         works.make, 3, 1, max_use=2, max_avail_delay=10, max_using_delay_kill=50, health=lambda thing: thing.number != 1
     )
     things = [pool.get() for _ in range(3)]
-    with pytest.raises(Exception, match="timeout after"):
+    with pytest.raises(TimeOut, match="timeout after"):
         pool.get(1)
     pool.ret(things[0])
     pool.ret(things[1])
