@@ -1,7 +1,7 @@
-"""The book of all entries and waiters: decides, and returns the work to do.
+"""All entries and waiters of a pool: decides who gets what, and returns the work that is to be done.
 
-No user code, no clock of its own, no thread. Everything here is called with the pool's lock held; the steps that need
-none are those of the shelves.
+It calls no user code, reads no clock and starts no thread. Everything here is called with the pool's lock held; the
+steps that need no lock are those of ``shelves``.
 """
 
 import random
@@ -24,18 +24,18 @@ from .shelves import NEVER, Shelves
 T = TypeVar("T")
 
 HEAD_START = 0.001
-"""Seconds for which the oldest waiter may be overtaken by newcomers; afterwards entries go to it directly."""
+"""Seconds for which newcomers may overtake the oldest waiter; afterwards returned entries are handed to it."""
 
 
 class LedgerClosed(Exception):
-    """The ledger is closed. Not the public error: a factory may raise that one, of another pool."""
+    """The ledger is closed. It is not the public ``PoolClosed``: a factory may raise that one, about another pool."""
 
 
 class Ledger(Shelves[T]):
-    """Who is idle, who is lent, who waits, and how many places are taken.
+    """Which entries are idle or in use, who waits, and how many places are taken.
 
-    Counts of entries are sizes of collections, and each collection changes by single calls: an exception
-    thrown into the middle of a step can at worst lose sight of one entry, which then dies and is mailed.
+    Numbers of entries are sizes of collections, and each collection changes by single calls. So an exception thrown
+    into the middle of a step loses one entry at worst, which then dies and comes back through the mailbox.
     """
 
     def __init__(
@@ -56,29 +56,29 @@ class Ledger(Shelves[T]):
         self.backoff = Backoff(config.backoff, random)
         self.closed = False
         self.unmaintained = False
-        """Whether there is no house keeper: then no loan is quick, so that borrowers find out when there can be one."""
+        """Whether there are no maintenance threads. Then no loan is quick, so that borrowers notice when there are."""
         self.ntimeouts = self.nrefused = 0
         self.wait_time = self.max_wait = 0.0
-        self.nwaits = 0  # that have ended
-        self.waits: deque[float] | None = None  # how long the last of them were, once somebody has asked
+        self.nwaits = 0  # waits that have ended
+        self.waits: deque[float] | None = None  # the seconds of the last waits, once somebody wants to know them
 
     def take_or_queue(self, now: float, waiter: Waiter[T], *, retry: bool = False) -> Entry[T] | None:
-        """Get an idle entry, lent, or a permit to create, or else join the queue, if the waiter can sleep.
+        """Lend an idle entry, or give a permit to create one, or else let the waiter join the queue, if it can sleep.
 
-        One who asks ``again``, since what he got was no good, has had his turn already: he joins in front, and is
-        never too many.
+        A retry, of a caller who could not use what it got, queues ahead of first attempts and is exempt from
+        ``max_waiting``.
 
         Raises:
-            LedgerClosed: nobody is served any more.
+            LedgerClosed: Nobody is served any more.
         """
         if self.closed:
             raise LedgerClosed
         entry = self._take_any(now, waiter)
         if entry is None:
-            self._hand_out_permits(now)  # those who wait for the end of a back-off come first
+            self._hand_out_permits(now)  # waiters whose back-off has just ended come first
             entry = waiter.handed = self._permit(now)
         if entry is None and waiter.sleeper is not None and (retry or not self._is_refused(waiter)):
-            # First be seen, then look again: see the docstring of ``shelves``.
+            # First make returns slow, then look again: see the docstring of ``shelves``.
             self.quick_rets_until = NEVER
             self.waiters.join(waiter, now, in_front=retry)
             entry = self._take_any(now, waiter)
@@ -87,21 +87,21 @@ class Ledger(Shelves[T]):
         return entry
 
     def _is_refused(self, waiter: Waiter[T]) -> bool:
-        """Note if too many are waiting. No exception: it would wake all of them, see ``Core.locked``."""
+        """Note whether too many are waiting. It raises nothing: that would wake all of them, see ``Guard.locked``."""
         waiter.refused = self.waiting_if_full()
         self.nrefused += waiter.refused is not None
         return waiter.refused is not None
 
     def waiting_if_full(self) -> int | None:
-        """How many wait, if they are as many as may."""
+        """How many callers wait, if that is ``max_waiting`` or more; ``None``: another may join."""
         most = self._config.max_waiting
-        if most is None or len(self.waiters) < most:  # counting them takes longer
+        if most is None or len(self.waiters) < most:  # quicker than count(), and never less
             return None
         waiting = self.waiters.count()
         return waiting if waiting >= most else None
 
     def _permit(self, now: float) -> Entry[T] | None:
-        """Take a place for a caller, if there is room and no back-off forbids it."""
+        """Take a place for a caller, if there is room and no back-off."""
         if not self.places.has_room() or not self.backoff.allows_callers(now):
             return None
         return self._reserve(now)
@@ -112,7 +112,7 @@ class Ledger(Shelves[T]):
         return entry
 
     def permit_to_refill(self, now: float) -> Entry[T] | None:
-        """Take a place for what is missing, if there is room and nobody waits for it."""
+        """Take a place for a missing object, if there is room, no back-off, and no waiter who gets it first."""
         self.serve_waiters(now)
         return self._reserve(now) if self.wants_refill() and self.backoff.allows(now) else None
 
@@ -127,7 +127,7 @@ class Ledger(Shelves[T]):
         return None
 
     def lend(self, entry: Entry[T], now: float, waiter: Waiter[T]) -> None:
-        """Enter a loan of an entry that is the caller's."""
+        """Begin a loan of the caller's entry."""
         entry.last_get = now
         entry.owner = waiter.owner
         entry.uses += 1
@@ -141,17 +141,17 @@ class Ledger(Shelves[T]):
         """Lend a new entry to the waiter who created it.
 
         Raises:
-            LedgerClosed: the pool was closed meanwhile.
+            LedgerClosed: The pool was closed meanwhile.
         """
         if self.closed:
             raise LedgerClosed
         self.lend(entry, now, waiter)
 
     def collect(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
-        """Tell a woken waiter what it got: an entry, lent, or a permit to create, or nothing yet.
+        """Give a woken waiter what there is for it: an entry, lent, or a permit to create, or nothing yet.
 
         Raises:
-            LedgerClosed: nobody is served any more.
+            LedgerClosed: Nobody is served any more.
         """
         if self.closed:
             raise LedgerClosed
@@ -159,7 +159,7 @@ class Ledger(Shelves[T]):
         if entry is None:
             entry = self._take_any(now, waiter)
             if entry is None:
-                self._hand_out_permits(now)  # the end of a back-off is noticed by whoever looks first
+                self._hand_out_permits(now)  # the end of a back-off wakes nobody: the first to look notices it
                 entry = waiter.handed
             if entry is None:
                 waiter.woken = False
@@ -170,12 +170,12 @@ class Ledger(Shelves[T]):
         return entry
 
     def _leave(self, waiter: Waiter[T], now: float) -> None:
-        """End a wait, if there was one, and note how long it was."""
+        """End the wait of a waiter, if it has queued, and note how long it was."""
         if waiter.since is None:
             return
         if not self.waiters.leave(waiter):
-            self.serve_waiters(now)  # it may have been told of an idle entry: somebody else is to come and look
-        waited, waiter.since = now - waiter.since, None  # last: an interrupted step is done again
+            self.serve_waiters(now)  # it may have been woken for an idle entry: wake another
+        waited, waiter.since = now - waiter.since, None  # last, so that an interrupted step is done again
         waiter.waited += waited
         self.wait_time += waited
         self.max_wait = max(self.max_wait, waiter.waited)
@@ -184,7 +184,7 @@ class Ledger(Shelves[T]):
             self.waits.append(waiter.waited)
 
     def withdraw(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
-        """Take out a waiter that gave up, or failed; what it had got goes to the next. Say what is to be finished."""
+        """Remove a waiter that gave up or failed. What it got goes to the next, or is returned, to be closed."""
         self._leave(waiter, now)
         self.ntimeouts += waiter.timed_out
         waiter.timed_out = False
@@ -192,21 +192,21 @@ class Ledger(Shelves[T]):
         if entry is None:
             return None
         if entry is waiter.lent and (entry.uses != waiter.use or self.using.pop(entry.key, None) is not entry):
-            return None  # killed meanwhile
+            return None  # it was killed meanwhile
         if entry.stage is LIVE:
             return entry if self.put_locked(entry, now) else None
         return entry
 
     def take_back_unreachable(self, now: float) -> list[Entry[T]]:
-        """Take back what was given to greenlets whose thread has ended since. Say what is to be finished."""
+        """Take back what was handed to greenlets whose thread has ended since; return what is to be closed."""
         doomed = [self.withdraw(waiter, now) for waiter in self.waiters.unreachable()]
         self.serve_waiters(now)
         return [entry for entry in doomed if entry is not None]
 
     def serve_waiters(self, now: float) -> None:
-        """See to it that nobody sleeps beside an idle entry or a free place, and note until when all is quick.
+        """Make sure that no waiter sleeps while an entry is idle or a place is free; update until when all is quick.
 
-        Of a place that is not to be used before a back-off is over one waiter is told, who then sleeps until that time.
+        If only a back-off keeps a place free, one waiter is woken: it then sleeps until the back-off ends.
         """
         blocked = bool(self.waiters.queue) and self._hand_out_permits(now)
         idle = len(self.idle) + len(self.checked)
@@ -221,13 +221,13 @@ class Ledger(Shelves[T]):
             self.quick_gets_until = NEVER
 
     def start_lifetime(self, entry: Entry[T], now: float, chance: float) -> None:
-        """Draw the lifetime of a new entry, if there is a limit."""
+        """Draw the lifetime of a new entry, if lifetimes are limited."""
         if self._config.max_lifetime is not None:
             self.places.start_lifetime(entry, now + policy.lifetime(self._config.max_lifetime, chance))
             self._update_quick_limits()
 
     def _hand_out_permits(self, now: float) -> bool:
-        """Let waiters create, oldest first, as many as may; say whether there is room that a back-off keeps free."""
+        """Hand permits to create to waiters, oldest first; say whether there is room that a back-off keeps free."""
         while self.places.has_room() and not self.closed and self.waiters.oldest() is not None:
             permit = self._permit(now)
             if permit is None:
@@ -237,13 +237,13 @@ class Ledger(Shelves[T]):
         return False
 
     def put_locked(self, entry: Entry[T], now: float) -> bool:
-        """Hand an entry that is the caller's to whoever is next; say whether it is to be closed instead."""
+        """Take back the caller's entry: hand it to a waiter or make it idle; say whether it is to be closed instead."""
         if policy.on_return(entry.uses, self._config.max_use) is RETIRE:
             return self.places.retire(entry, "max_use")
         return self.hand_or_shelve(entry, now, self.idle)
 
     def hand_or_shelve(self, entry: Entry[T], now: float, shelf: deque[Entry[T]]) -> bool:
-        """Give an entry to the oldest waiter, or put it on a shelf; say whether it is to be closed instead."""
+        """Hand the caller's entry to the oldest waiter, or make it idle; say whether it is to be closed instead."""
         if self.closed:
             return self.places.retire(entry, "shutdown")
         if (why := self.why_discard(entry, now)) is not None:
@@ -254,47 +254,46 @@ class Ledger(Shelves[T]):
         return False
 
     def why_discard(self, entry: Entry[T], now: float) -> DiscardReason | None:
-        """Why an entry is not to be kept any longer, however well it is."""
+        """Why an entry is not kept, whatever its health; ``None``: it is."""
         if self.places.discards_pending and self.places.has_surplus:
             return "surplus"
         return self.why_not_lend(entry, now)
 
     def why_not_lend(self, entry: Entry[T], now: float) -> DiscardReason | None:
-        """Why an entry is not to be lent any more; may be asked without the lock by whoever has it."""
+        """Why an entry is not lent any more, ``None``: it is; whoever has it may ask without the lock."""
         if self.places.discards_pending and self.places.stale(entry):
             return "drained"
         return "max_lifetime" if now >= entry.expires else None
 
     def reject(self, entry: Entry[T], use: int, why: DiscardReason) -> bool:
-        """End a loan that its borrower did not accept, and the entry; say whether it is to be closed."""
-        return self.end_loan(entry, use) and self.places.retire(entry, why)  # unless it was killed meanwhile
+        """End a loan that its borrower did not accept, and retire the entry; say whether it is to be closed."""
+        return self.end_loan(entry, use) and self.places.retire(entry, why)  # else it was killed meanwhile
 
     def settle(self, entry: Entry[T], now: float) -> bool:
-        """Finish a ``put`` into a watched pool; say whether the entry is to be closed."""
+        """Finish a return after which returns were found slow; say whether the entry is to be closed."""
         if not self.closed:
-            # Whoever began to put it back before it was outdated did not see that, and `Rounds.prune` may have come
+            # Its return may have begun before a drain or the end of its lifetime, and Sweeps.prune() may have searched
             # before it was idle.
             why = self.why_discard(entry, now)
             found = why is not None and remove(self.idle, entry) and self.places.retire(entry, why)
             self.serve_waiters(now)
             return found
-        # If it is not there, somebody who came before the close has it, or the close found it.
+        # If it is not there, a caller that came before the close has it, or the close has found it.
         return self.take_out_late_return(entry) and self.places.retire(entry, "shutdown")
 
     def wants_refill(self) -> bool:
-        """Whether there are fewer entries than promised, and room for one more."""
+        """Whether there are fewer entries than ``min_size``, and room for one more."""
         return not self.closed and self.places.nspare < 0 and self.places.has_room()
 
     def free(self, entry: Entry[T], now: float) -> None:
-        """Free the place of an entry that has come to its end, and let waiters create what there is room for."""
+        """Free the place of an entry, and let waiters create an object in it."""
         self.places.free(entry)
         self.serve_waiters(now)
 
     def close(self, *, at_exit: bool = False) -> list[Entry[T]]:
-        """Serve nobody any more, and say what is to be closed: at the interpreter's exit what is lent, too.
+        """Serve nobody any more, and return what is to be closed: at the interpreter's exit also what is in use.
 
-        At exit those who wait are left asleep: only daemon threads and greenlets can, which end without a word
-        if nobody wakes them.
+        At exit waiters are not woken: only daemon threads and greenlets can still wait, and those end silently.
         """
         self.closed = True
         found = self.close_shelves()

@@ -1,6 +1,6 @@
-"""What house keeping finds, expired, long-used and unhealthy entries, and what operators order to go.
+"""What maintenance looks for: expired, long-used and unhealthy entries, and those that an operator wants closed.
 
-Called with the lock held.
+Called with the pool's lock held.
 """
 
 import math
@@ -23,12 +23,12 @@ from .shelves import NEVER
 T = TypeVar("T")
 
 IN_TRANSIT = 1.0
-"""Seconds until the next look at an entry whose lifetime ended while it was neither idle nor lent."""
+"""Seconds until the next look at an entry whose lifetime ended while it was neither idle nor in use."""
 
 
 @dataclass(frozen=True)
 class Loan(Generic[T]):
-    """One loan, as it was when it was looked at."""
+    """One loan, as it was when it was read."""
 
     entry: Entry[T]
     use: int
@@ -38,11 +38,11 @@ class Loan(Generic[T]):
 
 
 def read_loan(ledger: Ledger[T], entry: Entry[T]) -> Loan[T] | None:
-    """Read the loan of an entry found among those lent; ``None`` if it has changed hands meanwhile.
+    """Read the loan of an entry found in ``using``; ``None`` if that loan has ended meanwhile.
 
-    ``take`` writes the time and the owner before it counts the use, and enters the loan last, all without the lock. So
-    what is still entered here, at the same use as before, has not changed hands while it was read. The stack is noted
-    later: until then there is that of the loan before.
+    ``take`` writes the time and the owner, then counts the use, and adds the entry to ``using`` last, all without the
+    lock. So if the entry is in ``using`` after the reads, and its number of uses is still that from before them, all
+    that was read belongs to one loan. The stack is written later: until then there is that of the loan before.
     """
     use = entry.uses
     loan = Loan(entry, use, entry.owner, entry.last_get, entry.stack if entry.stack_use == use else None)
@@ -50,7 +50,7 @@ def read_loan(ledger: Ledger[T], entry: Entry[T]) -> Loan[T] | None:
 
 
 class Findings(Generic[T]):
-    """What a round found. Expired and killed entries are to be closed, the warned only spoken of."""
+    """What a sweep has found. Expired and killed entries are to be closed; ``warned`` loans are only to be logged."""
 
     def __init__(self) -> None:
         self.expired: list[Entry[T]] = []
@@ -59,53 +59,55 @@ class Findings(Generic[T]):
         self.deadline: float | None = None
 
     def look_again_by(self, time: float) -> None:
-        """Note when something else may be due."""
+        """Note the time of a further look; the earliest counts."""
         self.deadline = time if self.deadline is None else min(self.deadline, time)
 
 
 class Sweeps(Generic[T]):
-    """The house keeper's way through a ledger."""
+    """Looks through the ledger of one pool."""
 
     def __init__(self, config: PoolConfig, ledger: Ledger[T]) -> None:
         self._config = config
         self._ledger = ledger
-        self._in_check: weakref.WeakSet[Entry[T]] = weakref.WeakSet()  # weak: one may be lost to an interruption
+        self._in_check: weakref.WeakSet[Entry[T]] = weakref.WeakSet()  # weak: an interruption may lose one
         self.nhealth = 0
 
     def sweep(self, now: float, no_kill_before: float = NEVER) -> Findings[T]:
-        """Expire, warn and kill what is due, and say when to look again; None where nothing is to be watched.
+        """Retire what has expired or is to be killed, and find what to warn about.
 
-        Nothing is killed before a certain time.
+        Args:
+            now: The time.
+            no_kill_before: Before this time nothing is killed.
         """
         due: Findings[T] = Findings()
-        self._end_lives(now, due)
-        self._expire(now, due)
+        self._end_lifetimes(now, due)
+        self._expire_idle(now, due)
         self._watch_loans(now, due, no_kill_before)
         return due
 
-    def _end_lives(self, now: float, due: Findings[T]) -> None:
+    def _end_lifetimes(self, now: float, due: Findings[T]) -> None:
         if self._config.max_lifetime is None:
             return
         ledger = self._ledger
-        if now >= ledger.places.next_end:  # so each life makes for one walk, however often the pool is looked at
+        if now >= ledger.places.next_end:  # so each lifetime costs one walk over all entries, not every sweep
             due.expired += self.prune(now)
-            ends = [self._end_to_watch(entry, now) for entry in ledger.places.entries()]
+            ends = [self._next_end_of(entry, now) for entry in ledger.places.entries()]
             ledger.places.next_end = min(ends, default=math.inf)
             ledger.serve_waiters(now)
         due.look_again_by(ledger.places.next_end if ledger.places.next_end > now else now + IN_TRANSIT)
 
-    def _end_to_watch(self, entry: Entry[T], now: float) -> float:
-        """Until when nobody need look at lifetimes for the sake of this entry."""
+    def _next_end_of(self, entry: Entry[T], now: float) -> float:
+        """When the lifetime of this entry must be looked at next."""
         if now < entry.expires:
             return entry.expires
-        # It may be put back at this moment by somebody who came just before its end. First it is marked, then looked
-        # for: of one that is still lent the mark is seen when it comes back. Any other is on its way, and until the
-        # next look everyone looks at what he gets.
+        # A caller that came just before its end may return it at this moment. So first its returns are made slow, then
+        # it is looked for. If it is still in use, its return will take the slow path. If it is not, it is on its way
+        # from one to the other; then loans take the slow path until the next look.
         entry.slow_return_at_use = 0
-        at_rest = entry.stage is not LIVE or self._ledger.using.get(entry.key) is entry
-        return math.inf if at_rest else entry.expires
+        found = entry.stage is not LIVE or self._ledger.using.get(entry.key) is entry
+        return math.inf if found else entry.expires
 
-    def _expire(self, now: float, due: Findings[T]) -> None:
+    def _expire_idle(self, now: float, due: Findings[T]) -> None:
         limit = self._config.max_avail_delay
         if limit is None:
             return
@@ -119,10 +121,10 @@ class Sweeps(Generic[T]):
                         deadline = min(deadline, shelf[0].last_ret + limit) if spare else deadline
                         break
                     entry = shelf.popleft()
-                except IndexError:  # lent between two of these lines
+                except IndexError:  # it was lent between two of these lines
                     break
                 if policy.on_idle(now - entry.last_ret, limit, spare=spare) is Verdict.KEEP:
-                    # The one looked at was lent meanwhile, this one is fresh. It goes back to the cold end.
+                    # The one judged above was lent meanwhile, and this one has not expired: put it back.
                     shelf.appendleft(entry)
                     ledger.serve_waiters(now)
                     break
@@ -145,8 +147,8 @@ class Sweeps(Generic[T]):
             if loan is None:
                 continue
             if now - loan.since < min(delays):
-                # Loans are entered in nearly the order in which they begin, the clock being read just before: all
-                # that follow are younger, or older by so little that the next look is soon enough.
+                # The loans are nearly in the order of their beginnings, since the clock is read just before: all that
+                # follow are younger, or so little older that the next look is early enough.
                 deadline = min(deadline, loan.since + min(delays))
                 break
             match policy.on_long_use(
@@ -156,15 +158,15 @@ class Sweeps(Generic[T]):
                     deadline = min([deadline, *(loan.since + delay for delay in delays if loan.since + delay > now)])
                 case Verdict.WARN:
                     entry.warned_use = loan.use
-                    entry.slow_return_at_use = 0  # its return is looked at closely
+                    entry.slow_return_at_use = 0  # so that its return is logged
                     due.warned.append(loan)
                     deadline = deadline if kill is None or sparing else min(deadline, loan.since + kill)
                 case Verdict.RETIRE:  # pragma: no branch  # the last there is
                     if ledger.using.pop(key, None) is None:
-                        continue  # it came back just now
+                        continue  # it was returned just now
                     if entry.uses != loan.use:
-                        # Returned and lent again since: not overdue. Whoever returns it within these two
-                        # lines finds nothing, and looks again with the lock.
+                        # It was returned and lent again, so that it is not overdue: put it back. A caller that returns
+                        # it between the pop and this line does not find it, and looks again with the lock.
                         ledger.using[key] = entry
                         continue
                     ledger.places.retire(entry, "killed")
@@ -172,11 +174,11 @@ class Sweeps(Generic[T]):
         due.look_again_by(deadline)
 
     def prune(self, now: float, why: DiscardReason | None = None) -> list[Entry[T]]:
-        """Retire the idle entries that are outdated, coldest first, or all for one reason; they are to be closed.
+        """Retire the idle entries that are not to be kept, or all of them for one reason; return them, to be closed.
 
-        First no return is quick, then all is searched: whoever puts an entry back at this moment sees the one, or is
-        found. Whoever borrows one at this moment came before; from the end of this step on, while any outdated entry
-        is left, borrowers look at what they get.
+        First all returns are made slow, then the idle entries are searched. So a caller that returns an entry at this
+        moment sees that returns are slow, or its entry is found. A caller that borrows one at this moment came before.
+        After this step, while any entry is left that is not to be lent, loans take the slow path, which looks at it.
         """
         ledger = self._ledger
         ledger.quick_rets_until = NEVER
@@ -184,23 +186,23 @@ class Sweeps(Generic[T]):
         for shelf in (ledger.checked, ledger.idle):
             for entry in snapshot(shelf):
                 reason = why or ledger.why_discard(entry, now)
-                if reason is not None and remove(shelf, entry):  # else it was lent meanwhile
+                if reason is not None and remove(shelf, entry):  # False: it was lent meanwhile
                     ledger.places.retire(entry, reason)
                     gone.append(entry)
         ledger.serve_waiters(now)
         return gone
 
     def clear(self, now: float) -> list[Entry[T]]:
-        """Retire what is idle; it is to be closed."""
+        """Retire all idle entries, and return them, to be closed."""
         return self.prune(now, "cleared")
 
     def drain(self, now: float) -> list[Entry[T]]:
-        """Have every entry that there is now replaced before it is lent again; say what is to be closed."""
+        """Let no entry that exists now be lent again; return those that are idle, to be closed."""
         self._ledger.places.drain()
         return self.prune(now)
 
     def forget_warning(self, entry: Entry[T]) -> None:
-        """Forget the warning about an entry that came back: the next return is like any other."""
+        """Forget the warning about an entry that was returned: its next return may be quick again."""
         entry.slow_return_at_use = self._ledger.places.slow_return_at_use
 
     @property
@@ -209,7 +211,7 @@ class Sweeps(Generic[T]):
         return len(self._in_check)
 
     def take_for_check(self) -> Entry[T] | None:
-        """Take out the coldest idle entry, to be checked outside the lock."""
+        """Take out the entry that was idle for longest, to be checked without the lock."""
         try:
             entry = self._ledger.idle.popleft()
         except IndexError:
@@ -219,16 +221,16 @@ class Sweeps(Generic[T]):
         return entry
 
     def put_back_checked(self, entry: Entry[T], now: float) -> bool:
-        """Make a checked entry available again; say whether it is to be closed instead."""
+        """Put back an entry that passed its check; say whether it is to be closed instead."""
         return self._ledger.hand_or_shelve(entry, now, self._ledger.checked)
 
     def note_check(self, entry: Entry[T], now: float) -> None:
-        """Note that a check is over, whatever came of it."""
+        """Note that the check of an entry has ended, whatever its result."""
         entry.last_check = now
         self._in_check.discard(entry)
 
     def end_checks(self) -> None:
-        """Put all that passed back at the cold end, in the order of their last return."""
+        """End a round of checks: put all that passed back below those returned meanwhile, in their order."""
         ledger = self._ledger
         passed, ledger.checked = ledger.checked, deque()
         ledger.idle.extendleft(reversed(passed))
