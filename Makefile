@@ -123,10 +123,10 @@ test-unit:
 test-others:
 	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/greenlets tests/typing tests/unit $(proofs))
 
-.PHONY: check lint imports generated
-check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law, what is generated
+.PHONY: check lint imports generated steps
+check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law, what is generated, steps
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-	  lint imports generated $(VERSIONS:%=pyright-%) $(VERSIONS:%=mypy-%)
+	  lint imports generated steps $(VERSIONS:%=pyright-%) $(VERSIONS:%=mypy-%)
 
 lint: $(VENV)/.group-lint
 	$(bin)/ruff check .
@@ -138,6 +138,10 @@ imports: $(VENV)/.group-lint
 
 generated: $(VENV)/.python-$(version)
 	$(bin)/python -m tools.generate --check
+
+# No step of the engine waits on the way of an exception: a task that is cancelled for good could not.
+steps: $(VENV)/.python-$(version)
+	$(bin)/python tools/waits_on_errors.py
 
 mypy-%: $(VENV)/.group-types
 	$(bin)/mypy --python-version $* $(checked)

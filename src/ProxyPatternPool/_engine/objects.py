@@ -62,9 +62,10 @@ class Objects(Generic[T]):
             yield from self._hooks.open(entry)
             self._hooks.name(entry)
         except BaseException as error:
+            rest = self.close_and_free(entry)
             self.last_error = without_traceback(error)
             self._guard.locked(self._count_error, entry, error)
-            self._chores.finish(self.close_and_free(entry))
+            self._chores.finish(rest)
             self._notifier.creation_failed(error, self._clock() - start)
             raise
         now = self._clock()
@@ -106,9 +107,15 @@ class Objects(Generic[T]):
     # The end. --------------------------------------------------------------------------------------
 
     def close_and_free(self, entry: Entry[T]) -> Steps[None]:
-        """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place."""
+        """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place.
+
+        It is retired at once, and closed by the steps that are returned: nobody else gets it meanwhile.
+        """
         if entry.stage in (CREATING, LIVE) and entry.has_object:
             self._guard.locked(self._end_early, entry)
+        return self._close_and_free(entry)
+
+    def _close_and_free(self, entry: Entry[T]) -> Steps[None]:
         if entry.notified is not None and self._notifier.busy:
             self._chores.leave(partial(self.close_and_free, entry))
             return

@@ -15,7 +15,7 @@ from .._runtime.native import GIL
 from .._runtime.races import remove
 from . import policy
 from .backoff import Backoff
-from .entry import LIVE, Entry, Mailbox
+from .entry import CREATING, LIVE, Entry, Mailbox
 from .places import Places
 from .policy import RETIRE
 from .queue import Waiter, WaitQueue
@@ -195,7 +195,7 @@ class Ledger(Shelves[T]):
             return None  # it was killed meanwhile
         if entry.stage is LIVE:
             return entry if self.put_locked(entry, now) else None
-        return entry
+        return entry if entry.stage is CREATING else None  # else whoever has retired it closes it
 
     def take_back_unreachable(self, now: float) -> list[Entry[T]]:
         """Take back what was handed to greenlets whose thread has ended since; return what is to be closed."""

@@ -24,8 +24,13 @@ class Maintained(Protocol):
         """Chores that only the pool's hub does, as long as it lives: health checks, creations."""
         ...
 
-    hub: Hub | None
-    """The hub in which the pool was first used; the scheduler sets it to ``None`` once that hub has ended."""
+    @property
+    def hub(self) -> Hub | None:
+        """The hub in which the pool was first used; the scheduler sets it to ``None`` once that hub has ended."""
+        ...
+
+    @hub.setter
+    def hub(self, hub: Hub | None) -> None: ...
 
     def run_due(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` if none is needed."""
