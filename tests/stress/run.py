@@ -16,7 +16,7 @@ from typing import ClassVar
 from ProxyPatternPool import HookError, Pool, TimeOut
 from ProxyPatternPool._inspect.types import ENDS
 from ProxyPatternPool._runtime.environment import Environment
-from ProxyPatternPool._runtime.waiting import NativeSleeper, nothing
+from ProxyPatternPool._runtime.waiting import NativeSleeper, do_nothing
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
@@ -56,7 +56,7 @@ class Interruptible(NativeSleeper):
                 self.asleep.discard(ident)  # first of all calls here, and so done before anything arrives
 
 
-def _interruptible(lost: Callable[[], None] = nothing, /) -> Interruptible:
+def _interruptible(lost: Callable[[], None] = do_nothing, /) -> Interruptible:
     return Interruptible()
 
 

@@ -115,7 +115,7 @@ def without_a_scope() -> None:
         db = Proxy(fun=Token, max_size=2)
         assert green.spawn(lambda: db.number).join() == 0
         assert green.spawn(lambda: db.number).join() in (0, 1)
-        patched = control(db)._slots["owners"].__class__.__name__ == "GreenletSlot"
+        patched = control(db)._owners.slots["owners"].__class__.__name__ == "GreenletSlot"
         if not patched:
             green.eventually(lambda: bool(log.lines))
         assert len(log.lines) == (not patched)
