@@ -65,6 +65,21 @@ def test_a_finalizer_while_a_thread_is_started(real: Scheduler, threads: Threads
     assert threads.how == threads.count
 
 
+def test_a_worker_alone_is_not_enough(real: Scheduler, threads: Threads) -> None:
+    """Where a worker could be started and the scheduler's own thread could not, whoever asks next starts that."""
+
+    def refuse_once(run: Callable[[], None]) -> bool:
+        threads.how = threads.count
+        return False
+
+    threads.how = refuse_once
+    maintained = FakeMaintained()
+    assert not real.watch(weakref.ref(maintained))
+    assert real.workers.count == 1
+    assert real.watch(weakref.ref(maintained))
+    wait_for(maintained.looked)
+
+
 def test_without_a_thread(real: Scheduler, threads: Threads, works: Works) -> None:
     """Where the system has no thread to spare pools work; maintenance begins when there is one."""
     with threads.refused():
