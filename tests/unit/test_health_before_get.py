@@ -369,7 +369,7 @@ def test_a_borrower_outside_the_pools_hub_closes_himself(scheduler: FakeSchedule
     doctor = Doctor()
     pool = Pool(works.make, 1, health=doctor, health_before_get=0, closer=works.close)
     doctor.ill = {0}
-    pool._core.chores.hub = HubElsewhere()
+    pool._core.scheduling.hub = HubElsewhere()
     assert pool.get(5).number == 1
     assert [thing.number for thing in works.closed] == [0]
 

@@ -303,11 +303,11 @@ def test_threads_are_named_in_the_log(
 
     works.failing = ConnectionError()
     pool, other = Pool(works.make, name="books"), Pool(Thing, 0, 0)
-    pool._core.chores.schedule()
+    pool._core.scheduling.schedule()
     eventually(lambda: len(works.numbers) == 2)
     with monkeypatch.context() as bug:
         bug.setattr(other._core.maintenance, "run_due", fail)
-        other._core.chores.schedule()
+        other._core.scheduling.schedule()
         eventually(lambda: len({line[:10] for line in said(caplog)}) == 2)
     names = {record.getMessage()[:10]: str(record.threadName) for record in caplog.records}
     assert names["pool 'book"].startswith("ppp-worker-")

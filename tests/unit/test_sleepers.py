@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._engine import chores
+from ProxyPatternPool._engine import scheduling
 from ProxyPatternPool._runtime import hubs, waiting
 from ProxyPatternPool._runtime.waiting import Hub, NativeSleeper, RunningHub
 
@@ -126,12 +126,12 @@ def test_the_hub_of_a_pool(
     def next_hub() -> Hub | None:
         return hubs.pop(0)
 
-    monkeypatch.setattr(chores, "current_hub", next_hub)
+    monkeypatch.setattr(scheduling, "current_hub", next_hub)
     first, second = hubs[1:]
     pool = Pool(Thing, min_size=0)
-    assert pool._core.chores.hub is None
+    assert pool._core.scheduling.hub is None
     use(pool)
-    assert pool._core.chores.hub is first
+    assert pool._core.scheduling.hub is first
     use(pool)
-    assert pool._core.chores.hub is first
+    assert pool._core.scheduling.hub is first
     assert hubs == [second]

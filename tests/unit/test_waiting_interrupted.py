@@ -353,7 +353,7 @@ def test_what_is_given_to_a_greenlet_that_never_comes(worth: str, scheduler: Fak
         scheduler.run()
         assert pool.stats()["navail"] == 0
         naps.sleepers[-1].deaf = True
-        pool._core.chores.request_look()  # as its sleeper does that is lost
+        pool._core.scheduling.request_look()  # as its sleeper does that is lost
         scheduler.run()
         assert (pool.get(0) is thing) == (worth == "object")
         interrupt()  # for the test's sake it is still there

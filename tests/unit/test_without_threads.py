@@ -140,7 +140,7 @@ def test_in_a_hub_of_another_thread(moment: Moment, real: Scheduler, naps: Naps,
             return True
 
     pool = Pool(works.make, 4, 1)
-    pool._core.chores.hub = Elsewhere()
+    pool._core.scheduling.hub = Elsewhere()
     pool.resize(min_size=3)
     with pytest.raises(TimeOut):
         pool.wait_ready(1.0)
@@ -211,7 +211,7 @@ def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works
     """In a finalizer in the middle of a step of this thread the threads are started, and loans are quick later."""
     pool = Pool(works.make, 1, 1)
     moment.lasts = False
-    pool._core.guard.locked(pool._core.chores.schedule)
+    pool._core.guard.locked(pool._core.scheduling.schedule)
     assert real.has_threads
     assert pool._core.ledger.quick_gets_until < 0
     pool._core.guard.locked(pool._core.ledger.serve_waiters, 0.0)
@@ -227,7 +227,7 @@ def test_a_scheduling_thread_alone(moment: Moment, real: Scheduler, naps: Naps, 
     pool._core.chores.leave(lambda: pool.discard(thing))
     assert pool.get(0) is not thing
     moment.lasts = False
-    pool._core.chores.schedule()
+    pool._core.scheduling.schedule()
     assert real.has_threads
 
 

@@ -1,4 +1,4 @@
-"""What one pool leaves to maintenance: where it is done, what is queued for it, and how it is done."""
+"""What one pool leaves to maintenance: what is queued for it, and how it is done."""
 
 import logging
 import weakref
@@ -9,14 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from .._ledger.counters import Tally
-from .._ledger.ledger import Ledger
-from .._ledger.shelves import NEVER
-from .._runtime.hubs import current_hub
-from .._runtime.waiting import Hub
-from .._scheduler.maintained import Maintained
-from .._scheduler.scheduler import Scheduler
 from .._text import error_repr
-from .guard import Reentered
 from .shared import Shared
 from .steps import Rest, Steps, run_rest
 
@@ -25,96 +18,30 @@ Chore: TypeAlias = Callable[[], Rest]
 
 
 class Chores:
-    """The chores of one pool, and how the scheduler is asked to have them done."""
+    """The chores of one pool."""
 
-    def __init__(self, shared: Shared[Any], scheduler: Scheduler, *, maintained: bool) -> None:
-        self.maintained = maintained
-        """Whether there is maintenance: not in the parent of a reloading server."""
+    def __init__(self, shared: Shared[Any]) -> None:
         self._label = shared.label
         self._clock = shared.environment.clock
         self._guard = shared.guard
         self._notifier = shared.notifier
         self._log_queue = shared.log_queue
         self._log_queue.on_line = self.request_flush
-        self._scheduler = scheduler
+        self._scheduling = shared.scheduling
 
-    def start_empty(self, ledger: Ledger[Any], tally: Tally) -> None:
-        """Begin with nothing to do, and with no hub."""
-        self._ledger = ledger
+    def start_empty(self, tally: Tally) -> None:
+        """Begin with nothing to do."""
         self._tally = tally
         self.anywhere: deque[Chore] = deque()
         """What may be done in any thread: closers, log lines."""
         self.in_hub: deque[Chore] = deque()
         """What is done in the pool's hub as long as that lives: health checks, creations."""
-        self.hub: Hub | None = None
         self._busy: dict[str, weakref.ref[Chore]] = {}  # chores of which one at a time is enough
-
-    def refer_to(self, pool: Maintained) -> None:
-        """Say which pool the scheduler is to look at; its parts do not keep it alive."""
-        self._pool: weakref.ref[Maintained] = weakref.ref(pool)
-
-    # Where and when. ---------------------------------------------------------------------------------
-
-    def bind_hub(self) -> None:
-        """Make the current thread's hub, if it has one, that of a pool that has none.
-
-        To be called before anything that makes maintenance create objects: made in a native thread they are useless in
-        the hub. Of two hubs that come at once it is either: the pool serves both.
-        """
-        if self.hub is None:
-            self.hub = current_hub()
-
-    @property
-    def has_threads(self) -> bool:
-        """Whether there are threads that do what is left to them."""
-        return self._scheduler.has_threads
-
-    @property
-    def may_wait_for_others(self) -> bool:
-        """Whether somebody else does soon what is left by this caller.
-
-        Not where nobody would come, or perhaps not for long: a hub does not turn while others wait for it.
-        """
-        return self.maintained and self.has_threads and (self.hub is None or self.hub.here())
-
-    @property
-    def paused_at(self) -> float:
-        """When it was last noticed that the whole process had stood still."""
-        return self._scheduler.paused_at
-
-    def request_look(self) -> None:
-        """Have the scheduler look at the pool now; from anywhere, finalizers included."""
-        self._scheduler.request_look(self._pool)
-
-    def schedule(self) -> None:
-        """Have the scheduler look at what is to be watched now."""
-        if not self.maintained:
-            if self._log_queue:
-                self.request_flush()
-            return
-        ledger = self._ledger
-        if not self._scheduler.watch(self._pool):
-            # Without the lock: if somebody writes another time at this moment, loans are quick until the next look.
-            ledger.unmaintained = True
-            ledger.quick_gets_until = NEVER
-        elif ledger.unmaintained:
-            ledger.unmaintained = False
-            with suppress(Reentered):  # then loans are not quick until the next step
-                self._guard.locked(ledger.serve_waiters, self._clock())
-
-    def new_look_request(self) -> Callable[[], None]:
-        """Make what requests a look, and refers to no more than it has to."""
-        return partial(self._scheduler.request_look, self._pool)
-
-    def forget(self) -> None:
-        """Have the scheduler keep the pool no longer: it has nothing left to close."""
-        self._scheduler.let_go(self._pool)
 
     def leave(self, chore: Chore) -> None:
         """Leave a chore to maintenance; from anywhere, finalizers included."""
         self.anywhere.append(chore)
-        # The queue of the scheduler keeps the pool until then: the caller may be the last that refers to it.
-        self._scheduler.request_look(self._pool() or self._pool)
+        self._scheduling.request_look_and_keep()
 
     def finish(self, rest: Rest) -> None:
         """Do what is left to do where nobody can be waited for by suspending: on the way of an exception."""
@@ -186,17 +113,13 @@ class Chores:
                 yield from rest
         finally:
             self._busy.pop(name, None)
-            self.schedule()  # at what was not begun because this was under way
+            self._scheduling.schedule()  # at what was not begun because this was under way
 
     # The log. ----------------------------------------------------------------------------------------
 
     def request_flush(self) -> None:
         """Have the queued lines logged; from anywhere, finalizers included."""
-        if self.maintained:
-            self._scheduler.watch(self._pool)
-            self._scheduler.request_look(self._pool() or self._pool)  # as above
-        else:
-            self._scheduler.run_in_thread(self.flush_log)
+        self._scheduling.request_flush(self.flush_log)
 
     def flush_log(self) -> None:
         """Log what is queued, unless somebody is doing it, or it is an observer who asks for it."""

@@ -27,6 +27,7 @@ from .._runtime.waiting import Hub, do_nothing
 from .._scheduler.scheduler import Scheduler
 from .checks import Checks
 from .chores import Chore, Chores
+from .descriptions import Descriptions
 from .guard import Guard
 from .hooks import HookCaller
 from .loans import Loans
@@ -36,6 +37,7 @@ from .notifier import ObserverNotifier
 from .objects import Objects
 from .operations import Operations
 from .returns import Returns
+from .scheduling import Scheduling
 from .shared import Shared
 from .situation import Situation
 from .steps import refuse, run, run_rest
@@ -74,12 +76,22 @@ class Core(Generic[T]):
         self._config = config
         self.log_queue = LogQueue(label, self.environment.wall_clock)
         self.notifier = ObserverNotifier(observer, self.name, label, self.clock, self.log_queue)
-        self.hooks = HookCaller(hooks, config, label, self.notifier, self.log_queue, refuse)
+        self.descriptions = Descriptions(hooks, self.notifier)
+        self.hooks = HookCaller(hooks, config, label, self.notifier, self.log_queue, refuse, self.descriptions)
         self.guard = Guard(label)
+        self.scheduling = Scheduling(scheduler, self.guard, self.log_queue, maintained=not _is_reloader())
         shared: Shared[T] = Shared(
-            label, self.environment, config, self.guard, self.hooks, self.notifier, self.log_queue
+            label=label,
+            environment=self.environment,
+            config=config,
+            guard=self.guard,
+            descriptions=self.descriptions,
+            hooks=self.hooks,
+            notifier=self.notifier,
+            log_queue=self.log_queue,
+            scheduling=self.scheduling,
         )
-        self.chores = chores = Chores(shared, scheduler, maintained=not _is_reloader())
+        self.chores = chores = Chores(shared)
         self.situation = situation = Situation(shared)
         self.objects = objects = Objects(shared, chores)
         self.returns = returns = Returns(shared, chores, objects)
@@ -112,7 +124,8 @@ class Core(Generic[T]):
         self.notifier.start_empty(tally, self.faults)
         self.hooks.start_empty(tally)
         self.guard.start_empty(ledger)
-        self.chores.start_empty(ledger, tally)
+        self.scheduling.start_empty(ledger)
+        self.chores.start_empty(tally)
         self.objects.start_empty(ledger)
         self.returns.start_empty(ledger, sweeps)
         self.maintenance.start_empty(ledger, sweeps, tally)
@@ -125,23 +138,25 @@ class Core(Generic[T]):
 
     def _refer_to_me(self) -> None:
         """Have the scheduler look at this pool when it is asked to; nothing that asks it keeps the pool alive."""
-        self.chores.refer_to(self)
-        self.ledger.mailbox.request_look = self.chores.new_look_request()
+        self.scheduling.refer_to(self)
+        self.ledger.mailbox.request_look = self.scheduling.new_look_request()
 
     def _begin(self) -> None:
         """Say what is wrong with the parameters, and create the first objects."""
         config = self._config
         if config.warns_too_late:
-            self._warn(
+            self.log_later(
+                logging.WARNING,
                 "%s: max_using_delay (%g) is more than max_using_delay_kill (%g): nobody will be warned",
+                self.label,
                 config.warn_delay,
                 config.kill_delay,
             )
         self.scheduler.register(self)
-        if not self.chores.maintained:
-            self._warn("%s: no house keeping in the parent of a reloading server")
+        if not self.scheduling.maintained:
+            self.log_later(logging.WARNING, "%s: no house keeping in the parent of a reloading server", self.label)
             return
-        self.chores.bind_hub()
+        self.scheduling.bind_hub()
         try:
             # In this thread alone: who makes a pool has its first objects, and whatever is thrown into their making.
             refill, *others = list(self.maintenance.new_refills())
@@ -150,9 +165,6 @@ class Core(Generic[T]):
         except BaseException:
             run(self.operations.shutdown(0.0))
             raise
-
-    def _warn(self, message: str, *arguments: object) -> None:
-        self.log_queue.add(logging.WARNING, message, self.label, *arguments)
 
     def __repr__(self) -> str:
         return self.label
@@ -195,11 +207,11 @@ class Core(Generic[T]):
     @property
     def hub(self) -> Hub | None:
         """The hub in which the pool was first used."""
-        return self.chores.hub
+        return self.scheduling.hub
 
     @hub.setter
     def hub(self, hub: Hub | None) -> None:
-        self.chores.hub = hub
+        self.scheduling.hub = hub
 
     def run_due(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
@@ -212,7 +224,7 @@ class Core(Generic[T]):
         if dropped and self.ledger.using:
             self.scheduler.keep_alive(self)
             if not self.ledger.places:  # the last came back at this moment, before it was remembered
-                self.chores.forget()
+                self.scheduling.let_go()
         return deadline
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
@@ -243,11 +255,7 @@ class Core(Generic[T]):
         self.returns.read_mailbox()
         self.maintenance.queue_closing(doomed)
         # One by one, not by run_chores(): a closer that hangs keeps no other object open.
-        return [*map(self._job, _taken(self.chores.anywhere)), self.run_chores]
-
-    @staticmethod
-    def _job(chore: Chore) -> Callable[[], None]:
-        return lambda: run_rest(chore())
+        return [*map(_job, _taken(self.chores.anywhere)), self.run_chores]
 
     def wait_until_empty(self, seconds: float) -> None:
         """Wait until every place is free, for some seconds at most."""
@@ -269,3 +277,8 @@ def _taken(chores: deque[Chore]) -> list[Chore]:
     while chores:
         taken.append(chores.popleft())
     return taken
+
+
+def _job(chore: Chore) -> Callable[[], None]:
+    """Make a chore something that a thread calls."""
+    return lambda: run_rest(chore())

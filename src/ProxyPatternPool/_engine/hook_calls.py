@@ -15,16 +15,18 @@ R = TypeVar("R")
 MAKING: Any = object()
 """What a factory has in hand: there is no object yet."""
 
-_HOOKS = __file__.replace("hook_calls", "hooks")
-"""The only module that calls hooks. Whichever function there calls one has a ``self``, the hooks of one pool, and an
-``entry``, or, if the hook only says something about its object, an ``obj``."""
+_HOOKS = tuple(__file__.replace("hook_calls", name) for name in ("hooks", "descriptions"))
+"""The only modules that call hooks. Whichever function there calls one has a ``self``, with the hooks of one pool, and
+an ``entry``, or, if the hook only says something about its object, an ``obj``."""
 
 
 class HookCall(NamedTuple):
     """One call of a factory or a hook that has not returned."""
 
-    hooks: Any
-    """Who makes it: the hooks of one pool."""
+    hooks: object
+    """The hooks of the pool that makes it; compared by identity."""
+    owner: object | None
+    """For whom the pool was made, see ``made_for``; compared by identity."""
     obj: Any
     """What it is called with, or ``MAKING``."""
     describes: bool
@@ -43,7 +45,7 @@ def _calls() -> Iterator[HookCall | FrameType]:
     within = False
     while frame is not None:
         code = frame.f_code
-        if code.co_filename == _HOOKS:
+        if code.co_filename in _HOOKS:
             # Else it has called a function of its own module, which may have called an observer.
             if not within and (call := _call_in(frame)) is not None:
                 yield call
@@ -57,12 +59,12 @@ def _calls() -> Iterator[HookCall | FrameType]:
 
 def _call_in(frame: FrameType) -> HookCall | None:
     names = frame.f_locals
-    hooks, entry = names.get("self"), names.get("entry")
-    if hooks is None:
+    caller, entry = names.get("self"), names.get("entry")
+    if caller is None:
         return None
     if entry is not None:
-        return HookCall(hooks, entry.obj if entry.has_object else MAKING, describes=False)
-    return HookCall(hooks, names["obj"], describes=True) if "obj" in names else None
+        return HookCall(caller.hooks, caller.owner, entry.obj if entry.has_object else MAKING, describes=False)
+    return HookCall(caller.hooks, caller.owner, names["obj"], describes=True) if "obj" in names else None
 
 
 def owner_of_new_pool() -> object | None:
@@ -79,4 +81,4 @@ def hook_calls() -> Iterator[HookCall]:
 
 def objects_in_hooks_of(owner: object) -> list[Any]:
     """What the innermost hook of a pool that is made for an owner is called with, or ``MAKING``; nothing outside."""
-    return [call.obj for call in islice((call for call in hook_calls() if call.hooks.owner is owner), 1)]
+    return [call.obj for call in islice((call for call in hook_calls() if call.owner is owner), 1)]

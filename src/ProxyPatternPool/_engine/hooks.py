@@ -1,35 +1,26 @@
-"""The only place that calls the user's code: the factory and the hooks. Never with a lock held.
+"""The only place that calls the factory and the hooks that do something to objects. Never with a lock held.
 
-Who calls a hook has a local ``self`` and ``entry``, or ``obj``: see ``hook_calls``.
+Who calls one of them has a local ``self`` and ``entry``: see ``hook_calls``.
 """
 
 import logging
-import weakref
-from collections.abc import Callable
-from contextvars import ContextVar, copy_context
 from typing import Generic, TypeVar, cast
 
-from .._awaitables import is_awaitable, refuse_awaitable
+from .._awaitables import is_awaitable
 from .._config import PoolConfig
 from .._errors import HookError
 from .._hooks import Hooks
 from .._ledger.counters import Tally
-from .._ledger.entry import CLOSED, LIVE, RETIRED, Entry
+from .._ledger.entry import CLOSED, RETIRED, Entry
 from .._observer import HookName
-from .._text import error_repr, error_text, jsonable, plain_text
-from .hook_calls import owner_of_new_pool
-from .log_queue import Later, LogQueue, log
+from .._text import error_repr
+from .descriptions import Descriptions
+from .log_queue import LogQueue
 from .notifier import ObserverNotifier
 from .steps import Rest, Settle, Steps
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_asking: ContextVar[bool] = ContextVar("ProxyPatternPool asks a hook about an object", default=False)
-
-
-def _plain_name(obj: object) -> str:
-    return f"<{type(obj).__name__} at {id(obj):#x}>"
 
 
 class HookCaller(Generic[T]):
@@ -43,14 +34,15 @@ class HookCaller(Generic[T]):
         notifier: ObserverNotifier[T],
         log_queue: LogQueue,
         settle: Settle,
+        descriptions: Descriptions[T],
     ) -> None:
-        self.owner = owner_of_new_pool()
-        """Who makes the pool for himself, if somebody does; compared by identity."""
+        self.owner = descriptions.owner
         self.hooks = hooks
         self._settle = settle
         self._label = label
         self._notifier = notifier
         self._log_queue = log_queue
+        self._descriptions = descriptions
         self._strict = config.hook_errors == "discard"
         self.start_empty(Tally())
 
@@ -198,11 +190,13 @@ class HookCaller(Generic[T]):
         if self._strict:
             name = "" if about.name is None else f" on {about.name}"
             raise HookError(f"{hook} failed{name} in {self._label}: {error!r}") from error
-        self._complain("%s: %s failed on %s: %s", hook, self.describe(about, logging.ERROR), error_repr(error))
+        self._complain(
+            "%s: %s failed on %s: %s", hook, self._descriptions.describe(about, logging.ERROR), error_repr(error)
+        )
 
     def _reset_failed(self, about: Entry[T], error: Exception) -> bool:
         self._tally.add("hook_errors")
-        what = self.describe(about, logging.ERROR)
+        what = self._descriptions.describe(about, logging.ERROR)
         self._complain("%s: retter failed, discarding %s: %s", what, error_repr(error))
         self._notifier.hook_failed("retter", error)
         return False
@@ -223,76 +217,15 @@ class HookCaller(Generic[T]):
 
     def _unhealthy(self, about: Entry[T], why: str) -> None:
         self._tally.add("bad_health")
-        self._complain("%s: bad health, discarding %s: %s", self.describe(about, logging.ERROR), why)
+        self._complain("%s: bad health, discarding %s: %s", self._descriptions.describe(about, logging.ERROR), why)
 
     def _close_failed(self, about: Entry[T], error: Exception) -> None:
         self._tally.add("hook_errors")
         if not self._log_queue.silent:
-            self._complain("%s: closer failed on %s: %s", self.describe(about, logging.ERROR), error_repr(error))
+            self._complain(
+                "%s: closer failed on %s: %s", self._descriptions.describe(about, logging.ERROR), error_repr(error)
+            )
         self._notifier.hook_failed("closer", error)
 
     def _complain(self, message: str, *arguments: str) -> None:
         self._log_queue.add(logging.ERROR, message, self._label, *arguments)
-
-    # What is said about an object. -----------------------------------------------------------------------
-
-    def name(self, about: Entry[T]) -> None:
-        """Have the tracer name a new object, once and for all: of one that broke it may know nothing any more.
-
-        If it fails, or is asked by a hook that has this object created, there is no name.
-        """
-        tracer = self.hooks.tracer
-        if tracer is None or _asking.get():
-            return
-        try:
-            about.name = plain_text(self._in_a_copy("tracer", tracer, about.obj, str))
-        except Exception as error:
-            self._notifier.remember("tracer", error)
-
-    def describe(self, about: Entry[T], level: int = logging.WARNING) -> str:
-        """Call an object by its name for a log line of that level; if it has none, by what it is now."""
-        if about.name is not None:
-            return about.name
-        return self._text_now(about.obj) if log.isEnabledFor(level) else ""  # which nobody will read
-
-    def describe_later(self, about: Entry[T], use: int) -> str | Later:
-        """Call an object by its name; one without is asked when the line is logged, if it is still in that use."""
-        if about.name is not None:
-            return about.name
-        reference, plain = weakref.ref(about), _plain_name(about.obj)
-
-        def text() -> str:
-            now = reference()
-            return self._text_now(now.obj) if now is not None and now.stage is LIVE and now.uses == use else plain
-
-        return Later(text)
-
-    def details(self, about: T) -> dict[str, object]:
-        """Show an object in the statistics: what the hook for them says now, or else the tracer."""
-        hook = self.hooks.stats
-        if hook is not None:
-            return {"stats": self._ask("stats", hook, about, jsonable)}
-        return {"trace": self._text_now(about)}
-
-    def _text_now(self, about: T) -> str:
-        """What the tracer, or else the object's own text, says of an object now."""
-        return str(self._ask("tracer", self.hooks.tracer or str, about, str))
-
-    def _ask(self, name: str, hook: Callable[[T], object], about: T, convert: Callable[[object], object]) -> object:
-        """Ask a hook about an object; a hook that asks the pool in turn gets a plain answer, and so an end."""
-        if _asking.get():
-            return _plain_name(about)
-        try:
-            return self._in_a_copy(name, hook, about, convert)
-        except Exception as error:
-            return f"<{type(about).__name__}: {name} failed: {error_text(error)}>"
-
-    def _in_a_copy(self, name: str, hook: Callable[[T], object], about: T, convert: Callable[[object], R]) -> R:
-        # In a copy of the context there is nothing to reset, whatever is thrown into this thread.
-        return copy_context().run(self._call_about, name, hook, about, convert)
-
-    def _call_about(self, name: str, hook: Callable[[T], object], obj: T, convert: Callable[[object], R]) -> R:
-        _asking.set(True)
-        said = hook(obj)
-        refuse_awaitable(name, said)
-        return convert(said)

@@ -35,7 +35,9 @@ class Maintenance(Generic[T]):
         self._clock = shared.environment.clock
         self._config = shared.config
         self._guard = shared.guard
+        self._scheduling = shared.scheduling
         self._hooks = shared.hooks
+        self._descriptions = shared.descriptions
         self._notifier = shared.notifier
         self._log_queue = shared.log_queue
         self._chores = chores
@@ -83,7 +85,7 @@ class Maintenance(Generic[T]):
         due: Findings[T] = Findings()
         if full or self._config.exact:
             # After a pause of the whole process borrowers get the time of a round to give back.
-            due = self._guard.locked(self._sweeps.sweep, now, self._chores.paused_at + (delay or 0.0))
+            due = self._guard.locked(self._sweeps.sweep, now, self._scheduling.paused_at + (delay or 0.0))
             self._queue_what_is_due(due, now, forced=forced)
         if full:
             self._tally.add("hk_rounds")
@@ -104,9 +106,9 @@ class Maintenance(Generic[T]):
         self._chores.anywhere.extend(partial(self._kill, loan) for loan in due.killed)
         for loan in due.warned:
             # The scheduling thread calls nothing of the user's; who does a round by hand may.
-            name: str | Later = self._hooks.describe_later(loan.entry, loan.use)
+            name: str | Later = self._descriptions.describe_later(loan.entry, loan.use)
             if forced:
-                name = self._hooks.describe(loan.entry)
+                name = self._descriptions.describe(loan.entry)
             self._warn_of_long_use(name, loan, now, "")
 
     def queue_closing(self, doomed: list[Entry[T]]) -> None:
@@ -133,7 +135,7 @@ class Maintenance(Generic[T]):
     def housekeep(self) -> Steps[None]:
         """Do a full round now, chores included, in this thread."""
         chores = self._chores
-        chores.bind_hub()
+        self._scheduling.bind_hub()
         refills = list(self.new_refills())  # else maintenance would do some of it, and not be waited for
         try:
             self._returns.read_mailbox()
@@ -147,13 +149,13 @@ class Maintenance(Generic[T]):
             yield from chores.run_raising()
         finally:
             refills.clear()
-            chores.schedule()  # interrupted, maintenance does the rest
+            self._scheduling.schedule()  # interrupted, maintenance does the rest
 
     # Chores. -------------------------------------------------------------------------------------------
 
     def _kill(self, loan: Loan[T]) -> Rest:
         """Close what was kept too long; name it first, as long as it can be looked at."""
-        self._warn_of_long_use(self._hooks.describe(loan.entry), loan, self._clock(), ", closing it")
+        self._warn_of_long_use(self._descriptions.describe(loan.entry), loan, self._clock(), ", closing it")
         if self._notifier.is_telling(loan.entry):
             return None
         self._notifier.returned(loan.entry, self._clock() - loan.since)
@@ -219,7 +221,7 @@ class Maintenance(Generic[T]):
     @property
     def is_missing(self) -> bool:
         """Whether callers have to do the work of maintenance: no thread can be had for it."""
-        return self._chores.maintained and not self._chores.has_threads and not self._log_queue.silent
+        return self._scheduling.maintained and not self._scheduling.has_threads and not self._log_queue.silent
 
     def stand_in(self, *, lines: bool = False, hub: bool = False) -> Steps[bool]:
         """Do the work of maintenance in a caller, if it is missing; say whether it still is.
@@ -234,12 +236,12 @@ class Maintenance(Generic[T]):
         if not self.is_missing:
             return False
         chores = self._chores
-        chores.schedule()
-        if chores.has_threads:
+        self._scheduling.schedule()
+        if self._scheduling.has_threads:
             return False
         self.run_due()
         # What is thrown into this thread meanwhile is meant for its caller.
-        yield from chores.run_raising(hub=hub and (chores.hub is None or chores.hub.here()))
+        yield from chores.run_raising(hub=hub and self._scheduling.is_here)
         if lines:
             chores.flush_log()
         return True

@@ -28,7 +28,9 @@ class Objects(Generic[T]):
         self._clock = shared.environment.clock
         self._random = shared.environment.random
         self._guard = shared.guard
+        self._scheduling = shared.scheduling
         self._hooks = shared.hooks
+        self._descriptions = shared.descriptions
         self._notifier = shared.notifier
         self._log_queue = shared.log_queue
         self._chores = chores
@@ -60,7 +62,7 @@ class Objects(Generic[T]):
             except ValueError as error:
                 raise PoolException(f"{self._label}: {error}") from None
             yield from self._hooks.open(entry)
-            self._hooks.name(entry)
+            self._descriptions.name(entry)
         except BaseException as error:
             rest = self.close_and_free(entry)
             self.last_error = without_traceback(error)
@@ -72,7 +74,7 @@ class Objects(Generic[T]):
         entry.last_get = entry.last_ret = now
         self.last_error = None
         self._guard.locked(self._note_success, entry, now)
-        self._chores.schedule()
+        self._scheduling.schedule()
         self._notifier.created(entry, now - start)
 
     def _count_attempt(self) -> None:
@@ -120,18 +122,18 @@ class Objects(Generic[T]):
             self._chores.leave(partial(self.close_and_free, entry))
             return
         if entry.has_object and self._ledger.wants_refill():
-            self._chores.schedule()  # where there is room the successor does not wait for the closer
+            self._scheduling.schedule()  # where there is room the successor does not wait for the closer
         try:
             self._notifier.discarded(entry, self._clock())
             yield from self._hooks.close(entry)
         finally:
             if entry.stage is RETIRED:  # interrupted before the closer
                 self._chores.anywhere.append(partial(self.close_and_free, entry))
-                self._chores.schedule()
+                self._scheduling.schedule()
             else:
                 self._guard.locked(self._free, entry)
                 if self._ledger.wants_refill():
-                    self._chores.schedule()
+                    self._scheduling.schedule()
 
     def _end_early(self, entry: Entry[T]) -> None:
         if entry.stage is CREATING:  # interrupted between the factory's return and the opener
@@ -144,7 +146,7 @@ class Objects(Generic[T]):
         if ledger.mailbox.orphans:  # see Returns
             remove(ledger.mailbox.orphans, entry)
         if ledger.closed and not ledger.places:
-            self._chores.forget()
+            self._scheduling.let_go()
             self.wake_watchers()
 
     def close_ledger(self) -> list[Entry[T]]:

@@ -41,6 +41,7 @@ class Operations(Generic[T]):
         self._clock = shared.environment.clock
         self._config = shared.config
         self._guard = shared.guard
+        self._scheduling = shared.scheduling
         self._chores = chores
         self._objects = objects
         self._returns = returns
@@ -79,7 +80,7 @@ class Operations(Generic[T]):
     def _close_later(self) -> None:
         """Have maintenance close the pool."""
         self._ledger.mailbox.abandoned = True
-        self._chores.request_look()
+        self._scheduling.request_look()
 
     def wait_until_empty(self, timeout: float) -> Steps[bool]:
         """Wait until every place is free, for some seconds at most; say whether it is so."""
@@ -115,18 +116,18 @@ class Operations(Generic[T]):
         A closer that hangs holds up this caller, but none of the others.
         """
         chores = self._chores
-        chores.bind_hub()
+        self._scheduling.bind_hub()
         try:
             doomed = deque(self._guard.locked(step))
-            if chores.maintained:
+            if self._scheduling.maintained:
                 chores.anywhere.extend(partial(self._close_next, doomed) for _ in range(len(doomed)))
-                chores.schedule()
+                self._scheduling.schedule()
             while doomed:
                 rest = self._close_next(doomed)
                 if rest is not None:
                     yield from rest
         finally:
-            chores.schedule()  # maintenance makes up for what is missing, or was interrupted
+            self._scheduling.schedule()  # maintenance makes up for what is missing, or was interrupted
 
     def _close_next(self, doomed: deque[Entry[T]]) -> Rest:
         try:
@@ -141,10 +142,10 @@ class Operations(Generic[T]):
         ledger, places = self._ledger, self._ledger.places
 
         def ready() -> bool:
-            return ledger.closed or not self._chores.maintained or places.nready >= places.config.min_size
+            return ledger.closed or not self._scheduling.maintained or places.nready >= places.config.min_size
 
-        self._chores.bind_hub()
-        self._chores.schedule()
+        self._scheduling.bind_hub()
+        self._scheduling.schedule()
         if not (yield from self._wait_until(ready, math.inf if longest is None else longest)):
             ready_ones = f"{places.nready} {'object is' if places.nready == 1 else 'objects are'} ready"
             raise self._objects.caused_by_last_error(

@@ -33,7 +33,9 @@ class Returns(Generic[T]):
         self._label = shared.label
         self._clock = shared.environment.clock
         self._guard = shared.guard
+        self._scheduling = shared.scheduling
         self._hooks = shared.hooks
+        self._descriptions = shared.descriptions
         self._notifier = shared.notifier
         self._log_queue = shared.log_queue
         self._chores = chores
@@ -75,7 +77,7 @@ class Returns(Generic[T]):
                 return None
         except Reentered:
             self.note_dropped(entry, use)
-            self._chores.request_look()
+            self._scheduling.request_look()
             return None
         if reason is not None:
             return self._discard(entry, reason, self._clock())
@@ -155,7 +157,7 @@ class Returns(Generic[T]):
         # In any case: a round may have written down its warning about the last use when that had just ended.
         self._sweeps.forget_warning(entry)
         if warned:
-            what = self._hooks.describe(entry)
+            what = self._descriptions.describe(entry)
             self._warn("%s: %s came back after %.3f s from %s", what, now - entry.last_get, entry.owner)
 
     def _warn(self, message: str, *arguments: object) -> None:
@@ -188,7 +190,7 @@ class Returns(Generic[T]):
             self._warn(
                 "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",
                 entry.owner,
-                self._hooks.describe(entry),
+                self._descriptions.describe(entry),
                 self._clock() - entry.last_get,
             )
 
@@ -212,7 +214,7 @@ class Returns(Generic[T]):
             remove(mailbox.dropped, dropped)
         if mailbox.orphans:
             self._guard.locked(self._sort_orphans)
-        if not self._chores.maintained:
+        if not self._scheduling.maintained:
             run(self._chores.run())
         return found
 
@@ -256,5 +258,5 @@ class Returns(Generic[T]):
         elif self._guard.locked(self._ledger.put_locked, entry, now):
             self._chores.anywhere.append(partial(self._objects.close_and_free, entry))
         if not quietly:
-            what = self._hooks.describe_later(entry, use)
+            what = self._descriptions.describe_later(entry, use)
             self._warn("%s: the lease of %s was dropped by %s without release()", what, owner)

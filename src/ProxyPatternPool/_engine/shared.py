@@ -5,10 +5,12 @@ from typing import Generic, TypeVar
 
 from .._config import PoolConfig
 from .._runtime.environment import Environment
+from .descriptions import Descriptions
 from .guard import Guard
 from .hooks import HookCaller
 from .log_queue import LogQueue
 from .notifier import ObserverNotifier
+from .scheduling import Scheduling
 
 T = TypeVar("T")
 
@@ -23,6 +25,8 @@ class Shared(Generic[T]):
     config: PoolConfig
     """What the pool was told; its bounds may have changed since, see ``Places.config``."""
     guard: Guard
+    descriptions: Descriptions[T]
     hooks: HookCaller[T]
     notifier: ObserverNotifier[T]
     log_queue: LogQueue
+    scheduling: Scheduling

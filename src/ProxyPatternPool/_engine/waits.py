@@ -53,6 +53,7 @@ class Waits(Generic[T]):
         self._new_sleeper = shared.environment.new_sleeper
         self._config = shared.config
         self._guard = shared.guard
+        self._scheduling = shared.scheduling
         self._hooks = shared.hooks
         self._notifier = shared.notifier
         self._log_queue = shared.log_queue
@@ -76,16 +77,16 @@ class Waits(Generic[T]):
             timeout = self._config.timeout
         deadline = math.inf if timeout is None else start + timeout
         refresh_here()
-        self._chores.bind_hub()
+        self._scheduling.bind_hub()
         if self.ledger.mailbox and self._returns.read_mailbox():
-            self._chores.schedule()
+            self._scheduling.schedule()
         own = self._own_hook()  # a hook of this pool may have what is idle, and could only wait for itself
         vain = own is not None and timeout != 0
         if own is None:
             yield from self._maintenance.stand_in(lines=True)
         sleeper = None
         if timeout != 0 and own is None:
-            sleeper = self._new_sleeper(self._chores.request_look)
+            sleeper = self._new_sleeper(self._scheduling.request_look)
         waiter: Waiter[T] = Waiter(this_process.here.owner, receipt, sleeper)
         try:
             # Each turn but the last ends an object, or an attempt to create one that was due.
@@ -124,7 +125,7 @@ class Waits(Generic[T]):
 
     def _own_hook(self) -> HookCall | None:
         """The call of a hook of this pool that the caller is in the middle of, the innermost, if there is one."""
-        return next((call for call in hook_calls() if call.hooks is self._hooks), None)
+        return next((call for call in hook_calls() if call.hooks is self._hooks.hooks), None)
 
     def _wait(self, waiter: Waiter[T], start: float, deadline: float) -> Steps[Entry[T]]:
         """Get an entry, lent, or a permit to create one; queue for it if need be."""
@@ -179,7 +180,7 @@ class Waits(Generic[T]):
 
     def _close_rejected(self, entry: Entry[T], waiter: Waiter[T]) -> Rest:
         """Close what a caller turned down. One who is in front of the queue does not wait for that."""
-        if waiter.sleeper is not None and self._chores.may_wait_for_others:
+        if waiter.sleeper is not None and self._scheduling.is_soon:
             self._chores.leave(partial(self._objects.close_and_free, entry))
             return None
         return self._objects.close_and_free(entry)

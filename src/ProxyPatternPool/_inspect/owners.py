@@ -38,7 +38,7 @@ def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
 def owners(core: Core[T]) -> list[Holding[T]]:
     """List what is lent, longest first."""
     if core.returns.read_mailbox():
-        core.chores.schedule()
+        core.scheduling.schedule()
     loans = core.guard.locked(_loans, core.ledger)
     now, wall = core.clock(), datetime.fromtimestamp(core.environment.wall_clock()).astimezone()
     return [

@@ -43,7 +43,7 @@ def _object_stats(core: Core[T], copy: _Copy[T]) -> ObjectStats:
         ObjectStats,
         {
             **({} if copy.name is None else {"name": copy.name}),
-            **core.hooks.details(copy.obj),
+            **core.descriptions.details(copy.obj),
             "uses": copy.uses,
             "last_get": _seconds(copy.last_get),
             "last_ret": _seconds(copy.last_ret),
@@ -98,7 +98,7 @@ def counters(totals: Totals) -> dict[str, int]:
 def report(core: Core[T]) -> PoolStats:
     """Take a snapshot of a pool."""
     if core.returns.read_mailbox() or core.ledger.unmaintained:
-        core.chores.schedule()
+        core.scheduling.schedule()
     last_round = core.maintenance.last_round  # before the snapshot, so that it is not after it
     found = core.guard.locked(_take_snapshot, core)
     now, counts, totals, config = found.now, found.counts, found.totals, core.config
