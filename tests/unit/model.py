@@ -193,7 +193,7 @@ class Model(RuleBasedStateMachine):
         while (
             entry is not None and entry.stage is Stage.LIVE and (why := self.ledger.why_not_lend(entry, self.clock()))
         ):
-            assert self.clock() >= self.ledger.quick_gets_until
+            assert self.clock() >= self.ledger.shelves.quick_gets_until
             assert self.core.guard.locked(self.ledger.reject, entry, waiter.use, why)
             entry, waiter, signal = self._ask_again(entry)
         if entry is None:
@@ -232,7 +232,7 @@ class Model(RuleBasedStateMachine):
         """1. Objects alive never exceed the bound, those being created included; after it fell, the number then."""
         assert len(self.alive) + len(self.permits) <= len(self.ledger.places) <= self.most
         self.most = max(self.bound, len(self.ledger.places))
-        assert len(self.ledger.places) <= self.bound or not self.ledger.nidle, "too many, and some are idle"
+        assert len(self.ledger.places) <= self.bound or not self.ledger.shelves.nidle, "too many, and some are idle"
 
     @invariant()
     def called_rightly(self) -> None:
@@ -242,9 +242,9 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def owned_once(self) -> None:
         """2. Every object made is idle, or lent to one owner, or was closed once."""
-        idle = [entry.obj for entry in self.ledger.idle_entries()]
+        idle = [entry.obj for entry in self.ledger.shelves.idle_entries()]
         handed = [w.handed.obj for w, _ in self.waiting if w.handed is not None and w.handed.stage is Stage.LIVE]
-        lent = [entry.obj for entry in self.ledger.using.values()]
+        lent = [entry.obj for entry in self.ledger.shelves.using.values()]
         assert sorted(map(id, lent)) == sorted(map(id, self.lent))
         assert sorted(map(id, idle + handed + lent)) == sorted(map(id, self.alive))
         assert len({id(thing) for thing in self.closed}) == len(self.closed)
@@ -254,7 +254,7 @@ class Model(RuleBasedStateMachine):
         """3. No waiter sleeps while an object is idle or a place is free."""
         asleep = [waiter for waiter, signal in self.waiting if not signal.rung]
         awake = len(self.waiting) - len(asleep)
-        assert not asleep or self.ledger.nidle <= awake, "an object is idle and nobody comes for it"
+        assert not asleep or self.ledger.shelves.nidle <= awake, "an object is idle and nobody comes for it"
         if asleep and self.ledger.places.has_room() and not awake:
             assert not self.ledger.backoff.allows_callers(self.clock()), "a place is free and nobody may create"
             assert any(signal.alarm < math.inf for _, signal in self.waiting), "nobody will try again"
@@ -269,7 +269,7 @@ class Model(RuleBasedStateMachine):
     def at_rest(self) -> None:
         """4. With nobody out and nobody waiting, every place holds an idle object."""
         if not (self.lent or self.waiting or self.permits):
-            assert len(self.ledger.places) == self.ledger.nidle
+            assert len(self.ledger.places) == self.ledger.shelves.nidle
             assert self.ledger.places.ncreating == self.ledger.places.nretired == len(self.ledger.waiters) == 0
 
     @invariant()

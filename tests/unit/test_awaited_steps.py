@@ -234,7 +234,7 @@ def test_thrown_in_at_each_wait(scheduler: FakeScheduler) -> None:
         with pytest.raises(Thrown):
             steps.throw(Thrown())
         in_a_task(task.leftovers())
-        for thing in [entry.obj for entry in task.core.ledger.using.values()]:
+        for thing in [entry.obj for entry in task.core.ledger.shelves.using.values()]:
             in_a_task(task.ret(thing, broken=True))  # the task may have had it in hand
         stats = task.pool.stats()
         assert stats["nobjs"] == stats["navail"], (thrown, server.calls)

@@ -128,10 +128,10 @@ def test_returns_never_fall(scheduler: FakeScheduler) -> None:
     """A loan that is being entered at the moment of a snapshot may look ended in it, and so it does afterwards."""
     pool = Pool(Thing, 1, 1)
     ledger = core_of(pool).ledger
-    entry = ledger.idle.pop()
+    entry = ledger.shelves.idle.pop()
     entry.uses += 1
     during = pool.stats()
-    ledger.using[entry.key] = entry
+    ledger.shelves.using[entry.key] = entry
     after = pool.stats()
     assert (during["nborrows"], during["nusing"], after["nusing"]) == (1, 0, 1)
     assert after["nreturns"] >= during["nreturns"]

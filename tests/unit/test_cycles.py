@@ -207,7 +207,7 @@ def lose(pool: Pool[Thing]) -> object:
     """Lose an idle entry to an exception whose traceback is in a cycle."""
 
     def interrupted() -> None:
-        entry = pool._core.ledger.idle.pop()
+        entry = pool._core.ledger.shelves.idle.pop()
         raise KeyboardInterrupt(entry)
 
     try:
@@ -237,7 +237,7 @@ def test_a_lost_entry_is_found_before_its_cycle_is_taken_apart(
 ) -> None:
     """The scheduler may look while the collector still runs finalizers: it looks again a little later."""
     pool = Pool(works.make, 2, 1, closer=works.close)
-    held = [pool._core.ledger.idle.pop()]  # by something that the collector is about to free
+    held = [pool._core.ledger.shelves.idle.pop()]  # by something that the collector is about to free
     pool._core.ledger.mailbox.orphans.append(held[0])
     at = scheduler.look_at(pool._core)
     assert works.closed == []
@@ -255,7 +255,7 @@ def test_what_was_finalized_can_be_lost_later(scheduler: FakeScheduler, clock: H
     core = remembered(scheduler)
     assert len(works.alive) == 1
     assert scheduler.look_at(core) == clock() + returns.LENT_ORPHANS
-    core.ledger.using.clear()  # by a thread that was killed right then
+    core.ledger.shelves.using.clear()  # by a thread that was killed right then
     scheduler.look_at(core)
     assert works.alive == []
     assert not scheduler._kept_alive
@@ -292,7 +292,7 @@ def test_two_who_look_for_what_is_lost(scheduler: FakeScheduler, works: Works) -
     """An entry is finished once, whoever else looks, and whatever is put where lost ones stand meanwhile."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     ledger = pool._core.ledger
-    ledger.idle.pop()
+    ledger.shelves.idle.pop()
     orphans: deque[Entry[Thing]] = ledger.mailbox.orphans
     assert len(orphans) == 1
     pool._core.returns.read_mailbox()

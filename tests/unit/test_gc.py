@@ -171,7 +171,7 @@ def test_a_lost_idle_entry(scheduler: FakeScheduler, works: Works, caplog: pytes
     """An object lost on its way from the shelf to its borrower is closed, and its place is free again."""
     works.bound = 1
     pool = Pool(works.make, 1, closer=works.close)
-    pool._core.ledger.idle.pop()  # by a thread that was killed right then
+    pool._core.ledger.shelves.idle.pop()  # by a thread that was killed right then
     scheduler.run()
     assert works.closed == [works.made[0]]
     assert pool.stats()["nobjs"] == 1, "replaced, since min_size is 1"
@@ -194,7 +194,7 @@ def test_lost_uses_are_not_forgotten(scheduler: FakeScheduler, works: Works) -> 
     pool = Pool(works.make, 2, 0, closer=works.close)
     for _ in range(3):
         pool.ret(pool.get())
-    pool._core.ledger.idle.pop()
+    pool._core.ledger.shelves.idle.pop()
     scheduler.run()
     stats = pool.stats()
     assert (stats["nuses"], stats["ncreated"], stats["ndestroys"], stats["nobjs"]) == (3, 1, 1, 0)
@@ -206,7 +206,7 @@ def test_a_false_alarm(scheduler: FakeScheduler, works: Works) -> None:
     pool = Pool(works.make, 2, 2, closer=works.close)
     thing = pool.get()
     ledger = pool._core.ledger
-    ledger.mailbox.orphans.extend([ledger.idle[0], ledger.using[id(thing)]])
+    ledger.mailbox.orphans.extend([ledger.shelves.idle[0], ledger.shelves.using[id(thing)]])
     pool.stats()
     scheduler.run()
     assert works.closed == []

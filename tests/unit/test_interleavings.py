@@ -128,18 +128,18 @@ class World:
 
     def take(self) -> None:
         """Pool.get, as far as it goes without the lock."""
-        entry = self.ledger.take(self.clock(), here().owner)
+        entry = self.ledger.shelves.take(self.clock(), here().owner)
         if entry is not None:
             self.lent.append(entry.obj)
 
     def give_back(self) -> None:
         """Pool.ret, as far as it goes without the lock."""
         thing = self.lent.pop(0)
-        entry = self.ledger.using.pop(id(thing), None)
+        entry = self.ledger.shelves.using.pop(id(thing), None)
         if entry is None:
             self.blocked.append(lambda: run_rest(self.pool._core.returns.give_back(thing)))
             return
-        put = self.ledger.put_fast(entry, self.clock())
+        put = self.ledger.shelves.put_fast(entry, self.clock())
         if put is not None:
             self.blocked.append(lambda: run_rest(self.pool._core.returns.follow_up(entry, put)))
 
@@ -157,8 +157,8 @@ class World:
         assert stats["nobjs"] == stats["navail"] + stats["nusing"] == alive
         assert stats["nwaiting"] == 0
         assert stats["nborrows"] - stats["nreturns"] == stats["nusing"]
-        idle: list[Entry[Thing]] = self.ledger.idle_entries()
-        things = [entry.obj for entry in idle] + [entry.obj for entry in self.ledger.using.values()]
+        idle: list[Entry[Thing]] = self.ledger.shelves.idle_entries()
+        things = [entry.obj for entry in idle] + [entry.obj for entry in self.ledger.shelves.using.values()]
         assert sorted(thing.number for thing in things) == sorted(thing.number for thing in self.works.alive)
         assert [entry.last_ret for entry in idle] == sorted(entry.last_ret for entry in idle), "out of order"
 
@@ -185,7 +185,7 @@ def give_back_and_take(world: World) -> None:
 def swap_all(world: World) -> None:
     """All that is idle is taken, all that is lent comes back, and some is lent again."""
     lent = len(world.lent)
-    for _ in range(world.ledger.nidle):
+    for _ in range(world.ledger.shelves.nidle):
         world.take()
     for _ in range(lent):
         world.give_back()
@@ -280,7 +280,7 @@ def test_drain(act: Callable[[World], None]) -> None:
 
     def check(world: World) -> None:
         world.unblock()
-        assert world.ledger.nidle == 0, "left to a worker"
+        assert world.ledger.shelves.nidle == 0, "left to a worker"
         world.balance()
         while world.lent:
             world.give_back()
@@ -302,7 +302,7 @@ def test_queueing(act: Callable[[World], None]) -> None:
             world.unblock()
             (waiter,) = world.ledger.waiters.queue or [None]
             if waiter is not None:
-                assert waiter.woken or not world.ledger.nidle, "asleep while an object is idle"
+                assert waiter.woken or not world.ledger.shelves.nidle, "asleep while an object is idle"
             world.clock.advance(world.naps.asked[-1] or 0)
 
         world.naps.meanwhile.extend([others_go_on] * 3)
@@ -432,20 +432,20 @@ def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[W
     def check(world: World) -> None:
         world.unblock()
         for waiter in world.waiting:
-            assert waiter.served or waiter.woken or not world.ledger.nidle, "asleep while an object is idle"
+            assert waiter.served or waiter.woken or not world.ledger.shelves.nidle, "asleep while an object is idle"
             core_ = world.pool._core
             doomed = core_.guard.locked(world.ledger.withdraw, waiter, world.clock())
             if doomed is not None:
                 run(core_.objects.close_and_free(doomed))
         if world.ledger.closed:
-            assert world.ledger.nidle == 0
+            assert world.ledger.shelves.nidle == 0
         now = world.clock()
-        outdated = [entry for entry in world.ledger.idle_entries() if world.ledger.why_not_lend(entry, now)]
-        assert not outdated or now >= world.ledger.quick_gets_until, "it would be lent without a look"
+        outdated = [entry for entry in world.ledger.shelves.idle_entries() if world.ledger.why_not_lend(entry, now)]
+        assert not outdated or now >= world.ledger.shelves.quick_gets_until, "it would be lent without a look"
         world.balance()
         world.clock.advance(IN_TRANSIT)
         world.scheduler.look_at(world.pool._core)
-        assert not any(world.ledger.why_not_lend(entry, now) for entry in world.ledger.idle_entries()), (
+        assert not any(world.ledger.why_not_lend(entry, now) for entry in world.ledger.shelves.idle_entries()), (
             "it stays for ever"
         )
 

@@ -148,9 +148,9 @@ def test_an_exception_thrown_in_while_an_object_is_replaced_loses_nothing(
         if case == "stale":
             lease = pool.lease()
             pool.drain()
-            entry = pool._core.ledger.using.pop(id(lease.obj))
+            entry = pool._core.ledger.shelves.using.pop(id(lease.obj))
             pool._core.notifier.returned(entry, 0.0)
-            pool._core.ledger.idle.append(entry)  # as one does who began before the drain
+            pool._core.ledger.shelves.idle.append(entry)  # as one does who began before the drain
             del entry, lease
         elif case == "old":
             clock.advance(100)

@@ -96,14 +96,14 @@ def test_a_return_that_crosses_the_end(
     ledger = pool._core.ledger
     clock.advance(99.9)
     # The steps of ret(), with the end and a round between its look at the time and its append.
-    entry = ledger.using.pop(id(thing))
+    entry = ledger.shelves.using.pop(id(thing))
     entry.last_ret = clock.now
-    assert clock.now < ledger.quick_rets_until
+    assert clock.now < ledger.shelves.quick_rets_until
     clock.advance(0.1)
     assert scheduler.look_at(pool._core) == clock.now + 1, "it looks again soon"
     assert works.closed == []
-    ledger.idle.append(entry)
-    assert ledger.quick_gets_until <= clock.now, "until then everyone looks"
+    ledger.shelves.idle.append(entry)
+    assert ledger.shelves.quick_gets_until <= clock.now, "until then everyone looks"
     assert pool.get() is not thing
     assert works.closed == [thing]
 
@@ -113,12 +113,12 @@ def test_until_one_ends_all_is_quick(scheduler: FakeScheduler, clock: HandMovedC
     pool = Pool(works.make, 2, 2, max_lifetime=100)
     ledger = pool._core.ledger
     first = clock.now + 100
-    assert ledger.quick_gets_until == ledger.quick_rets_until == first
+    assert ledger.shelves.quick_gets_until == ledger.shelves.quick_rets_until == first
     old = pool.get()
     clock.advance(100)
     scheduler.run()
     scheduler.look_at(pool._core)
-    assert ledger.quick_gets_until == ledger.quick_rets_until == first + 100
+    assert ledger.shelves.quick_gets_until == ledger.shelves.quick_rets_until == first + 100
     pool.ret(old)
     assert pool.stats()["nexpired"] == 2
 
@@ -136,7 +136,7 @@ def test_all_is_quick_again_while_what_has_ended_is_out(
     clock.advance(50)
     scheduler.look_at(pool._core)
     ledger = pool._core.ledger
-    assert ledger.quick_gets_until == ledger.quick_rets_until == last
+    assert ledger.shelves.quick_gets_until == ledger.shelves.quick_rets_until == last
     pool.ret(young)
     pool.ret(old)
     assert pool.stats()["nexpired"] == 1

@@ -93,7 +93,7 @@ def test_a_loan_that_begins_at_the_close(scheduler: FakeScheduler, clock: HandMo
     """Somebody who took an object just before the close has it a moment later: it is watched as well."""
     pool = Pool(works.make, 1, max_using_delay_kill=20, closer=works.close)
     thing = pool.get()
-    using = pool._core.ledger.using
+    using = pool._core.ledger.shelves.using
     in_between = dict(using)
     using.clear()
     pool.shutdown()

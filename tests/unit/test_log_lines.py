@@ -420,11 +420,11 @@ def test_what_a_line_names_is_looked_at_only_while_it_is_as_it_was(
     with handled(Handler()) as handler:
         pool._core.maintenance._round(clock())
         if fate == "returned and lent":
-            pool._core.ledger.using[id(thing)].uses += 1
+            pool._core.ledger.shelves.using[id(thing)].uses += 1
         elif fate == "closed":
             pool.discard(thing)
         elif fate == "gone":
-            pool._core.ledger.using.clear()
+            pool._core.ledger.shelves.using.clear()
         asked.clear()
         scheduler.run()
         line = next(line for line in handler.lines if "has been kept" in line)

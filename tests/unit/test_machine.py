@@ -45,7 +45,7 @@ class PoolMachine(Model):
     def get(self) -> Thing | MultipleResults[Thing]:
         """Somebody wants an object, and would wait for it."""
         assert self.pool is not None
-        hottest = self.ledger.idle_entries()[-1:]
+        hottest = self.ledger.shelves.idle_entries()[-1:]
         signal = Signal()
         waiter = Waiter[Thing](here().owner, None, signal)
         try:
@@ -79,7 +79,7 @@ class PoolMachine(Model):
         except TimeOut as error:
             message = str(error)
             assert "timeout after 0 seconds" in message
-            assert not self.ledger.nidle
+            assert not self.ledger.shelves.nidle
             self.timeouts += 1
             return multiple()
         except PoolClosed:
@@ -91,7 +91,7 @@ class PoolMachine(Model):
             self.unhealthy = self.fails = False
             self._turned_down(closed)
             assert self.clock() == before, "waited, with a timeout of 0"
-        return self._lend(self.ledger.using[id(thing)])
+        return self._lend(self.ledger.shelves.using[id(thing)])
 
     @precondition(lambda self: any(signal.rung for _, signal in self.waiting))
     @rule(target=borrowed, which=st.integers(0, 9))
@@ -186,11 +186,11 @@ class PoolMachine(Model):
         self.core.returns.read_mailbox()
         self.core.run_chores()
 
-    @precondition(lambda self: self.ledger.idle)
+    @precondition(lambda self: self.ledger.shelves.idle)
     @rule()
     def lose(self) -> None:
         """An entry is taken, and whoever took it is interrupted before anything else."""
-        entry = self.ledger.idle.pop()
+        entry = self.ledger.shelves.idle.pop()
         del entry
         self.core.returns.read_mailbox()
         self.core.run_chores()
@@ -209,7 +209,9 @@ class PoolMachine(Model):
 
     def _overdue(self) -> list[Thing]:
         now = self.clock()
-        return [entry.obj for entry in self.ledger.using.values() if now - entry.last_get >= KILL and not self.shut]
+        return [
+            entry.obj for entry in self.ledger.shelves.using.values() if now - entry.last_get >= KILL and not self.shut
+        ]
 
     def _killed(self, things: list[Thing]) -> None:
         for thing in things:
@@ -224,7 +226,8 @@ class PoolMachine(Model):
         now = self.clock()
         overdue = self._overdue()
         spare = self.ledger.places.nspare
-        old = [entry.obj for entry in self.ledger.idle_entries() if now - entry.last_ret >= AVAIL][: max(0, spare)]
+        idle = self.ledger.shelves.idle_entries()
+        old = [entry.obj for entry in idle if now - entry.last_ret >= AVAIL][: max(0, spare)]
         was_shut = self.shut
         self.unhealthy, self.fails = unhealthy, fails
         self.pool.housekeep()
@@ -236,10 +239,10 @@ class PoolMachine(Model):
         if self.core.config.max_lifetime is None:  # else others may have gone, and these were not to spare any more
             for thing in old:
                 assert any(thing is one for one in self.closed), "not expired in time"
-        assert all(now < entry.expires for entry in self.ledger.idle_entries()), "idle after its time"
+        assert all(now < entry.expires for entry in self.ledger.shelves.idle_entries()), "idle after its time"
         if unhealthy and not self.ledger.waiters:
             least = 0 if fails else self.core.config.min_size
-            assert self.ledger.nidle <= max(least, 0), "an unhealthy object stays"
+            assert self.ledger.shelves.nidle <= max(least, 0), "an unhealthy object stays"
         for thing in self.lent:
             assert any(thing is one for one in self.alive), "closed while lent, and not overdue"
 
@@ -263,16 +266,16 @@ class PoolMachine(Model):
         assert self.pool is not None
         self.stale = list(self.alive)
         self.pool.drain()
-        assert not any(entry.obj is one for entry in self.ledger.idle_entries() for one in self.stale)
+        assert not any(entry.obj is one for entry in self.ledger.shelves.idle_entries() for one in self.stale)
 
     @rule()
     def clear(self) -> None:
         """What is idle goes."""
         assert self.pool is not None
-        idle = [entry.obj for entry in self.ledger.idle_entries()]
+        idle = [entry.obj for entry in self.ledger.shelves.idle_entries()]
         self.pool.clear()
         assert all(any(thing is one for one in self.closed) for thing in idle)
-        assert not self.ledger.nidle
+        assert not self.ledger.shelves.nidle
 
     @rule(bound=st.integers(1, 4), least=st.integers(0, 2))
     def resize(self, bound: int, least: int) -> None:

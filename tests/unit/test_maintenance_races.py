@@ -178,9 +178,9 @@ def test_given_back_while_the_kill_is_taken_back(
     def back_and_out() -> None:
         pool.ret(thing)
         leases.append(pool.lease())
-        using = Using(ledger.using)
+        using = Using(ledger.shelves.using)
         using.then = Meanwhile(release_elsewhere)
-        ledger.using = using
+        ledger.shelves.using = using
 
     meanwhile = Meanwhile(back_and_out)
     on_long_use = policy.on_long_use
@@ -297,7 +297,7 @@ def test_a_warning_about_a_use_that_ends_at_this_moment(
     """The next return is looked at closely for nothing, and those after it are like any other."""
     pool = Pool(Thing, 1, max_using_delay=60)
     thing = pool.get()
-    entry = pool._core.ledger.using[id(thing)]
+    entry = pool._core.ledger.shelves.using[id(thing)]
     usual = entry.slow_return_at_use
     verdict = policy.on_long_use
 

@@ -210,7 +210,7 @@ def test_a_tracer_that_fails_at_first(scheduler: FakeScheduler, caplog: pytest.L
     pool._core.maintenance._round(pool._core.clock() + 1, forced=True)
     have_all_said()
     known[thing] = "the first"
-    run(pool._core.hooks.close(next(iter(pool._core.ledger.using.values()))))
+    run(pool._core.hooks.close(next(iter(pool._core.ledger.shelves.using.values()))))
     pool.ret(thing)
     scheduler.run()
     assert said(caplog) == [
@@ -310,7 +310,7 @@ def test_where_it_was_borrowed(scheduler: FakeScheduler) -> None:
     thing = borrow_here(pool)
     assert refused(pool) == f"; the longest has been lent for 0.000 s to thread 'MainThread' ({__file__}:{line})"
     pool.ret(thing)
-    assert pool._core.ledger.take(0.0, this_process.here.owner) is not None  # lent, and its stack not yet taken
+    assert pool._core.ledger.shelves.take(0.0, this_process.here.owner) is not None  # lent, and its stack not yet taken
     assert re.fullmatch(r"; the longest has been lent for 1000.000 s to thread 'MainThread'", refused(pool))
 
 
@@ -329,7 +329,7 @@ def test_nobody_has_anything(scheduler: FakeScheduler) -> None:
         def get(self, key: int, default: Any = None) -> Any:
             return None
 
-    pool._core.ledger.using = Hasty(pool._core.ledger.using)
+    pool._core.ledger.shelves.using = Hasty(pool._core.ledger.shelves.using)
     said_of.append(refused(pool))
     assert said_of == ["", ""]
 
@@ -343,7 +343,7 @@ def test_a_holder_that_cannot_say_its_name(scheduler: FakeScheduler) -> None:
 
     pool = Pool(Thing, 1)
     pool.get()
-    (entry,) = pool._core.ledger.using.values()
+    (entry,) = pool._core.ledger.shelves.using.values()
     entry.owner = Nameless()
     assert refused(pool) == "; the longest has been lent for 0.000 s to ?"
 

@@ -233,7 +233,7 @@ def test_a_drain_does_not_make_loans_plain(scheduler: FakeScheduler, works: Work
     pool = Pool(works.make, 1, observer=auditor)
     pool.drain()
     scheduler.run()
-    assert pool._core.ledger.quick_gets_until == NEVER
+    assert pool._core.ledger.shelves.quick_gets_until == NEVER
     with pool.obj():
         assert len(auditor.lent_now) == 1
     pool.shutdown()

@@ -264,7 +264,7 @@ def test_killed_before_it_was_told(scheduler: FakeScheduler, clock: HandMovedClo
     pool = Pool(works.make, 1, 0, max_using_delay_kill=10, observer=diary)
     pool.ret(pool.get())
     core = pool._core
-    entry = core.ledger.take(clock(), this_process.here.owner)
+    entry = core.ledger.shelves.take(clock(), this_process.here.owner)
     assert entry is not None
     diary.read()
     clock.advance(10)
@@ -339,14 +339,14 @@ def test_a_lost_entry(scheduler: FakeScheduler, clock: HandMovedClock, works: Wo
     pool = Pool(works.make, 1, 0, closer=works.close, observer=diary)
     thing = pool.get()
     diary.read()
-    entry = pool._core.ledger.using.pop(id(thing))
+    entry = pool._core.ledger.shelves.using.pop(id(thing))
     clock.advance(2)
     del entry
     scheduler.run()
     assert diary.read() == [("returned", thing, 2.0), ("discarded", thing, "interrupted")]
     thing = pool.get()
     clock.advance(2)
-    entry = pool._core.ledger.using.pop(id(thing))
+    entry = pool._core.ledger.shelves.using.pop(id(thing))
     entry.last_ret = clock()
     clock.advance(2)
     diary.read()
@@ -360,7 +360,7 @@ def test_what_was_not_told_of_is_not_told_to_end(scheduler: FakeScheduler, works
     pool = Pool(works.make, 2, 0, closer=works.close, observer=diary)
     one, two = pool.lease(), pool.lease()
     first, second = one.obj, two.obj
-    for entry in pool._core.ledger.using.values():
+    for entry in pool._core.ledger.shelves.using.values():
         assert entry.notified is not None
         entry.notified.clear()  # as if the borrower had been interrupted before
     one.release()

@@ -66,17 +66,17 @@ def test_drain_ends(scheduler: FakeScheduler, works: Works) -> None:
     ledger = pool._core.ledger
     things = borrow(pool, 2)
     pool.drain()
-    assert (ledger.quick_gets_until, ledger.quick_rets_until) == (NEVER, NEVER)
+    assert (ledger.shelves.quick_gets_until, ledger.shelves.quick_rets_until) == (NEVER, NEVER)
     for left, thing in enumerate(things):
         assert pool.stats()["nstale"] == 2 - left
         pool.ret(thing)
     assert pool.stats()["nstale"] == 0
-    assert (ledger.quick_gets_until, ledger.quick_rets_until) == (math.inf, math.inf)
+    assert (ledger.shelves.quick_gets_until, ledger.shelves.quick_rets_until) == (math.inf, math.inf)
     scheduler.run()
     empty = Pool(works.make, 3, 0)
     empty.drain()
     ledger = empty._core.ledger
-    assert (ledger.quick_gets_until, ledger.quick_rets_until) == (math.inf, math.inf)
+    assert (ledger.shelves.quick_gets_until, ledger.shelves.quick_rets_until) == (math.inf, math.inf)
 
 
 @pytest.mark.parametrize("operation", [Pool[Thing].drain, Pool[Thing].clear])
@@ -128,11 +128,11 @@ def test_a_return_that_crosses_a_drain(
     for borrower_first in (True, False):
         pool = Pool(works.make, 1, closer=works.close)
         ledger = pool._core.ledger
-        entry = ledger.using.pop(id(pool.get()))
+        entry = ledger.shelves.using.pop(id(pool.get()))
         # The steps of ret(), with the drain between its look at the time and its append.
         pool.drain()
-        ledger.idle.append(entry)
-        assert ledger.quick_rets_until == NEVER
+        ledger.shelves.idle.append(entry)
+        assert ledger.shelves.quick_rets_until == NEVER
         if not borrower_first:
             run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
             assert works.closed == [entry.obj]
@@ -150,13 +150,13 @@ def test_a_return_at_the_end_of_a_drain(
     """While a drain is at it, and has been through with what is idle, whoever puts something back sees it."""
     pool = Pool(works.make, 2, 0, closer=works.close)
     ledger = pool._core.ledger
-    entry = ledger.using.pop(id(pool.get()))
+    entry = ledger.shelves.using.pop(id(pool.get()))
     serve_waiters = ledger.serve_waiters
     put: list[Put | None] = []
 
     def put_back_and_serve(now: float) -> None:
         if not put:
-            put.append(ledger.put_fast(entry, now))  # as another thread does, without the lock
+            put.append(ledger.shelves.put_fast(entry, now))  # as another thread does, without the lock
         serve_waiters(now)
 
     monkeypatch.setattr(ledger, "serve_waiters", put_back_and_serve)
@@ -339,7 +339,7 @@ def test_shrinking(scheduler: FakeScheduler, works: Works) -> None:
     assert pool.get(0) is things[5]
     stats = pool.stats()
     assert (stats["nshed"], stats["nobjs"], stats["max_size"]) == (4, 2, 2)
-    assert pool._core.ledger.quick_rets_until == math.inf
+    assert pool._core.ledger.shelves.quick_rets_until == math.inf
     assert "max 2" in repr(pool)
 
 
@@ -362,9 +362,9 @@ def test_a_return_that_crosses_a_shrinking(scheduler: FakeScheduler, works: Work
     """An object put back by somebody who had not yet seen it goes as he looks again."""
     pool = Pool(works.make, 2, 0, closer=works.close)
     things = borrow(pool, 2)
-    entry = pool._core.ledger.using.pop(id(things[0]))
+    entry = pool._core.ledger.shelves.using.pop(id(things[0]))
     pool.resize(max_size=1)
-    pool._core.ledger.idle.append(entry)
+    pool._core.ledger.shelves.idle.append(entry)
     run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
     assert works.closed == [things[0]]
     assert pool.stats()["nshed"] == 1

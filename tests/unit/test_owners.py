@@ -40,7 +40,7 @@ def test_owners(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -
     assert timedelta() <= one.since - (before - timedelta(seconds=7)) < timedelta(seconds=20)
     assert one.since.tzinfo is not None
     assert two.since - one.since == timedelta(seconds=5)
-    using = pool._core.ledger.using
+    using = pool._core.ledger.shelves.using
     using[id(first)] = using.pop(id(first))  # as by a round that sees that it was lent again
     assert [holding.obj for holding in pool.owners()] == [first, second]
     pool.ret(first)
@@ -70,7 +70,7 @@ def test_stacks(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -
     assert holding.stack[-1].name == "borrow_here"
     pool.ret(holding.obj)
     core = pool._core
-    assert core.ledger.take(clock(), this_process.here.owner) is not None  # lent, and its stack not yet taken
+    assert core.ledger.shelves.take(clock(), this_process.here.owner) is not None  # lent, and its stack not yet taken
     (holding,) = pool.owners()
     assert holding.stack is None
     text = io.StringIO()
@@ -89,7 +89,7 @@ def test_what_comes_back_meanwhile(scheduler: FakeScheduler, works: Works) -> No
     """A loan that ends, or another that begins, while it is being read is not listed."""
     pool = Pool(works.make, 1)
     pool.get()
-    pool._core.ledger.using = Hasty(pool._core.ledger.using)
+    pool._core.ledger.shelves.using = Hasty(pool._core.ledger.shelves.using)
     assert pool.owners() == []
 
 
@@ -171,7 +171,7 @@ def test_a_dump_calls_nobody(scheduler: FakeScheduler) -> None:
         def __str__(self) -> str:
             raise LookupError
 
-    (entry,) = pool._core.ledger.using.values()
+    (entry,) = pool._core.ledger.shelves.using.values()
     entry.owner = Owner()
     text = dumped(pool)
     assert "  last creation failed: Unspeakable: no route\n" in text

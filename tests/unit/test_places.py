@@ -12,7 +12,7 @@ from .helpers import Thing
 def test_an_entry_is_retired_once(scheduler: FakeScheduler) -> None:
     """Of two who retire an entry one is told to close it."""
     pool = Pool(Thing, 1)
-    entry = pool._core.ledger.idle.pop()
+    entry = pool._core.ledger.shelves.idle.pop()
     retire = pool._core.ledger.places.retire
     assert [retire(entry, "broken"), retire(entry, "idle")] == [True, False]
     run(pool._core.objects.close_and_free(entry))

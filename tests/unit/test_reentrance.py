@@ -76,7 +76,7 @@ def test_a_lease_ends(scheduler: FakeScheduler, works: Works) -> None:
     """A lease whose entry maintenance has in its hands at that moment ends at the next look."""
     pool = Pool(works.make, 1, closer=works.close)
     lease = pool.lease()
-    using = pool._core.ledger.using
+    using = pool._core.ledger.shelves.using
     in_his_hands = dict(using)
 
     def release() -> None:

@@ -233,13 +233,13 @@ def test_a_return_that_crosses_the_close(scheduler: FakeScheduler, works: Works)
     for late in (False, True):
         pool = Pool(works.make, 2, 2, closer=works.close)
         ledger = pool._core.ledger
-        entry = ledger.using.pop(id(pool.get()))
+        entry = ledger.shelves.using.pop(id(pool.get()))
         # The steps of ret(), with the close between its look at the time and its append to the deque it has
         # loaded, before the close (late) or after.
-        idle = ledger.idle
+        idle = ledger.shelves.idle
         pool.shutdown()
-        (idle if late else ledger.idle).append(entry)
-        assert ledger.quick_rets_until == NEVER
+        (idle if late else ledger.shelves.idle).append(entry)
+        assert ledger.shelves.quick_rets_until == NEVER
         run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
         assert works.alive == []
         assert pool.stats()["nobjs"] == 0
@@ -249,8 +249,8 @@ def test_a_return_that_the_close_has_found(scheduler: FakeScheduler, works: Work
     """An object put back just before the close, which the close has found and closed, is closed once."""
     pool = Pool(works.make, 2, 2, closer=works.close)
     ledger = pool._core.ledger
-    entry = ledger.using.pop(id(pool.get()))
-    ledger.idle.append(entry)
+    entry = ledger.shelves.using.pop(id(pool.get()))
+    ledger.shelves.idle.append(entry)
     pool.shutdown()
     run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
     assert works.alive == []
@@ -269,11 +269,11 @@ def test_a_borrower_quicker_than_the_close(scheduler: FakeScheduler, works: Work
                 taken.append(super().pop())
             return super().pop()
 
-    ledger.idle = Shelf(ledger.idle)
+    ledger.shelves.idle = Shelf(ledger.shelves.idle)
     pool.shutdown()
     assert len(works.closed) == 1
     (entry,) = taken
-    ledger.using[entry.key] = entry
+    ledger.shelves.using[entry.key] = entry
     pool.ret(entry.obj)
     assert works.alive == []
 
@@ -289,7 +289,7 @@ def test_a_close_seen_right_after_the_return(scheduler: FakeScheduler, works: Wo
             pool.shutdown()
             super().append(entry)
 
-    ledger.idle = Shelf(ledger.idle)
+    ledger.shelves.idle = Shelf(ledger.shelves.idle)
     pool.ret(thing)
     assert works.alive == []
     assert pool.stats()["nobjs"] == 0
@@ -325,7 +325,7 @@ def test_an_interrupted_shutdown(scheduler: FakeScheduler, works: Works, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pool._core.ledger, "close_shelves", interrupt)
+        patch.setattr(pool._core.ledger.shelves, "close", interrupt)
         with pytest.raises(KeyboardInterrupt):
             pool.shutdown()
     assert len(works.alive) == 2

@@ -267,8 +267,8 @@ def test_nobody_sleeps_while_something_is_idle(scheduler: FakeScheduler, monkeyp
     def join_as_it_comes_back(queue: WaitQueue[Thing], waiter: Waiter[Thing], now: float, *, in_front: bool) -> None:
         join(queue, waiter, now, in_front=in_front)
         # As another thread's ret() does that began before anybody waited: without the lock, which is held here.
-        entry = pool._core.ledger.using.pop(id(thing))
-        pool._core.ledger.idle.append(entry)
+        entry = pool._core.ledger.shelves.using.pop(id(thing))
+        pool._core.ledger.shelves.idle.append(entry)
 
     monkeypatch.setattr(WaitQueue, "join", join_as_it_comes_back)
     assert pool.get(1000) is thing
@@ -281,8 +281,8 @@ def test_a_return_that_was_interrupted_before_it_was_announced(scheduler: FakeSc
     thing = pool.get()
     [waiting] = queue_up(pool, 1, lambda number: pool.get())
     # As ret() of another thread does that began before anybody waited, and into which something was thrown then.
-    entry = pool._core.ledger.using.pop(id(thing))
-    pool._core.ledger.idle.append(entry)
+    entry = pool._core.ledger.shelves.using.pop(id(thing))
+    pool._core.ledger.shelves.idle.append(entry)
     scheduler.look_at(pool._core)
     assert waiting.result() is thing
 
@@ -295,11 +295,11 @@ def test_a_return_during_the_queueing_is_announced(scheduler: FakeScheduler, nap
 
     def give_back_half_seen() -> None:
         # ret() as it goes when the waiter comes between its look and its append.
-        entry = ledger.using.pop(id(thing))
-        seen, ledger.quick_rets_until = ledger.quick_rets_until, math.inf
-        put = ledger.put_fast(entry, naps.clock())
+        entry = ledger.shelves.using.pop(id(thing))
+        seen, ledger.shelves.quick_rets_until = ledger.shelves.quick_rets_until, math.inf
+        put = ledger.shelves.put_fast(entry, naps.clock())
         assert put is None
-        ledger.quick_rets_until = seen
+        ledger.shelves.quick_rets_until = seen
         run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
 
     naps.meanwhile.append(give_back_half_seen)

@@ -202,7 +202,7 @@ def test_borrowers_notice_when_it_has_passed(moment: Moment, real: Scheduler, wo
     moment.lasts = False
     pool.ret(pool.get())
     assert real.has_threads
-    assert pool._core.ledger.quick_gets_until > 0, "and loans are quick again"
+    assert pool._core.ledger.shelves.quick_gets_until > 0, "and loans are quick again"
     pool._core.chores.leave(pool.clear)
     eventually(lambda: works.closed)
 
@@ -213,9 +213,9 @@ def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works
     moment.lasts = False
     pool._core.guard.locked(pool._core.scheduling.schedule)
     assert real.has_threads
-    assert pool._core.ledger.quick_gets_until < 0
+    assert pool._core.ledger.shelves.quick_gets_until < 0
     pool._core.guard.locked(pool._core.ledger.serve_waiters, 0.0)
-    assert pool._core.ledger.quick_gets_until > 0
+    assert pool._core.ledger.shelves.quick_gets_until > 0
 
 
 def test_a_scheduling_thread_alone(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:

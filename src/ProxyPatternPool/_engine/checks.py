@@ -55,4 +55,4 @@ class Checks(Generic[T]):
         if not healthy:
             return "health"
         ledger = self._ledger
-        return ledger.why_not_lend(entry, self._clock()) if ledger.using.get(entry.key) is entry else "killed"
+        return ledger.why_not_lend(entry, self._clock()) if ledger.shelves.using.get(entry.key) is entry else "killed"

@@ -117,6 +117,7 @@ class Core(Generic[T]):
             quick_gets=not self.loans.has_loan_hooks and config.health_before_get is None,
             random=self.environment.random,
         )
+        self.shelves = ledger.shelves  # for the quick ways of Pool
         ledger.places.by_identity = self._by_identity
         self.sweeps = sweeps = Sweeps(config, ledger)
         self._refer_to_me()
@@ -221,7 +222,7 @@ class Core(Generic[T]):
             self.scheduler.register(self)
             self._refer_to_me()
         deadline = self.maintenance.run_due()
-        if dropped and self.ledger.using:
+        if dropped and self.shelves.using:
             self.scheduler.keep_alive(self)
             if not self.ledger.places:  # the last came back at this moment, before it was remembered
                 self.scheduling.let_go()

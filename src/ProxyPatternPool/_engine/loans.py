@@ -52,24 +52,24 @@ class Loans(Generic[T]):
     def start_empty(self, ledger: Ledger[T]) -> None:
         """Lend from a new ledger."""
         self._ledger = ledger
+        self._shelves = ledger.shelves
 
     def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T] | Steps[Entry[T]]:
         """Lend an entry to the caller: at once, or by the steps that are returned."""
         if timeout is not None:
             timeout = seconds("timeout", timeout)
-        ledger = self._ledger
         start = self._clock()
-        if ledger.unmaintained:
+        if self._ledger.unmaintained:
             return self._borrow(timeout, receipt, start)
         try:
             owner = this_process.here.owner
         except AttributeError:  # a child that has not begun anew yet
             notice_fork()
             return self.borrow(timeout, receipt)
-        entry = ledger.take(start, owner, receipt)
+        entry = self._shelves.take(start, owner, receipt)
         if entry is None:
             return self._borrow(timeout, receipt, start)
-        if entry.last_get >= ledger.quick_gets_until:
+        if entry.last_get >= self._shelves.quick_gets_until:
             unfit = self._checks.why_unfit(entry)
             if unfit is not None:
                 return self._borrow_instead(timeout, receipt, start, entry, unfit)

@@ -63,7 +63,7 @@ class Maintenance(Generic[T]):
             opened = not ledger.closed  # else its close was interrupted
             self.queue_closing(self._guard.locked(self._objects.close_ledger))
             ledger.mailbox.abandoned = False
-            if opened and ledger.using:
+            if opened and ledger.shelves.using:
                 self._chores.anywhere.append(self._returns.report_unreturned)
         now = self._clock()
         deadlines: list[float | None] = [self._returns.look_for_orphans_at(now)]
@@ -170,7 +170,7 @@ class Maintenance(Generic[T]):
         """Check each idle entry once, coldest first; only the one being checked is away meanwhile."""
         self._tally.add("hc_rounds")
         try:
-            for _ in range(self._ledger.nidle):
+            for _ in range(self._ledger.shelves.nidle):
                 entry = self._guard.locked(self._sweeps.take_for_check)
                 if entry is None:
                     break

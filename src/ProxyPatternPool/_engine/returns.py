@@ -44,17 +44,18 @@ class Returns(Generic[T]):
     def start_empty(self, ledger: Ledger[T], sweeps: Sweeps[T]) -> None:
         """Take back into a new ledger."""
         self._ledger = ledger
+        self._shelves = ledger.shelves
         self._sweeps = sweeps
 
     # From callers. -----------------------------------------------------------------------------------
 
     def give_back(self, obj: T, *, broken: bool = False) -> Rest:
         """Take back an object, by identity; one that is not lent here only gets a warning."""
-        entry = self._ledger.using.pop(id(obj), None)
+        entry = self._shelves.using.pop(id(obj), None)
         if entry is None:
             try:
                 # Maintenance may have it in hand at this moment, with the lock held.
-                entry = self._guard.locked(self._ledger.using.pop, id(obj), None)
+                entry = self._guard.locked(self._shelves.using.pop, id(obj), None)
             except Reentered:  # by this very thread
                 pass
         if entry is None:
@@ -67,13 +68,13 @@ class Returns(Generic[T]):
             return None
         if broken:
             return self._discard(entry, "broken", self._clock())
-        return self.follow_up(entry, self._ledger.put_fast(entry, self._clock()))
+        return self.follow_up(entry, self._shelves.put_fast(entry, self._clock()))
 
     def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> Rest:
         """Take back an entry, unless that loan is over; close it if there is a reason."""
         try:
             # Maintenance may have it in hand at this moment, with the lock held: look again with the lock.
-            if not self._ledger.end_loan(entry, use) and not self._guard.locked(self._ledger.end_loan, entry, use):
+            if not self._shelves.end_loan(entry, use) and not self._guard.locked(self._shelves.end_loan, entry, use):
                 return None
         except Reentered:
             self.note_dropped(entry, use)
@@ -81,7 +82,7 @@ class Returns(Generic[T]):
             return None
         if reason is not None:
             return self._discard(entry, reason, self._clock())
-        put = self._ledger.put_fast(entry, self._clock())
+        put = self._shelves.put_fast(entry, self._clock())
         return None if put is None else self.follow_up(entry, put)
 
     def follow_up(self, entry: Entry[T], put: Put | None) -> Rest:
@@ -126,7 +127,7 @@ class Returns(Generic[T]):
 
     def _put_back(self, entry: Entry[T]) -> Rest:
         now = self._clock()
-        put = self._ledger.put_after_retter(entry, now)
+        put = self._shelves.put_after_retter(entry, now)
         if put is None:
             return None
         if put is NEEDS_SETTLE:
@@ -186,7 +187,7 @@ class Returns(Generic[T]):
 
     def report_unreturned(self) -> None:
         """Log what is lent when the pool is closed."""
-        for entry in snapshot(self._ledger.using.values()):
+        for entry in snapshot(self._shelves.using.values()):
             self._warn(
                 "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",
                 entry.owner,
@@ -245,11 +246,11 @@ class Returns(Generic[T]):
         orphans = snapshot(self._ledger.mailbox.orphans)
         if not orphans:
             return None
-        lent = all(self._ledger.using.get(entry.key) is entry for entry in orphans)
+        lent = all(self._shelves.using.get(entry.key) is entry for entry in orphans)
         return now + (LENT_ORPHANS if lent else ORPHANS)
 
     def _take_back_dropped(self, entry: Entry[T], use: int, quietly: bool) -> None:
-        if not self._guard.locked(self._ledger.end_loan, entry, use):
+        if not self._guard.locked(self._shelves.end_loan, entry, use):
             return
         now = entry.last_ret = self._clock()
         owner = entry.owner

@@ -83,7 +83,7 @@ class Scheduling:
         if not self._scheduler.watch(self._pool):
             # Without the lock: if somebody writes another time at this moment, loans are quick until the next look.
             ledger.unmaintained = True
-            ledger.quick_gets_until = NEVER
+            ledger.shelves.quick_gets_until = NEVER
         elif ledger.unmaintained:
             ledger.unmaintained = False
             with suppress(Reentered):  # then loans are not quick until the next step

@@ -27,7 +27,7 @@ class Situation(Generic[T]):
 
     def of(self, waiter: Waiter[T]) -> str:
         """Say what keeps a caller waiting; perhaps he does so himself."""
-        loans = (read_loan(self._ledger, entry) for entry in snapshot(self._ledger.using.values()))
+        loans = (read_loan(self._ledger, entry) for entry in snapshot(self._ledger.shelves.using.values()))
         own = sum(1 for loan in loans if loan is not None and loan.owner is waiter.owner)
         itself = f"; this caller itself holds {own} of them" if own else ""
         return f"{self.in_words()}{self._longest()}{itself}"
@@ -46,7 +46,7 @@ class Situation(Generic[T]):
         whether it lives switches. Loans are entered in nearly the order in which they begin: the first is the longest,
         or shorter by less than what is shown.
         """
-        for entry in snapshot(self._ledger.using.values()):
+        for entry in snapshot(self._ledger.shelves.using.values()):
             loan = read_loan(self._ledger, entry)
             if loan is not None:
                 place = f" ({loan.stack[-1].filename}:{loan.stack[-1].lineno})" if loan.stack else ""

@@ -80,7 +80,7 @@ def _lines(core: Core[T]) -> Iterator[str]:
     )
     if core.objects.last_error is not None:
         yield f"  last creation failed: {_error_line(core.objects.last_error)}"
-    for entry in snapshot(ledger.using.values()):
+    for entry in snapshot(ledger.shelves.using.values()):
         use = entry.uses
         yield f"  lent for {now - entry.last_get:.3f} s to {in_words(entry.owner)}: {_object(entry)}"
         stack = entry.stack if entry.stack_use == use else None
@@ -91,7 +91,7 @@ def _lines(core: Core[T]) -> Iterator[str]:
         since = waiter.since
         if since is not None:
             yield f"  waiting for {waiter.waited + now - since:.3f} s: {in_words(waiter.owner)}"
-    for entry in ledger.idle_entries():
+    for entry in ledger.shelves.idle_entries():
         yield f"  idle for {now - entry.last_ret:.3f} s: {_object(entry)}"
 
 

@@ -32,7 +32,7 @@ class Holding(Generic[T]):
 
 
 def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
-    return [loan for entry in snapshot(ledger.using.values()) if (loan := read_loan(ledger, entry)) is not None]
+    return [loan for entry in snapshot(ledger.shelves.using.values()) if (loan := read_loan(ledger, entry)) is not None]
 
 
 def owners(core: Core[T]) -> list[Holding[T]]:

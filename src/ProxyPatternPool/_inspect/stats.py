@@ -67,9 +67,9 @@ class _Snapshot(Generic[T]):
 
 
 def _take_snapshot(core: Core[T]) -> _Snapshot[T]:
-    lent = snapshot(core.ledger.using.values())
+    lent = snapshot(core.shelves.using.values())
     totals = total(core)
-    idle = core.ledger.idle_entries()
+    idle = core.shelves.idle_entries()
     # The numbers are those of the lists, though loans begin and end without the lock, between these lines too.
     counts = core.count()._replace(idle=len(idle), in_use=len(lent))
     # For the same reason the difference may be less than in an earlier snapshot, in which case that one still holds.

@@ -108,7 +108,7 @@ def details(core: Core[T], objects: int, callers: int) -> Details:
 
 def _details(core: Core[T], objects: int, callers: int) -> Details:
     ledger, config, now = core.ledger, core.config, core.clock()
-    longest = nsmallest(objects, snapshot(ledger.using.values()), key=attrgetter("last_get"))
+    longest = nsmallest(objects, snapshot(ledger.shelves.using.values()), key=attrgetter("last_get"))
     loans = sorted(filter(None, (read_loan(ledger, entry) for entry in longest)), key=attrgetter("since"))
     lent = [
         ObjectDetails(
@@ -118,13 +118,13 @@ def _details(core: Core[T], objects: int, callers: int) -> Details:
     ]
     idle = [
         ObjectDetails(entry.serial, entry.name, entry.owner, False, entry.last_ret, entry.uses, None)
-        for entry in ledger.idle_entries()[: objects - len(lent)]
+        for entry in ledger.shelves.idle_entries()[: objects - len(lent)]
     ]
     return Details(
         now=now,
         counts=core.count(),
         totals=total(core),
-        overdue=sum(1 for entry in snapshot(ledger.using.values()) if _past(config, now - entry.last_get)),
+        overdue=sum(1 for entry in snapshot(ledger.shelves.using.values()) if _past(config, now - entry.last_get)),
         objects=[*lent, *idle],
         callers=nlargest(callers, _callers(core, now), key=attrgetter("seconds")),
         errors=list(core.faults),

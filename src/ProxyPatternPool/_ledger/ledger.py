@@ -7,7 +7,7 @@ steps that need no lock are those of ``shelves``.
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from .._config import PoolConfig
 from .._observer import DiscardReason
@@ -31,7 +31,7 @@ class LedgerClosed(Exception):
     """The ledger is closed. It is not the public ``PoolClosed``: a factory may raise that one, about another pool."""
 
 
-class Ledger(Shelves[T]):
+class Ledger(Generic[T]):
     """Which entries are idle or in use, who waits, and how many places are taken.
 
     Numbers of entries are sizes of collections, and each collection changes by single calls. So an exception thrown
@@ -48,8 +48,8 @@ class Ledger(Shelves[T]):
         quick_rets: bool = GIL,
         random: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(max_use=config.max_use, quick_gets=quick_gets, quick_rets=quick_rets)
         self._config = config
+        self.shelves: Shelves[T] = Shelves(max_use=config.max_use, quick_gets=quick_gets, quick_rets=quick_rets)
         self.mailbox = mailbox
         self.waiters: WaitQueue[T] = WaitQueue()
         self.places: Places[T] = Places(config, mailbox, always_slow_return=always_slow_return)
@@ -79,7 +79,7 @@ class Ledger(Shelves[T]):
             entry = waiter.handed = self._permit(now)
         if entry is None and waiter.sleeper is not None and (retry or not self._is_refused(waiter)):
             # First make returns slow, then look again: see the docstring of ``shelves``.
-            self.quick_rets_until = NEVER
+            self.shelves.quick_rets_until = NEVER
             self.waiters.join(waiter, now, in_front=retry)
             entry = self._take_any(now, waiter)
             if entry is not None:
@@ -117,7 +117,7 @@ class Ledger(Shelves[T]):
         return self._reserve(now) if self.wants_refill() and self.backoff.allows(now) else None
 
     def _take_any(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
-        for shelf in (self.idle, self.checked):
+        for shelf in (self.shelves.idle, self.shelves.checked):
             try:
                 entry = shelf.pop()
             except IndexError:
@@ -135,7 +135,7 @@ class Ledger(Shelves[T]):
         waiter.use = entry.uses
         if waiter.receipt is not None:
             waiter.receipt.note(entry, entry.uses)
-        self.using[entry.key] = entry
+        self.shelves.using[entry.key] = entry
 
     def lend_new(self, entry: Entry[T], now: float, waiter: Waiter[T]) -> None:
         """Lend a new entry to the waiter who created it.
@@ -191,7 +191,7 @@ class Ledger(Shelves[T]):
         entry = waiter.lent or waiter.handed
         if entry is None:
             return None
-        if entry is waiter.lent and (entry.uses != waiter.use or self.using.pop(entry.key, None) is not entry):
+        if entry is waiter.lent and (entry.uses != waiter.use or self.shelves.using.pop(entry.key, None) is not entry):
             return None  # it was killed meanwhile
         if entry.stage is LIVE:
             return entry if self.put_locked(entry, now) else None
@@ -209,16 +209,16 @@ class Ledger(Shelves[T]):
         If only a back-off keeps a place free, one waiter is woken: it then sleeps until the back-off ends.
         """
         blocked = bool(self.waiters.queue) and self._hand_out_permits(now)
-        idle = len(self.idle) + len(self.checked)
+        idle = len(self.shelves.idle) + len(self.shelves.checked)
         if idle or blocked:
             self.waiters.wake_first(idle or 1)
         self._update_quick_limits()
 
     def _update_quick_limits(self) -> None:
         end = NEVER if self.places.discards_pending and self.places.update_discards_pending() else self.places.next_end
-        self.set_quick_limits(end, returns=not self.closed and not self.waiters.queue)
+        self.shelves.set_quick_limits(end, returns=not self.closed and not self.waiters.queue)
         if self.unmaintained:
-            self.quick_gets_until = NEVER
+            self.shelves.quick_gets_until = NEVER
 
     def start_lifetime(self, entry: Entry[T], now: float, chance: float) -> None:
         """Draw the lifetime of a new entry, if lifetimes are limited."""
@@ -240,7 +240,7 @@ class Ledger(Shelves[T]):
         """Take back the caller's entry: hand it to a waiter or make it idle; say whether it is to be closed instead."""
         if policy.on_return(entry.uses, self._config.max_use) is RETIRE:
             return self.places.retire(entry, "max_use")
-        return self.hand_or_shelve(entry, now, self.idle)
+        return self.hand_or_shelve(entry, now, self.shelves.idle)
 
     def hand_or_shelve(self, entry: Entry[T], now: float, shelf: deque[Entry[T]]) -> bool:
         """Hand the caller's entry to the oldest waiter, or make it idle; say whether it is to be closed instead."""
@@ -267,7 +267,7 @@ class Ledger(Shelves[T]):
 
     def reject(self, entry: Entry[T], use: int, why: DiscardReason) -> bool:
         """End a loan that its borrower did not accept, and retire the entry; say whether it is to be closed."""
-        return self.end_loan(entry, use) and self.places.retire(entry, why)  # else it was killed meanwhile
+        return self.shelves.end_loan(entry, use) and self.places.retire(entry, why)  # else it was killed meanwhile
 
     def settle(self, entry: Entry[T], now: float) -> bool:
         """Finish a return after which returns were found slow; say whether the entry is to be closed."""
@@ -275,11 +275,11 @@ class Ledger(Shelves[T]):
             # Its return may have begun before a drain or the end of its lifetime, and Sweeps.prune() may have searched
             # before it was idle.
             why = self.why_discard(entry, now)
-            found = why is not None and remove(self.idle, entry) and self.places.retire(entry, why)
+            found = why is not None and remove(self.shelves.idle, entry) and self.places.retire(entry, why)
             self.serve_waiters(now)
             return found
         # If it is not there, a caller that came before the close has it, or the close has found it.
-        return self.take_out_late_return(entry) and self.places.retire(entry, "shutdown")
+        return self.shelves.take_out_late_return(entry) and self.places.retire(entry, "shutdown")
 
     def wants_refill(self) -> bool:
         """Whether there are fewer entries than ``min_size``, and room for one more."""
@@ -296,10 +296,10 @@ class Ledger(Shelves[T]):
         At exit waiters are not woken: only daemon threads and greenlets can still wait, and those end silently.
         """
         self.closed = True
-        found = self.close_shelves()
+        found = self.shelves.close()
         while at_exit:
             try:
-                found.append(self.using.popitem()[1])
+                found.append(self.shelves.using.popitem()[1])
             except KeyError:
                 break
         if not at_exit:

@@ -106,7 +106,7 @@ class Shelves(Generic[T]):
         self.quick_gets_until = time if self._quick_gets else NEVER
         self.quick_rets_until = time if returns and self._quick_rets else NEVER
 
-    def close_shelves(self) -> list[Entry[T]]:
+    def close(self) -> list[Entry[T]]:
         """Take out all idle entries, for ever: nobody finds one afterwards."""
         self.quick_rets_until = NEVER
         if not isinstance(self.idle, _AlwaysEmpty):

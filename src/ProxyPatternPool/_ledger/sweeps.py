@@ -46,7 +46,7 @@ def read_loan(ledger: Ledger[T], entry: Entry[T]) -> Loan[T] | None:
     """
     use = entry.uses
     loan = Loan(entry, use, entry.owner, entry.last_get, entry.stack if entry.stack_use == use else None)
-    return loan if ledger.using.get(entry.key) is entry and entry.uses == use else None
+    return loan if ledger.shelves.using.get(entry.key) is entry and entry.uses == use else None
 
 
 class Findings(Generic[T]):
@@ -104,7 +104,7 @@ class Sweeps(Generic[T]):
         # it is looked for. If it is still in use, its return will take the slow path. If it is not, it is on its way
         # from one to the other; then loans take the slow path until the next look.
         entry.slow_return_at_use = 0
-        found = entry.stage is not LIVE or self._ledger.using.get(entry.key) is entry
+        found = entry.stage is not LIVE or self._ledger.shelves.using.get(entry.key) is entry
         return math.inf if found else entry.expires
 
     def _expire_idle(self, now: float, due: Findings[T]) -> None:
@@ -113,7 +113,7 @@ class Sweeps(Generic[T]):
             return
         deadline = now + limit
         ledger = self._ledger
-        for shelf in (ledger.checked, ledger.idle):
+        for shelf in (ledger.shelves.checked, ledger.shelves.idle):
             while shelf:
                 spare = ledger.places.nspare > 0
                 try:
@@ -142,7 +142,7 @@ class Sweeps(Generic[T]):
         sparing = kill is not None and now < no_kill_before
         if sparing:
             deadline = min(deadline, no_kill_before)
-        for key, entry in snapshot(ledger.using.items()):
+        for key, entry in snapshot(ledger.shelves.using.items()):
             loan = read_loan(ledger, entry)
             if loan is None:
                 continue
@@ -162,12 +162,12 @@ class Sweeps(Generic[T]):
                     due.warned.append(loan)
                     deadline = deadline if kill is None or sparing else min(deadline, loan.since + kill)
                 case Verdict.RETIRE:  # pragma: no branch  # the last there is
-                    if ledger.using.pop(key, None) is None:
+                    if ledger.shelves.using.pop(key, None) is None:
                         continue  # it was returned just now
                     if entry.uses != loan.use:
                         # It was returned and lent again, so that it is not overdue: put it back. A caller that returns
                         # it between the pop and this line does not find it, and looks again with the lock.
-                        ledger.using[key] = entry
+                        ledger.shelves.using[key] = entry
                         continue
                     ledger.places.retire(entry, "killed")
                     due.killed.append(loan)
@@ -181,9 +181,9 @@ class Sweeps(Generic[T]):
         After this step, while any entry is left that is not to be lent, loans take the slow path, which looks at it.
         """
         ledger = self._ledger
-        ledger.quick_rets_until = NEVER
+        ledger.shelves.quick_rets_until = NEVER
         gone: list[Entry[T]] = []
-        for shelf in (ledger.checked, ledger.idle):
+        for shelf in (ledger.shelves.checked, ledger.shelves.idle):
             for entry in snapshot(shelf):
                 reason = why or ledger.why_discard(entry, now)
                 if reason is not None and remove(shelf, entry):  # False: it was lent meanwhile
@@ -213,7 +213,7 @@ class Sweeps(Generic[T]):
     def take_for_check(self) -> Entry[T] | None:
         """Take out the entry that was idle for longest, to be checked without the lock."""
         try:
-            entry = self._ledger.idle.popleft()
+            entry = self._ledger.shelves.idle.popleft()
         except IndexError:
             return None
         self.nhealth += 1
@@ -222,7 +222,7 @@ class Sweeps(Generic[T]):
 
     def put_back_checked(self, entry: Entry[T], now: float) -> bool:
         """Put back an entry that passed its check; say whether it is to be closed instead."""
-        return self._ledger.hand_or_shelve(entry, now, self._ledger.checked)
+        return self._ledger.hand_or_shelve(entry, now, self._ledger.shelves.checked)
 
     def note_check(self, entry: Entry[T], now: float) -> None:
         """Note that the check of an entry has ended, whatever its result."""
@@ -232,5 +232,5 @@ class Sweeps(Generic[T]):
     def end_checks(self) -> None:
         """End a round of checks: put all that passed back below those returned meanwhile, in their order."""
         ledger = self._ledger
-        passed, ledger.checked = ledger.checked, deque()
-        ledger.idle.extendleft(reversed(passed))
+        passed, ledger.shelves.checked = ledger.shelves.checked, deque()
+        ledger.shelves.idle.extendleft(reversed(passed))

@@ -202,20 +202,20 @@ class Pool(Generic[T]):
                 out.
         """
         core = self._core
-        ledger = core.ledger
+        shelves = core.shelves
         now = core.clock()
-        if timeout is not None or now >= ledger.quick_gets_until:
+        if timeout is not None or now >= shelves.quick_gets_until:
             return borrow(core, timeout).obj
-        # What follows is Ledger.take(), written out: a call less is a tenth of the whole.
+        # What follows is Shelves.take(), written out: a call costs a tenth of the whole.
         try:
             owner = this_process.here.owner
-            entry = ledger.idle.pop()
+            entry = shelves.idle.pop()
         except (IndexError, AttributeError):  # nothing is idle; or the pool is a parent's, see _runtime/process.py
             return borrow(core, None).obj
         entry.last_get = now
         entry.owner = owner
         entry.uses += 1
-        ledger.using[entry.key] = entry
+        shelves.using[entry.key] = entry
         return entry.obj
 
     def ret(self, obj: T) -> None:
@@ -225,18 +225,18 @@ class Pool(Generic[T]):
         meanwhile, is ignored with a warning in the log.
         """
         core = self._core
-        ledger = core.ledger
-        entry = ledger.using.pop(id(obj), None)
+        shelves = core.shelves
+        entry = shelves.using.pop(id(obj), None)
         if entry is None:
             run_rest(core.returns.give_back(obj))
             return
-        # What follows is Ledger.put(), written out for the same reason as in get().
+        # What follows is Shelves.put_fast(), written out for the same reason as in get().
         entry.last_ret = now = core.clock()
-        if now >= ledger.quick_rets_until or entry.uses >= entry.slow_return_at_use:
+        if now >= shelves.quick_rets_until or entry.uses >= entry.slow_return_at_use:
             run_rest(core.returns.follow_up(entry, NEEDS_SLOW_PATH))
             return
-        ledger.idle.append(entry)
-        if now >= ledger.quick_rets_until:
+        shelves.idle.append(entry)
+        if now >= shelves.quick_rets_until:
             run_rest(core.returns.follow_up(entry, NEEDS_SETTLE))
 
     def discard(self, obj: T) -> None:

@@ -210,7 +210,7 @@ class FromFactoryOnce(FromFactory[T]):
 
     @property
     def ready(self) -> bool:
-        return any(core_of(pool).ledger.nidle for pool in self._private_pools)
+        return any(core_of(pool).shelves.nidle for pool in self._private_pools)
 
     def _make_pool(self) -> Pool[T]:
         given = self._parameters
@@ -291,7 +291,7 @@ class FromPool(Source[T]):
 
     def expected(self) -> tuple[type[object] | None, list[T]]:
         # Without the lock: only the classes of the objects are looked at, whoever takes one of them meanwhile.
-        idle = self._core.ledger.idle_entries()
+        idle = self._core.shelves.idle_entries()
         return class_made_by(self.fun), [entry.obj for entry in idle]
 
     def _take(self, timeout: float | None) -> Kept[T]:

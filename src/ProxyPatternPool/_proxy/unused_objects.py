@@ -66,7 +66,7 @@ class UnusedObjectsCheck(Generic[T]):
         keepers = {id(obj): kept for obj, kept in objects if obj is not kept}
         running = _frames()
         try:
-            for entry in snapshot(waits.ledger.using.values()):
+            for entry in snapshot(waits.ledger.shelves.using.values()):
                 loan, kept = read_loan(waits.ledger, entry), keepers.get(id(entry.obj))
                 if loan is None or kept is None or now - loan.since < LONG or self._in_use(loan, kept, running):
                     return []
