@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from .._engine.core import Core
 from .._engine.hook_calls import MAKING, made_for, objects_in_hooks_of
@@ -11,6 +11,7 @@ from .._pool.pool import Pool, core_of
 from .parameters import HOOKS, PoolParameters
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class OwnPools(Generic[T]):
@@ -18,21 +19,22 @@ class OwnPools(Generic[T]):
 
     def __init__(self) -> None:
         self._cores: list[weakref.ref[Core[T]]] = []
-        self._have_hooks = False
-        # A list, since to append and to pop is atomic.
-        self._being_made: list[None] = []
-        """As many as there are whose factory may be called before they are known here."""
+        # A list, since to append and to pop is atomic. After an interruption there may be too many: that costs time.
+        self._running: list[None] = []
+        """As many as there are calls of hooks, and pools that are being made, in whatever thread."""
 
-    def make(self, make: Callable[[], Pool[T]], parameters: PoolParameters[T]) -> Pool[T]:
+    def make(self, make: Callable[[PoolParameters[T]], Pool[T]], parameters: PoolParameters[T]) -> Pool[T]:
         """Make a pool with these parameters."""
-        if any(parameters.get(name) is not None for name in HOOKS):
-            self._have_hooks = True
-        self._being_made.append(None)
+        own: dict[str, Any] = {**parameters}
+        for name in HOOKS:
+            if own.get(name) is not None and name != "opener":  # which is called as long as its object is created
+                own[name] = _counted(own[name], self._running)
+        self._running.append(None)  # its factory may be called before it is known here
         try:
-            pool = made_for(self, make)
+            pool = made_for(self, lambda: make(cast("PoolParameters[T]", own)))
             self._cores.append(weakref.ref(core_of(pool), self._cores.remove))
         finally:
-            self._being_made.pop()
+            self._running.pop()
         return pool
 
     def object_of_hook(self) -> list[T]:
@@ -42,7 +44,7 @@ class OwnPools(Generic[T]):
             ProxyException: it is the factory: there is no object yet.
         """
         # To look for the hook that calls takes longer. Without locks: what the caller is in has begun before.
-        if not (self._have_hooks or self._being_made or self._create()):
+        if not (self._running or self._create()):
             return []
         found: list[Any] = objects_in_hooks_of(self)
         if found and found[0] is MAKING:
@@ -56,3 +58,16 @@ class OwnPools(Generic[T]):
             if core is not None and core.ledger.places.ncreating:
                 return True
         return False
+
+
+def _counted(hook: Callable[[T], R], running: list[None]) -> Callable[[T], R]:
+    """Make a hook of this one whose calls are counted while they run."""
+
+    def counted(obj: T) -> R:
+        running.append(None)
+        try:
+            return hook(obj)
+        finally:
+            running.pop()
+
+    return counted

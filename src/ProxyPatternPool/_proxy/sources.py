@@ -180,7 +180,7 @@ class FromFactory(Source[T]):
         return sum(core_of(pool).ledger.places.ncreated for pool in self._private_pools)
 
     @abstractmethod
-    def _make_pool(self) -> Pool[T]: ...
+    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]: ...
 
     def expected(self) -> tuple[type[object] | None, list[T]]:
         return class_made_by(self._fun), []
@@ -212,21 +212,20 @@ class FromFactoryOnce(FromFactory[T]):
     def ready(self) -> bool:
         return any(core_of(pool).shelves.nidle for pool in self._private_pools)
 
-    def _make_pool(self) -> Pool[T]:
-        given = self._parameters
+    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]:
         # The object goes back at once, and is never lent again: it is neither reset nor checked, and lasts.
         return Pool(
             self._fun,
             1,
             0,
-            given.get("timeout"),
-            opener=given.get("opener"),
-            closer=given.get("closer"),
-            tracer=given.get("tracer"),
-            name=given.get("name"),
+            parameters.get("timeout"),
+            opener=parameters.get("opener"),
+            closer=parameters.get("closer"),
+            tracer=parameters.get("tracer"),
+            name=parameters.get("name"),
             backoff=None,
-            hook_errors=given.get("hook_errors", "log"),
-            observer=given.get("observer"),
+            hook_errors=parameters.get("hook_errors", "log"),
+            observer=parameters.get("observer"),
         )
 
     def _take(self, timeout: float | None) -> Kept[T]:
@@ -240,12 +239,15 @@ class FromFactoryPerOwner(FromFactory[T]):
     The function may give several owners the same object, if its author means it to.
     """
 
-    def _make_pool(self) -> Pool[T]:
-        own = self._parameters.copy()
+    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], pools: OwnPools[T]) -> None:
+        own = parameters.copy()
+        super().__init__(fun, own, pools)
         own["min_size"], own["max_use"] = 0, 1
         own["closer"] = self._closer_of(own)
         own["backoff"] = None  # without a pool no caller waits for another
-        pool = Pool(self._fun, 0, **own)
+
+    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]:
+        pool = Pool(self._fun, 0, **parameters)
         core_of(pool).allow_same_object()
         return pool
 
@@ -271,7 +273,7 @@ class FromPool(Source[T]):
         self.fun = fun
         own = parameters.copy()
         own["closer"] = self._closer_of(own)
-        self.pool = self._pool = pools.make(lambda: Pool(fun, max_size, **own), own)
+        self.pool = self._pool = pools.make(lambda own: Pool(fun, max_size, **own), own)
         self._core = core_of(self._pool)
         self._core.waits.on_long_wait = UnusedObjectsCheck(self._kept, units_of_work).check
         self._auto_return = auto_return
