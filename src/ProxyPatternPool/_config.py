@@ -1,4 +1,4 @@
-"""The numbers of a pool: validated once, with 0 turned into "no limit" at the edge."""
+"""The parameters of a pool, checked once at construction, where 0 is turned into ``None``: no limit."""
 
 import logging
 import math
@@ -20,8 +20,8 @@ def seconds(name: str, value: object) -> float:
     """Check a time span given by a user.
 
     Raises:
-        TypeError: it is no number.
-        PoolValueError: it is negative, NaN or a bool.
+        TypeError: It is no number.
+        PoolValueError: It is negative, NaN or a bool.
     """
     if isinstance(value, bool):
         raise PoolValueError(f"{name} must be a number of seconds, not the bool {value!r}")
@@ -40,8 +40,8 @@ def count(name: str, value: object, least: int = 0) -> int:
     """Check a whole number given by a user.
 
     Raises:
-        TypeError: it is no whole number.
-        PoolValueError: it is less than ``least``, or a bool.
+        TypeError: It is no whole number.
+        PoolValueError: It is less than ``least``, or a bool.
     """
     if isinstance(value, bool):
         raise PoolValueError(f"{name} must be a whole number, not the bool {value!r}")
@@ -56,7 +56,7 @@ def expect(name: str, value: object, kind: type[K], what: str) -> K:
     """Check the type of what a user gives.
 
     Raises:
-        TypeError: it is another.
+        TypeError: It is another.
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be {what}, not {value!r}")
@@ -72,7 +72,7 @@ def _limit(name: str, value: object) -> float | None:
 
 
 def _pair(name: str, value: object) -> tuple[float, float]:
-    """Check two time spans, the second not below the first."""
+    """Check a pair of time spans: the second must not be below the first."""
     if not isinstance(value, (tuple, list)):
         raise TypeError(f"{name} must be a pair of seconds, or None, not {value!r}")
     spans = [seconds(name, span) for span in cast("tuple[object, ...]", value)]
@@ -92,8 +92,8 @@ def set_log_level(level: object) -> None:
     """Set the level of the package's logger.
 
     Raises:
-        TypeError: it is neither a number nor a name.
-        PoolValueError: it is a bool, or the name of no level.
+        TypeError: It is neither a number nor a name.
+        PoolValueError: It is a bool, or the name of no level.
     """
     if isinstance(level, bool):
         raise PoolValueError(f"log_level must be a logging level, not the bool {level!r}")
@@ -107,7 +107,7 @@ def set_log_level(level: object) -> None:
 
 @dataclass(frozen=True)
 class PoolConfig:
-    """What a pool was told, checked. ``None`` means no limit, never, or for ever."""
+    """The parameters of a pool, checked. ``None`` means no limit, never, or for ever."""
 
     max_size: int | None
     min_size: int
@@ -120,7 +120,7 @@ class PoolConfig:
     kill_delay: float | None
     health_freq: int
     health_before_get: float | None
-    """Seconds for which an object that was used or checked counts as well; ``None``: for ever."""
+    """Seconds for which an object counts as healthy after a use or a check; ``None``: for ever."""
     backoff: tuple[float, float] | None
     delay: float | None
     """Seconds between maintenance rounds; ``None``: there is nothing to watch."""
@@ -158,8 +158,8 @@ class PoolConfig:
         """Check every parameter as the user gave it.
 
         Raises:
-            TypeError: a parameter has the wrong type; the message names it and its value.
-            PoolValueError: a parameter has a value that makes no sense; the message names both.
+            TypeError: A parameter has the wrong type; the message names it and its value.
+            PoolValueError: A parameter has a value that makes no sense; the message names both.
         """
         bound = (0 if max_size is None else count("max_size", max_size)) or None
         least = count("min_size", min_size)
@@ -212,7 +212,7 @@ class PoolConfig:
         """Change the bounds, ``None`` for one that stays as it is.
 
         Raises:
-            TypeError, PoolValueError: as in ``validated``.
+            TypeError, PoolValueError: As in ``validated``.
         """
         bound = self.max_size if max_size is None else count("max_size", max_size) or None
         least = self.min_size if min_size is None else count("min_size", min_size)
@@ -221,5 +221,5 @@ class PoolConfig:
 
     @property
     def warns_too_late(self) -> bool:
-        """Whether an object would be closed before anyone is warned about it."""
+        """Whether an object would be killed before a warning about it."""
         return self.warn_delay is not None and self.kill_delay is not None and self.warn_delay > self.kill_delay

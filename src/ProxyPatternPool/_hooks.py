@@ -1,13 +1,14 @@
-"""The user's side of a pool: what it calls, and when.
+"""The hooks of a pool: which functions of the user's it calls, and when.
 
-Conform to these protocols with a function, a lambda, a bound method or a class of your own. A class may derive from
-the protocol, so that checkers see at once whether it fits, and cannot be instantiated then without ``__call__``; it
-need not. The parameters of ``Pool`` are annotated with the equivalent ``Callable``, from which checkers infer T best.
+A hook is a function, a lambda, a bound method or an instance of a class of your own. A class may derive from the
+protocol, but need not: if it does, checkers see at once whether it fits, and it cannot be instantiated without
+``__call__``. The parameters of ``Pool`` are annotated with the equivalent ``Callable``: checkers infer T best from it.
 
-All are plain functions: nobody awaits what they return, so that what is to be awaited is an error, a ``TypeError`` at
-construction where it can be seen there, and else as if the hook had raised it.
+Hooks are plain functions. What they return is not awaited, so to return an awaitable is an error: a ``TypeError`` at
+construction if the hook is a coroutine function, and else as if the hook had raised it.
 
-None is runtime-checkable: ``isinstance`` could see no more than that something can be called, as ``callable`` does.
+The protocols are not runtime-checkable: ``isinstance`` could only see that something can be called, as ``callable``
+does.
 """
 
 from abc import abstractmethod
@@ -25,10 +26,10 @@ T_contra = TypeVar("T_contra", contravariant=True)
 class Factory(Protocol[T_co]):
     """Called to create an object; it gets the creation number: 0, 1, 2…
 
-    Numbers are unique within the pool, and count attempts: a creation that failed uses one up.
-    A pool lends each object to one borrower, so it refuses one that it has already, with a ``PoolException``: make
-    another each time. A proxy without a pool takes what it is given: owners may share an object then.
-    What it raises reaches the caller of ``get`` for whom the object was being created. ::
+    Numbers are unique within the pool, and count attempts: a creation that fails uses one up.
+    Return another object each time: a pool lends each object to one borrower, and raises a ``PoolException`` if it
+    has the object already. A proxy without a pool accepts the same object again: its owners share it then.
+    What the factory raises reaches the caller of ``get`` for whom the object was being created. ::
 
         class Connect(Factory[Connection]):
             def __init__(self, path: str) -> None:
@@ -45,10 +46,10 @@ class Factory(Protocol[T_co]):
 
 
 class Opener(Protocol[T_contra]):
-    """Called once with each new object, before anyone gets it.
+    """Called once with each new object, before it is lent.
 
-    What it returns is ignored. An error in it is logged, and the object is used nevertheless, or it is closed and the
-    borrower gets the error, as ``hook_errors`` says. ::
+    What it returns is ignored. If it raises, ``hook_errors`` says what is done: either the error is logged and the
+    object is used nevertheless, or the object is closed and the borrower gets the error. ::
 
         class SetUp(Opener[Connection]):
             def __call__(self, obj: Connection, /) -> None:
@@ -64,7 +65,7 @@ class Opener(Protocol[T_contra]):
 class Getter(Protocol[T_contra]):
     """Called with an object each time it is lent, in the borrower's thread.
 
-    What it returns is ignored. An error in it is dealt with as in an ``Opener``. ::
+    What it returns is ignored. If it raises, ``hook_errors`` says what is done, as for an ``Opener``. ::
 
         class Begin(Getter[Connection]):
             def __call__(self, obj: Connection, /) -> None:
@@ -78,9 +79,9 @@ class Getter(Protocol[T_contra]):
 
 
 class Retter(Protocol[T_contra]):
-    """Called with an object each time it comes back, before anyone else gets it.
+    """Called with an object each time it comes back, before it is lent again.
 
-    What it returns is ignored. An object whose retter fails is discarded: it is never lent in an unknown state. ::
+    What it returns is ignored. If it raises, the object is discarded, so that none is lent in an unknown state. ::
 
         class RollBack(Retter[Connection]):
             def __call__(self, obj: Connection, /) -> None:
@@ -96,7 +97,7 @@ class Retter(Protocol[T_contra]):
 class Closer(Protocol[T_contra]):
     """Called once with each object that leaves the pool, whatever the reason.
 
-    Its place stays taken until the closer has returned; its errors are logged and counted. ::
+    The object counts towards ``max_size`` until the closer has returned. Errors are logged and counted. ::
 
         class Close(Closer[Connection]):
             def __call__(self, obj: Connection, /) -> None:
@@ -112,7 +113,7 @@ class Closer(Protocol[T_contra]):
 class HealthCheck(Protocol[T_contra]):
     """Called with an idle object in maintenance rounds; ``False`` or an exception discards the object.
 
-    Nobody can borrow the object meanwhile. Give the check a timeout of its own. ::
+    The object is not lent meanwhile. Give the check a timeout of its own. ::
 
         class Answers(HealthCheck[Connection]):
             def __call__(self, obj: Connection, /) -> bool:
@@ -126,9 +127,9 @@ class HealthCheck(Protocol[T_contra]):
 
 
 class StatsHook(Protocol[T_contra]):
-    """Called with an object by ``Pool.stats()``; gives JSON-compatible data about it.
+    """Called with an object by ``Pool.stats()``; returns JSON-compatible data about it.
 
-    The object may be in use by someone else at that moment: look, do not touch. ::
+    The object may be in use by another caller at that moment: only read it. ::
 
         class Changes(StatsHook[Connection]):
             def __call__(self, obj: Connection, /) -> dict[str, int]:
@@ -142,14 +143,15 @@ class StatsHook(Protocol[T_contra]):
 
 
 class Tracer(Protocol[T_contra]):
-    """Called with each new object after its opener; gives a short text that identifies it: the object's name.
+    """Called with each new object after its opener; returns a short text that identifies it: the object's name.
 
-    The name is kept. Log lines, ``TimeOut``, ``Pool.owners()``, ``Pool.dump()`` and status pages call the object by it,
-    whatever has become of it since. If the tracer fails there is no name: log lines ask again, and show its error.
+    The name is kept. Log lines, ``TimeOut``, ``Pool.owners()``, ``Pool.dump()`` and status pages show the object by its
+    name, whatever its state is then. If the tracer fails there is no name: log lines call the tracer again, and show
+    its error.
 
-    ``Pool.stats()`` tells the name and, without a ``stats`` hook, what the tracer says now, as ``trace``. The object
-    may be in use by someone else at that moment: look, do not touch, and ask no server. It may ask the pool, which
-    then shows objects plainly. ::
+    ``Pool.stats()`` shows the name and, without a ``stats`` hook, calls the tracer again, and shows what it returns as
+    ``trace``. The object may be in use by another caller at that moment: only read it, and send nothing to a server. A
+    tracer may call the pool's own methods, which then show objects by type and address. ::
 
         class Address(Tracer[Connection]):
             def __call__(self, obj: Connection, /) -> str:
@@ -162,7 +164,7 @@ class Tracer(Protocol[T_contra]):
     def __call__(self, obj: T_contra, /) -> str: ...
 
 
-# The existing module's names for them; there they say nothing of what is pooled.
+# The names of these types in the original module, where they had no parameter.
 FunHook: TypeAlias = Factory[Any]
 """Any factory."""
 PoolHook: TypeAlias = Opener[Any]
@@ -180,7 +182,7 @@ class Hooks(Generic[T]):
     """The factory of a pool and its hooks, each checked to be callable.
 
     Raises:
-        TypeError: something is not callable, or a class where an instance of it should be, or a coroutine function; the
+        TypeError: A hook is not callable, or is a class and not an instance of it, or is a coroutine function; the
             message names it.
     """
 
@@ -217,8 +219,8 @@ class Hooks(Generic[T]):
             if not callable(hook):
                 raise TypeError(f"{name} must be callable, not {hook!r}")
             if isinstance(hook, type):
-                # It can be called, too, and would make a hook of each object. Only fun may be whatever class makes what
-                # is pooled, be it hooks.
+                # A class can be called, too: it would make a hook of each object. Only fun may be a class, that of the
+                # pooled objects, which may themselves be hooks.
                 derived = _PROTOCOLS.intersection(hook.__mro__)
                 if Factory in derived or (derived and name != "fun"):
                     raise TypeError(f"{name} must be an instance: {hook.__name__}(…), not the class")
@@ -226,4 +228,4 @@ class Hooks(Generic[T]):
 
 
 _FIELDS = tuple(field.name for field in fields(Hooks))
-"""Looked up once: to make a proxy or a pool checks its hooks several times."""
+"""Looked up once, since making a proxy checks its hooks several times."""

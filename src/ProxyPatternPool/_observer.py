@@ -1,4 +1,4 @@
-"""What happens in a pool, told to the user as it happens: a protocol with one method for each event."""
+"""Observers, which a pool notifies of what happens in it: a protocol with one method for each event."""
 
 from collections.abc import Callable
 from typing import Generic, Literal, NoReturn, Protocol, TypeAlias, TypeVar, cast, get_args
@@ -26,25 +26,26 @@ DiscardReason = Literal[
 """Why an object left the pool.
 
 ``broken``: given back with ``discard()``. ``cleared``: by ``clear()``. ``drained``: it was older than a ``drain()``.
-``health``: the health check said no, or failed. ``hook``: the getter failed, under ``hook_errors="discard"``.
-``idle``: unused for ``max_avail_delay``. ``interrupted``: an exception was thrown into the thread that had it in hand.
-``killed``: in use for ``max_using_delay_kill``. ``max_lifetime``: it was too old. ``max_use``: it was lent that often.
-``retter``: the retter failed. ``shutdown``: the pool was closed, or dropped. ``surplus``: the pool was made smaller.
+``health``: the health check returned false, or failed. ``hook``: the getter failed, under ``hook_errors="discard"``.
+``idle``: idle for ``max_avail_delay``. ``interrupted``: an exception was thrown into the thread that was lending,
+taking back or checking it. ``killed``: in use for ``max_using_delay_kill``. ``max_lifetime``: it was too old.
+``max_use``: it was lent that often. ``retter``: the retter failed. ``shutdown``: the pool was closed, or dropped.
+``surplus``: the pool was made smaller.
 
-More may come: treat one that you do not know as a reason like any other.
+Later versions may add reasons: handle an unknown one like any other.
 """
 
 HookName = Literal["opener", "getter", "retter", "closer", "health"]
-"""The hooks whose failures are told. A failure of the factory is a failed creation."""
+"""The hooks of ``hook_failed``. If the factory fails, ``creation_failed`` is called instead."""
 
 
 class PoolObserver(Protocol[T_contra]):
-    """Told what happens in a pool, as it happens: for metrics, traces, statistics of your own.
+    """Notified of what happens in a pool: for metrics, traces, statistics of your own.
 
-    Derive from it and override what you want to know: the methods here do nothing. With ``@override`` checkers see a
-    misspelt event, which would never be called. A class that does not derive from it needs all of them, and each that
-    is added later. ``pool`` is the pool's name, or ``#`` and its number, as in ``stats()["name"]``; times are in
-    seconds. ::
+    Derive from it and override the methods of the events that you want: those here do nothing. With ``@override``
+    checkers see a misspelt event, which would never be called. A class that does not derive from it needs all methods,
+    and each that is added later. ``pool`` is the pool's name, or ``#`` and its number, as in ``stats()["name"]``; times
+    are in seconds. ::
 
         class Longest(PoolObserver[object]):
             wait = 0.0
@@ -55,24 +56,25 @@ class PoolObserver(Protocol[T_contra]):
 
         pool = Pool(connect, max_size=4, observer=Longest())
 
-    What holds:
+    Guarantees:
 
-    - Each object that ``created`` was called for gets one ``discarded``; each loan that ``lent`` was called for gets
-      one ``returned``, however it ends: given back, discarded, its lease dropped, killed. Of one object all this comes
-      in order. Of an object whose opener failed under ``hook_errors="discard"`` only ``creation_failed`` tells.
-    - An observer is called with no lock held, in the thread or greenlet in which it happened; of a lease that was
-      dropped it is told by the maintenance. Several threads call it at the same time, each for itself. The caller, and
-      the object, wait for an observer that takes its time; nobody else does. It runs in a copy of the caller's
-      context: it can read a ``ContextVar`` of the caller's, and what it sets in one is not seen outside.
-    - An ``Exception`` raised here is counted in ``stats()["observer_errors"]``, logged if it is the first from that
-      method, and harmless. Any other, a ``KeyboardInterrupt`` or a greenlet's timeout, is meant for the
-      thread: it goes on to the caller as one thrown into a hook does, and the object that was being lent or returned
+    - For each object for which ``created`` was called, ``discarded`` is called once. For each loan for which ``lent``
+      was called, ``returned`` is called once, however the loan ends: given back, discarded, killed, or its lease
+      dropped. The events of one object come in order. If the opener fails under ``hook_errors="discard"``, only
+      ``creation_failed`` is called for that object.
+    - An observer is called with no lock held, in the thread or greenlet in which the event happened; for a lease that
+      was dropped, by maintenance. Several threads may call it at the same time. A slow observer holds up the caller
+      and the object of the event, and no other. It runs in a copy of the caller's context: it can read a ``ContextVar``
+      of the caller's, and what it sets in one is not seen outside.
+    - An ``Exception`` raised by an observer is counted in ``stats()["observer_errors"]``, and logged if it is the first
+      from that method; it has no other effect. Any other, a ``KeyboardInterrupt`` or a greenlet's timeout, is meant for
+      the thread: it reaches the caller, as one thrown into a hook does, and the object that was being lent or returned
       goes back or is closed.
-    - An observer may use the pool. What it begins while it is being told of something, loans, waits that time out,
-      hooks that fail, is not told, or there would be no end. Objects that it creates are told of when they are next
-      lent, and ends of what was told come a little later, from the maintenance: so also what a signal handler or
-      finalizer gives back that runs in the middle of an observer's method, or of a step of the pool.
-    - Nothing is told at the end of the interpreter, and in the child of a fork nothing about the parent's objects.
+    - An observer may use the pool. While it is being notified, the loans, timeouts and failures that it causes itself
+      are not reported, to avoid an endless recursion. An object that it creates is reported when it is next lent. The
+      end of an object or loan that was reported before is reported a little later, by maintenance; so is the end of
+      what a signal handler or finalizer gives back that interrupts an observer's method or a step of the pool.
+    - Nothing is reported at the end of the interpreter, and in the child of a fork nothing about the parent's objects.
 
     Keep no reference to ``obj`` after ``discarded``, and none to an ``error``: its traceback has frames of callers.
     """
@@ -84,14 +86,14 @@ class PoolObserver(Protocol[T_contra]):
     def creation_failed(self, pool: str, error: BaseException, took: float, /) -> None:
         """Note that the factory, or the opener under ``hook_errors="discard"``, failed after so many seconds.
 
-        Told of each attempt, whoever it was made for, and whether or not it is made again for the same caller.
+        Called for each attempt, whether it was made for a caller or by maintenance, and whether or not it is repeated.
         """
         return
 
     def lent(self, pool: str, obj: T_contra, waited: float, /) -> None:
-        """Note a loan, and the seconds from the call of ``get`` to this moment: queue, creation and checks included.
+        """Note a loan, and the seconds since the call of ``get``: those in the queue, of creation and checks included.
 
-        What is found too old or in bad health before it is lent is only told to be discarded. The getter is called
+        For an object found too old or unhealthy before it is lent, only ``discarded`` is called. The getter is called
         afterwards.
         """
         return
@@ -105,15 +107,15 @@ class PoolObserver(Protocol[T_contra]):
         return
 
     def timed_out(self, pool: str, waited: float, /) -> None:
-        """Note that a caller got nothing within its timeout, and the seconds since it called ``get``."""
+        """Note that a caller got no object within its timeout, and the seconds since it called ``get``."""
         return
 
     def refused(self, pool: str, waiting: int, /) -> None:
-        """Note that a caller was refused since so many were waiting, ``max_waiting``."""
+        """Note that a caller was refused, since ``max_waiting`` was reached, and how many were waiting."""
         return
 
     def hook_failed(self, pool: str, hook: HookName, error: BaseException, /) -> None:
-        """Note that a hook raised, or, for ``health``, that an object's check did."""
+        """Note that a hook raised. A health check that returns false is no failure of the hook."""
         return
 
 
@@ -140,7 +142,7 @@ For checkers alone: an observer says little about ``T``, and each part is there 
 
 - Without ``ObserverOfAnything`` mypy would take ``db: Connection = proxy(observer=metrics)`` for a proxy of ``object``.
 - No object is of the third type. Because of it mypy infers ``T`` from the factory first, as it does with hooks, and
-  then looks whether the observer fits; else ``Pool(Replica, observer=…)`` would be a pool of what the observer is for.
+  then checks that the observer fits; else ``Pool(Replica, observer=…)`` would be a pool of the observer's type.
 - ``None`` is a part of it, or pyright would show all the others, member by member.
 """
 
@@ -156,7 +158,7 @@ def check_observer(observer: object) -> None:
     """Check an observer given by a user; ``None`` is none.
 
     Raises:
-        TypeError: it lacks a method, or is a class, or a method of it is a coroutine function.
+        TypeError: It lacks a method, or is a class, or a method of it is a coroutine function.
     """
     if observer is None:
         return
@@ -170,7 +172,7 @@ def check_observer(observer: object) -> None:
 
 
 class _Several(PoolObserver[T], Generic[T]):
-    """Several observers in one; a pool calls them one by one, so that a failure of one is its own."""
+    """Several observers in one. A pool calls each by itself, so that a failure of one does not affect the others."""
 
     def __init__(self, members: "tuple[PoolObserver[T], ...]") -> None:
         self.members = members
@@ -212,10 +214,10 @@ class _Several(PoolObserver[T], Generic[T]):
 
 
 def observers(*several: PoolObserver[T]) -> PoolObserver[T]:
-    """Make one observer of several, which are told in this order; a failure of one is its own.
+    """Make one observer of several, which are called in this order; a failure of one does not affect the others.
 
     Raises:
-        TypeError: one of them is no observer.
+        TypeError: One of them is no observer.
     """
     for one in several:
         if one is None:  # pyright: ignore[reportUnnecessaryComparison]  # a caller without a checker

@@ -1,6 +1,6 @@
-"""What a pool logs: queued when it happens, and given to the logger later, when nothing is held and nobody waits.
+"""The log lines of a pool: queued when something happens, and logged later, with no lock held and no caller waiting.
 
-A handler of the user's may be slow, hang, or borrow from the very pool that it is told of.
+A handler of the user's may be slow, hang, or borrow from the very pool that logs.
 """
 
 import inspect
@@ -18,7 +18,7 @@ from .._text import without_traceback
 log = logging.getLogger("ppp")
 
 MOST = 1000
-"""Lines that wait for a handler; of more the oldest are dropped, and counted."""
+"""The most lines in the queue; if there are more, the oldest are dropped and counted."""
 
 
 class Later:
@@ -35,7 +35,7 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line as it was when it happened. It refers to no error: tracebacks have frames of callers."""
+    """A log line, with the moment and thread it belongs to. It has no traceback: that refers to frames of callers."""
 
     level: int
     message: str
@@ -50,8 +50,8 @@ class _Line:
     function: str
 
     def log(self) -> None:
-        """Give it to the logger, as a record of the moment and the thread in which it happened."""
-        # The record is made here, not when it happened: a record factory is the user's, too.
+        """Log the line, as a record of the moment and the thread it belongs to."""
+        # The record is made here, not when something happened: a record factory may be user code.
         arguments = tuple(str(one) if isinstance(one, Later) else one for one in self.arguments)
         record = log.makeRecord(
             log.name, self.level, self.path, self.number, self.message, arguments, self.error, self.function
@@ -65,20 +65,21 @@ class _Line:
 
 
 class LogQueue:
-    """The lines of one pool that are still to be logged, in order."""
+    """The lines of one pool that are not logged yet, in order."""
 
     def __init__(self, label: str, wall_clock: Callable[[], float]) -> None:
         self._label = label
         self._wall_clock = wall_clock
         self.on_line: Callable[[], None] = _nothing
-        """Called after each new line, from anywhere, finalizers included: somebody is to log it."""
+        """Called after each new line, from anywhere, finalizers included, to have it logged."""
         self.silent = False
-        """At interpreter exit, when nobody reads the log any more."""
+        """True at interpreter exit: no line is added any more."""
         self.start_empty()
 
     def start_empty(self) -> None:
         """Begin with nothing: at construction, and in the child of a fork."""
-        # A finalizer or signal handler may come back here in the same thread, and each step is a single change.
+        # Reentrant: a finalizer or signal handler may add a line in the middle of a method here, in the same thread.
+        # Each change is a single step.
         self._lock = new_rlock()
         self._lines: deque[_Line] = deque()
         self._dropped = 0
@@ -87,7 +88,7 @@ class LogQueue:
         return len(self._lines)
 
     def add(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
-        """Have a line logged. Arguments are texts, numbers, or ``Later``: whatever else may have changed until then."""
+        """Queue a line. Arguments are texts, numbers or ``Later``: anything else may change before it is logged."""
         if self.silent or not log.isEnabledFor(level):
             return
         trace = None if error is None else "".join(format_exception(type(error), error, error.__traceback__)).rstrip()
@@ -107,7 +108,7 @@ class LogQueue:
             pass
 
     def log_next(self) -> bool:
-        """Log one line; say whether there was one. Raises what filters and record factories of the user's do."""
+        """Log one line; say whether there was one. It raises what the user's filters and record factories raise."""
         with self._lock:
             dropped, self._dropped = self._dropped, 0
             line = self._lines.popleft() if self._lines else None
@@ -119,7 +120,7 @@ class LogQueue:
 
 
 def _nothing() -> None:
-    """Tell nobody: whoever comes logs what there is."""
+    """Do nothing: the lines are logged when the queue is flushed next."""
 
 
 def _place() -> tuple[str, int, str]:

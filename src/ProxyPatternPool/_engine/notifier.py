@@ -1,4 +1,4 @@
-"""Tells observers what happens. Never with a lock held, and never in the middle of what an observer is being told."""
+"""Notifies observers of events: never with a lock held, and never while an observer is being notified."""
 
 import logging
 from collections.abc import Callable
@@ -16,31 +16,31 @@ T = TypeVar("T")
 
 
 class _Call:
-    """Observers are being called: by whom does not matter, the context knows."""
+    """A call of observers that is under way in the current context."""
 
     __slots__ = ("observers", "outer", "over")
 
     def __init__(self, observers: tuple[object, ...], outer: "_Call | None") -> None:
         self.observers = observers
         self.outer = outer
-        # Whoever was begun with a copy of the context, a task or a thread, goes on after the call.
+        # A task or thread that was started in the call has a copy of its context, and may outlive the call.
         self.over = False
 
 
-# A context belongs to one thread or greenlet: if the observer switches, the thread's others are not in the call.
+# A context belongs to one thread or greenlet: if an observer switches, the other greenlets of its thread are not in it.
 _call: ContextVar[_Call | None] = ContextVar("ProxyPatternPool tells an observer", default=None)
 
 
 class ObserverNotifier(Generic[T]):
-    """Tells a pool's observers of each event once, those of one object in order.
+    """Notifies a pool's observers of each event once, and of the events of one object in order.
 
-    What was told of an object is noted with its entry. It is told by whoever has the entry in hand at that moment, so
-    of two events of an object one is told after the other. There is one exception, the house keeper who ends a loan
-    that is kept too long: he may come before the borrower has told of it, in whatever that was held up. Then nobody
-    ever tells of that loan. Or he comes while the borrower tells of it; then the borrower sees to the end, afterwards.
+    Which events of an object were reported is recorded in its entry. An event is reported by the thread that has the
+    entry at that moment, so two events of an object are reported one after the other. There is one exception:
+    maintenance may kill a loan before its borrower has reported it, or while the borrower reports it. In the first case
+    the loan is never reported. In the second case the borrower reports its end and closes the object.
 
-    Nothing can be thrown into a thread between a note and the call of the observer that it is about, so what is
-    interrupted leaves no end without a beginning, and no beginning without an end.
+    Nothing can be thrown into a thread between the record of an event and the call of the observer. So an interruption
+    leaves no end without a beginning, and no beginning without an end.
     """
 
     def __init__(
@@ -51,24 +51,24 @@ class ObserverNotifier(Generic[T]):
         self._label = label
         self._log_queue = log_queue
         self._clock = clock
-        self._failed: set[str] = set()  # the methods whose failure was logged
-        self.silent = False  # at interpreter exit: an observer's own resources may be gone
+        self._failed: set[str] = set()  # the methods a failure of which was logged
+        self.silent = False  # True at interpreter exit: an observer's own resources may be gone
         self.start_empty(Tally(), Faults(0))
 
     def start_empty(self, tally: Tally, faults: Faults) -> None:
-        """Count and remember anew."""
+        """Count and remember from the beginning."""
         self._tally = tally
         self._faults = faults
 
     def __bool__(self) -> bool:
-        """Whether there is anyone to tell."""
+        """Whether there are observers to notify."""
         return bool(self._observers) and not self.silent
 
     @property
     def busy(self) -> bool:
-        """Whether this thread or greenlet is telling one of these observers something: nothing can be told now.
+        """Whether this thread or greenlet is calling one of these observers, so that nothing can be reported now.
 
-        It is the observer that uses the pool, or something that interrupted it: a signal handler, a finalizer. The
+        The caller is the observer, which uses the pool, or a signal handler or finalizer that interrupted it. The
         observer may hold a lock of its own, and would wait for itself.
         """
         call = _call.get()
@@ -82,7 +82,7 @@ class ObserverNotifier(Generic[T]):
         return bool(self) and not self.busy
 
     def created(self, entry: Entry[T], took: float) -> None:
-        """Tell of a new object; with the next that is told of it, if this is no time."""
+        """Report a new object; if that is not possible now, it is reported before its next event."""
         notified = entry.notified
         if notified is not None:
             notified["took"] = took
@@ -94,33 +94,34 @@ class ObserverNotifier(Generic[T]):
             self._tell("created", entry.obj, notified.get("took", 0.0), notified=notified, note="created")
 
     def lent(self, entry: Entry[T], waited: float) -> bool:
-        """Tell of a new loan, unless an observer borrows; say whether its end was left to the caller."""
-        # The number of the use is a token. Borrower and house keeper each begin with setdefault(), so one of them is
-        # first; if it is the borrower, each ends with pop(), and one of them gets it. All are atomic.
+        """Report a new loan, unless an observer borrows; say whether its end is left to the caller: it was killed."""
+        # The number of the use is a token. The borrower here and maintenance in is_telling() each begin with
+        # setdefault(), so one of them is first. If it is the borrower, each ends with pop(), and one of them gets the
+        # token; the other one has to report the end. All these calls are atomic.
         notified, use = entry.notified, entry.uses
         if notified is None or not self._listens() or notified.setdefault(use, 1) == 0:
             return False
-        notified.pop(use - 1, None)  # it is still there if that was interrupted
+        notified.pop(use - 1, None)  # it is still there if that call was interrupted
         self._introduce(entry, notified)
         self._tell("lent", entry.obj, waited, notified=notified, note="loan", mark=use)
         return notified.pop(use, None) is None
 
     def is_telling(self, entry: Entry[T]) -> bool:
-        """Whether the borrower is telling of the entry's last loan, and sees to the end; if not, it never will be."""
+        """Whether the borrower is reporting the entry's last loan, and so its end; if not, it is never reported."""
         notified, use = entry.notified, entry.uses
         return notified is not None and notified.setdefault(use, 0) == 1 and notified.pop(use, None) is not None
 
     def owes(self, entry: Entry[T]) -> bool:
-        """Whether the end of the entry's last loan is to be told."""
+        """Whether the end of the entry's last loan is still to be reported."""
         return entry.notified is not None and entry.notified.get("loan") == entry.uses and bool(self)
 
     def returned(self, entry: Entry[T], used: float) -> None:
-        """Tell of the end of the entry's last loan, if that was told of."""
+        """Report the end of the entry's last loan, if its beginning was reported."""
         if self.owes(entry):
             self._tell("returned", entry.obj, used, notified=entry.notified, note="loan", mark=-entry.uses)
 
     def discarded(self, entry: Entry[T], now: float) -> None:
-        """Tell of the end of an object, and before that of its last loan, if whoever was to tell was interrupted."""
+        """Report the end of an object, and before that the end of its last loan if that was interrupted."""
         notified = entry.notified
         if notified is None:
             return
@@ -129,13 +130,13 @@ class ObserverNotifier(Generic[T]):
             self._tell("discarded", entry.obj, entry.reason, notified=notified, note="discarded")
 
     def creation_failed(self, error: BaseException, took: float) -> None:
-        """Tell of a creation that failed, and remember it."""
+        """Report a creation that failed, and remember its error."""
         self.remember("creation", error)
         if self._listens():
             self._tell("creation_failed", error, took)
 
     def remember(self, what: str, error: BaseException | None) -> None:
-        """Remember an error, or a health check that said no, for those who look later."""
+        """Remember an error, or a health check that returned false, for the status page."""
         try:
             text = "" if error is None else plain_text(str(error))
         except Exception:  # from the user's own __str__
@@ -143,17 +144,17 @@ class ObserverNotifier(Generic[T]):
         self._faults.remember(what, "" if error is None else plain_text(type(error).__name__), text, self._clock())
 
     def timed_out(self, waited: float) -> None:
-        """Tell of a caller that got nothing in time."""
+        """Report a caller that got no object in time."""
         if self._listens():
             self._tell("timed_out", waited)
 
     def refused(self, waiting: int) -> None:
-        """Tell of a caller that may not wait."""
+        """Report a caller that was refused."""
         if self._listens():
             self._tell("refused", waiting)
 
     def hook_failed(self, hook: HookName, error: BaseException) -> None:
-        """Tell of a hook that raised, and remember it."""
+        """Report a hook that raised, and remember its error."""
         self.remember(hook, error)
         if self._listens():
             self._tell("hook_failed", hook, error)
@@ -166,23 +167,23 @@ class ObserverNotifier(Generic[T]):
         note: str = "told",
         mark: float = 1,
     ) -> None:
-        """Call a method of each observer, and note that it was."""
+        """Call a method of each observer, and record that it was called."""
         notified = {} if notified is None else notified
         call = _Call(self._observers, _call.get())
-        context = copy_context()  # so that there is nothing to reset, whatever is thrown into this thread
+        context = copy_context()  # so that nothing has to be reset, whatever is thrown into this thread
         context.run(_call.set, call)
         thrown: BaseException | None = None
         try:
             for method_and_arguments in self._calls(event, details, context):
                 try:
-                    # No call between the note and the call that it is about: nothing can be thrown in there.
+                    # No call between the record and the call of the observer: nothing can be thrown in there.
                     notified[note] = mark
                     said = context.run(*method_and_arguments)
                     if said is not None:
                         refuse_awaitable(f"observer: its {event}()", said, "it must be a plain method")
                 except Exception as error:
                     self._went_wrong(event, error)
-                except BaseException as error:  # meant for this thread; the other observers are told nevertheless
+                except BaseException as error:  # meant for this thread; the other observers are called nevertheless
                     thrown = error
             if thrown is not None:
                 raise thrown
@@ -191,7 +192,7 @@ class ObserverNotifier(Generic[T]):
             del thrown  # its traceback has this frame
 
     def _calls(self, event: Event, details: tuple[object, ...], context: Context) -> list[tuple[Any, ...]]:
-        """Look up what to call, which may fail, too: an observer can be a proxy of one that is to be made first."""
+        """Look up the methods, which may fail, too: an observer may be a proxy whose object must be created first."""
         calls: list[tuple[Any, ...]] = []
         for one in self._observers:
             try:

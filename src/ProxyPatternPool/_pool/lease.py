@@ -1,4 +1,4 @@
-"""One loan, given back on exit, on ``release()``, or when the lease is dropped."""
+"""Leases: each gives one object back on exit from a block, on ``release()``, or when it is dropped."""
 
 from types import TracebackType
 from typing import Generic, NoReturn, SupportsIndex, TypeVar
@@ -20,13 +20,12 @@ def borrow(core: Core[T], timeout: float | None, receipt: Receipt[T] | None = No
 class Lease(Generic[T]):
     """One loan of one object, made by ``Pool.lease``.
 
-    Give the object back with ``release()``, or ``discard()`` if it is broken, or use the lease in a
-    ``with`` statement, which gives the object and releases it at the end. A lease that is dropped gives its object
-    back by itself and logs a warning: at once if nothing else refers to the lease, when the garbage
-    collector comes by if it is part of a cycle.
+    Give the object back with ``release()``, or with ``discard()`` if it is broken. Or use the lease in a ``with``
+    statement, which gives the object back at its end. If a lease is dropped, its object is given back, and a warning is
+    logged: at once if nothing else refers to the lease, at the next run of the garbage collector if it is in a cycle.
 
-    All of it is harmless when the object is no longer this lease's: given back already, killed after
-    ``max_using_delay_kill``, or lent in a parent process.
+    All this does nothing if the lease has ended: if its object was given back already, was killed after
+    ``max_using_delay_kill``, or was lent in the parent process.
     """
 
     __slots__ = ("__weakref__", "_core", "_entry", "_use")
@@ -37,18 +36,18 @@ class Lease(Generic[T]):
         self._use = 0
 
     def begin(self, timeout: float | None) -> "Lease[T]":
-        """Borrow the object; ``Pool.lease`` has done it."""
+        """Borrow the object. ``Pool.lease`` has called this already."""
         if self._entry is not None:
             raise PoolException(f"this lease of {self._core.label} has an object already: one block at a time")
         try:
             borrow(self._core, timeout, self)
         except BaseException:
-            self.release()  # harmless if the loan is over already, as after a getter that failed
+            self.release()  # harmless if the loan has ended already, as after a getter that failed
             raise
         return self
 
     def note(self, entry: Entry[T], use: int) -> None:
-        """See ``Receipt``: the pool says here what it lends, before it does."""
+        """Record the loan, before it begins. The pool calls this, see ``Receipt``."""
         self._use = use
         self._entry = entry
 
@@ -57,7 +56,7 @@ class Lease(Generic[T]):
         """The object.
 
         Raises:
-            PoolException: it was given back.
+            PoolException: It was given back.
         """
         if self._entry is None:
             raise PoolException(f"this lease of {self._core.label} has ended: its object was given back")
@@ -65,10 +64,10 @@ class Lease(Generic[T]):
 
     def release(self) -> None:
         """Give the object back. A second call does nothing."""
-        entry = self._entry  # read once: of two threads that release a lease one finds the loan over
+        entry = self._entry  # read once: of two threads that release a lease, one finds that the loan has ended
         if entry is not None:
             run_rest(self._core.returns.end_loan(entry, self._use))
-            self._entry = None  # last: whatever is thrown in before, __del__ still has it
+            self._entry = None  # last: if something is thrown in before, __del__ still gives it back
 
     def discard(self) -> None:
         """Give a broken object back: it is closed and its place freed. A second call does nothing."""
@@ -99,7 +98,7 @@ class Lease(Generic[T]):
 
 
 class QuietLease(Lease[T]):
-    """A lease that is meant to be dropped: when its owner ends, the object goes back without a word."""
+    """A lease that is meant to be dropped when its owner ends: no warning is logged."""
 
     __slots__ = ()
 
@@ -110,7 +109,7 @@ class QuietLease(Lease[T]):
 
 
 class Borrowed(Lease[T]):
-    """``with pool.obj() as o``: a lease that begins with the block and ends with it."""
+    """``with pool.obj() as o``: a lease that begins and ends with the block."""
 
     __slots__ = ("_pool", "_timeout")
 
@@ -119,7 +118,7 @@ class Borrowed(Lease[T]):
         self._core = core
         self._use = 0
         self._timeout = timeout
-        self._pool = pool  # so that it lives as long as its block
+        self._pool = pool  # so that the pool is not dropped before the end of the block
 
     def __enter__(self) -> T:
         return self.begin(self._timeout).obj

@@ -34,20 +34,20 @@ def _delete(core: Core[Any]) -> None:
 class Pool(Generic[T]):
     """Keep expensive objects, and lend each to one borrower at a time.
 
-    Threads, greenlets of gevent and of eventlet, patched or not, can share a pool. Borrow with ``with
-    pool.obj() as o``, with ``lease()``, or with ``get()`` and give back with ``ret()``. Waiters are served
-    first come, first served; the hottest idle object is lent first.
+    Threads and greenlets of gevent and of eventlet, patched or not, can share a pool. Borrow with ``with
+    pool.obj() as o``, with ``lease()``, or with ``get()`` and ``ret()``. Waiters are served in the order in which they
+    came; the object that was returned last is lent first.
 
-    No hook is ever called with a lock held, and ``max_size`` bounds objects being created, idle, lent,
-    checked and being closed, all together. Close the pool with ``shutdown()`` or a ``with`` statement;
-    dropping it closes its objects too, as does the end of the interpreter. Objects that were borrowed with
-    ``get()`` and are still out when the pool is dropped cannot come back any more: they stay until the process ends;
-    those of leases are closed when the lease ends. In the child of a fork the pool starts empty, and the parent's
-    objects are neither used nor closed there.
+    No hook is called with a lock held. ``max_size`` bounds the objects being created, idle, lent, checked and being
+    closed, all together.
 
-    Finalizers and signal handlers may give objects back, and shut the pool down, even if they run in the middle of the
-    pool's own work; ``get`` and ``stats`` are refused there with a ``PoolException``, since they could only wait for
-    themselves.
+    Close the pool with ``shutdown()`` or a ``with`` statement. If it is dropped, or the interpreter ends, its objects
+    are closed, too. If it is dropped while objects are lent, those of leases are closed when the lease ends; those
+    borrowed with ``get()`` cannot come back any more, and stay until the process ends. In the child of a fork the pool
+    starts empty, and the parent's objects are neither used nor closed there.
+
+    Finalizers and signal handlers may give objects back and shut the pool down, even if they interrupt one of the
+    pool's own steps. ``get`` and ``stats`` raise a ``PoolException`` there, since they could only wait for themselves.
     """
 
     # written by tools/generate.py: the parameters of Pool
@@ -84,8 +84,8 @@ class Pool(Generic[T]):
     ) -> None:
         """Make a pool, and ``min_size`` objects in it.
 
-        A creation that fails here is logged and tried again later by the house keeper, with exponential
-        back-off: a pool can be made before its server is up.
+        A creation that fails here is logged, and maintenance tries again later, with exponential back-off: a pool can
+        be made before its server is up.
 
         Args:
             fun: Creates an object, another each time; gets the creation number 0, 1, 2… (``Factory``).
@@ -173,8 +173,9 @@ class Pool(Generic[T]):
         if log_level is not None:
             set_log_level(log_level)
         self._core: Core[T] = Core(hooks, config, current_scheduler(), observer)
-        # Each pool's own, and unknown to checkers. A class that has it makes descriptors: where a pool is an attribute
-        # of a class, none of its instances could have another, and to delete an instance's would shut the class's down.
+        # An attribute of each pool, which checkers do not see, and not a method: that would make pools descriptors. If
+        # a pool were an attribute of a class, its instances could not have pools of their own, and ``del`` of an
+        # instance's would shut the class's down.
         object.__setattr__(self, "__delete__", MethodType(_delete, self._core))
 
     @property
@@ -192,14 +193,14 @@ class Pool(Generic[T]):
 
         Raises:
             TimeOut: No object within the timeout; its cause is the last creation error, if the last creation failed.
-            TooManyWaiting: Nothing is to be had at once, and ``max_waiting`` others wait already.
+            TooManyWaiting: No object can be lent at once, and ``max_waiting`` callers wait already.
             PoolClosed: The pool was shut down, before or during the wait.
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
             HookError: The ``opener`` or ``getter`` failed, under ``hook_errors="discard"``.
             PoolValueError: The timeout is negative or NaN.
-            Exception: Whatever ``fun`` raises, if the object was being created for this caller. After a failure, until
-                something is created again, callers with a timeout to wait for do not get it: they are served or time
-                out.
+            Exception: Whatever ``fun`` raises, if the object was being created for this caller. After a first failure,
+                and until an object is created again, callers that wait with a timeout do not get it: they are served
+                or time out.
         """
         core = self._core
         shelves = core.shelves
@@ -210,7 +211,7 @@ class Pool(Generic[T]):
         try:
             owner = this_process.here.owner
             entry = shelves.idle.pop()
-        except (IndexError, AttributeError):  # nothing is idle; or the pool is a parent's, see _runtime/process.py
+        except (IndexError, AttributeError):  # nothing is idle; or this is a new child, see _runtime/process.py
             return borrow(core, None).obj
         entry.last_get = now
         entry.owner = owner
@@ -219,10 +220,10 @@ class Pool(Generic[T]):
         return entry.obj
 
     def ret(self, obj: T) -> None:
-        """Give an object back; whoever has waited longest gets it.
+        """Give an object back; the caller who has waited longest gets it.
 
-        Objects are told apart by identity. One that is not lent by this pool, given back before or killed
-        meanwhile, is ignored with a warning in the log.
+        Objects are told apart by identity. An object that this pool has not lent, or that was given back before or
+        killed meanwhile, is ignored, and a warning is logged.
         """
         core = self._core
         shelves = core.shelves
@@ -242,39 +243,39 @@ class Pool(Generic[T]):
     def discard(self, obj: T) -> None:
         """Give a broken object back: it is closed, without ``retter``, and its place is freed.
 
-        One that is not lent by this pool is ignored with a warning in the log.
+        An object that this pool has not lent is ignored, and a warning is logged.
         """
         run_rest(self._core.returns.give_back(obj, broken=True))
 
     def obj(self, timeout: float | None = None) -> AbstractContextManager[T]:
-        """Borrow an object for a ``with`` block, and give it back at its end whatever happens inside.
+        """Borrow an object for a ``with`` block, and give it back at the end of the block, whatever happens inside.
 
         Args:
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
-                The wait is at the beginning of the block, as are the errors, which are those of ``get``.
+                The object is borrowed when the block begins; what is raised then is what ``get`` raises.
         """
         return Borrowed(self._core, timeout, self)
 
     def lease(self, timeout: float | None = None, *, quiet: bool = False) -> Lease[T]:
-        """Borrow an object with a ``Lease``, which can discard it, and gives it back even if it is dropped.
+        """Borrow an object with a ``Lease``, which can discard it, and which gives it back even if it is dropped.
 
         Args:
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
-                The errors are those of ``get``.
-            quiet: To drop the lease is how it is meant to end: no warning is logged.
-                For a lease that is kept where its owner's end drops it, such as a ``threading.local``.
+                What is raised is what ``get`` raises.
+            quiet: Whether to log no warning when the lease is dropped.
+                For a lease that is meant to end so: kept in a ``threading.local``, it is dropped when the thread ends.
         """
         silent = quiet is not False and expect("quiet", quiet, bool, "True or False")
         return (QuietLease if silent else Lease)(self._core).begin(timeout)
 
     def shutdown(self, timeout: float = 0.0, *, delay: float | None = None) -> None:
-        """Close the pool: serve nobody any more, and close its objects. A second call does no harm.
+        """Close the pool: lend nothing any more, and close all objects. A second call does no harm.
 
-        Whoever waits gets ``PoolClosed`` at once. Idle objects are closed here; lent ones when they come
-        back, which is waited for, and those still out afterwards are logged with their owners.
+        Callers that wait get ``PoolClosed`` at once. Idle objects are closed here, lent ones when they come back. This
+        waits for them until the timeout; those still lent then are logged with their owners.
 
-        In the hub of gevent or eventlet itself, as in a signal handler that comes while all greenlets sleep, nothing
-        can be waited for: the house keeper closes what is idle, and the handler goes on.
+        In the hub of gevent or eventlet itself, for instance in a signal handler that runs while all greenlets sleep,
+        it waits for nothing: maintenance closes the idle objects.
 
         Args:
             timeout: Longest wait for lent objects, in seconds.
@@ -292,18 +293,18 @@ class Pool(Generic[T]):
     close = shutdown
 
     def housekeep(self) -> None:
-        """Do a full round of house keeping now, in this thread: expiry, warnings, kills, health checks, refill.
+        """Do a full maintenance round now, in this thread: expiry, warnings, kills, health checks, refill.
 
-        The house keeper does it by itself; this is for tests, and for operators who want it at once.
+        Rounds are done without it; this is for tests, and for operators who want one at once.
         """
         run(core_of(self).maintenance.housekeep())
 
     def drain(self) -> None:
-        """Have every object that exists now replaced before it is lent again: credentials changed, a server moved.
+        """Replace every object that exists now before it is lent again: credentials changed, or a server moved.
 
-        Idle ones are closed by this caller and the house keeper, side by side, who creates up to ``min_size`` anew;
-        lent ones are closed as they come back. Nobody is refused, and nobody is waited for. ``stats()["nstale"]`` says
-        how many are left.
+        Idle ones are closed by this caller and by maintenance, side by side; lent ones when they come back. Maintenance
+        creates up to ``min_size`` new ones. No caller is refused, and this waits for no lent object.
+        ``stats()["nstale"]`` says how many are left.
 
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
@@ -313,13 +314,13 @@ class Pool(Generic[T]):
     def resize(self, *, min_size: int | None = None, max_size: int | None = None) -> None:
         """Change the bounds of the pool while it runs.
 
-        A larger ``max_size`` lets waiters create at once. With a smaller one idle objects that are too many are closed
-        here, the coldest first, and lent ones as they come back; until then there are more than that. For a larger
-        ``min_size`` the house keeper creates what is missing.
+        With a larger ``max_size`` waiters create objects at once. With a smaller one surplus objects are closed: idle
+        ones here, those idle for longest first, and lent ones when they come back; until then there are more than
+        ``max_size``. With a larger ``min_size`` maintenance creates what is missing.
 
         Args:
-            min_size: Keep at least this many; ``None``: as before.
-            max_size: At most this many; 0: unlimited, ``None``: as before.
+            min_size: Keep at least this many objects; ``None``: as before.
+            max_size: At most this many objects; 0: unlimited, ``None``: as before.
 
         Raises:
             PoolValueError: A value makes no sense, or ``min_size`` would exceed ``max_size``; nothing has changed.
@@ -329,7 +330,7 @@ class Pool(Generic[T]):
         run(core_of(self).operations.resize(min_size, max_size))
 
     def clear(self) -> None:
-        """Close what is idle now; the house keeper creates up to ``min_size`` anew.
+        """Close all objects that are idle now; maintenance creates up to ``min_size`` new ones.
 
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
@@ -337,15 +338,15 @@ class Pool(Generic[T]):
         run(core_of(self).operations.clear())
 
     def wait_ready(self, timeout: float | None = None) -> None:
-        """Wait until ``min_size`` objects exist, idle or lent. They are created by the house keeper.
+        """Wait until ``min_size`` objects exist, idle or lent. Maintenance creates them.
 
-        In the parent of a reloading server, which keeps none, there is nothing to wait for.
+        In the parent process of a reloading server, which keeps no objects, it returns at once.
 
         Args:
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
 
         Raises:
-            TimeOut: There were not so many within the timeout; its cause is the last creation error, if the last
+            TimeOut: There were fewer at the end of the timeout; its cause is the last creation error, if the last
                 creation failed.
             PoolClosed: The pool was shut down, before or during the wait.
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
@@ -354,7 +355,7 @@ class Pool(Generic[T]):
         run(core_of(self).operations.wait_ready(timeout))
 
     def stats(self) -> PoolStats:
-        """Take a JSON-compatible snapshot: sizes, counters, and who holds what since when.
+        """Take a JSON-compatible snapshot: sizes, counters, and who holds which object since when.
 
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
@@ -362,7 +363,7 @@ class Pool(Generic[T]):
         return report(core_of(self))
 
     def owners(self) -> list[Holding[T]]:
-        """List what is lent, and who holds it since when: longest first, with the stacks if there is ``trace_owner``.
+        """List the lent objects and who holds them since when: longest first, with the stacks under ``trace_owner``.
 
         Raises:
             PoolException: A finalizer or signal handler called it in the middle of the pool's own work in this thread.
@@ -370,21 +371,21 @@ class Pool(Generic[T]):
         return owners(core_of(self))
 
     def dump(self, file: IO[str] | IO[bytes] | int | None = None) -> None:
-        """Write who holds what, who waits, and what is idle, for a look at a process in which nothing moves.
+        """Write who holds which object, who waits, and what is idle: to find out why a process hangs.
 
-        It works in a signal handler and a finalizer, even in the middle of the pool's own work: it takes no lock and
-        calls no hook. Objects are named by what the ``tracer`` has said before, by type and address. ::
+        It works in signal handlers and finalizers, even if they interrupt one of the pool's own steps: it takes no lock
+        and calls no hook. Objects are shown by the name that the ``tracer`` gave them, by type and address. ::
 
             signal.signal(signal.SIGUSR1, lambda *_: pool.dump())
 
         Args:
-            file: Where to write it, a file object or a descriptor; ``None``: ``sys.stderr``.
-                What has a descriptor is written to past its buffer, as ``faulthandler`` does. If ``sys.stderr`` cannot
-                be written to, that is no error: whoever asks in a signal handler must not die of it.
+            file: Where to write, a file object or a descriptor; ``None``: ``sys.stderr``.
+                A file that has a descriptor is written to past its buffer, as by ``faulthandler``. If ``sys.stderr``
+                cannot be written to, nothing is raised, so that a signal handler does not fail.
 
         Raises:
-            TypeError: It is no file.
-            OSError: It cannot be written to, or is full and not to be waited for.
+            TypeError: The file is no file.
+            OSError: It cannot be written to, or it is full and non-blocking.
             ValueError: It is closed.
         """
         dump(self._core, file)
@@ -413,13 +414,13 @@ class Pool(Generic[T]):
         )
 
     def __del__(self) -> None:
-        # In a finalizer: wait for nothing, call nobody's code. The house keeper closes what there is.
+        # This is a finalizer: it must not wait, and must call no user code. Maintenance closes the objects.
         core: Core[T] | None = getattr(self, "_core", None)
         if core is not None:
             core.abandon()
 
 
 def core_of(pool: Pool[T]) -> Core[T]:
-    """Find the inner state of a pool, for other rooms."""
+    """The parts of a pool, for other modules of this package."""
     notice_fork()
     return pool._core  # pyright: ignore[reportPrivateUsage]  # it is this module's
