@@ -99,8 +99,8 @@ POOL = (
         "max_lifetime",
         "float | None",
         "Discard an object this many seconds after its creation; 0.0 or ``None``: never.",
-        "Each at a moment of its own in the last twentieth of that time, so that not all go at once; one that is in "
-        "use then goes when it comes back.",
+        "Each object gets a random lifetime of 95 to 100 % of it, so that not all are closed at once. An object in use "
+        "is discarded when it comes back.",
         default="0.0",
         needs_pool=True,
     ),
@@ -136,8 +136,8 @@ POOL = (
         "health_before_get",
         "float | None",
         "Check health before lending an object idle for this many seconds; ``None``: never.",
-        "Idle is what was neither used nor checked; 0.0: always. The borrower checks, in ``get``. An object that fails "
-        "is discarded, and the next is tried, then a new one.",
+        "Idle: neither used nor checked; 0.0: check always. The borrower checks, in ``get``. If an object fails it is "
+        "discarded, and the next idle one is tried, or a new one.",
         default="None",
         needs_pool=True,
     ),
@@ -145,16 +145,16 @@ POOL = (
         "backoff",
         "tuple[float, float] | None",
         "Seconds between attempts to create after one has failed: the first, and the longest.",
-        "Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error at "
-        "once; those who come later wait for the next attempt. ``None``: only maintenance waits.",
+        "It doubles each time, with equal jitter (50 to 100 %). The caller of the first failed attempt gets its error "
+        "at once; later callers wait for the next attempt. ``None``: only maintenance waits.",
         default="(0.05, 5.0)",
         needs_pool=True,
     ),
     Parameter(
         "hk_delay",
         "float | None",
-        "Seconds between maintenance rounds, and nothing is done in between.",
-        "0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone, with deadlines met exactly.",
+        "Seconds between maintenance rounds; limits are checked only in rounds.",
+        "0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone; then limits are met exactly.",
         default="None",
         needs_pool=True,
     ),
@@ -207,26 +207,26 @@ POOL = (
     Parameter(
         "trace_owner",
         "bool",
-        "Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.",
+        "Keep the stack of each ``get``, for the warning about a long use; it costs some microseconds.",
         default="False",
     ),
     Parameter(
         "hook_errors",
         "HookErrors",
         'What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.',
-        "The first logs the error, and the object is used nevertheless; the second closes the object, and the caller "
-        "gets ``HookError``.",
+        "``log``: the error is logged, and the object is used nevertheless. ``discard``: the object is closed, and the "
+        "caller gets ``HookError``.",
         default='"log"',
     ),
     Parameter(
         "observer",
         "PoolObserverOrNone[T]",
-        "Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``.",
+        "Notified of what happens in the pool (``PoolObserver``); for several: ``observers(a, b)``.",
         default="None",
         needs_pool=True,
     ),
 )
-"""Those of a pool."""
+"""The parameters of a pool."""
 
 POSITIONAL = (
     "fun",
@@ -248,7 +248,7 @@ POSITIONAL = (
     "tracer",
     "log_level",
 )
-"""Those that may be given by position, in the order of the existing module."""
+"""The parameters of a pool that may be given by position, in the order of the existing module."""
 
 _LOG_LEVEL = next(each for each in POOL if each.name == "log_level")
 
@@ -256,15 +256,15 @@ PROXY = (
     Parameter(
         "obj",
         "T | None",
-        "One object for all (scope SHARED).",
+        "One object for all owners (scope SHARED).",
         default="None",
     ),
     Parameter(
         "fun",
         "Callable[[int], T] | None",
         "Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).",
-        "Without a pool it may return the same again, which owners then share; each has the hooks called for it, so "
-        "leave the ``closer`` out.",
+        "Without a pool it may return the same object again, which owners then share. The hooks are called for each "
+        "owner, so leave the ``closer`` out then.",
         default="None",
     ),
     Parameter(
@@ -278,7 +278,7 @@ PROXY = (
     Parameter(
         "scope",
         '"Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]"',
-        "Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.",
+        "What counts as an owner: a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.",
         default="Scope.AUTO",
     ),
     _LOG_LEVEL,
@@ -295,14 +295,14 @@ PROXY = (
         "auto_return",
         "bool",
         "Whether an owner that ends gives its object back to the pool.",
-        "If not, it is lost to the pool unless ``_ret_obj`` is called.",
+        "If not, the pool loses the object unless ``_ret_obj`` is called.",
         default="True",
     ),
 )
-"""Those that a proxy has of its own, or has with another meaning than a pool has them."""
+"""The parameters that only a proxy has, and those with another meaning than for a pool."""
 
 PROXY_POSITIONAL = ("obj", "fun", "set_name", "scope", "log_level", "max_size")
-"""Those that may be given by position, in the order of the existing module."""
+"""The parameters of a proxy that may be given by position, in the order of the existing module."""
 
 PASSED_ON = tuple(each for each in POOL if each.name not in [own.name for own in PROXY])
-"""Those that a proxy passes on to its pool."""
+"""The parameters that a proxy passes on to its pool."""

@@ -67,7 +67,7 @@ CHANGES = {
     "a default": ('default="(0.05, 5.0)"', 'default="(0.5, 5.0)"', {*SIGNATURES, PAGE}),
     "a type": ('"tuple[float, float] | None"', '"tuple[float, float]"', {*SIGNATURES, TYPED}),
     "a text": ("Check health once in this many", "Check once in this many", {*SIGNATURES, TYPED, PAGE}),
-    "a longer text": ("Each at a moment of its own in", "Each in", {*SIGNATURES, TYPED, PAGE}),
+    "a longer text": ("Each object gets a random lifetime", "Each has a lifetime", {*SIGNATURES, TYPED, PAGE}),
     "a text of a proxy": ("One object for all", "An object for all", {PROXY, FUNCTION, PAGE}),
     "a default of a proxy": ('default="Scope.AUTO"', 'default="Scope.THREAD"', {PROXY, FUNCTION, PAGE}),
     "the type of a hook": ('returns="bool"', 'returns="object"', {*SIGNATURES, TYPED, HOOKS}),
@@ -158,7 +158,7 @@ def test_a_new_parameter_is_added_in_one_place(tree: Path) -> None:
 )
 \"\"\"Those of a pool.\"\"\"
 """
-    change(tree, "tools/parameters.py", ')\n"""Those of a pool."""\n', new)
+    change(tree, "tools/parameters.py", ')\n"""The parameters of a pool."""\n', new)
     assert generate(tree)[0] == 0
     for file in SIGNATURES:
         text = (tree / file).read_text(encoding="utf-8")

@@ -33,8 +33,8 @@ class _Options(TypedDict, Generic[T], total=False):
     max_lifetime: float | None
     """Discard an object this many seconds after its creation; 0.0 or ``None``: never.
 
-    Each at a moment of its own in the last twentieth of that time, so that not all go at once; one that is in use then
-    goes when it comes back.
+    Each object gets a random lifetime of 95 to 100 % of it, so that not all are closed at once. An object in use is
+    discarded when it comes back.
     """
     max_avail_delay: float | None
     """Discard an object idle this many seconds, never below ``min_size``; 0.0, ``None``: never."""
@@ -47,19 +47,19 @@ class _Options(TypedDict, Generic[T], total=False):
     health_before_get: float | None
     """Check health before lending an object idle for this many seconds; ``None``: never.
 
-    Idle is what was neither used nor checked; 0.0: always. The borrower checks, in ``get``. An object that fails is
-    discarded, and the next is tried, then a new one.
+    Idle: neither used nor checked; 0.0: check always. The borrower checks, in ``get``. If an object fails it is
+    discarded, and the next idle one is tried, or a new one.
     """
     backoff: tuple[float, float] | None
     """Seconds between attempts to create after one has failed: the first, and the longest.
 
-    Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error at once;
-    those who come later wait for the next attempt. ``None``: only maintenance waits.
+    It doubles each time, with equal jitter (50 to 100 %). The caller of the first failed attempt gets its error at
+    once; later callers wait for the next attempt. ``None``: only maintenance waits.
     """
     hk_delay: float | None
-    """Seconds between maintenance rounds, and nothing is done in between.
+    """Seconds between maintenance rounds; limits are checked only in rounds.
 
-    0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone, with deadlines met exactly.
+    0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone; then limits are met exactly.
     """
     delay: float | None
     """The same as ``hk_delay``, by its older name."""
@@ -86,15 +86,15 @@ class _Options(TypedDict, Generic[T], total=False):
     name: str | None
     """Name in log lines, errors and ``stats()``; ``None``: a number."""
     trace_owner: bool
-    """Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each."""
+    """Keep the stack of each ``get``, for the warning about a long use; it costs some microseconds."""
     hook_errors: HookErrors
     """What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
 
-    The first logs the error, and the object is used nevertheless; the second closes the object, and the caller gets
-    ``HookError``.
+    ``log``: the error is logged, and the object is used nevertheless. ``discard``: the object is closed, and the caller
+    gets ``HookError``.
     """
     observer: PoolObserverOrNone[T]
-    """Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``."""
+    """Notified of what happens in the pool (``PoolObserver``); for several: ``observers(a, b)``."""
     # end of what tools/generate.py has written
 
 

@@ -87,42 +87,42 @@ class Proxy(Forwarding, Generic[T]):
         All from ``min_size`` on are the pool's; hooks are called without a pool, too.
 
         Args:
-            obj: One object for all (scope SHARED).
+            obj: One object for all owners (scope SHARED).
             fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
-                Without a pool it may return the same again, which owners then share; each has the hooks called for it,
-                so leave the ``closer`` out.
+                Without a pool it may return the same object again, which owners then share. The hooks are called for
+                each owner, so leave the ``closer`` out then.
             name: Name in log lines, errors and ``stats()``; ``None``: a number.
             set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``.
                 The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``, and
                 the default of ``proxy``: only ``_set``, ``_set_obj`` and ``_set_fun``, which always exist.
-            scope: Who is an owner, a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
+            scope: What counts as an owner: a ``Proxy.Scope``, or a ``ScopeStrategy`` of your own.
             log_level: Level to set on the package's logger, ``logging.getLogger("ppp")``.
             max_size: Take objects from a pool of at most this many; 0: unlimited, ``None``: there is no pool.
                 Not given: 0 if a parameter is given that only a pool can honour, such as ``min_size``, ``timeout`` or
                 ``health``; else ``None``. Without a pool each owner has an object made for it, closed when it ends.
             auto_return: Whether an owner that ends gives its object back to the pool.
-                If not, it is lost to the pool unless ``_ret_obj`` is called.
+                If not, the pool loses the object unless ``_ret_obj`` is called.
             min_size: Keep at least this many objects; maintenance creates what is missing.
                 The first are created at construction. After a failure the next attempt waits for ``backoff``.
             timeout: Longest wait in ``get``, in seconds; ``None``: for ever, 0: never wait.
             max_use: Discard an object after this many uses; 0 or ``None``: unlimited.
             max_waiting: At most this many callers wait; more get ``TooManyWaiting``. ``None``: unlimited, 0: nobody.
             max_lifetime: Discard an object this many seconds after its creation; 0.0 or ``None``: never.
-                Each at a moment of its own in the last twentieth of that time, so that not all go at once; one that is
-                in use then goes when it comes back.
+                Each object gets a random lifetime of 95 to 100 % of it, so that not all are closed at once. An object
+                in use is discarded when it comes back.
             delay: The same as ``hk_delay``, by its older name.
             max_avail_delay: Discard an object idle this many seconds, never below ``min_size``; 0.0, ``None``: never.
             max_using_delay: Warn about an object in use this many seconds; 0.0, ``None``: as ``max_using_delay_kill``.
             max_using_delay_kill: Close an object in use this many seconds, and free its place; 0.0 or ``None``: never.
             health_freq: Check health once in this many maintenance rounds.
             health_before_get: Check health before lending an object idle for this many seconds; ``None``: never.
-                Idle is what was neither used nor checked; 0.0: always. The borrower checks, in ``get``. An object that
-                fails is discarded, and the next is tried, then a new one.
+                Idle: neither used nor checked; 0.0: check always. The borrower checks, in ``get``. If an object fails
+                it is discarded, and the next idle one is tried, or a new one.
             backoff: Seconds between attempts to create after one has failed: the first, and the longest.
-                Doubled each time, with equal jitter: 50 to 100 % of it. The caller of the first failure gets its error
-                at once; those who come later wait for the next attempt. ``None``: only maintenance waits.
-            hk_delay: Seconds between maintenance rounds, and nothing is done in between.
-                0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone, with deadlines met
+                It doubles each time, with equal jitter (50 to 100 %). The caller of the first failed attempt gets its
+                error at once; later callers wait for the next attempt. ``None``: only maintenance waits.
+            hk_delay: Seconds between maintenance rounds; limits are checked only in rounds.
+                0.0 or ``None``: half the shortest delay to watch, or 60.0 for ``health`` alone; then limits are met
                 exactly.
             opener: Called once with each new object (``Opener``).
             getter: Called with an object each time it is lent (``Getter``).
@@ -134,11 +134,11 @@ class Proxy(Forwarding, Generic[T]):
             tracer: Names a new object in log lines, ``TimeOut``, ``owners()`` and ``dump()`` (``Tracer``).
                 Without a ``stats`` hook ``stats()`` calls it again, also for objects in use: it must not use them
                 itself.
-            trace_owner: Keep the stack of each ``get``, for the warning about a long use. Costs microseconds each.
+            trace_owner: Keep the stack of each ``get``, for the warning about a long use; it costs some microseconds.
             hook_errors: What is done if an ``opener`` or ``getter`` raises, ``"log"`` or ``"discard"``.
-                The first logs the error, and the object is used nevertheless; the second closes the object, and the
-                caller gets ``HookError``.
-            observer: Told of all that happens, as it happens (``PoolObserver``); several: ``observers(a, b)``.
+                ``log``: the error is logged, and the object is used nevertheless. ``discard``: the object is closed,
+                and the caller gets ``HookError``.
+            observer: Notified of what happens in the pool (``PoolObserver``); for several: ``observers(a, b)``.
 
         Raises:
             ProxyException: The parameters contradict one another, or the library of the scope is not installed.
