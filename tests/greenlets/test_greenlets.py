@@ -79,7 +79,7 @@ def test_a_finalizer_that_switches(hub: str, mode: str) -> None:
 @both_hubs
 @both_modes
 def test_maintenance_moves_into_the_hub(hub: str, mode: str) -> None:
-    """A pool made at import, before there is a hub, is looked after in the hub whose greenlets use it later."""
+    """A pool made at import, before there is a hub, is maintained in the hub whose greenlets use it later."""
     assert run_script(hub, mode, "lazy_hub") == ["belongs to the hub that uses it"]
 
 

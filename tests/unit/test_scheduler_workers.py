@@ -21,7 +21,7 @@ from .maintained import FakeMaintained, Hanging, Threads
 
 
 def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
-    """Of two pools that are the first to be looked after, at the same time, one starts the thread."""
+    """Of two pools that are the first to need the scheduler, at the same time, one starts its thread."""
     scheduler = Scheduler(Environment(start_thread=threads.start))
     lock = scheduler._lock
 
