@@ -97,6 +97,6 @@ def test_the_scheduler_notices_it_before_it_looks_at_anything(
 
     maintained = FakeMaintained()
     monkeypatch.setattr(scheduler, "maintain", run_due)
-    monkeypatch.setattr(scheduler, "_wait_for_requests", asked)
+    monkeypatch.setattr(scheduler._requests, "wait", asked)
     scheduler._run()
     assert seen[:2] == [-math.inf, clock.now]

@@ -60,7 +60,7 @@ def test_an_empty_pool_is_not_kept(real: Scheduler) -> None:
     pool = Pool(Thing, min_size=0)
     pool.discard(pool.get())
     core = weakref.ref(pool._core)
-    eventually(real._requests.empty)
+    eventually(lambda: not len(real._requests))
     del pool
     eventually(lambda: core() is None)
 
@@ -81,7 +81,7 @@ def test_one_schedule_for_all_pools(real: Scheduler, threads: Threads) -> None:
     ]
     for pool in pools:
         pool.ret(pool.get())
-    eventually(lambda: real._requests.empty())
+    eventually(lambda: not len(real._requests))
     assert len(threads) == 2
 
 

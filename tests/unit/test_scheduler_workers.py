@@ -40,7 +40,7 @@ def test_two_who_start_the_thread_at_once(threads: Threads) -> None:
     pool = FakeMaintained()
     scheduler.watch(weakref.ref(pool))
     assert len(threads) == 0
-    assert scheduler._requests.qsize() == 1
+    assert len(scheduler._requests) == 1
 
 
 @pytest.mark.parametrize("which", ["the scheduler", "a worker"])
@@ -141,7 +141,7 @@ def test_who_makes_a_pool_makes_its_first_objects(real: Scheduler, works: Works)
 
     def make(number: int) -> Thing:
         makers.append(threading.get_ident())
-        eventually(lambda: not real._requests.qsize())
+        eventually(lambda: not len(real._requests))
         return works.make(number)
 
     for _ in range(5):

@@ -15,7 +15,8 @@ from ProxyPatternPool._engine import maintenance
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import start_thread
 from ProxyPatternPool._scheduler.process import using_scheduler
-from ProxyPatternPool._scheduler.scheduler import MAX_UNREAD, Scheduler
+from ProxyPatternPool._scheduler.requests import MAX_UNREAD
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
 from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, run_script, said
@@ -253,7 +254,7 @@ def test_who_asks_for_a_look_is_remembered_once(moment: Moment, environment: Env
         scheduler.watch(weakref.ref(maintained))
         scheduler.request_look(dropped)
     scheduler.watch(weakref.ref(maintained))
-    assert scheduler._requests.qsize() <= MAX_UNREAD + 3
+    assert len(scheduler._requests) <= MAX_UNREAD + 3
     looked = dropped.looked
     moment.lasts = False
     del dropped

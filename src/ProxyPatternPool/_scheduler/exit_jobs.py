@@ -1,12 +1,13 @@
 """Closers that run at the interpreter's exit, within some time, in as many threads or greenlets as it takes."""
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from .._runtime.environment import Environment
 from .._runtime.native import allocate_lock
 from .._runtime.races import pop_first
 from .._runtime.waiting import Hub, Sleeper
+from .maintained import Maintained
 
 GREENLETS = 4
 """Greenlets that start at once; twice as many more each time that jobs have not begun after ``STUCK_AFTER``."""
@@ -65,3 +66,17 @@ class ExitJobs:
             self.wait(min(until, clock() + STUCK_AFTER))
             greenlets *= 2
         self.wait(until)
+
+
+def close_at_exit(pools: Iterable[Maintained], jobs_in_hub: ExitJobs, jobs: ExitJobs) -> Hub | None:
+    """Close pools, and add their closers to jobs: those of this thread's hub apart. Give that hub, if there are any."""
+    hub_here: Hub | None = None
+    for maintained in pools:
+        closers = maintained.close_at_exit()
+        hub = maintained.hub
+        if hub is not None and hub.here() and hub.alive():
+            hub_here = hub
+            jobs_in_hub.add(closers)
+        else:
+            jobs.add(closers)
+    return hub_here

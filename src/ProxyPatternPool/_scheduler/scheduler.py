@@ -10,24 +10,18 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
 from .._runtime.environment import REAL, Environment
-from .._runtime.native import Empty, SimpleQueue, allocate_lock, new_rlock
+from .._runtime.native import allocate_lock, new_rlock
 from .._runtime.process import notice_fork
 from .._runtime.threads import DaemonThreads
-from .._runtime.waiting import Hub
 from .deadlines import Deadlines
 from .dispatch import Dispatcher
-from .exit_jobs import ExitJobs
+from .exit_jobs import ExitJobs, close_at_exit
 from .maintained import Maintained
+from .requests import Requests
 from .timing import DEFAULT, Timing
 from .workers import Job, Workers
-
-Item = TypeVar("Item")
-
-MAX_UNREAD = 1000
-"""Requests that may be queued, several of some pools, while no thread can be started to read them."""
 
 
 class Scheduler:
@@ -52,8 +46,7 @@ class Scheduler:
         self.workers = Workers(self._threads, self.timing)
         self._dispatcher = Dispatcher(self.clock, self.timing, self.workers)
         self._exit_jobs = ExitJobs(self.environment)
-        # Requests come from finalizers, too: put() of this queue is in C and waits for no lock.
-        self._requests: SimpleQueue[weakref.ref[Maintained] | Maintained | None] = SimpleQueue()
+        self._requests = Requests()
         # A finalizer may come to start the scheduler's thread while this very thread is doing so.
         self._lock = new_rlock()
         self._loop_lock = allocate_lock()
@@ -116,15 +109,7 @@ class Scheduler:
             self._warned = True  # first: to log it asks for a thread, too
             line = "%s: no thread can be started: until one can, maintenance is done by those who borrow"
             maintained.log_later(logging.WARNING, line, repr(maintained))
-        if self._requests.qsize() >= MAX_UNREAD:
-            # Nobody reads them: all are taken out, and each is put back once.
-            requests: dict[tuple[int, bool], weakref.ref[Maintained] | Maintained | None] = {}
-            while (request := _get(self._requests)) is not None:
-                requesting = request() if isinstance(request, weakref.ref) else request
-                if requesting is not None:
-                    requests[id(requesting), requesting is request] = request
-            for request in requests.values():
-                self._requests.put(request)
+        self._requests.limit()
 
     # The thread. Between two looks no frame of it refers to a pool, which would keep the pool alive. ------
 
@@ -133,42 +118,24 @@ class Scheduler:
             return  # started twice, by a finalizer while it was being started: one is enough
         deadlines: Deadlines[Maintained] = Deadlines()
         while not self.ending:
-            self._look_at_requests(deadlines)
-            self._look_at_due(deadlines)
+            self._look_at(self._wait_for_requests(deadlines), deadlines)
+            # The time is read once: what becomes due meanwhile waits until requests were looked at.
+            self._look_at(deadlines.pop_due(self.clock()), deadlines)
         self._exit_jobs.run()
 
-    def _look_at_requests(self, deadlines: Deadlines[Maintained]) -> None:
-        """Wait for requests, until the next deadline at most, and look at the pools that made them."""
+    def _wait_for_requests(self, deadlines: Deadlines[Maintained]) -> list[Maintained]:
+        """Wait for requests, until the next deadline at most; give the pools that made them."""
         left = deadlines.time_left(self.clock())
         longest = self.timing.longest_sleep
-        requesting = self._wait_for_requests(longest if left is None else min(left, longest))
+        requesting = self._requests.wait(longest if left is None else min(left, longest))
         self.notice_pause(deadlines.overdue(self.clock()))
-        for maintained in requesting:
-            self._look(maintained, deadlines)
+        return [] if self.ending else requesting
 
-    def _look_at_due(self, deadlines: Deadlines[Maintained]) -> None:
-        # The time is read once: what becomes due meanwhile waits until requests were looked at.
-        for maintained in deadlines.pop_due(self.clock()):
-            self._look(maintained, deadlines)
-
-    def _look(self, maintained: Maintained, deadlines: Deadlines[Maintained]) -> None:
-        deadline = self.maintain(maintained)
-        if deadline is not None:
-            deadlines.add(maintained, max(deadline, self.clock() + self.timing.shortest_pause))
-
-    def _wait_for_requests(self, seconds: float) -> list[Maintained]:
-        """Wait for pools that request a look; give each once, however often it did."""
-        requesting: dict[int, Maintained] = {}
-        try:
-            request = self._requests.get(True, seconds)  # by position, see DaemonThreads.end
-            while not self.ending:
-                maintained = request() if isinstance(request, weakref.ref) else request
-                if maintained is not None:
-                    requesting[id(maintained)] = maintained
-                request = self._requests.get_nowait()
-        except Empty:
-            pass
-        return list(requesting.values())
+    def _look_at(self, pools: list[Maintained], deadlines: Deadlines[Maintained]) -> None:
+        for maintained in pools:
+            deadline = self.maintain(maintained)
+            if deadline is not None:
+                deadlines.add(maintained, max(deadline, self.clock() + self.timing.shortest_pause))
 
     def notice_pause(self, overdue: float) -> None:
         """Note that the process has stood still, if a look is so many seconds late that nothing else explains it."""
@@ -199,7 +166,7 @@ class Scheduler:
         until = self.clock() + self.timing.exit_time
         pools = self.pools()
         jobs_in_hub = ExitJobs(self.environment)
-        hub_here = self._collect_closers(pools, jobs_in_hub)
+        hub_here = close_at_exit(pools, jobs_in_hub, self._exit_jobs)
         self.ending = True
         try:
             self._start_exit_jobs()
@@ -212,19 +179,6 @@ class Scheduler:
         finally:
             # Last: a thread that begins late, or never, costs no object its closer.
             self._threads.end(max(self.timing.worker_patience, until - self.clock()))
-
-    def _collect_closers(self, pools: list[Maintained], jobs_in_hub: ExitJobs) -> Hub | None:
-        """Close all pools, and collect their closers: those of this thread's hub apart. Give that hub, if need be."""
-        hub_here: Hub | None = None
-        for maintained in pools:
-            jobs = maintained.close_at_exit()
-            hub = maintained.hub
-            if hub is not None and hub.here() and hub.alive():
-                hub_here = hub
-                jobs_in_hub.add(jobs)
-            else:
-                self._exit_jobs.add(jobs)
-        return hub_here
 
     def _start_exit_jobs(self) -> None:
         """Have the closers run in daemon threads, so that one that hangs does not hang the exit.
@@ -243,11 +197,3 @@ class Scheduler:
         self._start_empty()
         for maintained in self.pools():
             maintained.after_fork()
-
-
-def _get(queue: "SimpleQueue[Item]") -> "Item | None":
-    """The next item of a queue, if there is one."""
-    try:
-        return queue.get_nowait()
-    except Empty:
-        return None
