@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._engine import scheduling
 from ProxyPatternPool._runtime import hubs, waiting
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.waiting import Hub, NativeSleeper, RunningHub
+from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler
 from .helpers import Caller, FakeHub, Thing
@@ -117,18 +119,17 @@ USES: dict[str, Callable[[Pool[Thing]], object]] = {
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_the_hub_of_a_pool(
-    use: Callable[[Pool[Thing]], object], scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_hub_of_a_pool(use: Callable[[Pool[Thing]], object], environment: Environment) -> None:
     """The hub of a pool is that of the thread that makes it, or else the first in which it may need objects."""
     hubs: list[Hub | None] = [None, FakeHub(), FakeHub()]
 
     def next_hub() -> Hub | None:
         return hubs.pop(0)
 
-    monkeypatch.setattr(scheduling, "current_hub", next_hub)
     first, second = hubs[1:]
-    pool = Pool(Thing, min_size=0)
+    scheduler = FakeScheduler(replace(environment, current_hub=next_hub))
+    with using_scheduler(scheduler):
+        pool = Pool(Thing, min_size=0)
     assert pool._core.scheduling.hub is None
     use(pool)
     assert pool._core.scheduling.hub is first

@@ -8,7 +8,6 @@ from typing import Any
 
 from .._ledger.ledger import Ledger
 from .._ledger.shelves import NEVER
-from .._runtime.hubs import current_hub
 from .._runtime.waiting import Hub
 from .._scheduler.maintained import Maintained
 from .._scheduler.scheduler import Scheduler
@@ -24,6 +23,7 @@ class Scheduling:
         """Whether there is maintenance: not in the parent of a reloading server."""
         self._scheduler = scheduler
         self._clock = scheduler.clock
+        self._current_hub = scheduler.environment.current_hub
         self._guard = guard
         self._log_queue = log_queue
 
@@ -46,7 +46,7 @@ class Scheduling:
         the hub. Of two hubs that come at once it is either: the pool serves both.
         """
         if self.hub is None:
-            self.hub = current_hub()
+            self.hub = self._current_hub()
 
     @property
     def is_here(self) -> bool:

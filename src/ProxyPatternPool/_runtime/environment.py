@@ -1,4 +1,4 @@
-"""What the package takes from the world outside, in one object: time, chance, sleeping and threads."""
+"""What the package takes from the world outside, in one object: time, chance, sleeping, event loops and threads."""
 
 import random
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from . import hubs, native
-from .waiting import Sleeper, do_nothing
+from .waiting import Hub, Sleeper, do_nothing
 
 
 class NewSleeper(Protocol):
@@ -17,7 +17,7 @@ class NewSleeper(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where pools and their scheduler get the time from, and chance, and sleep, and threads.
+    """Where pools and their scheduler get all that comes from outside.
 
     The defaults are the real ones. Tests give others, and so patch no module.
     """
@@ -29,6 +29,8 @@ class Environment:
     random: Callable[[], float] = random.random
     """A number from 0 to 1, 1 excluded."""
     new_sleeper: NewSleeper = hubs.new_sleeper
+    current_hub: Callable[[], Hub | None] = hubs.current_hub
+    """The event loop that runs in the current thread, if it is one in which hooks can be called."""
     start_thread: Callable[[Callable[[], None]], bool] = native.start_thread
     """Start a daemon thread; say whether it could be."""
 
