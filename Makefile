@@ -136,8 +136,9 @@ lint: $(VENV)/.group-lint
 imports: $(VENV)/.group-lint
 	PYTHONPATH=src $(bin)/lint-imports --no-logo
 
-generated: $(VENV)/.python-$(version)
+generated: $(VENV)/.group-lint
 	$(bin)/python -m tools.generate --check
+	$(bin)/python -m tools.house --check
 
 # No step of the engine waits on the way of an exception: a task that is cancelled for good could not.
 steps: $(VENV)/.python-$(version)
@@ -150,8 +151,9 @@ pyright-%: $(VENV)/.group-types
 	$(bin)/pyright --pythonversion $* --pythonpath $(bin)/python
 
 .PHONY: generate
-generate: $(VENV)/.python-$(version)  ## Write signatures, docstrings and tables anew, from tools/parameters.py
+generate: $(VENV)/.group-lint  ## Write signatures, docstrings and tables from tools/parameters.py; pictures from the sources
 	$(bin)/python -m tools.generate
+	$(bin)/python -m tools.house
 
 .PHONY: typing
 typing: $(VENV)/.group-types $(VENV)/.downstream $(VENV)/.oldest  ## What checkers and editors see who have the wheel alone
