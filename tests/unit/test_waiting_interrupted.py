@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
-from ProxyPatternPool import Pool, PoolClosed
+from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._ledger.shelves import Put
@@ -109,24 +110,61 @@ def test_a_waiter_that_times_out_passes_on_what_it_was_given(scheduler: FakeSche
     assert pool.get(5).number == 1
 
 
-def test_worn_out_in_the_hands_of_an_interrupted_waiter(
-    scheduler: FakeScheduler, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+def interrupt_with_it(
+    pool: Pool[Thing], naps: Naps, patch: pytest.MonkeyPatch, meanwhile: Callable[[], object] = lambda: None
 ) -> None:
-    """An object lent to a caller who is interrupted on the way to it counts that use, and may be worn out by it."""
-    pool = Pool(works.make, 1, min_size=0, max_use=2, closer=works.close)
+    """Have a waiter be interrupted on the way to what was just lent to it, after something that others do then."""
     thing = pool.get()
     naps.meanwhile.append(lambda: pool.ret(thing))
     collect = pool._core.ledger.collect
 
     def collect_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
         collect(waiter, now)
+        pool._core.guard.lock.release()  # the lock is held here: what others do comes right after
+        Caller(meanwhile).result()
+        pool._core.guard.lock.acquire()
         interrupt()
 
-    monkeypatch.setattr(pool._core.ledger, "collect", collect_and_interrupt)
-    with pytest.raises(Interruption):
-        pool.get()
-    assert works.closed == [thing]
-    assert pool.stats()["nobjs"] == 0
+    with patch.context() as patched:
+        patched.setattr(pool._core.ledger, "collect", collect_and_interrupt)
+        with pytest.raises(Interruption):
+            pool.get()
+
+
+def test_an_object_in_the_hands_of_an_interrupted_waiter(
+    scheduler: FakeScheduler, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object lent to a caller who is interrupted on the way to it is idle, and lent no more."""
+    pool = Pool(works.make, 1)
+    interrupt_with_it(pool, naps, monkeypatch)
+    assert (pool.stats()["nusing"], pool.stats()["navail"]) == (0, 1)
+    assert pool.get(0) is works.made[0]
+
+
+def test_lent_again_in_the_hands_of_an_interrupted_waiter(
+    scheduler: FakeScheduler, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object lent to a caller who is interrupted on the way to it, and to another by then, stays the other's."""
+    pool = Pool(works.make, 1)
+
+    def lend_again() -> None:
+        pool.ret(works.made[0])
+        assert pool.get(0) is works.made[0]
+
+    interrupt_with_it(pool, naps, monkeypatch, lend_again)
+    assert (pool.stats()["nusing"], pool.stats()["navail"]) == (1, 0)
+    with pytest.raises(TimeOut):
+        pool.get(0)
+
+
+def test_worn_out_in_the_hands_of_an_interrupted_waiter(
+    scheduler: FakeScheduler, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object lent to a caller who is interrupted on the way to it counts that use, and may be worn out by it."""
+    pool = Pool(works.make, 1, min_size=0, max_use=2, closer=works.close)
+    interrupt_with_it(pool, naps, monkeypatch)
+    assert works.closed == works.made
+    assert (pool.stats()["nobjs"], pool.stats()["nusing"]) == (0, 0)
 
 
 def test_killed_in_the_hands_of_an_interrupted_waiter(
@@ -134,23 +172,14 @@ def test_killed_in_the_hands_of_an_interrupted_waiter(
 ) -> None:
     """An object lent to a caller who is interrupted on the way to it, and killed meanwhile, is closed once."""
     pool = Pool(works.make, 1, min_size=0, max_using_delay_kill=10, closer=works.close)
-    thing = pool.get()
-    naps.meanwhile.append(lambda: pool.ret(thing))
-    collect = pool._core.ledger.collect
 
-    def collect_kill_and_interrupt(waiter: Waiter[Thing], now: float) -> None:
-        collect(waiter, now)
-        pool._core.guard.lock.release()  # the lock is held here: the kill comes right after
+    def kill() -> None:
         naps.clock.advance(10)
-        Caller(pool.housekeep).result()
-        pool._core.guard.lock.acquire()
-        interrupt()
+        pool.housekeep()
 
-    monkeypatch.setattr(pool._core.ledger, "collect", collect_kill_and_interrupt)
-    with pytest.raises(Interruption):
-        pool.get()
-    assert works.closed == [thing]
-    assert pool.stats()["nobjs"] == 0
+    interrupt_with_it(pool, naps, monkeypatch, kill)
+    assert works.closed == works.made
+    assert (pool.stats()["nobjs"], pool.stats()["nusing"]) == (0, 0)
 
 
 # --- gone ----------------------------------------------------------------------------------------------
