@@ -191,7 +191,9 @@ class Model(RuleBasedStateMachine):
     def _serve(self, entry: Entry[Thing] | None, waiter: Waiter[Thing], signal: Signal) -> list[Thing]:
         """Somebody got an entry, a permit or nothing: as he who borrows does it, but for the sleep."""
         while (
-            entry is not None and entry.stage is Stage.LIVE and (why := self.ledger.why_not_lend(entry, self.clock()))
+            entry is not None
+            and entry.stage is Stage.LIVE
+            and (why := self.ledger.validity.why_not_lend(entry, self.clock()))
         ):
             assert self.clock() >= self.ledger.shelves.quick_gets_until
             assert self.core.guard.locked(self.ledger.reject, entry, waiter.use, why)

@@ -440,14 +440,16 @@ def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[W
         if world.ledger.closed:
             assert world.ledger.shelves.nidle == 0
         now = world.clock()
-        outdated = [entry for entry in world.ledger.shelves.idle_entries() if world.ledger.why_not_lend(entry, now)]
+        outdated = [
+            entry for entry in world.ledger.shelves.idle_entries() if world.ledger.validity.why_not_lend(entry, now)
+        ]
         assert not outdated or now >= world.ledger.shelves.quick_gets_until, "it would be lent without a look"
         world.balance()
         world.clock.advance(IN_TRANSIT)
         world.scheduler.look_at(world.pool._core)
-        assert not any(world.ledger.why_not_lend(entry, now) for entry in world.ledger.shelves.idle_entries()), (
-            "it stays for ever"
-        )
+        assert not any(
+            world.ledger.validity.why_not_lend(entry, now) for entry in world.ledger.shelves.idle_entries()
+        ), "it stays for ever"
 
     places = 0
     while True:

@@ -32,7 +32,7 @@ class Checks(Generic[T]):
     def why_unfit(self, entry: Entry[T]) -> DiscardReason | Steps[DiscardReason | None] | None:
         """Why an object just lent to the caller may not be: too old, or, if checked, in bad health."""
         now, limit = entry.last_get, self._limit
-        why = self._ledger.why_not_lend(entry, now)
+        why = self._ledger.validity.why_not_lend(entry, now)
         if why is not None or limit is None or now - max(entry.last_ret, entry.last_check) < limit:
             return why
         self._tally.add("checks_before_get")
@@ -55,4 +55,8 @@ class Checks(Generic[T]):
         if not healthy:
             return "health"
         ledger = self._ledger
-        return ledger.why_not_lend(entry, self._clock()) if ledger.shelves.using.get(entry.key) is entry else "killed"
+        return (
+            ledger.validity.why_not_lend(entry, self._clock())
+            if ledger.shelves.using.get(entry.key) is entry
+            else "killed"
+        )

@@ -68,7 +68,7 @@ class Maintenance(Generic[T]):
         now = self._clock()
         deadlines: list[float | None] = [self._returns.look_for_orphans_at(now)]
         if not ledger.closed:
-            if ledger.places.discards_pending:
+            if ledger.validity.discards_pending:
                 self.queue_closing(self._guard.locked(self._sweeps.prune, now))  # what a drain was interrupted in
             deadlines += [self._round(now), self._refill_if_due(now)]
         elif ledger.places:

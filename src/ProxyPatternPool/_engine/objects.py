@@ -89,7 +89,8 @@ class Objects(Generic[T]):
 
     def _note_success(self, entry: Entry[T], now: float) -> None:
         self._ledger.places.note_opened(entry)
-        self._ledger.start_lifetime(entry, now, self._random())
+        self._ledger.validity.start_lifetime(entry, now, self._random())
+        self._ledger.update_quick_limits()
         if self._ledger.backoff.failures:
             self._ledger.backoff.succeeded()
             self._ledger.serve_waiters(now)  # those who waited for this may all create

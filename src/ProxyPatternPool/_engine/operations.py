@@ -106,7 +106,7 @@ class Operations(Generic[T]):
         config = places.config.resized(min_size=min_size, max_size=max_size)
         # No call in these lines, so that nothing can be thrown in between.
         places.config = config
-        places.discards_pending = True
+        self._ledger.validity.discards_pending = True
         self._objects.wake_watchers()
         return self._sweeps.prune(self._clock())
 

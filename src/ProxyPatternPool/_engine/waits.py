@@ -204,7 +204,7 @@ class Waits(Generic[T]):
             # Without the lock: if others succeed at this very moment his was the first failure since, and he is told.
             retried = backoff.callers_wait and backoff.is_retry(entry.attempt)
             patient = waiter.sleeper is not None and deadline < math.inf
-            if not retried or not patient or self._guard.locked(self.ledger.waiting_if_full) is not None:
+            if not retried or not patient or self._guard.locked(self.ledger.waiters.waiting_if_full) is not None:
                 raise
             self._objects.report_failure(error)
             return entry.reason  # there is no object

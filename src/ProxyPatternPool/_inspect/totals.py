@@ -63,7 +63,7 @@ def total(core: Core[T]) -> Totals:
         closed=places.ndestroys,
         discarded=dict(places.nretired_for),
         timeouts=ledger.ntimeouts,
-        refusals=ledger.nrefused,
+        refusals=ledger.waiters.nrefused,
         waits=ledger.nwaits,
         wait_time=ledger.wait_time,
         max_wait=ledger.max_wait,

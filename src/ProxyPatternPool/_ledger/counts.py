@@ -58,7 +58,7 @@ def count(ledger: Ledger[T], sweeps: Sweeps[T], now: float) -> Counts:
         in_use=len(ledger.shelves.using),
         checking=sweeps.nchecking,
         closing=places.nretired,
-        stale=places.nstale,
+        stale=ledger.validity.nstale,
         waiting=len(ledger.waiters),
         retry_in=ledger.backoff.seconds_left(now),
     )

@@ -16,10 +16,12 @@ from .._runtime.races import remove
 from . import policy
 from .backoff import Backoff
 from .entry import CREATING, LIVE, Entry, Mailbox
+from .permits import Permits
 from .places import Places
 from .policy import RETIRE
 from .queue import Waiter, WaitQueue
 from .shelves import NEVER, Shelves
+from .validity import Validity
 
 T = TypeVar("T")
 
@@ -51,13 +53,15 @@ class Ledger(Generic[T]):
         self._config = config
         self.shelves: Shelves[T] = Shelves(max_use=config.max_use, quick_gets=quick_gets, quick_rets=quick_rets)
         self.mailbox = mailbox
-        self.waiters: WaitQueue[T] = WaitQueue()
+        self.waiters: WaitQueue[T] = WaitQueue(config.max_waiting)
         self.places: Places[T] = Places(config, mailbox, always_slow_return=always_slow_return)
+        self.validity: Validity[T] = Validity(config, self.places)
         self.backoff = Backoff(config.backoff, random)
+        self.permits: Permits[T] = Permits(self.places, self.backoff)
         self.closed = False
         self.unmaintained = False
         """Whether there are no maintenance threads. Then no loan is quick, so that borrowers notice when there are."""
-        self.ntimeouts = self.nrefused = 0
+        self.ntimeouts = 0
         self.wait_time = self.max_wait = 0.0
         self.nwaits = 0  # waits that have ended
         self.waits: deque[float] | None = None  # the seconds of the last waits, once somebody wants to know them
@@ -76,8 +80,8 @@ class Ledger(Generic[T]):
         entry = self._take_any(now, waiter)
         if entry is None:
             self._hand_out_permits(now)  # waiters whose back-off has just ended come first
-            entry = waiter.handed = self._permit(now)
-        if entry is None and waiter.sleeper is not None and (retry or not self._is_refused(waiter)):
+            entry = waiter.handed = self.permits.for_caller(now)
+        if entry is None and waiter.sleeper is not None and (retry or not self.waiters.refuse(waiter)):
             # First make returns slow, then look again: see the docstring of ``shelves``.
             self.shelves.quick_rets_until = NEVER
             self.waiters.join(waiter, now, in_front=retry)
@@ -86,35 +90,10 @@ class Ledger(Generic[T]):
                 self._leave(waiter, now)
         return entry
 
-    def _is_refused(self, waiter: Waiter[T]) -> bool:
-        """Note whether too many are waiting. It raises nothing: that would wake all of them, see ``Guard.locked``."""
-        waiter.refused = self.waiting_if_full()
-        self.nrefused += waiter.refused is not None
-        return waiter.refused is not None
-
-    def waiting_if_full(self) -> int | None:
-        """How many callers wait, if that is ``max_waiting`` or more; ``None``: another may join."""
-        most = self._config.max_waiting
-        if most is None or len(self.waiters) < most:  # quicker than count(), and never less
-            return None
-        waiting = self.waiters.count()
-        return waiting if waiting >= most else None
-
-    def _permit(self, now: float) -> Entry[T] | None:
-        """Take a place for a caller, if there is room and no back-off."""
-        if not self.places.has_room() or not self.backoff.allows_callers(now):
-            return None
-        return self._reserve(now)
-
-    def _reserve(self, now: float) -> Entry[T]:
-        entry = self.places.reserve()
-        entry.attempt = self.backoff.begin(now)
-        return entry
-
     def permit_to_refill(self, now: float) -> Entry[T] | None:
         """Take a place for a missing object, if there is room, no back-off, and no waiter who gets it first."""
         self.serve_waiters(now)
-        return self._reserve(now) if self.wants_refill() and self.backoff.allows(now) else None
+        return self.permits.for_refill(now) if self.wants_refill() else None
 
     def _take_any(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
         for shelf in (self.shelves.idle, self.shelves.checked):
@@ -212,24 +191,20 @@ class Ledger(Generic[T]):
         idle = len(self.shelves.idle) + len(self.shelves.checked)
         if idle or blocked:
             self.waiters.wake_first(idle or 1)
-        self._update_quick_limits()
+        self.update_quick_limits()
 
-    def _update_quick_limits(self) -> None:
-        end = NEVER if self.places.discards_pending and self.places.update_discards_pending() else self.places.next_end
+    def update_quick_limits(self) -> None:
+        """Note until when loans and returns are quick."""
+        valid = self.validity
+        end = NEVER if valid.discards_pending and valid.update_discards_pending() else valid.next_end
         self.shelves.set_quick_limits(end, returns=not self.closed and not self.waiters.queue)
         if self.unmaintained:
             self.shelves.quick_gets_until = NEVER
 
-    def start_lifetime(self, entry: Entry[T], now: float, chance: float) -> None:
-        """Draw the lifetime of a new entry, if lifetimes are limited."""
-        if self._config.max_lifetime is not None:
-            self.places.start_lifetime(entry, now + policy.lifetime(self._config.max_lifetime, chance))
-            self._update_quick_limits()
-
     def _hand_out_permits(self, now: float) -> bool:
         """Hand permits to create to waiters, oldest first; say whether there is room that a back-off keeps free."""
         while self.places.has_room() and not self.closed and self.waiters.oldest() is not None:
-            permit = self._permit(now)
+            permit = self.permits.for_caller(now)
             if permit is None:
                 return True
             if not self.waiters.hand_to_oldest(permit):
@@ -246,24 +221,12 @@ class Ledger(Generic[T]):
         """Hand the caller's entry to the oldest waiter, or make it idle; say whether it is to be closed instead."""
         if self.closed:
             return self.places.retire(entry, "shutdown")
-        if (why := self.why_discard(entry, now)) is not None:
+        if (why := self.validity.why_discard(entry, now)) is not None:
             return self.places.retire(entry, why)
         if not self.waiters.hand_to_oldest(entry, since=now - HEAD_START):
             shelf.append(entry)
         self.serve_waiters(now)
         return False
-
-    def why_discard(self, entry: Entry[T], now: float) -> DiscardReason | None:
-        """Why an entry is not kept, whatever its health; ``None``: it is."""
-        if self.places.discards_pending and self.places.has_surplus:
-            return "surplus"
-        return self.why_not_lend(entry, now)
-
-    def why_not_lend(self, entry: Entry[T], now: float) -> DiscardReason | None:
-        """Why an entry is not lent any more, ``None``: it is; whoever has it may ask without the lock."""
-        if self.places.discards_pending and self.places.stale(entry):
-            return "drained"
-        return "max_lifetime" if now >= entry.expires else None
 
     def reject(self, entry: Entry[T], use: int, why: DiscardReason) -> bool:
         """End a loan that its borrower did not accept, and retire the entry; say whether it is to be closed."""
@@ -274,7 +237,7 @@ class Ledger(Generic[T]):
         if not self.closed:
             # Its return may have begun before a drain or the end of its lifetime, and Sweeps.prune() may have searched
             # before it was idle.
-            why = self.why_discard(entry, now)
+            why = self.validity.why_discard(entry, now)
             found = why is not None and remove(self.shelves.idle, entry) and self.places.retire(entry, why)
             self.serve_waiters(now)
             return found

@@ -1,6 +1,5 @@
 """Which places are taken, and the stage of the entry in each."""
 
-import math
 import weakref
 from itertools import takewhile
 from typing import Generic, TypeVar, get_args
@@ -26,13 +25,8 @@ class Places(Generic[T]):
     def __init__(self, config: PoolConfig, mailbox: Mailbox[T], *, always_slow_return: bool) -> None:
         self.config = config
         """The parameters, with the bounds as they are now: ``resize`` replaces it."""
-        self.discards_pending = False
-        """Whether there may be entries to discard as soon as they come back: stale ones, or more than ``max_size``."""
-        self.next_end = math.inf
-        """No lifetime ends before this time. It is in the past while an expired entry is neither idle nor in use."""
         self.by_identity = True
         """Whether loans are found by their objects, so that no two entries may have the same object."""
-        self._first_fresh = 0  # entries with a lower serial are stale
         self._mailbox = mailbox
         self.always_slow_return = always_slow_return
         """Whether each return takes the slow path, since there is a retter to call or an observer to notify."""
@@ -42,7 +36,8 @@ class Places(Generic[T]):
         self._known: set[int] = set()  # keys of all entries with an object
         self._creating: set[int] = set()
         self._retired: set[int] = set()
-        self._next_serial = 0
+        self.next_serial = 0
+        """Of the next entry; they only grow."""
         self._past_uses = 0  # loans of the entries that are gone
         self.ncreated = self.ndestroys = 0
         self.nretired_for: dict[DiscardReason, int] = dict.fromkeys(get_args(DiscardReason), 0)
@@ -84,25 +79,14 @@ class Places(Generic[T]):
         bound = self.config.max_size
         return bound is not None and self._nkept > bound
 
-    def stale(self, entry: Entry[T]) -> bool:
-        """Whether an entry is older than the last ``drain``."""
-        return entry.serial < self._first_fresh
+    def has_before(self, serial: int) -> bool:
+        """Whether there are entries with lower serials."""
+        return next(iter(self._taken), serial) < serial
 
-    @property
-    def nstale(self) -> int:
-        """How many entries there are that are older than the last ``drain``."""
+    def count_before(self, serial: int) -> int:
+        """How many entries there are with lower serials."""
         # Serials are in the order of reservation: the first is the oldest.
-        return sum(1 for _ in takewhile(self._first_fresh.__gt__, snapshot(self._taken)))
-
-    def drain(self) -> None:
-        """Make all entries that exist now stale: serials only grow."""
-        self._first_fresh = self._next_serial
-        self.discards_pending = True
-
-    def update_discards_pending(self) -> bool:
-        """Look whether there still are entries to discard when they come back; say so."""
-        self.discards_pending = self.has_surplus or next(iter(self._taken), self._first_fresh) < self._first_fresh
-        return self.discards_pending
+        return sum(1 for _ in takewhile(serial.__gt__, snapshot(self._taken)))
 
     def entries(self) -> list[Entry[T]]:
         """All entries, at whatever stage."""
@@ -114,8 +98,8 @@ class Places(Generic[T]):
 
     def reserve(self) -> Entry[T]:
         """Take a place, and return its entry: a permit to create an object."""
-        entry = Entry(self._next_serial, self._mailbox)
-        self._next_serial += 1
+        entry = Entry(self.next_serial, self._mailbox)
+        self.next_serial += 1
         self._taken[entry.serial] = weakref.ref(entry)
         self._creating.add(entry.serial)
         return entry
@@ -139,11 +123,6 @@ class Places(Generic[T]):
         entry.slow_return_at_use = self.slow_return_at_use
         entry.stage = LIVE
         self._known.add(entry.key)
-
-    def start_lifetime(self, entry: Entry[T], end: float) -> None:
-        """Note when the lifetime of an entry ends."""
-        entry.expires = end
-        self.next_end = min(self.next_end, end)
 
     def refer_again(self, entry: Entry[T]) -> None:
         """Refer to an entry again whose weak reference the garbage collector has cleared before its finalizer ran."""

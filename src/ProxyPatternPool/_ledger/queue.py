@@ -72,9 +72,11 @@ _is_retry = attrgetter("retry")
 class WaitQueue(Generic[T]):
     """The waiters, oldest first."""
 
-    __slots__ = ("_uncollected", "queue")
+    __slots__ = ("_max_waiting", "_uncollected", "nrefused", "queue")
 
-    def __init__(self) -> None:
+    def __init__(self, max_waiting: int | None = None) -> None:
+        self._max_waiting = max_waiting
+        self.nrefused = 0
         self.queue: deque[Waiter[T]] = deque()
         self._uncollected: set[Waiter[T]] = set()  # greenlets that have not yet collected what was handed to them
 
@@ -101,6 +103,20 @@ class WaitQueue(Generic[T]):
     def count(self) -> int:
         """How many waiters have not been served and can still be woken."""
         return sum(not waiter.served and waiter.sleeper is not None and waiter.sleeper.alive() for waiter in self.queue)
+
+    def waiting_if_full(self) -> int | None:
+        """How many callers wait, if that is ``max_waiting`` or more; ``None``: another may join."""
+        most = self._max_waiting
+        if most is None or len(self.queue) < most:  # quicker than count(), and never less
+            return None
+        waiting = self.count()
+        return waiting if waiting >= most else None
+
+    def refuse(self, waiter: Waiter[T]) -> bool:
+        """Note whether too many are waiting. It raises nothing: that would wake all of them, see ``Guard.locked``."""
+        waiter.refused = self.waiting_if_full()
+        self.nrefused += waiter.refused is not None
+        return waiter.refused is not None
 
     def oldest(self) -> Waiter[T] | None:
         """The oldest waiter that has not been served."""

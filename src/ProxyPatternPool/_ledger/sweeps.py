@@ -89,12 +89,12 @@ class Sweeps(Generic[T]):
         if self._config.max_lifetime is None:
             return
         ledger = self._ledger
-        if now >= ledger.places.next_end:  # so each lifetime costs one walk over all entries, not every sweep
+        if now >= ledger.validity.next_end:  # so each lifetime costs one walk over all entries, not every sweep
             due.expired += self.prune(now)
             ends = [self._next_end_of(entry, now) for entry in ledger.places.entries()]
-            ledger.places.next_end = min(ends, default=math.inf)
+            ledger.validity.next_end = min(ends, default=math.inf)
             ledger.serve_waiters(now)
-        due.look_again_by(ledger.places.next_end if ledger.places.next_end > now else now + IN_TRANSIT)
+        due.look_again_by(ledger.validity.next_end if ledger.validity.next_end > now else now + IN_TRANSIT)
 
     def _next_end_of(self, entry: Entry[T], now: float) -> float:
         """When the lifetime of this entry must be looked at next."""
@@ -185,7 +185,7 @@ class Sweeps(Generic[T]):
         gone: list[Entry[T]] = []
         for shelf in (ledger.shelves.checked, ledger.shelves.idle):
             for entry in snapshot(shelf):
-                reason = why or ledger.why_discard(entry, now)
+                reason = why or ledger.validity.why_discard(entry, now)
                 if reason is not None and remove(shelf, entry):  # False: it was lent meanwhile
                     ledger.places.retire(entry, reason)
                     gone.append(entry)
@@ -198,7 +198,7 @@ class Sweeps(Generic[T]):
 
     def drain(self, now: float) -> list[Entry[T]]:
         """Let no entry that exists now be lent again; return those that are idle, to be closed."""
-        self._ledger.places.drain()
+        self._ledger.validity.drain()
         return self.prune(now)
 
     def forget_warning(self, entry: Entry[T]) -> None:

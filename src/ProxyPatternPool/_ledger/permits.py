@@ -1,0 +1,30 @@
+"""Permits to create an object: a place that is taken, at a time at which there may be an attempt."""
+
+from typing import Generic, TypeVar
+
+from .backoff import Backoff
+from .entry import Entry
+from .places import Places
+
+T = TypeVar("T")
+
+
+class Permits(Generic[T]):
+    """Gives permits. Called with the pool's lock held."""
+
+    def __init__(self, places: Places[T], backoff: Backoff) -> None:
+        self._places = places
+        self._backoff = backoff
+
+    def for_caller(self, now: float) -> Entry[T] | None:
+        """Take a place for a caller, if there is room and no back-off."""
+        return self._take(now) if self._places.has_room() and self._backoff.allows_callers(now) else None
+
+    def for_refill(self, now: float) -> Entry[T] | None:
+        """Take a place for a missing object, if there is no back-off; whether there is room is the caller's to know."""
+        return self._take(now) if self._backoff.allows(now) else None
+
+    def _take(self, now: float) -> Entry[T]:
+        entry = self._places.reserve()
+        entry.attempt = self._backoff.begin(now)
+        return entry
