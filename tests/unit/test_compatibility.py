@@ -31,9 +31,9 @@ from ProxyPatternPool import (
     proxy,
 )
 from ProxyPatternPool._pool.pool import core_of
+from ProxyPatternPool._proxy.factory_sources import FromFactoryPerOwner
 from ProxyPatternPool._proxy.own_pools import OwnPools
 from ProxyPatternPool._proxy.parameters import PoolOverrides
-from ProxyPatternPool._proxy.sources import FromFactoryPerOwner
 
 from .clock import FakeScheduler
 from .helpers import ROOT, Caller, Naps, Thing, Works, said

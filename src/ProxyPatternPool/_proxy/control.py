@@ -16,13 +16,14 @@ from .._scope.select import Scope, name_of, new_slot
 from .._scope.shared import SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .blocks import Block, SubclassBlock
+from .factory_sources import FromFactoryOnce, FromFactoryPerOwner, FromPool
 from .facts import Facts
 from .forwarding import ClassControls
 from .own_pools import OwnPools
 from .owners import OwnerObjects
 from .parameters import NotGiven, PoolOverrides, PoolParameters, bound_of, check, not_given
 from .resolver import ProxyResolver
-from .sources import FromFactoryOnce, FromFactoryPerOwner, FromPool, GivenObject, Source, Unset
+from .sources import GivenObject, Source, Unset
 from .taking import Taking
 from .unit_of_work import UnitOfWork
 from .weak_set import WeakIdentitySet

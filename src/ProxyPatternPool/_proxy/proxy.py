@@ -17,10 +17,10 @@ from .._scope.base import ScopeStrategy
 from .._scope.select import Scope as _Scope
 from .control import Control, nobjs_of, subclass_block
 from .exposed import UNKNOWN, Supported, supported_by, supported_by_class
+from .factory_sources import class_made_by
 from .forwarding import forwarding_class
 from .operators import ACCESS
 from .parameters import PoolOverrides, PoolParameters, ignored_for_one_object, note_given
-from .sources import class_made_by
 from .special import Forwarding
 from .subclasses import BEFORE_MADE, attributes_so_far, names_added, own_names, reporting_end, reports_end, user_class
 

@@ -1,19 +1,15 @@
-"""Where the objects of a proxy come from: one object, or a function that makes them, with a pool or without."""
+"""Where the objects of a proxy come from: what all sources have, and those that need no function."""
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from .._errors import ProxyException
-from .._pool.lease import QuietLease
-from .._pool.pool import Pool, core_of
+from .._pool.pool import Pool
 from .._runtime.process import call_in_child
 from .._scope.base import Kept, Loan
 from .exposed import UNKNOWN, Supported
-from .own_pools import OwnPools
-from .parameters import PoolParameters
-from .unused_objects import RunningWork, UnusedObjectsCheck
 from .weak_set import WeakIdentitySet
 
 T = TypeVar("T")
@@ -45,7 +41,7 @@ class Source(ABC, Generic[T]):
         """The classes of objects that owners got."""
         self.supported: Supported = UNKNOWN
         """The special methods of objects of these classes."""
-        self._kept: WeakIdentitySet[Kept[T]] = WeakIdentitySet()
+        self.all_kept: WeakIdentitySet[Kept[T]] = WeakIdentitySet()
         _all_sources.add(self)
 
     @property
@@ -70,7 +66,7 @@ class Source(ABC, Generic[T]):
     def take(self, timeout: float | None) -> Kept[T]:
         """Take an object for an owner to keep; unusable if the source was retired meanwhile."""
         kept = self._take(timeout)
-        self._kept.add(kept)
+        self.all_kept.add(kept)
         if self.retired:
             kept.invalidate()
         return kept
@@ -82,33 +78,15 @@ class Source(ABC, Generic[T]):
         """What is known before an owner has an object: the class of all of them, or objects that exist."""
         return None, []
 
-    def _closer_of(self, parameters: PoolParameters[T]) -> Callable[[T], object] | None:
-        """The user's closer; if objects may be killed, one that has their owners take others from then on."""
-        closer = parameters.get("closer")
-        if not parameters.get("max_using_delay_kill"):
-            return closer
-
-        # Not self: the pool must not keep alive what keeps the pool.
-        all_kept = self._kept
-
-        def close(obj: T) -> None:
-            for kept in all_kept:
-                if getattr(kept, "obj", kept) is obj:
-                    kept.invalidate()
-            if closer is not None:
-                closer(obj)
-
-        return close
-
     def retire(self) -> None:
         """End: another source takes over."""
         self.retired = True
-        for kept in self._kept:
+        for kept in self.all_kept:
             kept.invalidate()
 
     def after_fork(self) -> None:
         """In a child: what owners keep is the parent's. The objects are never freed here: the pool sees to that."""
-        for kept in self._kept:
+        for kept in self.all_kept:
             loan = kept.pop_loan()
             if loan is not None:
                 _loans_of_parent.append(loan)
@@ -162,172 +140,3 @@ class GivenObject(Source[T]):
 
     def after_fork(self) -> None:
         """Do nothing."""
-
-
-class FromFactory(Source[T]):
-    """Objects that a function makes, without a pool that the user knows of: a private pool, made when needed."""
-
-    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], pools: OwnPools[T]) -> None:
-        super().__init__()
-        self.fun = self._fun = fun
-        self._parameters = parameters
-        self._pools = pools
-        # A list, since to append is atomic: if several callers make one at once, all use the first that is here.
-        self._private_pools: list[Pool[T]] = []
-
-    @property
-    def nobjs(self) -> int:
-        return sum(core_of(pool).ledger.places.ncreated for pool in self._private_pools)
-
-    @abstractmethod
-    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]: ...
-
-    def expected(self) -> tuple[type[object] | None, list[T]]:
-        return class_made_by(self._fun), []
-
-    def _private_pool(self) -> Pool[T]:
-        if not self._private_pools:
-            self._private_pools.append(self._pools.make(self._make_pool, self._parameters))
-        return self._private_pools[0]  # the others have made nothing yet
-
-    def warn(self, message: str, *arguments: str) -> None:
-        core_of(self._private_pool()).log_later(logging.WARNING, message, *arguments)
-
-    def retire(self) -> None:
-        super().retire()
-        for pool in self._private_pools:
-            pool.shutdown()
-
-
-class FromFactoryOnce(FromFactory[T]):
-    """One object for all owners, made when the first of them needs it.
-
-    A pool of one makes it. Callers that come meanwhile wait in its queue, in whatever way they wait, and get the same
-    object; if it could not be made the next in the queue tries.
-    """
-
-    shared = True
-
-    @property
-    def ready(self) -> bool:
-        return any(core_of(pool).shelves.nidle for pool in self._private_pools)
-
-    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]:
-        # The object goes back at once, and is never lent again: it is neither reset nor checked, and lasts.
-        return Pool(
-            self._fun,
-            1,
-            0,
-            parameters.get("timeout"),
-            opener=parameters.get("opener"),
-            closer=parameters.get("closer"),
-            tracer=parameters.get("tracer"),
-            name=parameters.get("name"),
-            backoff=None,
-            hook_errors=parameters.get("hook_errors", "log"),
-            observer=parameters.get("observer"),
-        )
-
-    def _take(self, timeout: float | None) -> Kept[T]:
-        with self._private_pool().obj(timeout) as obj:
-            return Kept(obj)
-
-
-class FromFactoryPerOwner(FromFactory[T]):
-    """An object for each owner, closed when the owner ends: lent once, by a pool that keeps none.
-
-    The function may give several owners the same object, if its author means it to.
-    """
-
-    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], pools: OwnPools[T]) -> None:
-        own = parameters.copy()
-        super().__init__(fun, own, pools)
-        own["min_size"], own["max_use"] = 0, 1
-        own["closer"] = self._closer_of(own)
-        own["backoff"] = None  # without a pool no caller waits for another
-
-    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]:
-        pool = Pool(self._fun, 0, **parameters)
-        core_of(pool).allow_same_object()
-        return pool
-
-    def _take(self, timeout: float | None) -> Kept[T]:
-        lease = self._private_pool().lease(timeout, quiet=True)
-        return Kept(lease.obj, lease)
-
-
-class FromPool(Source[T]):
-    """An object for each owner, from a pool."""
-
-    def __init__(
-        self,
-        fun: Callable[[int], T],
-        max_size: int,
-        parameters: PoolParameters[T],
-        pools: OwnPools[T],
-        units_of_work: Iterable[RunningWork],
-        *,
-        auto_return: bool,
-    ) -> None:
-        super().__init__()
-        self.fun = fun
-        own = parameters.copy()
-        own["closer"] = self._closer_of(own)
-        self.pool = self._pool = pools.make(lambda own: Pool(fun, max_size, **own), own)
-        self._core = core_of(self._pool)
-        self._core.waits.on_long_wait = UnusedObjectsCheck(self._kept, units_of_work).check
-        self._auto_return = auto_return
-
-    @property
-    def bounded(self) -> bool:
-        # Without the lock. A caller that comes just before a resize, or a failure, waits as if it had come earlier.
-        core = self._core
-        return core.config.max_size is not None or core.ledger.backoff.failures > 0
-
-    @property
-    def nobjs(self) -> int:
-        return self._core.ledger.places.nready
-
-    def warn(self, message: str, *arguments: str) -> None:
-        self._core.log_later(logging.WARNING, message, *arguments)
-
-    def expected(self) -> tuple[type[object] | None, list[T]]:
-        # Without the lock: only the classes of the objects are looked at, whoever takes one of them meanwhile.
-        idle = self._core.shelves.idle_entries()
-        return class_made_by(self.fun), [entry.obj for entry in idle]
-
-    def _take(self, timeout: float | None) -> Kept[T]:
-        if self._auto_return:
-            lease = QuietLease(self._core).begin(timeout)
-            return Kept(lease.obj, lease)
-        obj = self._pool.get(timeout)
-        return Kept(obj, _Loan(self._pool, obj))
-
-    def retire(self) -> None:
-        super().retire()
-        self._pool.shutdown()
-
-
-def class_made_by(fun: object) -> type[object] | None:
-    """The class of the objects that a function makes, if the function is that class."""
-    if not isinstance(fun, type):
-        return None
-    cls: type[object] = fun
-    call: object = type(cls).__call__
-    return cls if call is type.__call__ and cls.__new__ is object.__new__ else None
-
-
-class _Loan(Generic[T]):
-    """A loan that only its owner can end: to drop it gives nothing back."""
-
-    __slots__ = ("_obj", "_pool")
-
-    def __init__(self, pool: Pool[T], obj: T) -> None:
-        self._pool = pool
-        self._obj = obj
-
-    def release(self) -> None:
-        self._pool.ret(self._obj)
-
-    def discard(self) -> None:
-        self._pool.discard(self._obj)
