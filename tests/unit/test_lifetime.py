@@ -74,6 +74,22 @@ def test_before_lending(
     assert (pool.stats()["nexpired"], pool.stats()["nusing"]) == (2, 1)
 
 
+@pytest.mark.parametrize("way", ["lent", "given back"])
+def test_of_an_object_that_a_borrower_created(
+    way: str, scheduler: FakeScheduler, clock: HandMovedClock, works: Works
+) -> None:
+    """It ends in time as well, though nothing else has happened since its creation and nobody has looked."""
+    pool = Pool(works.make, 1, 0, max_lifetime=100, closer=works.close)
+    thing = pool.get()
+    if way == "given back":
+        pool.ret(thing)
+    clock.advance(100)
+    if way == "lent":
+        pool.ret(thing)
+    assert pool.get(0).number == 1
+    assert works.closed == [thing]
+
+
 def test_a_lent_object_is_left_alone(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """Maintenance closes nothing that is lent, and does not look again and again because of it."""
     pool = Pool(works.make, 2, 1, max_lifetime=100, closer=works.close)
