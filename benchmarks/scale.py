@@ -1,9 +1,9 @@
 """From 10 to 100,000 idle objects, and from one to 500 pools.
 
 Targets: a cycle costs at most 1.2 times as much with 100,000 idle objects as with 10, and at every size between; a
-house-keeping round in which nothing is due does not grow (at most 1.5 times: it takes microseconds, and one that looked
-at all objects would take thousands of times as long); 500 pools run at most a few threads more than one pool does:
-ten house-keeping rounds a second in each of them keep a crew busy, which all pools share.
+round of maintenance in which nothing is due does not grow (at most 1.5 times: it takes microseconds, and one that
+looked at all objects would take thousands of times as long); 500 pools run at most a few threads more than one does:
+ten rounds of maintenance a second in each of them keep the workers busy, which all pools share.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def peak_threads(build: Build, pools: int, watch: float) -> Threads:
 
 
 def measure_threads(options: Options) -> list[Threads]:
-    """Count threads of ours with house keeping on, and of a pool with threads of its own.
+    """Count threads of ours with maintenance on, and of a pool with threads of its own.
 
     Each in an interpreter of its own, where no thread is left over from anything else.
     """
@@ -159,7 +159,7 @@ def table(found: list[Series]) -> Table:
         "Cost by number of idle objects",
         columns,
         rows,
-        "A round of the house keeper in which nothing is due, with expiry and long-use warnings on.",
+        "A round of maintenance in which nothing is due, with expiry and long-use warnings on.",
         text_columns=0,
     )
 

@@ -1,4 +1,4 @@
-"""A plugin of coverage: follow threads that are started without the `threading` module, as the house keeper's are.
+"""A plugin of coverage: follow threads that are started without the `threading` module, as the scheduler's are.
 
 Coverage has `threading` install its tracer in each new thread; whoever calls `_thread.start_new_thread` gets none.
 Replacing that function does, for all who look it up after coverage has started.

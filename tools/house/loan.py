@@ -92,8 +92,8 @@ RET = Panel(
             "",
         ),
         Step(
-            "With the lock: close it, hand it to the oldest waiter, or make it idle.",
-            ["_ledger/ledger.py: Ledger.put_locked"],
+            "Make it idle; or, with the lock, hand it to the oldest waiter, or close it.",
+            ["_ledger/shelves.py: Shelves.put_after_retter", "_ledger/ledger.py: Ledger.put_locked"],
             [
                 End("lent", "in use", "by the oldest waiter"),
                 End("idle", "idle"),
