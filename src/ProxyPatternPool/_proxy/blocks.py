@@ -83,8 +83,8 @@ class Block(Generic[T]):
             self._owners.end_of_block(last)
 
     def __del__(self) -> None:
-        # The block is dropped while it is open, or its end was interrupted: it no longer uses its object. Others, who
-        # use it as well, give it back.
+        # The block is dropped while it is open, or its end was interrupted: it no longer uses its object. Other blocks
+        # that use it may give it back.
         kept = getattr(self, "_kept", None)
         if kept is not None and self._open in kept.blocks:
             kept.blocks.remove(self._open)

@@ -44,20 +44,17 @@ class OwnPools(Generic[T]):
             ProxyException: it is the factory: there is no object yet.
         """
         # To look for the hook that calls takes longer. Without locks: what the caller is in has begun before.
-        if not (self._running or self._create()):
-            return []
+        if not self._running:
+            for reference in list(self._cores):  # a copy: a finalizer may take one out meanwhile
+                core = reference()
+                if core is not None and core.ledger.places.ncreating:
+                    break
+            else:
+                return []
         found: list[Any] = objects_in_hooks_of(self)
         if found and found[0] is MAKING:
             raise ProxyException("fun uses the proxy whose object it is to make: use that object itself, not the proxy")
         return found
-
-    def _create(self) -> bool:
-        """Whether one of these pools creates an object at this moment."""
-        for reference in list(self._cores):  # a copy: a finalizer may take one out meanwhile
-            core = reference()
-            if core is not None and core.ledger.places.ncreating:
-                return True
-        return False
 
 
 def _counted(hook: Callable[[T], R], running: list[None]) -> Callable[[T], R]:

@@ -81,7 +81,7 @@ class ProxyResolver(Generic[T]):
     def object_class(self) -> type[object] | None:
         """The class of the last object that an owner got, or of those to come, if it is known.
 
-        Debuggers and others ask for it who use no object: it raises nothing, and takes none.
+        Debuggers and other tools ask for it: it raises nothing, and takes no object.
         """
         source = self._sources[-1]
         if source.object_class is None:

@@ -112,5 +112,5 @@ def _finish() -> None:
     """Do nothing: the proxy was never made."""
 
 
-# A subclass may use its proxy in its __init__ before it has called ours. Until then its class is that of the user.
+# The __init__ of a subclass may use the proxy before it calls super().__init__(). Until then the class is the user's.
 BEFORE_MADE = Access(_no_object, bool, _get, _set, _delete, _names, _text, _finish)

@@ -72,7 +72,7 @@ class Taking(Generic[T]):
                     return slot, None if source.shared else kept, kept.obj
                 except AttributeError:  # the source was replaced, or this is inherited in a fork
                     give_back(slot, kept)
-            for own in self._pools.object_of_hook():  # to a hook its proxy means its object, whoever calls the hook
+            for own in self._pools.object_of_hook():  # in a hook the proxy is the hook's object, not the owner's
                 return slot, None, own
             if source.bounded:
                 slot.drop_ended()

@@ -36,7 +36,7 @@ class UnitOfWork(Generic[T]):
 
     def _is_of(self, me: CurrentId, owner: object) -> bool:
         """Whether this runs, and is the same owner's: each task of a thread may be an owner."""
-        # The owner is None if nobody had an object yet.
+        # The owner is None if the proxy had no owner yet.
         return self.runs_in == me and (self._owner is None or self._owner == owner)
 
     def __exit__(

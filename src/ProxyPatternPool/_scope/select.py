@@ -13,7 +13,7 @@ from .thread import ThreadSlot
 
 
 class Scope(Enum):
-    """Each owner has an object of its own: this says who is an owner."""
+    """What an owner is: each owner has an object of its own."""
 
     AUTO = 0
     """``SHARED`` for an object, ``THREAD`` for a function."""
