@@ -1,6 +1,6 @@
 """Hooks for pools of database connections: set up the session, reset it, check it, close it.
 
-Each is a class that conforms to one of the library's protocols, so that checkers say at once whether it fits. ::
+Each is a class that derives from one of the library's protocols, so that checkers see at once whether it fits. ::
 
     pool = Pool(
         lambda _: sqlite3.connect("data.db", check_same_thread=False),

@@ -1,7 +1,7 @@
-"""A plugin of coverage: follow threads that are started without the `threading` module, as the scheduler's are.
+"""A plugin of coverage: follow threads that are started without the `threading` module, as those of maintenance are.
 
-Coverage has `threading` install its tracer in each new thread; whoever calls `_thread.start_new_thread` gets none.
-Replacing that function does, for all who look it up after coverage has started.
+Coverage has `threading` install its tracer in each new thread; one started by `_thread.start_new_thread` gets none.
+So this replaces that function, for all code that looks it up after coverage has started.
 """
 
 import _thread

@@ -354,7 +354,7 @@ def test_parent_of_a_reloader(
     pool = Pool(works.make, min_size=2, max_avail_delay=1, name="books")
     assert works.numbers == []
     assert not scheduler.asked
-    assert said(caplog) == ["pool 'books': no house keeping in the parent of a reloading server"]
+    assert said(caplog) == ["pool 'books': no maintenance in the parent of a reloading server"]
     pool.ret(pool.get())
     assert not scheduler.asked, "on demand it still creates, and nobody watches it"
 

@@ -198,7 +198,7 @@ def test_an_interrupted_check_among_the_chores(
     for _ in range(2):
         clock.advance(10)
         scheduler.look_at(pool._core)
-    assert "pool 'books': house keeping failed: SystemExit(1)" in said(caplog)
+    assert "pool 'books': maintenance failed: SystemExit(1)" in said(caplog)
     stats = pool.stats()
     assert (stats["hk_errors"], stats["hk_rounds"], stats["hc_rounds"]) == (1, 2, 2)
     assert works.closed == [works.made[0]]

@@ -289,7 +289,7 @@ def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeyp
         assert handler.lines == []
         scheduler.run()
         assert len(handler.lines) == 2
-        assert "no house keeping" in handler.lines[0]
+        assert "no maintenance" in handler.lines[0]
         assert "not lent here" in handler.lines[1]
         assert not scheduler.asked
 

@@ -32,7 +32,7 @@ def test_a_chore_that_fails(
 
     pool._core.chores.anywhere.append(broken)
     scheduler.look_at(pool._core)
-    assert said(caplog) == ["pool 'books': house keeping failed: RuntimeError('a bug')"]
+    assert said(caplog) == ["pool 'books': maintenance failed: RuntimeError('a bug')"]
     assert pool.stats()["hk_errors"] == 1
     assert works.alive == []
 
@@ -282,7 +282,7 @@ def test_a_chore_that_fails_at_the_end(scheduler: FakeScheduler, caplog: pytest.
     pool._core.chores.anywhere.append(fail)
     pool._core.run_chores()
     (record,) = caplog.records
-    assert record.getMessage() == "pool 'db': house keeping failed: ZeroDivisionError()"
+    assert record.getMessage() == "pool 'db': maintenance failed: ZeroDivisionError()"
     assert record.exc_info is not None
     pool._core.close_at_exit()
     pool._core.chores.anywhere.append(fail)

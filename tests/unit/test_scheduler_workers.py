@@ -238,7 +238,7 @@ def test_a_chore_that_ends_its_thread(real: Scheduler, works: Works, caplog: pyt
     eventually(lambda: len(works.closed) == 3)
     eventually(lambda: len(said(caplog)) == 3)
     assert pool.stats()["hk_errors"] == 3
-    assert sorted(said(caplog)) == [f"pool 'books': house keeping failed: SystemExit({number})" for number in range(3)]
+    assert sorted(said(caplog)) == [f"pool 'books': maintenance failed: SystemExit({number})" for number in range(3)]
     assert pool.stats()["nobjs"] == 0
 
 

@@ -88,7 +88,7 @@ class Chores:
 
     def _went_wrong(self, error: BaseException) -> None:
         self._tally.add("hk_errors")
-        self._log_queue.add(logging.ERROR, "%s: house keeping failed: %s", self._label, error_repr(error), error=error)
+        self._log_queue.add(logging.ERROR, "%s: maintenance failed: %s", self._label, error_repr(error), error=error)
 
     # One at a time. ----------------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ class Core(Generic[T]):
             )
         self.scheduler.register(self)
         if not self.scheduling.maintained:
-            self.log_later(logging.WARNING, "%s: no house keeping in the parent of a reloading server", self.label)
+            self.log_later(logging.WARNING, "%s: no maintenance in the parent of a reloading server", self.label)
             return
         self.scheduling.bind_hub()
         try:
