@@ -71,6 +71,13 @@ def test_hooks_run_in_the_hub(hub: str, mode: str) -> None:
 
 @both_hubs
 @both_modes
+def test_hooks_that_use_their_proxy(hub: str, mode: str) -> None:
+    """While one greenlet is in the middle of a hook, another of its thread is in the middle of none."""
+    assert run_script(hub, mode, "own_hooks") == ["each hook has its own object, and others have theirs"]
+
+
+@both_hubs
+@both_modes
 def test_a_finalizer_that_switches(hub: str, mode: str) -> None:
     """Who comes to the pool while a finalizer within another greenlet's step has switched waits for the step."""
     assert run_script(hub, mode, "switching_finalizer") == ["others wait, and only the finalizer is refused"]
