@@ -6,7 +6,7 @@ from ..green_env import Token, green
 
 
 def run() -> None:
-    seen: list[tuple[str, int]] = []
+    seen: list[tuple[str, object]] = []
 
     def open_it(token: Token) -> None:
         seen.append(("hook", control(db).get().number))
