@@ -316,23 +316,19 @@ def test_a_return_that_was_interrupted_before_it_was_announced(scheduler: FakeSc
     assert waiting.result() is thing
 
 
-def test_a_return_during_the_queueing_is_announced(scheduler: FakeScheduler, naps: Naps) -> None:
+def test_a_return_during_the_queueing_is_announced(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """An object put back by somebody who did not yet see the waiter wakes him after all."""
     pool = Pool(Thing, 1)
     thing = pool.get()
-    ledger = pool._core.ledger
-
-    def give_back_half_seen() -> None:
-        # ret() as it goes when the waiter comes between its look and its append.
-        entry = ledger.shelves.using.pop(id(thing))
-        seen, ledger.shelves.quick_rets_until = ledger.shelves.quick_rets_until, math.inf
-        put = ledger.shelves.put_fast(entry, naps.clock())
-        assert put is None
-        ledger.shelves.quick_rets_until = seen
-        run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
-
-    naps.meanwhile.append(give_back_half_seen)
-    assert pool.get() is thing
+    # ret() as it goes when the waiter comes between its look and its append.
+    entry = pool._core.ledger.shelves.using.pop(id(thing))
+    put = pool._core.ledger.shelves.put_fast(entry, clock())
+    assert put is None
+    pool._core.ledger.shelves.idle.remove(entry)  # it comes a little later
+    [waiting] = queue_up(pool, 1, lambda number: pool.get())
+    pool._core.ledger.shelves.idle.append(entry)
+    run_rest(pool._core.returns.follow_up(entry, Put.NEEDS_SETTLE))
+    assert waiting.result() is thing
 
 
 def test_a_permit_for_nobody(scheduler: FakeScheduler, naps: Naps) -> None:
