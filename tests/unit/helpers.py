@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -196,14 +197,17 @@ class FakeSleeper:
 
     def sleep(self, seconds: float | None) -> bool:
         self._naps.asked.append(seconds)
-        if not self._woken and (seconds is None or seconds > 0):
+        clock = self._naps.clock
+        end = math.inf if seconds is None else clock() + seconds
+        # Not before it is woken: else a caller whom nobody wakes would look all the same.
+        while not self._woken and clock() < end:
             if self._naps.meanwhile:
                 self._naps.meanwhile.popleft()()
             elif self._naps.scheduler is not None and self._naps.scheduler.asked:
                 self._naps.scheduler.run()
             else:
-                assert seconds is not None, "this would sleep for ever"
-                self._naps.clock.advance(seconds)
+                assert end < math.inf, "this would sleep for ever"
+                clock.advance(end - clock())
         woken, self._woken = self._woken, False
         return woken
 
@@ -236,6 +240,10 @@ class Naps:
             return NativeSleeper()
         self.sleepers.append(FakeSleeper(self))
         return self.sleepers[-1]
+
+    def wake_last(self) -> None:
+        """Wake whoever has begun to wait last, for nothing."""
+        self.sleepers[-1].wake()
 
 
 def have_all_said() -> None:

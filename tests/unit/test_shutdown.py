@@ -135,7 +135,7 @@ def test_waiting_for_what_is_lent(
         naps.clock.advance(2)
         pool.ret(things.pop())
 
-    naps.meanwhile.extend([give_back, give_back])
+    naps.meanwhile.extend([give_back, naps.wake_last, give_back])
     pool.shutdown(10)
     assert works.alive == []
     assert naps.asked == [10, 8]
@@ -155,7 +155,7 @@ def test_waiting_for_ever(scheduler: FakeScheduler, works: Works, naps: Naps) ->
     """An infinite timeout waits as long as it takes."""
     pool = Pool(works.make, closer=works.close)
     thing = pool.get()
-    naps.meanwhile.extend([lambda: naps.clock.advance(1e9), lambda: pool.ret(thing)])
+    naps.meanwhile.extend([lambda: naps.clock.advance(1e9), naps.wake_last, lambda: pool.ret(thing)])
     pool.shutdown(math.inf)
     assert naps.asked == [None, None]
     assert works.alive == []

@@ -171,6 +171,7 @@ def test_early_wakes_neither_shorten_nor_lengthen_a_wait(portions: list[float], 
 
         def wake_early(portion: float) -> None:
             clock.advance((naps.asked[-1] or 0.0) * portion)
+            naps.wake_last()
 
         naps.meanwhile.extend([lambda portion=portion: wake_early(portion) for portion in portions])  # type: ignore[misc]
         with pytest.raises(TimeOut):
@@ -205,7 +206,7 @@ def test_for_ever(default: float | None, given: float | None, scheduler: FakeSch
     """Without a timeout, or with an infinite one, a wait ends when there is something to have."""
     pool = Pool(Thing, 1, timeout=default)
     thing = pool.get()
-    naps.meanwhile.extend([lambda: naps.clock.advance(1e9), lambda: pool.ret(thing)])
+    naps.meanwhile.extend([lambda: naps.clock.advance(1e9), naps.wake_last, lambda: pool.ret(thing)])
     assert pool.get(given) is thing
     assert naps.asked == [None, None]
 
