@@ -106,6 +106,19 @@ def test_expiry_is_exact(scheduler: FakeScheduler, clock: HandMovedClock, works:
     assert works.closed == works.made
 
 
+def test_expiry_is_exact_between_two_rounds(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """An object that came back in the middle between two rounds expires at its time, not with the next round."""
+    pool = Pool(works.make, 1, 0, max_avail_delay=10, closer=works.close)
+    thing = pool.get()
+    clock.advance(3)
+    pool.ret(thing)
+    end = clock.now + 10
+    while (deadline := scheduler.look_at(pool._core)) is not None and not works.closed:
+        clock.now = deadline
+    assert works.closed == [thing]
+    assert clock.now == end
+
+
 def test_a_forced_delay(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """With hk_delay there is a round every so often, and nothing expires in between."""
     pool = Pool(works.make, min_size=0, max_avail_delay=10, hk_delay=25, closer=works.close)

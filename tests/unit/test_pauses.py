@@ -35,6 +35,21 @@ def test_one_round_of_grace(scheduler: FakeScheduler, clock: HandMovedClock, wor
     assert works.closed == [slow]
 
 
+def test_the_grace_begins_with_the_pause(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """For a pool that is looked at a little later it ends no later."""
+    pool = Pool(works.make, 1, 0, max_using_delay_kill=10.0, closer=works.close)
+    thing = pool.get()
+    clock.advance(3600)
+    scheduler.notice_pause(3590)
+    end = clock.now + 5.0
+    clock.advance(2)
+    assert scheduler.look_at(pool._core) == end
+    assert works.closed == []
+    clock.now = end
+    scheduler.look_at(pool._core)
+    assert works.closed == [thing]
+
+
 def test_a_warning_comes_all_the_same(
     scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
