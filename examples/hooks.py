@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ProxyPatternPool import Closer, HealthCheck, Opener, Retter
 
-if TYPE_CHECKING:  # nobody needs psycopg for hooks of SQLite
+if TYPE_CHECKING:  # hooks for SQLite do not need psycopg
     import psycopg
 
 PostgresConnection: TypeAlias = "psycopg.Connection[Any]"
@@ -57,7 +57,7 @@ class SQLiteReset(Retter[sqlite3.Connection]):
 
 
 class SQLiteCheck(HealthCheck[sqlite3.Connection]):
-    """See whether the database can be read.
+    """Check that the database can be read.
 
     Args:
         timeout: Longest wait for a lock that another connection holds, in seconds.
@@ -71,7 +71,7 @@ class SQLiteCheck(HealthCheck[sqlite3.Connection]):
             (usual,) = obj.execute("PRAGMA busy_timeout").fetchone()
             obj.execute(f"PRAGMA busy_timeout = {self._milliseconds}")
             try:
-                # A mere SELECT 1 would never look at the file.
+                # SELECT 1 alone would not read the file.
                 return bool(obj.execute("SELECT 1 FROM (SELECT count(*) FROM sqlite_master)").fetchone() == (1,))
             finally:
                 obj.execute(f"PRAGMA busy_timeout = {usual}")
@@ -103,18 +103,18 @@ class PostgresSetUp(Opener[PostgresConnection]):
 
 
 class PostgresReset(Retter[PostgresConnection]):
-    """Undo what the last user did not commit: psycopg begins a transaction with the first statement, a SELECT too."""
+    """Undo what the last user did not commit: psycopg begins a transaction with each first statement, also a SELECT."""
 
     def __call__(self, obj: PostgresConnection, /) -> None:
         obj.rollback()
 
 
 class PostgresCheck(HealthCheck[PostgresConnection]):
-    """Ask ``SELECT 1``, and be content with nothing but the answer, in time.
+    """Check that the server answers ``SELECT 1`` in time.
 
-    The server's own ``statement_timeout`` does not help where the network has failed, or the server hangs. So this asks
-    without waiting, and waits itself. If the connection is known to be lost psycopg raises, which says the same to a
-    pool, and more to its log.
+    The server's own ``statement_timeout`` does not help if the network has failed or the server hangs. So this sends
+    the query without blocking, and waits for the answer with a timeout. If psycopg knows that the connection is lost it
+    raises: to a pool that means unhealthy, too, and the error is logged.
 
     Args:
         timeout: Longest wait for the answer, in seconds.

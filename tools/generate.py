@@ -33,7 +33,7 @@ def signature(parameters: Sequence[Parameter], positional: Sequence[str]) -> Ite
 
 
 def in_order(parameters: Sequence[Parameter], positional: Sequence[str]) -> list[Parameter]:
-    """Begin with these, in this order."""
+    """Put those that may be given by position first, in their order."""
     by_name = {each.name: each for each in parameters}
     return [*(by_name.pop(name) for name in positional), *by_name.values()]
 
@@ -80,12 +80,12 @@ def table(parameters: Sequence[Parameter]) -> Iterator[str]:
 
 
 def names(pattern: str, parameters: Iterable[Parameter]) -> list[str]:
-    """A line for each, with its name in it."""
+    """A line for each parameter, with its name in the pattern."""
     return [pattern.format(each.name) for each in parameters]
 
 
 def sentence(parameters: Iterable[Parameter], width: int) -> list[str]:
-    """All names, for a page."""
+    """The names of the parameters as one sentence, for a page."""
     *others, last = names("`{}`", parameters)
     return _wrapped(f"{', '.join(others)} and {last}.", width)
 
@@ -98,7 +98,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 class PlaceError(Exception):
-    """There is no place for what is to be written."""
+    """The place for generated lines was not found."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Block:
     file: str
     name: str
     lines: Callable[[int], Iterable[str]]
-    """Makes them, for so many columns."""
+    """Makes the lines, for a number of columns."""
 
     def fill(self, text: list[str]) -> None:
         """Replace them in the lines of the file."""
@@ -146,7 +146,7 @@ def _begin(text: Sequence[str], name: str) -> int:
 
 
 def _find(text: Sequence[str], begin: int, what: str, is_it: Callable[[str], bool]) -> int:
-    """The number of the next line that is it."""
+    """The number of the next line for which ``is_it`` is true."""
     for number in range(begin, len(text)):
         if is_it(text[number]):
             return number
@@ -165,14 +165,14 @@ def _replace(text: list[str], begin: int, end: int, indent: int, lines: Callable
 
 HOOKS = [each for each in POOL if each.protocol is not None]
 CHECKED = [each for each in POOL if each not in HOOKS and each.name not in ("log_level", "observer")]
-"""What ``PoolConfig`` checks."""
+"""The parameters that ``PoolConfig`` checks."""
 NEEDS_POOL = [each for each in POOL if each.needs_pool]
 OVERRIDES = [each for each in PROXY if each.name in ("max_size", "log_level")]
-"""What ``set_pool`` takes beside what is passed on."""
+"""The parameters of ``set_pool`` besides those that a proxy passes on."""
 
 
 def _in_class(parameter: Parameter) -> Parameter:
-    """Spell it for ``Proxy``, where ``Scope`` is an attribute, and the enumeration has another name."""
+    """The parameter as ``Proxy`` has it: ``Scope`` is an attribute there, and the enumeration has another name."""
     if parameter.name == "scope":
         annotation = parameter.annotation.replace('"Scope ', '"_Scope ')
         return replace(parameter, annotation=annotation, default=f"_{parameter.default}")
@@ -180,7 +180,7 @@ def _in_class(parameter: Parameter) -> Parameter:
 
 
 def _in_function(parameter: Parameter) -> Parameter:
-    """Spell it for ``proxy``, which has no ``set_name`` unless it is told, and from which jedi finds out what T is."""
+    """The parameter as ``proxy`` has it: ``set_name`` is empty by default, and jedi can infer T."""
     if parameter.name == "set_name":
         return replace(parameter, default='""')
     if parameter.name in ("obj", "fun"):
@@ -215,10 +215,10 @@ PLACES = (
 
 
 def differences(root: Path, *, write: bool = False) -> list[str]:
-    """Compare what is in the files with what should be there, and write that if it is wanted: all of it, or nothing.
+    """Compare the files with what is generated, and write that, if ``write``: all of it, or nothing.
 
     Raises:
-        PlaceError: There is no place for something.
+        PlaceError: A place for generated lines was not found.
     """
     found: list[str] = []
     changed: dict[Path, str] = {}
@@ -241,7 +241,7 @@ def differences(root: Path, *, write: bool = False) -> list[str]:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing, and fail if anything would change")
     check = parser.parse_args().check

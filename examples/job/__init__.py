@@ -1,1 +1,1 @@
-"""The rooms of the job `search_stdlib.py`: texts, indexing, searching, the display, the verdict."""
+"""The parts of the job `search_stdlib.py`: texts, indexing, searching, the display, the report."""

@@ -1,4 +1,4 @@
-"""What is seen while the job runs: a progress bar in a terminal, a line now and then in a log."""
+"""What the job shows while it runs: a progress bar in a terminal, a line every few seconds in a log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVERY = 1.0
 
 
 class Display(ABC):
-    """Shows how far the current part of the job is, and what its pool looks like."""
+    """Shows the progress of the current part of the job, and the state of its pool."""
 
     console: Console
     title = ""
@@ -76,7 +76,7 @@ class Bar(Display):
 
 
 class Lines(Display):
-    """A line at the beginning, now and then, and at the end of each part of the job."""
+    """A line at the beginning, every few seconds, and at the end of each part of the job."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

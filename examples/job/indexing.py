@@ -18,7 +18,7 @@ from .texts import Library, row_of
 THREADS = 8
 
 BATCH = 16
-"""Files in a transaction."""
+"""The number of files in one transaction."""
 
 
 def index(database: Database, library: Library, connections: int, display: Display, stop: Event) -> Phase[str]:
@@ -37,7 +37,7 @@ def index(database: Database, library: Library, connections: int, display: Displ
         phase = Phase[str]("indexing", "files", len(library.files), THREADS, pool, oracle)
 
         def write(files: Sequence[str]) -> Sequence[str]:
-            # Cut first, then borrow, for a short time.
+            # Cut the files first, so that the connection is borrowed only for a short time.
             rows = [row_of(passage) for file in files for passage in library.passages(file)]
             started = time.perf_counter()
             with pool.obj() as connection:

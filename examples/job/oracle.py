@@ -1,4 +1,4 @@
-"""How many connections there really are, whatever the pool believes."""
+"""Counts how many connections there really are, independently of the pool."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from storage.database import Connection, Database
 
 
 class Oracle:
-    """Stands between a pool and its database, and counts: up before a connection is made, down after it is closed.
+    """Makes the connections of a pool, and counts them: up before one is made, down after it is closed.
 
     Args:
-        database: what to connect to.
-        name: what to call the connections, with a number behind.
+        database: What to connect to.
+        name: The name of the connections; each has a number behind it.
     """
 
     def __init__(self, database: Database, name: str) -> None:
         self.database = database
         self.name = name
         self.open = 0
-        """How many are open, now."""
+        """How many are open now."""
         self.most = 0
-        """How many there ever were at the same time."""
+        """The most that were open at the same time."""
         self._lock = Lock()
 
     def connect(self, number: int) -> Connection:

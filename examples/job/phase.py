@@ -1,4 +1,4 @@
-"""A phase of the job: many threads, few connections, one pool between them."""
+"""A phase of the job: many threads share few connections through a pool."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ R = TypeVar("R")
 Task: TypeAlias = "Callable[[], Iterable[R]]"
 
 REST = 5.0
-"""Seconds to wait, at most, for the pool to come to rest after the last thread has ended."""
+"""Most seconds to wait until nothing changes in the pool any more, after the last thread has ended."""
 
 
 class Phase(Generic[R]):
-    """Threads that work off a list of tasks.
+    """Threads that do a list of tasks.
 
-    The threads write down what they did in lists, which need no lock to append to; the display reads their lengths.
+    The threads append their results to lists, for which no lock is needed; the display reads the lengths of the lists.
 
     Args:
-        title: what the threads do.
-        unit: what the results are.
-        total: how many results there will be.
-        threads: how many threads.
-        pool: the connections they use.
-        oracle: what counts these.
+        title: What the threads do.
+        unit: What the results are.
+        total: How many results there will be.
+        threads: How many threads.
+        pool: The connections they use.
+        oracle: Counts the connections.
     """
 
     def __init__(self, title: str, unit: str, total: int, threads: int, pool: Pool[Connection], oracle: Oracle) -> None:
@@ -50,10 +50,10 @@ class Phase(Generic[R]):
         self.stats: PoolStats = pool.stats()
 
     def run(self, tasks: Iterable[Task[R]], display: Display, stop: Event) -> None:
-        """Have the threads do the tasks, and show it.
+        """Have the threads do the tasks, and show the progress.
 
         Raises:
-            KeyboardInterrupt: if `stop` was set; the threads have finished what they were at, and ended.
+            KeyboardInterrupt: `stop` was set; the threads have finished their current tasks, and ended.
         """
         queue: SimpleQueue[Task[R]] = SimpleQueue()
         for task in tasks:
@@ -80,8 +80,8 @@ class Phase(Generic[R]):
         end_if(stop)
 
     def rest(self) -> None:
-        """Check every connection once more, and note the figures of the pool when nothing moves in it any longer."""
-        self.pool.housekeep()  # finds a broken connection that lies idle, and that nobody happened to need
+        """Check every connection once more, and keep the statistics of the pool when nothing changes in it any more."""
+        self.pool.housekeep()  # finds idle connections that are broken, and were not borrowed since
         deadline = time.monotonic() + REST
         self.stats = self.pool.stats()
         while not in_balance(self.stats) and time.monotonic() < deadline:
@@ -89,7 +89,7 @@ class Phase(Generic[R]):
             self.stats = self.pool.stats()
 
     def _work(self, queue: SimpleQueue[Task[R]], stop: Event) -> None:
-        """Do one task after the other: the life of a thread."""
+        """Do one task after the other: what each thread runs."""
         while not stop.is_set():
             try:
                 task = queue.get_nowait()
@@ -97,7 +97,7 @@ class Phase(Generic[R]):
                 return
             try:
                 self.results.extend(task())
-            except Exception as error:  # a lost task must not take its thread along; the verdict counts it
+            except Exception as error:  # a failed task must not end its thread; the report counts it
                 self.failures.append(error)
 
 
@@ -105,13 +105,13 @@ def end_if(stop: Event) -> None:
     """End the job here if the user wants to stop.
 
     Raises:
-        KeyboardInterrupt: then.
+        KeyboardInterrupt: The user wants to stop.
     """
     if stop.is_set():
         raise KeyboardInterrupt
 
 
 def in_balance(stats: PoolStats) -> bool:
-    """Say whether a pool at rest is as it was in the beginning: full, nothing lent, nobody waiting, nothing astray."""
+    """Say whether a pool is as it was in the beginning: full, with no object lent or lost, and no caller waiting."""
     alive = stats["ncreated"] - stats["ndestroys"]
     return stats["nusing"] == stats["nwaiting"] == 0 and stats["navail"] == stats["nobjs"] == alive == stats["min_size"]

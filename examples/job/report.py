@@ -1,4 +1,4 @@
-"""Is everything there, and is it right? The table at the end, and what the exit code depends on."""
+"""The report at the end: whether anything is missing or wrong. The exit code depends on it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .texts import Library, Query, Scan
 
 @dataclass
 class Report:
-    """What the threads and the database say, compared with what there is.
+    """The results of the threads and of the database, compared with the files themselves.
 
     Args:
-        library: the files.
-        indexing: the first phase, at rest.
-        search: the second one.
-        queries: what was to be answered.
-        scan: what a plain scan of the files found.
+        library: The files.
+        indexing: The first phase, after its end.
+        search: The second phase.
+        queries: The queries that were asked.
+        scan: What a plain scan of the files found.
     """
 
     library: Library
@@ -34,9 +34,9 @@ class Report:
     queries: Sequence[Query]
     scan: Scan
     losses: dict[str, int] = field(init=False)
-    """What is missing, by name; a negative number is too many."""
+    """How many of what are missing; a negative number: so many too many."""
     mistakes: list[str] = field(init=False)
-    """Which answers are wrong."""
+    """The answers that are wrong, in words."""
 
     def __post_init__(self) -> None:
         self._phases: tuple[Phase[Any], Phase[Any]] = (self.indexing, self.search.phase)
@@ -71,7 +71,7 @@ class Report:
         yield "broken connections not replaced", max(0, searching.broken - searching.stats["ndestroys"])
 
     def _mistakes(self) -> Generator[str, None, None]:
-        """Look at all answers for the passage their words come from, and compare the sample with the plain scan."""
+        """Find in each answer the passage that its words come from, and compare a sample with the plain scan."""
         for query, places in self.search.phase.results:
             words = " ".join(query.words)
             if query.source not in places:
@@ -80,7 +80,7 @@ class Report:
                 yield f"{words}: {len(places):,} places, by a plain scan {len(self.scan.found[query]):,}"
 
     def show(self, display: Display) -> None:
-        """Print the table, what is wrong, and the verdict."""
+        """Print the table, what is wrong, and the result."""
         display.console.print(self._table())
         complaints = [f"{what}: {count:,}" for what, count in self.losses.items()]
         for phase in self._phases:

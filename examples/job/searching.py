@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What came of it."""
+    """The results of the second phase."""
 
     phase: Phase[Answer]
     site: Site
@@ -50,14 +50,14 @@ def search(
     stop: Event,
     hold: Callable[[], object] | None = None,
 ) -> Search:
-    """Ask all queries; on the way, at a third of them, connections break.
+    """Ask all queries. After a third of them connections are broken on purpose.
 
-    Given something to wait for, keep the website up until then, with a few visitors.
+    With ``hold``, the website then stays up until that returns, with a few visitors.
     """
     oracle = Oracle(database, "website")
     app = create_app(oracle.connect, oracle.close, connections)
     pool = control(db).pool
-    assert pool is not None  # from now on there is one
+    assert pool is not None  # create_app has set it
     with pool:
         phase = Phase[Answer]("searching", "queries", len(queries), CLIENTS, pool, oracle)
         with Site(app) as site:
@@ -85,14 +85,14 @@ def search(
                     hold()
         phase.waits = site.waits
         phase.rest()
-    replaced = phase.stats["ndestroys"]  # nothing else makes the pool close a connection before its end
+    replaced = phase.stats["ndestroys"]  # the pool closes no connection for any other reason before its end
     display.note(f"{phase.broken} connections were broken and {replaced} replaced, the website went on")
     return Search(phase, site, files, rows)
 
 
 @contextmanager
 def visitors(site: Site, queries: Sequence[Query]) -> Generator[None, None, None]:
-    """Have a few people search the website, who think a little between two queries."""
+    """Run a few clients that search the website, with a short pause between two queries."""
     gone = Event()
 
     def visit(number: int) -> None:
@@ -112,5 +112,5 @@ def visitors(site: Site, queries: Sequence[Query]) -> Generator[None, None, None
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Say whether a log line is worth showing after connections were broken: not which of them the pool finds so."""
+    """Say whether to show a log line after connections were broken: not that the pool discards them."""
     return ", discarding " not in record.getMessage()

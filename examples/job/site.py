@@ -25,14 +25,14 @@ TRIES = 10
 class Server(ThreadedWSGIServer):
     """Werkzeug's server: a new thread for each connection, of which a client makes one for each request."""
 
-    daemon_threads = False  # to close the server is to wait for the last of them
+    daemon_threads = False  # so that closing the server waits for all of them
 
 
 class Site:
-    """A website, served as long as the `with` block lasts.
+    """A website, served while the `with` block runs.
 
     Args:
-        app: the application.
+        app: The application.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -41,7 +41,7 @@ class Site:
         self.waits: list[float] = []
         """How long they waited for a connection to the database."""
         self.repeated: list[str] = []
-        """What was asked again, after meeting a broken connection."""
+        """Requests that were repeated after they met a broken connection."""
         self.measuring = True
         app.before_request(self._measure)
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line for each request
@@ -57,10 +57,10 @@ class Site:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.shutdown()
-        self._thread.join()  # and with it all the threads of the server
+        self._thread.join()  # which waits for all threads of the server
 
     def get(self, path: str, **arguments: str) -> Any:
-        """Ask for a page, and again if the website says that this helps; give the data in it."""
+        """Request a page, again if the website says that this helps; return the data in it."""
         url = f"{path}?{urlencode(arguments)}"
         status, body = self._get(url)
         for _ in range(TRIES):
@@ -82,7 +82,7 @@ class Site:
             connection.close()
 
     def _measure(self) -> None:
-        """Take the thread's connection a moment before the page would, to see how long that takes."""
+        """Take the thread's connection before the page does, and measure how long that takes."""
         if not self.measuring:
             return
         started = time.perf_counter()

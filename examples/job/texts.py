@@ -1,14 +1,14 @@
 """The documents: every Python source file of the standard library, cut into passages, and their words.
 
-Two readers of the same passages must agree to the last one: the index, which knows words, and the plain scan that
-checks it, which knows only text. So what a word is must leave no doubt:
+The index finds words; the plain scan that checks it finds only text. Both must find exactly the same passages, so
+it must be clear what a word is:
 
 - a word is 2 to 40 ASCII letters, digits and underscores, the first of them a letter, between two characters that
   are none of these (or the edge of the passage);
 - upper and lower case are the same, for ASCII letters only (`str.lower` alone would turn the Kelvin sign into a k).
 
-The databases get the words, in lower case, a space between them, and need not cut anything themselves. That matters:
-the text parser of PostgreSQL sees host names, paths and numbers in source code where SQLite sees words.
+The databases get the words in lower case, with spaces between them, and need not split text themselves. Otherwise
+PostgreSQL would see host names, paths and numbers in source code where SQLite sees words.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Library:
         """Choose words from the files: two that stand in the same passage, for each query."""
         chance = random.Random(seed)
         queries: list[Query] = []
-        for _ in range(100 * count):  # some passages are empty; a folder of nothing else must not keep us for ever
+        for _ in range(100 * count):  # some passages are empty; in a folder of nothing else this must end, too
             if len(queries) == count:
                 break
             passage = chance.choice(self.passages(chance.choice(self.files)))

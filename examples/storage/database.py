@@ -27,7 +27,7 @@ class Row(NamedTuple):
 class Connection(ABC):
     """A connection to a database; `str` names it in log lines."""
 
-    # For whoever uses it.
+    # For its user.
 
     @abstractmethod
     def search(self, words: Iterable[str]) -> list[Place]:
@@ -53,7 +53,7 @@ class Connection(ABC):
 
     @abstractmethod
     def rollback(self) -> None:
-        """End what the last user left open, so that the next one finds a clean session."""
+        """Roll back what the last user left open, so that the next one finds a clean session."""
 
     @abstractmethod
     def is_healthy(self) -> bool:
@@ -75,8 +75,8 @@ class Database(ABC):
 
     @abstractmethod
     def connect(self, name: str) -> Connection:
-        """Make a connection, and call it so."""
+        """Make a connection with that name."""
 
     @abstractmethod
     def wreck(self, pool: Pool[Connection]) -> int:
-        """Break connections of this pool, really and without telling it; say how many of them."""
+        """Break connections of this pool without its knowledge; say how many."""

@@ -109,13 +109,13 @@ class Postgres(Database):
                 "SELECT application_name, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
                 (DATABASE,),
             ).fetchall()
-        # One of the other pool, closed a moment ago, may still be there: it does not count.
+        # One of the other pool, closed just before, may still be there: it does not count.
         return sum(name.startswith(f"{pool.name} ") for name, _ in terminated)
 
 
 @contextmanager
 def postgres() -> Generator[Postgres, None, None]:
-    """Start a server in a temporary folder and give a database in it; stop and remove both, whatever happens."""
+    """Start a server in a temporary folder, with a database in it; stop and remove both in any case."""
     with tempfile.TemporaryDirectory(prefix="search-stdlib-") as folder:
         data = Path(folder) / "data"
         try:
@@ -133,7 +133,7 @@ def postgres() -> Generator[Postgres, None, None]:
 
 
 def _stop_leftover(data: Path) -> None:
-    """Stop a server that runs on although nobody got a handle of it: its start was interrupted, or took too long."""
+    """Stop a server of which there is no handle, since its start was interrupted or took too long."""
     pid_file = data / "postmaster.pid"
     with suppress(OSError, ValueError):  # no such file: the usual case
         os.kill(int(pid_file.read_text().split("\n", 1)[0]), signal.SIGINT)  # a "fast" shutdown

@@ -91,8 +91,8 @@ class SQLite(Database):
         return SQLiteConnection(self._path, name)
 
     def wreck(self, pool: Pool[Connection]) -> int:
-        """Break two connections, and give them back as if nothing had happened."""
-        # Closing them would be found out when they come back: then the rollback fails, and the pool drops them itself.
+        """Break two connections, and give them back as if they were sound."""
+        # If they were closed, the rollback would fail at their return, and the pool would discard them itself.
         with pool.lease() as one, pool.lease() as other:
             for connection in (one, other):
                 assert isinstance(connection, SQLiteConnection)
@@ -102,7 +102,7 @@ class SQLite(Database):
 
 @contextmanager
 def sqlite() -> Generator[SQLite, None, None]:
-    """Give a database of its own in a temporary folder, removed at the end."""
+    """Make a database in a temporary folder, which is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="search-stdlib-") as folder:
         database = SQLite(Path(folder) / "stdlib.db")
         with closing(database.connect("set-up")) as connection:

@@ -1,1 +1,1 @@
-"""A small Flask application, as anyone would write it: a shared database, a blueprint that uses it, an application."""
+"""A small Flask application: a shared database, a blueprint that uses it, and the application."""

@@ -1,4 +1,4 @@
-"""The application. It initializes last: all others have imported `db` by then, and without a proxy had got `None`."""
+"""The application. It initializes last: without a proxy the others would have imported a `db` that is `None`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def create_app(connect: Callable[[int], Connection], close: Callable[[Connection
     """
     app = Flask(__name__)
     app.register_blueprint(blueprint)
-    # Whatever server runs this: a request that has been answered keeps no connection.
+    # With every server: when a request has been answered, its connection goes back.
     app.wsgi_app = ReturnMiddleware(app.wsgi_app, db)  # type: ignore[method-assign]  # as Flask says to
-    # Beside the pages, and for this machine only: how the connections are used. It takes none itself.
+    # A status page beside the others, for this machine only. It uses no connection itself.
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/status": status_app(db)})  # type: ignore[method-assign]  # as Flask says to
     init_db(connect, close, connections)
     return app

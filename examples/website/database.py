@@ -14,7 +14,7 @@ from storage.database import Connection
 
 db: Connection = proxy(
     name="website",
-    timeout=30.0,  # nobody should wait that long: better an error than a page that never comes
+    timeout=30.0,  # an error is better than a page that never comes
     retter=lambda connection: connection.rollback(),  # the next user finds a clean session
     health=lambda connection: connection.is_healthy(),
     hk_delay=1.0,  # check the idle ones every second
@@ -24,11 +24,11 @@ db: Connection = proxy(
 
 
 def init_db(connect: Callable[[int], Connection], close: Callable[[Connection], object], connections: int) -> None:
-    """Say at last what `db` stands for, and how many connections there may be."""
+    """Set what `db` stands for, and how many connections there may be."""
     control(db).set_pool(max_size=connections, min_size=connections, closer=close)
     control(db).set_fun(connect)
 
 
 def discard() -> None:
-    """Have this thread's connection closed: the pool makes another in its place."""
+    """Close this thread's connection: the pool makes another in its place."""
     control(db).discard()

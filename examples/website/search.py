@@ -1,4 +1,4 @@
-"""A blueprint: the pages. It imports `db` long before there is a database, and uses it as if it were a connection."""
+"""A blueprint: the pages. It imports `db` before there is a database, and uses it as if it were a connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def count() -> ResponseReturnValue:
 
 @blueprint.errorhandler(Exception)
 def failed(error: Exception) -> ResponseReturnValue:
-    """See whether a broken connection is the reason: then it must not go back to the pool, and trying again helps."""
+    """If the connection is broken, discard it, and say that trying again helps."""
     if isinstance(error, HTTPException):
         return error
     if db.is_healthy():
