@@ -4,7 +4,6 @@ It calls no user code, reads no clock and starts no thread. Everything here is c
 steps that need no lock are those of ``shelves``.
 """
 
-import random
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -48,7 +47,7 @@ class Ledger(Generic[T]):
         always_slow_return: bool,
         quick_gets: bool = True,
         quick_rets: bool = GIL,
-        random: Callable[[], float] = random.random,
+        random: Callable[[], float],
     ) -> None:
         self._config = config
         self.shelves: Shelves[T] = Shelves(max_use=config.max_use, quick_gets=quick_gets, quick_rets=quick_rets)
