@@ -1,4 +1,4 @@
-"""What a user gives to be called is a plain function: nobody here awaits what it returns."""
+"""Factories, hooks and observers are plain functions: coroutine functions and awaitable results are refused."""
 
 import inspect
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from typing import Any, cast
 
 _MARKS = "_is_coroutine_marker", "_is_coroutine"
-"""What ``inspect.markcoroutinefunction`` leaves in a function, and what others leave who did the same before 3.12."""
+"""The attributes by which ``inspect.markcoroutinefunction``, and libraries before 3.12, mark coroutine functions."""
 
 _KINDS = {
     inspect.CO_COROUTINE: ("a coroutine function", "awaits"),
@@ -15,19 +15,19 @@ _KINDS = {
     inspect.CO_ASYNC_GENERATOR: ("an async generator function", "iterates over"),
     inspect.CO_GENERATOR: ("a generator function", "iterates over"),
 }
-"""By the flags of their code: functions that return before they have done anything."""
+"""By flags of their code: functions of which a call does nothing but return a coroutine or generator."""
 
 
 def refuse_async(name: str, function: object, *, lazy: bool = False) -> None:
-    """Check what is to be called, as far as it can be seen without a call.
+    """Check a function, as far as possible without a call.
 
     Args:
-        name: Of the parameter, for the error.
+        name: The name of the parameter, for the error.
         function: What was given.
-        lazy: Whether it may be a generator function. As a factory that makes generators; as a hook it never runs.
+        lazy: Whether it may be a generator function. As a factory it makes generators; as a hook it would never run.
 
     Raises:
-        TypeError: It does nothing when it is called, but when what it returns is awaited, or iterated over.
+        TypeError: It is a coroutine function, or another one that does nothing until its result is iterated over.
     """
     flag = flag_of(function)
     if flag and not (lazy and flag == inspect.CO_GENERATOR):
@@ -36,18 +36,18 @@ def refuse_async(name: str, function: object, *, lazy: bool = False) -> None:
 
 
 def flag_of(function: object) -> int:
-    """Which kind of function it is, as a flag of ``inspect``, 0 for a plain one.
+    """The kind of a function, as a flag of ``inspect``; 0: a plain function.
 
-    Only its class and its own name space are looked at: a proxy that is asked could take an object.
+    This only looks into its class and its ``__dict__``: to read an attribute of a proxy could take an object.
     """
     kind: type[object] = type(function)
     if kind is type:
-        return 0  # type.__call__ is written in C: whatever the class makes, the call makes it
+        return 0  # a class is called by type.__call__, which is written in C
     if issubclass(kind, partial):
         return flag_of(cast("partial[object]", function).func)
     if issubclass(kind, (MethodType, staticmethod, classmethod)):
         return flag_of(cast("MethodType", function).__func__)
-    if not issubclass(kind, type):  # a class may have them for what it makes
+    if not issubclass(kind, type):  # a class may have the marks for its instances
         own = _own(function)
         if any(own.get(mark) for mark in _MARKS):
             return inspect.CO_COROUTINE
@@ -55,11 +55,11 @@ def flag_of(function: object) -> int:
         flags = cast("FunctionType", function).__code__.co_flags
         return next((flag for flag in _KINDS if flags & flag), 0)
     call = _in_class(function, "__call__")
-    return 0 if type(call) is kind else flag_of(call)  # what is written in C is called by more that is
+    return 0 if type(call) is kind else flag_of(call)  # else it is written in C
 
 
 def _in_class(obj: object, name: str) -> object:
-    """What the class of an object has by this name: metaclasses answer for it as well, some whatever they are asked."""
+    """What the class of an object has by this name, without its metaclass, which may have a ``__getattr__``."""
     return next((vars(base)[name] for base in type(obj).__mro__ if name in vars(base)), None)
 
 
@@ -72,15 +72,15 @@ def _own(function: object) -> Mapping[str, object]:
 
 
 def refuse_awaitable(name: str, result: object, remedy: str = "it must be a plain function") -> None:
-    """Check what something of a user's has returned. Whoever is in a hurry looks himself whether it is ``None``.
+    """Check what a user's function has returned. Where speed matters, callers first check themselves for ``None``.
 
     Args:
-        name: Of the parameter, for the error.
+        name: The name of the parameter, for the error.
         result: What was returned.
-        remedy: What to write, for the error.
+        remedy: What to write instead, for the error.
 
     Raises:
-        TypeError: It is to be awaited. A coroutine is closed, so that Python does not warn that it never was.
+        TypeError: It is awaitable. A coroutine is closed, so that Python does not warn that it was never awaited.
     """
     what = _what_to_await(result)
     if what is None:
@@ -90,12 +90,12 @@ def refuse_awaitable(name: str, result: object, remedy: str = "it must be a plai
 
 
 def is_awaitable(result: object) -> bool:
-    """Whether something is to be awaited."""
+    """Whether a result is awaitable, or an async generator."""
     return _what_to_await(result) is not None
 
 
 def forget(result: object) -> None:
-    """Close a coroutine that never began, and that nobody will have; leave alone all else."""
+    """Close a coroutine that has not begun and will not be used; do nothing with anything else."""
     if type(result) is CoroutineType:
         coroutine = cast("CoroutineType[object, object, object]", result)
         if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
@@ -103,7 +103,7 @@ def forget(result: object) -> None:
 
 
 def _what_to_await(result: object) -> str | None:
-    """What something is that is to be awaited; ``None`` for all else, of which most is seen at the first look."""
+    """What an awaitable is, in words; ``None``: it is none, or only an object whose metaclass says so."""
     kind: type[object] = type(result)
     if kind is GeneratorType:
         flags = cast("GeneratorType[Any, Any, Any]", result).gi_code.co_flags

@@ -1,10 +1,10 @@
-"""Everything this package raises on purpose."""
+"""The exceptions of this package."""
 
 
 class PPPException(Exception):
     """Any error of this package."""
 
-    def __init__(self, *args: object) -> None:  # the interpreter's own has no signature that could be read
+    def __init__(self, *args: object) -> None:  # written out: the signature of the built-in one cannot be read
         super().__init__(*args)
 
 
@@ -17,17 +17,17 @@ class PoolValueError(PoolException, ValueError):
 
 
 class TimeOut(PoolException, TimeoutError):
-    """No object could be had within the timeout.
+    """No object could be lent within the timeout.
 
-    The message says how long was waited, what the pool looked like, and who has had an object for longest;
-    ``__cause__`` is the last creation error, if the last creation failed.
+    The message says how long the caller waited, describes the state of the pool, and names who has had an object for
+    longest; ``__cause__`` is the last creation error, if the last creation failed.
     """
 
 
 class TooManyWaiting(PoolException):
-    """Nothing was to be had at once, and ``max_waiting`` callers wait already.
+    """No object could be lent at once, and ``max_waiting`` callers wait already.
 
-    The message says what the pool looked like, and who has had an object for longest; ``__cause__`` is the last
+    The message describes the state of the pool, and names who has had an object for longest; ``__cause__`` is the last
     creation error, if the last creation failed.
     """
 

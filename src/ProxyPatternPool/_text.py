@@ -1,4 +1,4 @@
-"""Texts of errors and of data, and errors without what they refer to."""
+"""Texts of errors and of data, and errors without their tracebacks."""
 
 import copy
 import json
@@ -8,7 +8,7 @@ from ._errors import PoolException
 
 
 def error_text(error: BaseException) -> str:
-    """Put an error into words; its own may fail."""
+    """The class and the message of an error, or its class alone if its ``__str__`` fails."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # from the user's own __str__
@@ -16,7 +16,7 @@ def error_text(error: BaseException) -> str:
 
 
 def error_repr(error: BaseException) -> str:
-    """Show an error as ``repr`` does, which may fail."""
+    """The ``repr`` of an error, or its class alone if its ``__repr__`` fails."""
     try:
         return str(repr(error))
     except Exception:  # from the user's own __repr__
@@ -28,7 +28,7 @@ def without_traceback(error: BaseException) -> BaseException:
     kept: BaseException = PoolException(error_text(error))
     try:
         copied = copy.copy(error)
-    except Exception:  # an error class of the user's whose constructor wants more than its args
+    except Exception:  # a class of the user's whose constructor needs more than ``args``
         copied = kept
     if type(copied) is type(error):
         kept = copied
@@ -37,12 +37,12 @@ def without_traceback(error: BaseException) -> BaseException:
 
 
 def plain_text(text: str) -> str:
-    """Make a plain string of one that may be of a class of the user's, or hold what cannot be encoded."""
+    """Make a plain ``str`` of one that may be of a subclass, or contain characters that cannot be encoded."""
     return str.encode(text, "utf-8", "backslashreplace").decode()
 
 
 def jsonable(data: object) -> object:
-    """Give data back as JSON would: what it cannot hold becomes text."""
+    """Convert data to what JSON can hold: everything else becomes text."""
     try:
         return cast(object, json.loads(json.dumps(data, allow_nan=False, default=str)))
     except (TypeError, ValueError, RecursionError):  # a key that is no string, NaN, a cycle

@@ -1,23 +1,24 @@
-"""Give back what a request used, where the server's threads do not end with it.
+"""Give back what a request used, in servers whose threads do not end with it.
 
-An object goes back by itself when its thread or greenlet ends. The threads of most servers never do, be it only one,
-nor does the greenlet of a connection that the client keeps open: an application there gives back after each request. ::
+An object goes back when its thread or greenlet ends. The threads of most servers do not end, nor does the greenlet of a
+connection that the client keeps open. So an application there must give objects back after each request. ::
 
     from ProxyPatternPool.wsgi import ReturnMiddleware
 
     application = ReturnMiddleware(application, db, ldap)
 
-In Flask it is ``app.wsgi_app = ReturnMiddleware(app.wsgi_app, db)``, for which mypy
-wants an ignore of ``method-assign``, or, without this module::
+In Flask it is ``app.wsgi_app = ReturnMiddleware(app.wsgi_app, db)``, for which mypy needs an ignore of
+``method-assign``; or, without this module::
 
     @app.teardown_appcontext
     def give_back(error: BaseException | None) -> None:
         control(db).ret()
 
-That is too early for a response that is still being made when its view has returned: the middleware is not, and
-``flask.stream_with_context`` makes Flask wait for the end of the response.
+But that is too early for a response that is streamed after its view has returned: then use the middleware, or
+``flask.stream_with_context``, which keeps the context until the end of the response.
 
-Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/servers.md says which server needs what.
+This module needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/servers.md says what each server
+needs.
 """
 
 from collections.abc import Iterable
@@ -39,14 +40,14 @@ __all__ = ["ReturnMiddleware"]
 
 
 class ReturnMiddleware:
-    """A WSGI application around another: what a request took through proxies goes back at its end.
+    """A WSGI application around another: what a request took through proxies goes back at the end of the request.
 
-    That is when the response has been sent to its last byte, streamed ones too, or has failed: in the application, half
-    way through, or because the client went away. What the application does in the response's ``close`` comes first.
-    Each object goes back as by ``control(proxy).ret()``, so that an object without a pool stays its owner's.
+    That is when the whole response has been sent, also a streamed one, or has failed: in the application, half way
+    through, or because the client went away. The ``close`` of the application's response is called before. Each object
+    goes back as by ``control(proxy).ret()``, so an object without a pool stays its owner's.
 
-    One for the whole application is enough, as the outermost. What a block has that was open before the request, as
-    around a test's client, stays with that block; and what a request has that makes another within itself, its own.
+    One middleware for the whole application is enough; put it around all others. A block that was open before the
+    request, for instance around a test's client, keeps its object; and so does a request that makes another request.
     """
 
     def __init__(self, app: "WSGIApplication", *proxies: object) -> None:
@@ -75,13 +76,13 @@ class ReturnMiddleware:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request as the application does."""
-        # Of the returns, and what is closed before them, each is done whatever another raises.
+        # The close of the response and each return are done, whatever another of them raises.
         with giving_back(self._controls) as at_end:
             response = self._app(environ, start_response)
             try:
                 refuse_awaitable("app", response, "it must be a WSGI application")
                 answer = _Answer(response)
-            except BaseException:  # it cannot be iterated over, and the server does not get it, to close it
+            except BaseException:  # the server does not get the response, so it is closed here
                 close = getattr(response, "close", None)
                 if close is not None:
                     close()
@@ -91,10 +92,10 @@ class ReturnMiddleware:
 
 
 class _Answer(ClosingIterator):
-    """A response, closed by the server however it ended."""
+    """A response, which the server closes however it has ended."""
 
     at_end: ExitStack
 
     def close(self) -> None:
-        with self.at_end:  # which happens once, if this is called twice
+        with self.at_end:  # does nothing in a second call
             super().close()
