@@ -31,6 +31,21 @@ def for_tenant(name: str, job: Callable[[], T]) -> T:
     return copy_context().run(run)
 
 
+def test_the_slot_of_a_strategy() -> None:
+    """It has what the strategy keeps for the tenant, and the attribute only as long as that is something."""
+    slot, kept = StrategySlot[int](PerTenant()), Kept(1)
+    for _ in range(2):
+        assert slot.get() is None
+        assert not hasattr(slot, "kept")
+        assert slot.put(kept) is kept
+        assert slot.put(Kept(2)) is kept
+        assert slot.kept is slot.get() is kept
+        slot.remove(Kept(3))
+        slot.drop_ended()
+        assert slot.get() is kept
+        slot.remove(kept)
+
+
 def test_strategy(scheduler: FakeScheduler) -> None:
     """One object per tenant, whichever thread works for it, made when it is first needed."""
     db = proxy(fun=Thing, scope=PerTenant, max_size=2, timeout=0)
