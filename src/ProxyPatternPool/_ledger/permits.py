@@ -1,4 +1,4 @@
-"""Permits to create an object: a place that is taken, at a time at which there may be an attempt."""
+"""Permits to create an object: each takes a place, at a time at which there may be an attempt."""
 
 from typing import Generic, TypeVar
 
@@ -21,7 +21,7 @@ class Permits(Generic[T]):
         return self._take(now) if self._places.has_room() and self._backoff.allows_callers(now) else None
 
     def for_refill(self, now: float) -> Entry[T] | None:
-        """Take a place for a missing object, if there is no back-off; whether there is room is the caller's to know."""
+        """Take a place for a missing object, if there is no back-off. The caller has seen that there is room."""
         return self._take(now) if self._backoff.allows(now) else None
 
     def _take(self, now: float) -> Entry[T]:

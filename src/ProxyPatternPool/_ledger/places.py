@@ -70,7 +70,7 @@ class Places(Generic[T]):
 
     @property
     def nready(self) -> int:
-        """How many objects are idle, in use or being checked."""
+        """How many objects are opened and not retired: idle, in use, being reset or checked."""
         return self._nkept - len(self._creating)
 
     @property

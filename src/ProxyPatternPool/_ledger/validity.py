@@ -1,4 +1,4 @@
-"""Why an entry is not kept, or not lent any more: it is from before a drain, one too many, or too old."""
+"""Why an entry is not kept, or not lent any more: it is from before a drain, surplus, or too old."""
 
 import math
 from typing import Generic, TypeVar
