@@ -12,9 +12,10 @@ import pytest
 from ProxyPatternPool import Pool
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import Empty, SimpleQueue
+from ProxyPatternPool._runtime.threads import DaemonThreads
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
-from ProxyPatternPool._scheduler.workers import MAX_JOBS, MIN_WORKERS, Job
+from ProxyPatternPool._scheduler.workers import MAX_JOBS, MIN_WORKERS, Job, Workers
 
 from .helpers import Thing, Works, eventually, said, wait_for
 from .maintained import FakeMaintained, Hanging, Threads
@@ -200,6 +201,35 @@ def test_jobs_of_one_pool_that_wait_count_too(real: Scheduler, threads: Threads,
     assert hanging.count <= MAX_JOBS
     hanging.go_on.set()
     eventually(lambda: not maintained.queued)
+
+
+@pytest.fixture
+def workers() -> Workers:
+    """Workers that never take a turn."""
+    return Workers(DaemonThreads(lambda _: True), Timing())
+
+
+def test_a_pool_whose_hooks_hang_has_a_few_workers(workers: Workers) -> None:
+    """However often its chores have waited for too long: there is a worker for each of its jobs, and no other."""
+    job = Job(FakeMaintained(), hub=False)
+    for _ in range(10 * MAX_JOBS):
+        workers.submit(job, waited=True)
+    assert workers.count == MAX_JOBS
+
+
+def test_workers_that_get_things_done_are_enough(workers: Workers) -> None:
+    """One more is started where chores have waited for too long and no job has ended since the last that did."""
+    pools = [FakeMaintained() for _ in range(20)]
+    for pool in pools[:10]:
+        workers.submit(Job(pool, hub=False), waited=False)
+    assert workers.count == MIN_WORKERS
+    for pool in pools[10:]:
+        workers._done += 1  # as a worker does
+        workers.submit(Job(pool, hub=False), waited=True)
+        assert workers.count == MIN_WORKERS
+    for more in range(1, 4):
+        workers.submit(Job(pools[0], hub=False), waited=True)
+        assert workers.count == MIN_WORKERS + more
 
 
 def test_slow_chores_are_no_hanging_chores(real: Scheduler) -> None:
