@@ -118,6 +118,29 @@ class Tampering(PerTenant[Thing]):
         return super().get()
 
 
+def test_who_comes_second_gives_back_what_he_took(scheduler: FakeScheduler, works: Works) -> None:
+    """It is back, reset, before he goes on with what the first has kept: nobody waits for maintenance."""
+    returned: list[Thing] = []
+    first = Kept(Thing(100))
+
+    class Taken(Generic[T]):
+        """Another thread of the same owner keeps something while an object is taken for this one."""
+
+        def get(self) -> Kept[Thing] | None:
+            return first if works.made else None
+
+        def set(self, kept: Kept[Thing]) -> None:
+            raise AssertionError("there is something")
+
+        def delete(self) -> None:
+            """Keep it."""
+
+    db = proxy(fun=works.make, scope=Taken, max_size=2, min_size=0, retter=returned.append)
+    assert db.number == 100
+    assert returned == works.made
+    assert len(works.made) == 1
+
+
 def test_blocks_of_one_tenant(scheduler: FakeScheduler) -> None:
     """Where several threads are one owner, the last of their blocks gives back; a tenant does not get another's."""
     db = Proxy(fun=Thing, scope=PerTenant[Thing](), max_size=1, timeout=0)
