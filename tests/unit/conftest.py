@@ -87,11 +87,13 @@ class Swallowed(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         text = record.getMessage()
-        if record.name == "asyncio" or isinstance(error, (AssertionError, pytest.fail.Exception)) or _FAILED in text:
+        mistaken = isinstance(error, _MISTAKES) or any(mistake.__name__ in text for mistake in _MISTAKES)
+        if mistaken or record.name == "asyncio":
             self.failures.append(text)
 
 
-_FAILED = AssertionError.__name__
+_MISTAKES = (AssertionError, AttributeError, NameError, pytest.fail.Exception)
+"""What no test has a hook raise on purpose."""
 
 
 @pytest.fixture(autouse=True)

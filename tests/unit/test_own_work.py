@@ -51,6 +51,7 @@ SHAPES: list[dict[str, Any]] = [
 def test_an_opener_that_uses_the_proxy(shape: dict[str, Any], scheduler: FakeScheduler) -> None:
     """`db.execute` in place of `c.execute`: it is the new object's, at the first need as at the proxy's making."""
     works: list[Connection] = []
+    same: list[Connection] = []
 
     def connect(number: int) -> Connection:
         works.append(Connection(number))
@@ -58,14 +59,15 @@ def test_an_opener_that_uses_the_proxy(shape: dict[str, Any], scheduler: FakeSch
 
     def open_it(c: Connection) -> None:
         db.execute("PRAGMA")
-        with control(db).obj() as same:
-            assert same is c
-        assert control(db).get() is c
+        with control(db).obj() as in_a_block:
+            same.append(in_a_block)
+        same.append(control(db).get())
 
     db: Connection = proxy(opener=open_it, timeout=0, **shape)
     control(db).set_fun(connect)
     assert db.execute("SELECT") == "0: SELECT"
     assert [c.asked for c in works] == [["PRAGMA", "SELECT"]]
+    assert same == works * 2
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -13,6 +13,7 @@ from ProxyPatternPool import (
     ProxyException,
     Scope,
     control,
+    proxy,
 )
 
 from .clock import FakeScheduler
@@ -86,6 +87,17 @@ def test_shared_function_is_called_once() -> None:
     assert db._has_obj()
     control(db).set_obj(Thing(5))
     assert works.closed == works.made
+
+
+def test_a_block_with_the_one_object(scheduler: FakeScheduler, works: Works) -> None:
+    """Nobody takes it and nobody gives it back: blocks have it like everyone, one within another."""
+    thing = Thing(7)
+    made = proxy(fun=works.make, scope=Scope.SHARED, closer=works.close)
+    for db in (proxy(thing), made):
+        with control(db).obj() as outer, control(db).obj() as inner:
+            assert outer is inner is control(db).get()
+        assert control(db).get() is outer
+    assert works.made == works.alive == [control(made).get()]
 
 
 def test_shared_function_that_fails() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -82,11 +83,17 @@ def test_a_hub_that_does_not_turn_is_told_of(
     assert timed.maintain(maintained) is None
 
 
+class BrokenHub(SlowHub):
+    """A hub with a bug."""
+
+    def spawn(self, job: Callable[[], None]) -> bool:
+        raise RuntimeError("a bug")
+
+
 def test_a_failure_of_the_schedulers_own(timed: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
     """What a hub raises when it is sent for ends the maintenance of nobody."""
     maintained = FakeMaintained()
-    maintained.hub = SlowHub()
-    maintained.hub.jobs = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    maintained.hub = BrokenHub()
     maintained.queued.append(lambda: None)
     assert timed.maintain(maintained) == timed.clock() + timed.timing.retry_delay
     assert said(caplog)[0].endswith("failed")
