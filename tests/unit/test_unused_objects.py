@@ -90,6 +90,21 @@ def test_threads_that_keep_everything(office: Office) -> None:
     assert len(office.said()) == 1
 
 
+def test_an_open_block_is_use(office: Office) -> None:
+    """The code that has begun it may have returned, and others go on with the object."""
+    block = control(office.db).obj()
+    office.request(0)
+    office.request(1, block.__enter__)
+    office.clock.advance(2.0)
+    office.wait()
+    assert office.said() == []
+    office.request(1, partial(block.__exit__, None, None, None))
+    office.request(1)
+    office.clock.advance(2.0)
+    office.wait()
+    assert len(office.said()) == 1
+
+
 def test_it_is_said_while_the_caller_waits(office: Office, naps: Naps) -> None:
     """One who would wait for ever has it said, too."""
     office.request(0)
