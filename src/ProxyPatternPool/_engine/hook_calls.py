@@ -4,11 +4,12 @@ A factory or a hook may come back to the pool, or to the proxy, that calls it. T
 borrow, and so are other greenlets and tasks: their frames are others.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FrameType
 from typing import Any, NamedTuple, TypeVar, cast
+
+from .._runtime.caller import frame_at
 
 R = TypeVar("R")
 
@@ -41,7 +42,7 @@ def made_for(owner: object, make: Callable[[], R]) -> R:
 def _calls() -> Iterator[HookCall | FrameType]:
     """The calls of hooks that the caller of this module is in the middle of, and frames of ``made_for``."""
     # It begins outside: a frame that refers to itself would keep all others alive until the collector comes.
-    frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
+    frame: FrameType | None = frame_at(2)
     within = False
     while frame is not None:
         code = frame.f_code

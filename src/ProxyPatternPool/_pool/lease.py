@@ -1,19 +1,43 @@
 """Leases: each gives one object back on exit from a block, on ``release()``, or when it is dropped."""
 
 from types import TracebackType
-from typing import Generic, NoReturn, SupportsIndex, TypeVar
+from typing import Generic, NoReturn, Protocol, SupportsIndex, TypeVar
 
-from .._engine.core import Core
-from .._engine.steps import run, run_rest
+from .._engine.steps import Rest, Steps, run, run_rest
 from .._errors import PoolException
 from .._ledger.entry import Entry, Receipt
+from .._observer import DiscardReason
 
 T = TypeVar("T")
 
 
-def borrow(core: Core[T], timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]:
+class Lends(Protocol[T]):
+    """What lends entries, see ``Loans``."""
+
+    def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T] | Steps[Entry[T]]: ...
+
+
+class TakesBack(Protocol[T]):
+    """What takes entries back, see ``Returns``."""
+
+    def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> Rest: ...
+
+
+class Lender(Protocol[T]):
+    """What a lease needs of its pool, see ``Core``."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def loans(self) -> Lends[T]: ...
+    @property
+    def returns(self) -> TakesBack[T]: ...
+    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None: ...
+
+
+def borrow(lender: Lender[T], timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]:
     """Lend an entry to the calling thread or greenlet."""
-    got = core.loans.borrow(timeout, receipt)
+    got = lender.loans.borrow(timeout, receipt)
     return got if isinstance(got, Entry) else run(got)
 
 
@@ -28,19 +52,19 @@ class Lease(Generic[T]):
     ``max_using_delay_kill``, or was lent in the parent process.
     """
 
-    __slots__ = ("__weakref__", "_core", "_entry", "_use")
+    __slots__ = ("__weakref__", "_entry", "_lender", "_use")
 
-    def __init__(self, core: Core[T]) -> None:
+    def __init__(self, lender: Lender[T]) -> None:
         self._entry: Entry[T] | None = None
-        self._core = core
+        self._lender = lender
         self._use = 0
 
     def begin(self, timeout: float | None) -> "Lease[T]":
         """Borrow the object. ``Pool.lease`` has called this already."""
         if self._entry is not None:
-            raise PoolException(f"this lease of {self._core.label} has an object already: one block at a time")
+            raise PoolException(f"this lease of {self._lender.label} has an object already: one block at a time")
         try:
-            borrow(self._core, timeout, self)
+            borrow(self._lender, timeout, self)
         except BaseException:
             self.release()  # harmless if the loan has ended already, as after a getter that failed
             raise
@@ -59,21 +83,21 @@ class Lease(Generic[T]):
             PoolException: It was given back.
         """
         if self._entry is None:
-            raise PoolException(f"this lease of {self._core.label} has ended: its object was given back")
+            raise PoolException(f"this lease of {self._lender.label} has ended: its object was given back")
         return self._entry.obj
 
     def release(self) -> None:
         """Give the object back. A second call does nothing."""
         entry = self._entry  # read once: of two threads that release a lease, one finds that the loan has ended
         if entry is not None:
-            run_rest(self._core.returns.end_loan(entry, self._use))
+            run_rest(self._lender.returns.end_loan(entry, self._use))
             self._entry = None  # last: if something is thrown in before, __del__ still gives it back
 
     def discard(self) -> None:
         """Give a broken object back: it is closed and its place freed. A second call does nothing."""
         entry = self._entry
         if entry is not None:
-            run_rest(self._core.returns.end_loan(entry, self._use, "broken"))
+            run_rest(self._lender.returns.end_loan(entry, self._use, "broken"))
             self._entry = None
 
     def __enter__(self) -> T:
@@ -87,14 +111,14 @@ class Lease(Generic[T]):
     def __del__(self) -> None:
         entry: Entry[T] | None = getattr(self, "_entry", None)  # __init__ may have been interrupted
         if entry is not None:
-            self._core.end_loan_later(entry, self._use)
+            self._lender.end_loan_later(entry, self._use)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(f"cannot copy or pickle {self!r}: its object would go back twice")
 
     def __repr__(self) -> str:
         held = "ended" if self._entry is None else f"object {self._entry.serial}"
-        return f"<Lease of {self._core.label}: {held}>"
+        return f"<Lease of {self._lender.label}: {held}>"
 
 
 class QuietLease(Lease[T]):
@@ -105,7 +129,7 @@ class QuietLease(Lease[T]):
     def __del__(self) -> None:
         entry: Entry[T] | None = getattr(self, "_entry", None)
         if entry is not None:
-            self._core.end_loan_later(entry, self._use, quietly=True)
+            self._lender.end_loan_later(entry, self._use, quietly=True)
 
 
 class Borrowed(Lease[T]):
@@ -113,9 +137,9 @@ class Borrowed(Lease[T]):
 
     __slots__ = ("_pool", "_timeout")
 
-    def __init__(self, core: Core[T], timeout: float | None, pool: object) -> None:
+    def __init__(self, lender: Lender[T], timeout: float | None, pool: object) -> None:
         self._entry = None
-        self._core = core
+        self._lender = lender
         self._use = 0
         self._timeout = timeout
         self._pool = pool  # so that the pool is not dropped before the end of the block

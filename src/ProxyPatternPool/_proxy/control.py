@@ -259,27 +259,34 @@ _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave 
 
 
 # What other modules need of a control, and users do not see.
-# pyright: reportPrivateUsage=false
 
 
 def pool_name_of(control: Control[T]) -> str | None:
     """The name that a proxy's pool will have."""
-    return control._name()
+    return _inside(control)[1].get("name")
 
 
 def nobjs_of(control: Control[T]) -> int:
     """Count the objects of a proxy."""
-    return control._sources[-1].nobjs
+    return _inside(control)[0].nobjs
 
 
 def subclass_block(control: Control[T], get: Callable[[], T], ret: Callable[[], None]) -> SubclassBlock[T]:
     """Make a block that takes its object, and gives it back, by methods of a subclass of ``Proxy``."""
-    return SubclassBlock(control.obj(), control._owners, control.has, get, ret)
+    return SubclassBlock(control.obj(), _inside(control)[2], control.has, get, ret)
 
 
 def unit_of_work(control: Control[T]) -> UnitOfWork[T]:
     """Make a unit of work, at whose end what was taken goes back."""
-    return UnitOfWork(control._owners, control._units_of_work)
+    _, _, owners, units = _inside(control)
+    return UnitOfWork(owners, units)
+
+
+def _inside(
+    control: Control[T],
+) -> "tuple[Source[T], PoolParameters[T], OwnerObjects[T], WeakIdentitySet[UnitOfWork[T]]]":
+    c = control
+    return c._sources[-1], c._parameters, c._owners, c._units_of_work  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 def _name(scope: "Scope | ScopeStrategy[Any]") -> str:

@@ -3,7 +3,7 @@
 import inspect
 import os.path
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 
 _PATCHERS = ("gevent.monkey", "eventlet.patcher")
@@ -25,13 +25,17 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+frame_at: Callable[[int], FrameType] = sys._getframe  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
+"""The frame of who calls this (0), or of those that have called it."""
+
+
 def caller(inside: int = 1) -> FrameType | None:
     """Find the innermost frame that is not of this package, if there is one.
 
     By the names of files, and all in one function: this is done whenever an owner takes an object. So many frames are
     known to be inside the package.
     """
-    frame: FrameType | None = sys._getframe(inside)  # pyright: ignore[reportPrivateUsage]  # a public way takes longer
+    frame: FrameType | None = frame_at(inside)
     while frame is not None and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back
     return frame

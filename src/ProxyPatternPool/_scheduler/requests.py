@@ -7,7 +7,7 @@ from typing import TypeAlias
 from .._runtime.native import Empty, SimpleQueue
 from .maintained import Maintained
 
-Request: TypeAlias = "weakref.ref[Maintained] | Maintained | None"
+Request: TypeAlias = weakref.ref[Maintained] | Maintained | None
 """A pool: a strong reference keeps it until it was looked at. ``None`` ends the wait at once."""
 
 MAX_UNREAD = 1000
