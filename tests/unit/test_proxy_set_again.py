@@ -18,6 +18,7 @@ from ProxyPatternPool import (
     Scope,
     TimeOut,
     control,
+    proxy,
 )
 
 from .clock import FakeScheduler, HandMovedClock
@@ -148,6 +149,26 @@ def test_set_by_the_getter(scheduler: FakeScheduler) -> None:
     assert db.number == 10
     scheduler.run()
     assert [thing.number for thing in closed] == [0]
+
+
+def test_set_by_a_closer_of_what_it_had(scheduler: FakeScheduler) -> None:
+    """A content replaced while the one before it is being retired: the last that was set is used, and all others go."""
+    closed: list[Thing] = []
+
+    def close(thing: Thing) -> None:
+        closed.append(thing)
+        if len(closed) == 1:
+            control(db).set_obj(Thing(100))
+
+    db = proxy(fun=Thing, max_size=1, closer=close)
+    assert db.number == 0
+    pool = control(db).pool
+    control(db).ret()
+    control(db).set_fun(lambda number: Thing(number + 10))
+    assert db.number == 100
+    assert closed[0].number == 0
+    assert pool is not None
+    assert pool.stats()["shutdown"]
 
 
 def test_an_interrupted_setting_is_made_up_for(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,6 +275,10 @@ def test_overridden_methods_give_back_what_the_block_took(scheduler: FakeSchedul
     assert not calls
     # What the owner had stays with him, wherever the block ends.
     mine = front._get_obj()
+    with front._obj() as same:
+        assert same is mine
+    assert front._get_obj() is mine
+    assert not calls
     block = front._obj()
     assert block.__enter__() is mine
     with ThreadPoolExecutor(1) as executor:
