@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -149,6 +150,26 @@ def test_set_by_the_getter(scheduler: FakeScheduler) -> None:
     assert db.number == 10
     scheduler.run()
     assert [thing.number for thing in closed] == [0]
+
+
+def test_what_takes_no_object_takes_none_after_it_was_set_again(scheduler: FakeScheduler) -> None:
+    """A comparison with `None` needs no object: an owner of one that was replaced is given no other for it."""
+    works = Works()
+    db = proxy(fun=Thing, max_size=1, min_size=0)
+    begun, replaced = threading.Event(), threading.Event()
+
+    def compare() -> bool:
+        assert db.number == 0
+        begun.set()
+        wait_for(replaced)
+        return bool(operator.eq(db, None))
+
+    owner = Caller(compare)
+    wait_for(begun)
+    control(db).set_fun(works.make)
+    replaced.set()
+    assert not owner.result()
+    assert works.made == []
 
 
 def test_set_by_a_closer_of_what_it_had(scheduler: FakeScheduler) -> None:
