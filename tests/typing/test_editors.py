@@ -160,7 +160,7 @@ def _hover(server: LanguageServer, code: str) -> tuple[str, str]:
         "Scope": "each owner has an object of its own",
         "ScopeStrategy": "Keeps an object for each owner",
         "Hooks": "The factory of a pool and its hooks",
-        "TimeOut": "No object could be had within the timeout",
+        "TimeOut": "No object could be lent within the timeout",
     }.items(),
 )
 def test_pyright_explains(server: LanguageServer, name: str, says: str) -> None:
