@@ -10,6 +10,7 @@ import pytest
 from ProxyPatternPool import Pool, control, proxy
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.workers import MAX_JOBS
 from ProxyPatternPool._scope.select import Scope
 
 from .helpers import Thing, eventually
@@ -68,6 +69,20 @@ def test_a_closer_that_uses_a_proxy() -> None:
     del ended
     eventually(lambda: at_rest(used, control(db).pool) and at_rest(used, control(bad).pool))
     assert control(db).get(0).number == 0
+
+
+def test_a_retter_that_ends_its_thread_ends_no_worker() -> None:
+    """The pool in whose job that happens has its jobs done afterwards, however often it happens."""
+    used: list[int] = []
+
+    def leave(thing: Thing) -> None:
+        raise SystemExit
+
+    bad = proxy(fun=Thing, max_size=1, retter=leave)
+    pool = Pool(Thing, 1, 0)
+    for count in range(1, 2 * MAX_JOBS):
+        pool._core.chores.leave(lambda: used.append(bad.number))
+        eventually(lambda count=count: len(used) == count)  # type: ignore[misc]
 
 
 def test_a_block_that_a_hook_leaves_open() -> None:

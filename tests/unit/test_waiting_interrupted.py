@@ -363,6 +363,25 @@ def test_a_busy_hub_keeps_nobody_waiting() -> None:
     assert all(waiter.woken for waiter in waiters)
 
 
+def test_what_a_greenlet_has_come_for_is_its_own(scheduler: FakeScheduler, naps: Naps) -> None:
+    """What it was given and has fetched is not taken back, though its thread ends later."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+
+    def give() -> None:
+        waiter = pool._core.ledger.waiters.oldest()
+        assert waiter is not None
+        waiter.hub = "hub"
+        naps.clock.advance(1)
+        pool.ret(thing)
+
+    naps.meanwhile.append(give)
+    assert pool.get() is thing
+    naps.sleepers[-1].deaf = True
+    scheduler.look_at(pool._core)
+    assert (pool.stats()["nusing"], pool.stats()["navail"]) == (1, 0)
+
+
 @pytest.mark.parametrize("worth", ["object", "permit"])
 def test_what_is_given_to_a_greenlet_that_never_comes(worth: str, scheduler: FakeScheduler, naps: Naps) -> None:
     """A greenlet whose thread ends before its hub turns leaves what it was given to the next who wants it."""
