@@ -2,7 +2,7 @@
 """Check that no step of the engine waits on the way of an exception.
 
 Where a task is cancelled for good, as trio and anyio do it, whatever it waits for next is cancelled, too: an object
-that is to be closed on the way out would never be. There the engine hands over what is left to do: ``Chores.finish``.
+that is to be closed on the way out would never be. There the engine hands over what is left to do: ``Driver.finish``.
 """
 
 import ast
@@ -12,6 +12,7 @@ from pathlib import Path
 
 ENGINE = Path(__file__).parents[1] / "src" / "ProxyPatternPool" / "_engine"
 WAITS = ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith
+TRIES: tuple[type[ast.Try], ...] = (ast.Try, getattr(ast, "TryStar", ast.Try))
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda
 
 
@@ -27,7 +28,7 @@ def waits(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
 def on_the_way_of_an_exception(tree: ast.AST) -> Iterator[ast.AST]:
     """All that is done when an exception is on its way: in handlers, in ``finally``, and at the end of ``with``."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Try):
+        if isinstance(node, TRIES):
             yield from node.handlers
             yield from node.finalbody
         elif isinstance(node, ast.AsyncWith):

@@ -1,6 +1,6 @@
 """The engine's steps, driven by a task: hooks that are to be awaited are, and whatever is thrown in loses nothing.
 
-There is no public pool for tasks here: a pool's engine is told to await what its hooks return.
+There is no public pool for tasks here: an engine gets a driver that awaits what hooks return, and sleeps as tasks do.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ import subprocess
 import sys
 import types
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import pytest
 
-from ProxyPatternPool import HookError, Pool
+from ProxyPatternPool import HookError, Hooks, Pool, PoolStats
 from ProxyPatternPool._awaitables import is_awaitable
+from ProxyPatternPool._config import PoolConfig
 from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._engine.steps import Rest, Steps, run
+from ProxyPatternPool._inspect.stats import report
 from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._runtime.waiting import Sleeper, do_nothing
+from ProxyPatternPool._scheduler.process import current_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import ROOT, Works
@@ -68,26 +74,77 @@ class Server:
         self.calls.append(f"{what} done")
 
 
-class Task:
-    """A pool whose engine a task drives; ``finish`` leaves what is left to do, as a task has to."""
+class TaskSleeper:
+    """A task sleeps until its event is set, from any thread."""
 
-    def __init__(self, server: Server, max_size: int = 1, **parameters: Any) -> None:
-        hooks: dict[str, Any] = {
-            "opener": _returning(server.open),
-            "getter": _returning(server.get),
-            "retter": _returning(server.ret),
-            "closer": _returning(server.close),
-            **({"health": _returning(server.check)} if "health_before_get" in parameters else {}),
-        }
-        self.pool: Pool[Any] = Pool(lambda number: server.make(number), max_size, 0, **hooks, **parameters)
-        self.core: Core[Any] = self.pool._core
-        self.core.hooks._settle = _await
-        self.core.chores.finish = self._leave  # type: ignore[method-assign]
+    hub = None
+
+    def __init__(self, _: Callable[[], None] = do_nothing, /) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        with suppress(RuntimeError):  # steps that a test drives by hand
+            self._loop = asyncio.get_running_loop()
+        self.woken = asyncio.Event()
+
+    def sleep(self, seconds: float | None) -> bool:
+        raise AssertionError("a task that sleeps here stops its loop")
+
+    def wake(self) -> bool:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.woken.set)
+        return self._loop is not None
+
+    def alive(self) -> bool:
+        return True
+
+    def dispose(self) -> None:
+        pass
+
+
+class TaskDriver:
+    """Hooks and sleepers are awaited, and what is left to do on the way of an exception is left to others."""
+
+    def __init__(self) -> None:
         self.left: list[Steps[None]] = []
 
-    def _leave(self, rest: Rest) -> None:
+    def settle(self, name: str, result: object) -> Steps[Any] | None:
+        return cast("Awaitable[Any]", result).__await__() if is_awaitable(result) else None
+
+    def sleep(self, sleeper: Sleeper, seconds: float | None) -> Steps[bool]:
+        assert isinstance(sleeper, TaskSleeper)
+        with suppress(asyncio.TimeoutError):
+            yield from asyncio.wait_for(sleeper.woken.wait(), seconds).__await__()
+        woken = sleeper.woken.is_set()
+        sleeper.woken.clear()
+        return woken
+
+    def finish(self, rest: Rest) -> None:
         if rest is not None:
             self.left.append(rest)
+
+
+class Task:
+    """A pool whose engine a task drives."""
+
+    def __init__(self, server: Server, max_size: int = 1, **parameters: Any) -> None:
+        self.driver = TaskDriver()
+        check = _returning(server.check) if "health_before_get" in parameters else None
+        hooks: Hooks[Any] = Hooks(
+            _returning(server.make),
+            _returning(server.open),
+            _returning(server.get),
+            _returning(server.ret),
+            _returning(server.close),
+            check,
+        )
+        config = config_of(Pool(lambda number: None, max_size, 0, health=check, **parameters))
+        scheduler = current_scheduler()
+        environment = replace(scheduler.environment, new_sleeper=TaskSleeper)
+        scheduler.environment = environment
+        self.core: Core[Any] = Core(hooks, config, scheduler, driver=self.driver)
+
+    @property
+    def stats(self) -> PoolStats:
+        return report(self.core)
 
     def get(self) -> Steps[Any]:
         got = self.core.loans.borrow(None)
@@ -100,8 +157,8 @@ class Task:
 
     def leftovers(self) -> Steps[None]:
         """What is left to do, and what is queued."""
-        while self.left:
-            yield from self.left.pop()
+        while self.driver.left:
+            yield from self.driver.left.pop()
         yield from self.core.chores.run()
 
 
@@ -110,8 +167,8 @@ def _returning(hook: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Any]:
     return lambda thing: hook(thing)
 
 
-def _await(name: str, result: object) -> Steps[Any] | None:
-    return cast("Awaitable[Any]", result).__await__() if is_awaitable(result) else None
+def config_of(pool: Pool[Any]) -> PoolConfig:
+    return pool._core.config
 
 
 @types.coroutine
@@ -140,7 +197,7 @@ def test_every_hook_is_awaited(scheduler: FakeScheduler, clock: HandMovedClock) 
     in_a_task(life())
     steps = ["make", "open", "get", "ret", "check", "get", "close"]
     assert server.calls == [each for step in steps for each in (step, f"{step} done")]
-    assert task.pool.stats()["nobjs"] == 0
+    assert task.stats["nobjs"] == 0
 
 
 def test_a_round_awaits_its_checks(scheduler: FakeScheduler) -> None:
@@ -151,7 +208,7 @@ def test_a_round_awaits_its_checks(scheduler: FakeScheduler) -> None:
     for thing in (first, second):
         in_a_task(task.ret(thing))
     in_a_task(task.core.maintenance.check_health())
-    assert task.pool.stats()["navail"] == 2
+    assert task.stats["navail"] == 2
     server.healthy = False
     in_a_task(task.core.maintenance.check_health())
     assert server.works.closed == [first, second]
@@ -159,8 +216,8 @@ def test_a_round_awaits_its_checks(scheduler: FakeScheduler) -> None:
     in_a_task(task.ret(in_a_task(task.get())))
     server.failing = {"check"}
     in_a_task(task.core.maintenance.check_health())
-    assert task.pool.stats()["nobjs"] == 0
-    assert task.pool.stats()["hc_errors"] == 1
+    assert task.stats["nobjs"] == 0
+    assert task.stats["hc_errors"] == 1
 
 
 @pytest.mark.parametrize("hook_errors", ["log", "discard"])
@@ -178,8 +235,8 @@ def test_a_failing_hook(hook: str, hook_errors: str, scheduler: FakeScheduler) -
             in_a_task(task.get())
         in_a_task(task.leftovers())
         assert server.works.closed == server.works.made
-        assert task.pool.stats()["nobjs"] == 0
-    assert task.pool.stats()["hook_errors"] == 1
+        assert task.stats["nobjs"] == 0
+    assert task.stats["hook_errors"] == 1
 
 
 @pytest.mark.parametrize("hook", ["ret", "close"])
@@ -190,8 +247,8 @@ def test_a_failing_return(hook: str, scheduler: FakeScheduler) -> None:
     task = Task(server)
     in_a_task(task.ret(in_a_task(task.get()), broken=hook == "close"))
     assert server.works.closed == server.works.made
-    assert task.pool.stats()["nobjs"] == 0
-    assert task.pool.stats()["hook_errors"] == 1
+    assert task.stats["nobjs"] == 0
+    assert task.stats["hook_errors"] == 1
 
 
 def test_an_unhealthy_object_is_replaced(scheduler: FakeScheduler) -> None:
@@ -236,12 +293,40 @@ def test_thrown_in_at_each_wait(scheduler: FakeScheduler) -> None:
         in_a_task(task.leftovers())
         for thing in [entry.obj for entry in task.core.ledger.shelves.using.values()]:
             in_a_task(task.ret(thing, broken=True))  # the task may have had it in hand
-        stats = task.pool.stats()
+        stats = task.stats
         assert stats["nobjs"] == stats["navail"], (thrown, server.calls)
         assert len(server.works.alive) == stats["navail"], (thrown, server.calls)
         assert stats["nwaiting"] == 0
         thrown += 1
     assert thrown >= 10
+
+
+def test_a_task_that_waits_stops_nobody(scheduler: FakeScheduler) -> None:
+    """It is woken by who returns what it waits for; meanwhile its loop goes on, and so does its time."""
+    server = Server()
+    task = Task(server)
+    ticks = 0
+
+    async def main() -> None:
+        nonlocal ticks
+        held = await awaiting(task.get())
+        waiting = asyncio.ensure_future(awaiting(task.get()))
+        while task.stats["nwaiting"] == 0 or ticks < 3:
+            await asyncio.sleep(0)
+            ticks += 1
+        await awaiting(task.ret(held))
+        assert await waiting is held
+        cancelled = asyncio.ensure_future(awaiting(task.get()))
+        while task.stats["nwaiting"] == 0:
+            await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert task.stats["nwaiting"] == 0
+        await awaiting(task.ret(held))
+
+    asyncio.run(main())
+    assert task.stats["navail"] == 1
 
 
 def test_a_thread_never_suspends(scheduler: FakeScheduler) -> None:
@@ -252,7 +337,7 @@ def test_a_thread_never_suspends(scheduler: FakeScheduler) -> None:
     with pytest.raises(RuntimeError, match="a step of a pool for threads has suspended"):
         run(steps)
     in_a_task(task.leftovers())
-    assert task.pool.stats()["nobjs"] == 0
+    assert task.stats["nobjs"] == 0
 
 
 BROKEN = """

@@ -6,7 +6,6 @@ from .._ledger.counters import Tally
 from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger
 from .._observer import DiscardReason
-from .chores import Chores
 from .returns import Returns
 from .shared import Shared
 from .steps import Steps
@@ -17,11 +16,11 @@ T = TypeVar("T")
 class Checks(Generic[T]):
     """Looks at objects before they are lent."""
 
-    def __init__(self, shared: Shared[T], chores: Chores, returns: Returns[T]) -> None:
+    def __init__(self, shared: Shared[T], returns: Returns[T]) -> None:
         self._clock = shared.environment.clock
+        self._driver = shared.driver
         self._limit = shared.config.health_before_get
         self._hooks = shared.hooks
-        self._chores = chores
         self._returns = returns
 
     def start_empty(self, ledger: Ledger[T], tally: Tally) -> None:
@@ -36,18 +35,21 @@ class Checks(Generic[T]):
         if why is not None or limit is None or now - max(entry.last_ret, entry.last_check) < limit:
             return why
         self._tally.add("checks_before_get")
+        use = entry.uses
         try:
             healthy = self._hooks.check(entry)
         except BaseException:  # the object's state is unknown
-            self._chores.finish(self._returns.end_loan(entry, entry.uses, "interrupted"))
+            self._driver.finish(self._returns.end_loan(entry, use, "interrupted"))
             raise
-        return self._judge_check(entry, healthy) if isinstance(healthy, bool) else self._await_check(entry, healthy)
+        return (
+            self._judge_check(entry, healthy) if isinstance(healthy, bool) else self._await_check(entry, use, healthy)
+        )
 
-    def _await_check(self, entry: Entry[T], check: Steps[bool]) -> Steps[DiscardReason | None]:
+    def _await_check(self, entry: Entry[T], use: int, check: Steps[bool]) -> Steps[DiscardReason | None]:
         try:
             healthy = yield from check
         except BaseException:
-            self._chores.finish(self._returns.end_loan(entry, entry.uses, "interrupted"))
+            self._driver.finish(self._returns.end_loan(entry, use, "interrupted"))
             raise
         return self._judge_check(entry, healthy)
 

@@ -26,7 +26,7 @@ class Chores:
         self._guard = shared.guard
         self._notifier = shared.notifier
         self._log_queue = shared.log_queue
-        self._log_queue.on_line = self.request_flush
+        self._log_queue.on_line = partial(_request_flush, weakref.ref(self))
         self._scheduling = shared.scheduling
 
     def start_empty(self, tally: Tally) -> None:
@@ -43,10 +43,6 @@ class Chores:
         self.anywhere.append(chore)
         self._scheduling.request_look_and_keep()
 
-    def finish(self, rest: Rest) -> None:
-        """Do what is left to do where nobody can be waited for by suspending: on the way of an exception."""
-        run_rest(rest)
-
     # Doing them: without the lock, in a worker, in a greenlet of the pool's hub, or in a caller of housekeep(). ----
 
     def run(self, *, common: bool = True, hub: bool = True) -> Steps[None]:
@@ -61,12 +57,12 @@ class Chores:
         except BaseException as error:  # a SystemExit, or a greenlet's death, in a hook: this pool's chores end here
             self._went_wrong(error)
         if common:
-            self.flush_log()
+            self._flush_log_quietly()
 
     def run_raising(self, *, common: bool = True, hub: bool = True) -> Steps[None]:
         """Do the same, and raise what is meant for this thread."""
         if self._notifier.busy:
-            return  # an observer asks for it: what it would be told of could not be told, and is left to others
+            return  # an observer is being told something: it cannot be told of what is done here, so others do it
         start = self._clock()
         while (chore := self._next(common=common, hub=hub)) is not None:
             try:
@@ -93,7 +89,7 @@ class Chores:
     # One at a time. ----------------------------------------------------------------------------------
 
     def alone_if_first(self, name: str, chore: Chore) -> Iterator[Chore]:
-        """Make a chore of which one at a time is enough, unless there is one, queued or under way."""
+        """Make a chore of which one at a time is enough, unless one is queued or under way: one chore, or none."""
         alone = self._guard.locked(self._claim, name, chore)
         if alone is not None:
             yield alone
@@ -119,14 +115,17 @@ class Chores:
 
     def request_flush(self) -> None:
         """Have the queued lines logged; from anywhere, finalizers included."""
-        self._scheduling.request_flush(self.flush_log)
+        self._scheduling.request_flush(self._flush_log_quietly)
+
+    def _flush_log_quietly(self) -> None:
+        with suppress(BaseException):  # a greenlet's death: whoever comes next goes on
+            self.flush_log()
 
     def flush_log(self) -> None:
         """Log what is queued, unless somebody is doing it, or it is an observer who asks for it."""
         if self._log_queue and not self._notifier.busy:
             for flush in self.alone_if_first("log", self._flush):
-                with suppress(BaseException):  # a greenlet's death: whoever comes next goes on
-                    run_rest(flush())
+                run_rest(flush())
 
     def _flush(self) -> None:
         more = True
@@ -134,3 +133,9 @@ class Chores:
             # What a filter of the log raises, or what makes its records, is not logged again, without end.
             with suppress(Exception):
                 more = self._log_queue.log_next()
+
+
+def _request_flush(reference: "weakref.ref[Chores]") -> None:
+    chores = reference()
+    if chores is not None:  # else the pool is gone, and its lines with it
+        chores.request_flush()

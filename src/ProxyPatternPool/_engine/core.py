@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .._config import PoolConfig
 from .._hooks import Hooks
@@ -40,7 +40,7 @@ from .returns import Returns
 from .scheduling import Scheduling
 from .shared import Shared
 from .situation import Situation
-from .steps import refuse, run, run_rest
+from .steps import THREADS, Driver, run, run_rest
 from .waits import Waits
 
 T = TypeVar("T")
@@ -60,7 +60,12 @@ class Core(Generic[T]):
     """One pool, as the scheduler knows it."""
 
     def __init__(
-        self, hooks: Hooks[T], config: PoolConfig, scheduler: Scheduler, observer: PoolObserverOrNone[T] = None
+        self,
+        hooks: Hooks[T],
+        config: PoolConfig,
+        scheduler: Scheduler,
+        observer: PoolObserverOrNone[T] = None,
+        driver: Driver = THREADS,
     ) -> None:
         notice_fork()
         watch_for_forks()
@@ -77,7 +82,7 @@ class Core(Generic[T]):
         self.log_queue = LogQueue(label, self.environment.wall_clock)
         self.notifier = ObserverNotifier(observer, self.name, label, self.clock, self.log_queue)
         self.descriptions = Descriptions(hooks, self.notifier)
-        self.hooks = HookCaller(hooks, config, label, self.notifier, self.log_queue, refuse, self.descriptions)
+        self.hooks = HookCaller(hooks, config, label, self.notifier, self.log_queue, driver, self.descriptions)
         self.guard = Guard(label)
         self.scheduling = Scheduling(scheduler, self.guard, self.log_queue, maintained=not _is_reloader())
         shared: Shared[T] = Shared(
@@ -90,13 +95,14 @@ class Core(Generic[T]):
             notifier=self.notifier,
             log_queue=self.log_queue,
             scheduling=self.scheduling,
+            driver=driver,
         )
         self.chores = chores = Chores(shared)
         self.situation = situation = Situation(shared)
         self.objects = objects = Objects(shared, chores)
         self.returns = returns = Returns(shared, chores, objects)
         self.maintenance = maintenance = Maintenance(shared, chores, objects, returns)
-        self.checks = checks = Checks(shared, chores, returns)
+        self.checks = checks = Checks(shared, returns)
         self.waits = waits = Waits(shared, chores, objects, returns, maintenance, checks, situation)
         self.loans = Loans(shared, chores, objects, returns, checks, waits)
         self.operations = Operations(shared, chores, objects, returns, maintenance, situation)
@@ -159,7 +165,7 @@ class Core(Generic[T]):
             return
         self.scheduling.bind_hub()
         try:
-            # In this thread alone: who makes a pool has its first objects, and whatever is thrown into their making.
+            # In this thread alone: its first objects are there when a pool is made, and an interruption is raised here.
             refill, *others = list(self.maintenance.new_refills())
             run_rest(refill())
             others.clear()
@@ -266,10 +272,20 @@ class Core(Generic[T]):
     def after_fork(self) -> None:
         """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""
         closed = self.ledger.closed
-        never_free((self.ledger, self.chores.anywhere, self.chores.in_hub))
+        never_free(
+            (self.ledger, self.chores.anywhere, self.chores.in_hub, self.objects.last_error, self.log_queue.lines)
+        )
         self._start_empty(self.config)
         if closed:
             self.ledger.close()
+
+
+def catch_up(core: Core[Any]) -> None:
+    """Take back what finalizers have left to a pool, so that it is not shown as in use."""
+    if core.returns.read_mailbox() or core.ledger.unmaintained:
+        core.scheduling.schedule()
+    if not core.scheduling.maintained:
+        core.run_chores()
 
 
 def _taken(chores: deque[Chore]) -> list[Chore]:

@@ -13,7 +13,7 @@ from .._awaitables import refuse_awaitable
 from .._hooks import Hooks
 from .._ledger.entry import LIVE, Entry
 from .._text import error_text, jsonable, plain_text
-from .hook_calls import owner_of_new_pool
+from .hook_calls import client_of_new_pool
 from .log_queue import Later, log
 from .notifier import ObserverNotifier
 
@@ -31,7 +31,7 @@ class Descriptions(Generic[T]):
     """Describes the objects of one pool."""
 
     def __init__(self, hooks: Hooks[T], notifier: ObserverNotifier[T]) -> None:
-        self.owner = owner_of_new_pool()
+        self.client = client_of_new_pool()
         """For whom the pool is made, see ``hook_calls``."""
         self.hooks = hooks
         self._notifier = notifier

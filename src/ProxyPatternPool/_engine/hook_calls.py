@@ -4,6 +4,7 @@ A factory or a hook may come back to the pool, or to the proxy, that calls it. T
 borrow, and so are other greenlets and tasks: their frames are others.
 """
 
+import os.path
 from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FrameType
@@ -16,17 +17,13 @@ R = TypeVar("R")
 MAKING: Any = object()
 """What a factory has in hand: there is no object yet."""
 
-_HOOKS = tuple(__file__.replace("hook_calls", name) for name in ("hooks", "descriptions"))
-"""The only modules that call hooks. Whichever function there calls one has a ``self``, with the hooks of one pool, and
-an ``entry``, or, if the hook only says something about its object, an ``obj``."""
-
 
 class HookCall(NamedTuple):
     """One call of a factory or a hook that has not returned."""
 
     hooks: object
     """The hooks of the pool that makes it; compared by identity."""
-    owner: object | None
+    client: object | None
     """For whom the pool was made, see ``made_for``; compared by identity."""
     obj: Any
     """What it is called with, or ``MAKING``."""
@@ -34,9 +31,15 @@ class HookCall(NamedTuple):
     """Whether it is a hook that only says something about its object."""
 
 
-def made_for(owner: object, make: Callable[[], R]) -> R:
-    """Make something, pools perhaps, which belong to an owner: ``owner_of_new_pool`` says so to each."""
+def made_for(client: object, make: Callable[[], R]) -> R:
+    """Make something for a client, such as a proxy, that uses the pools made meanwhile: each asks, and knows it."""
     return make()
+
+
+_HERE = made_for.__code__.co_filename
+_HOOKS = tuple(os.path.join(os.path.dirname(_HERE), name) for name in ("hooks.py", "descriptions.py"))
+"""The only modules that call hooks. Whichever function there calls one has a ``self``, with the hooks of one pool, and
+an ``entry``, or, if the hook only says something about its object, an ``obj``."""
 
 
 def _calls() -> Iterator[HookCall | FrameType]:
@@ -64,14 +67,14 @@ def _call_in(frame: FrameType) -> HookCall | None:
     if caller is None:
         return None
     if entry is not None:
-        return HookCall(caller.hooks, caller.owner, entry.obj if entry.has_object else MAKING, describes=False)
-    return HookCall(caller.hooks, caller.owner, names["obj"], describes=True) if "obj" in names else None
+        return HookCall(caller.hooks, caller.client, entry.obj if entry.has_object else MAKING, describes=False)
+    return HookCall(caller.hooks, caller.client, names["obj"], describes=True) if "obj" in names else None
 
 
-def owner_of_new_pool() -> object | None:
+def client_of_new_pool() -> object | None:
     """For whom the caller makes a pool, see ``made_for``; ``None``: for nobody, or in the middle of a hook."""
     for call in _calls():
-        return None if isinstance(call, HookCall) else cast(object, call.f_locals["owner"])
+        return None if isinstance(call, HookCall) else cast(object, call.f_locals["client"])
     return None
 
 
@@ -80,6 +83,6 @@ def hook_calls() -> Iterator[HookCall]:
     return (call for call in _calls() if isinstance(call, HookCall))
 
 
-def objects_in_hooks_of(owner: object) -> list[Any]:
-    """What the innermost hook of a pool that is made for an owner is called with, or ``MAKING``; nothing outside."""
-    return [call.obj for call in islice((call for call in hook_calls() if call.owner is owner), 1)]
+def objects_in_hooks_of(client: object) -> list[Any]:
+    """What the innermost hook of a pool that is made for a client is called with, or ``MAKING``; nothing outside."""
+    return [call.obj for call in islice((call for call in hook_calls() if call.client is client), 1)]

@@ -17,7 +17,7 @@ from .._text import error_repr
 from .descriptions import Descriptions
 from .log_queue import LogQueue
 from .notifier import ObserverNotifier
-from .steps import Rest, Settle, Steps
+from .steps import Driver, Rest, Steps
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,12 +33,12 @@ class HookCaller(Generic[T]):
         label: str,
         notifier: ObserverNotifier[T],
         log_queue: LogQueue,
-        settle: Settle,
+        driver: Driver,
         descriptions: Descriptions[T],
     ) -> None:
-        self.owner = descriptions.owner
+        self.client = descriptions.client
         self.hooks = hooks
-        self._settle = settle
+        self._driver = driver
         self._label = label
         self._notifier = notifier
         self._log_queue = log_queue
@@ -68,9 +68,8 @@ class HookCaller(Generic[T]):
             raise RuntimeError("fun raised StopIteration")  # as in a generator, see PEP 479
         if is_awaitable(made[0]):
             del entry.obj  # no hook is for it
-            steps = self._settle("fun", made[0])
-            if steps is not None:
-                entry.obj = yield from steps
+            steps = self._driver.settle("fun", made[0])
+            entry.obj = made[0] if steps is None else (yield from steps)
 
     def open(self, entry: Entry[T]) -> Steps[None]:
         """Call the opener.
@@ -83,7 +82,7 @@ class HookCaller(Generic[T]):
             return
         try:
             result = opener(entry.obj)
-            if result is not None and (steps := self._settle("opener", result)) is not None:
+            if result is not None and (steps := self._driver.settle("opener", result)) is not None:
                 yield from steps
         except Exception as error:
             self._failed("opener", entry, error)
@@ -99,7 +98,7 @@ class HookCaller(Generic[T]):
             return None
         try:
             result = getter(entry.obj)
-            if result is not None and (steps := self._settle("getter", result)) is not None:
+            if result is not None and (steps := self._driver.settle("getter", result)) is not None:
                 return self._await_getter(entry, steps)
         except Exception as error:
             self._failed("getter", entry, error)
@@ -118,7 +117,7 @@ class HookCaller(Generic[T]):
             return True
         try:
             result = retter(entry.obj)
-            if result is not None and (steps := self._settle("retter", result)) is not None:
+            if result is not None and (steps := self._driver.settle("retter", result)) is not None:
                 return self._await_retter(entry, steps)
         except Exception as error:
             return self._reset_failed(entry, error)
@@ -145,7 +144,7 @@ class HookCaller(Generic[T]):
             healthy = cast("object", health(entry.obj))
             if healthy is True:
                 return True
-            if (steps := self._settle("health", healthy)) is not None:
+            if (steps := self._driver.settle("health", healthy)) is not None:
                 return self._await_check(entry, steps)
         except Exception as error:
             return self._check_failed(entry, error)
@@ -176,7 +175,7 @@ class HookCaller(Generic[T]):
             # close it.
             entry.stage = CLOSED
             result = closer(entry.obj)
-            if result is not None and (steps := self._settle("closer", result)) is not None:
+            if result is not None and (steps := self._driver.settle("closer", result)) is not None:
                 yield from steps
         except Exception as error:
             self._close_failed(entry, error)

@@ -38,6 +38,7 @@ class Loans(Generic[T]):
         waits: Waits[T],
     ) -> None:
         self._clock = shared.environment.clock
+        self._driver = shared.driver
         self._hooks = shared.hooks
         self._notifier = shared.notifier
         self._chores = chores
@@ -94,7 +95,7 @@ class Loans(Generic[T]):
             try:
                 entry = yield from self._waits.get(timeout, receipt, start, (entry, why))
             except BaseException:
-                self._chores.finish(self._returns.end_loan(entry, entry.uses, why))
+                self._driver.finish(self._returns.end_loan(entry, entry.uses, why))
                 raise
         return (yield from self._prepared(entry, start))
 
@@ -107,7 +108,8 @@ class Loans(Generic[T]):
 
     def _prepare_loan(self, entry: Entry[T], start: float) -> Entry[T] | Steps[Entry[T]]:
         """Do what is to be done at each loan: tell observers, note the stack, call the getter."""
-        reason: DiscardReason | None = None  # to be told of it does nothing to an object
+        use = entry.uses
+        reason: DiscardReason | None = None  # an observer does nothing to the object: it goes back as it is
         try:
             if entry.notified is not None and self._notifier.lent(entry, self._clock() - start):
                 self._chores.leave(partial(self._objects.close_and_free, entry))
@@ -116,21 +118,21 @@ class Loans(Generic[T]):
                 self._note_stack(entry)
             getter = self._hooks.lend(entry)
         except BaseException as error:
-            self._refuse_loan(entry, error, reason)
+            self._refuse_loan(entry, use, error, reason)
             raise
-        return entry if getter is None else self._await_getter(entry, getter)
+        return entry if getter is None else self._await_getter(entry, use, getter)
 
-    def _await_getter(self, entry: Entry[T], getter: Steps[None]) -> Steps[Entry[T]]:
+    def _await_getter(self, entry: Entry[T], use: int, getter: Steps[None]) -> Steps[Entry[T]]:
         try:
             yield from getter
         except BaseException as error:
-            self._refuse_loan(entry, error, "interrupted")
+            self._refuse_loan(entry, use, error, "interrupted")
             raise
         return entry
 
-    def _refuse_loan(self, entry: Entry[T], error: BaseException, reason: DiscardReason | None) -> None:
+    def _refuse_loan(self, entry: Entry[T], use: int, error: BaseException, reason: DiscardReason | None) -> None:
         why = "hook" if isinstance(error, HookError) else reason
-        self._chores.finish(self._returns.end_loan(entry, entry.uses, why))
+        self._driver.finish(self._returns.end_loan(entry, use, why))
 
     def _note_stack(self, entry: Entry[T]) -> None:
         stack = StackSummary.extract(walk_stack(caller()), limit=STACK_DEPTH, lookup_lines=False)

@@ -81,11 +81,11 @@ class LogQueue:
         # Reentrant: a finalizer or signal handler may add a line in the middle of a method here, in the same thread.
         # Each change is a single step.
         self._lock = new_rlock()
-        self._lines: deque[_Line] = deque()
+        self.lines: deque[_Line] = deque()
         self._dropped = 0
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self.lines)
 
     def add(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Queue a line. Arguments are texts, numbers or ``Later``: anything else may change before it is logged."""
@@ -96,10 +96,10 @@ class LogQueue:
         thread, name = (get_ident(), current_name()) if logging.logThreads else (None, thread_name() or None)
         line = _Line(level, message, arguments, kept, trace, self._wall_clock(), thread, name, *_place())
         with self._lock:
-            while len(self._lines) >= MOST:
-                self._lines.popleft()
+            while len(self.lines) >= MOST:
+                self.lines.popleft()
                 self._dropped += 1
-            self._lines.append(line)
+            self.lines.append(line)
         self.on_line()
 
     def flush(self) -> None:
@@ -111,9 +111,10 @@ class LogQueue:
         """Log one line; say whether there was one. It raises what the user's filters and record factories raise."""
         with self._lock:
             dropped, self._dropped = self._dropped, 0
-            line = self._lines.popleft() if self._lines else None
         if dropped:
             log.warning("%s: %d log lines were dropped: a handler of the log is too slow", self._label, dropped)
+        with self._lock:
+            line = self.lines.popleft() if self.lines else None
         if line is not None:
             line.log()
         return line is not None

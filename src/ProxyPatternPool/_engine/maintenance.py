@@ -33,6 +33,7 @@ class Maintenance(Generic[T]):
     def __init__(self, shared: Shared[T], chores: Chores, objects: Objects[T], returns: Returns[T]) -> None:
         self._label = shared.label
         self._clock = shared.environment.clock
+        self._driver = shared.driver
         self._config = shared.config
         self._guard = shared.guard
         self._scheduling = shared.scheduling
@@ -99,7 +100,7 @@ class Maintenance(Generic[T]):
             return None  # the next creation has the pool looked at again
         if not self._config.exact:
             return self._next_round
-        return min(self._next_round, due.deadline or self._next_round)
+        return self._next_round if due.deadline is None else min(self._next_round, due.deadline)
 
     def _queue_what_is_due(self, due: Findings[T], now: float, *, forced: bool) -> None:
         self.queue_closing(due.expired)
@@ -184,7 +185,7 @@ class Maintenance(Generic[T]):
             if not isinstance(healthy, bool):
                 healthy = yield from healthy
         except BaseException:
-            self._chores.finish(self._objects.retire_and_close(entry, "interrupted"))
+            self._driver.finish(self._objects.retire_and_close(entry, "interrupted"))
             raise
         finally:
             self._guard.locked(self._sweeps.note_check, entry, self._clock())

@@ -1,6 +1,7 @@
 """How the objects of a pool begin and end."""
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -26,6 +27,7 @@ class Objects(Generic[T]):
     def __init__(self, shared: Shared[T], chores: Chores) -> None:
         self._label = shared.label
         self._clock = shared.environment.clock
+        self._driver = shared.driver
         self._random = shared.environment.random
         self._guard = shared.guard
         self._scheduling = shared.scheduling
@@ -67,7 +69,7 @@ class Objects(Generic[T]):
             rest = self.close_and_free(entry)
             self.last_error = without_traceback(error)
             self._guard.locked(self._count_error, entry, error)
-            self._chores.finish(rest)
+            self._driver.finish(rest)
             self._notifier.creation_failed(error, self._clock() - start)
             raise
         now = self._clock()
@@ -104,7 +106,8 @@ class Objects(Generic[T]):
 
     def caused_by_last_error(self, error: E) -> E:
         """Say of an error that the last creation failed, if it did: that is its cause."""
-        error.__cause__ = self.last_error and without_traceback(self.last_error)
+        last = self.last_error
+        error.__cause__ = None if last is None else without_traceback(last)
         return error
 
     # The end. --------------------------------------------------------------------------------------
@@ -177,7 +180,8 @@ class Objects(Generic[T]):
 
     def unwatch(self, sleeper: Sleeper) -> None:
         """Wake him no more; with the lock held."""
-        self._watchers.remove(sleeper)
+        with suppress(ValueError):  # who was interrupted may not be there yet
+            self._watchers.remove(sleeper)
 
     def wake_watchers(self) -> None:
         """Have all who wait for something to be so look whether it is; with the lock held."""

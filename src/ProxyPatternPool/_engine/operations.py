@@ -19,7 +19,7 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps, slept
+from .steps import Rest, Steps
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ class Operations(Generic[T]):
         self._label = shared.label
         self._new_sleeper = shared.environment.new_sleeper
         self._clock = shared.environment.clock
+        self._driver = shared.driver
         self._config = shared.config
         self._guard = shared.guard
         self._scheduling = shared.scheduling
@@ -161,12 +162,12 @@ class Operations(Generic[T]):
         """Wait until something is so, for some seconds at most; say whether it is."""
         deadline = self._clock() + timeout
         sleeper = self._new_sleeper()
-        self._guard.locked(self._objects.watch, sleeper)
         try:
+            self._guard.locked(self._objects.watch, sleeper)
             while not (so := done()) and (left := deadline - self._clock()) > 0:
                 if self._maintenance.is_missing and (yield from self._maintenance.stand_in(hub=True)):
                     left = min(left, TURN)
-                yield from slept(sleeper, None if left == math.inf else left)
+                yield from self._driver.sleep(sleeper, None if left == math.inf else left)
             return so
         finally:
             self._guard.locked(self._objects.unwatch, sleeper)

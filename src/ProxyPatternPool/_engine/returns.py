@@ -16,7 +16,7 @@ from .chores import Chores
 from .guard import Reentered
 from .objects import Objects
 from .shared import Shared
-from .steps import Rest, Steps, run
+from .steps import Rest, Steps
 
 T = TypeVar("T")
 
@@ -32,6 +32,7 @@ class Returns(Generic[T]):
     def __init__(self, shared: Shared[T], chores: Chores, objects: Objects[T]) -> None:
         self._label = shared.label
         self._clock = shared.environment.clock
+        self._driver = shared.driver
         self._guard = shared.guard
         self._scheduling = shared.scheduling
         self._hooks = shared.hooks
@@ -107,7 +108,7 @@ class Returns(Generic[T]):
                 self._notifier.returned(entry, now - entry.last_get)
             may_be_lent = self._hooks.take_back(entry)
         except BaseException:  # a KeyboardInterrupt in the retter: the object's state is unknown
-            self._chores.finish(self._objects.retire_and_close(entry, "interrupted"))
+            self._driver.finish(self._objects.retire_and_close(entry, "interrupted"))
             raise
         if may_be_lent is True:
             return self._put_back(entry)
@@ -119,7 +120,7 @@ class Returns(Generic[T]):
         try:
             may_be_lent = yield from retter
         except BaseException:
-            self._chores.finish(self._objects.retire_and_close(entry, "interrupted"))
+            self._driver.finish(self._objects.retire_and_close(entry, "interrupted"))
             raise
         rest = self._put_back(entry) if may_be_lent else self._objects.retire_and_close(entry, "retter")
         if rest is not None:
@@ -149,7 +150,7 @@ class Returns(Generic[T]):
         try:
             self._notifier.returned(entry, now - entry.last_get)
         except BaseException:
-            self._chores.finish(self._objects.retire_and_close(entry, reason))
+            self._driver.finish(self._objects.retire_and_close(entry, reason))
             raise
         return self._objects.retire_and_close(entry, reason)
 
@@ -215,8 +216,6 @@ class Returns(Generic[T]):
             remove(mailbox.dropped, dropped)
         if mailbox.orphans:
             self._guard.locked(self._sort_orphans)
-        if not self._scheduling.maintained:
-            run(self._chores.run())
         return found
 
     def _sort_orphans(self) -> None:

@@ -11,6 +11,7 @@ from .hooks import HookCaller
 from .log_queue import LogQueue
 from .notifier import ObserverNotifier
 from .scheduling import Scheduling
+from .steps import Driver
 
 T = TypeVar("T")
 
@@ -30,3 +31,4 @@ class Shared(Generic[T]):
     notifier: ObserverNotifier[T]
     log_queue: LogQueue
     scheduling: Scheduling
+    driver: Driver

@@ -1,13 +1,13 @@
 """The engine's steps: generators that yield only to wait, so that threads and tasks share one engine.
 
-A thread drives steps with ``run``, and never suspends: what it waits for it waits for inside, as ever. A task awaits
-them, and whatever a step yields is what its event loop waits for.
+A thread drives steps with ``run``, and never suspends: what it waits for it waits for inside. A task awaits them, and
+whatever a step yields is what its event loop waits for. The ``Driver`` of a pool has what differs.
 
 Where a step seldom waits, a plain function does it, and returns ``None`` if all is done, or the steps that are left.
 """
 
-from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Generator
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._awaitables import refuse_awaitable
 from .._runtime.waiting import Sleeper
@@ -19,10 +19,6 @@ Steps: TypeAlias = Generator[Any, Any, R]
 
 Rest: TypeAlias = Generator[Any, Any, None] | None
 """What is left to do; ``None``: nothing."""
-
-Settle: TypeAlias = Callable[[str, object], Steps[Any] | None]
-"""What is done with the result of a hook, by the hook's name: the steps that end with what it stands for, or ``None``
-if it is what it stands for itself."""
 
 
 def run(steps: Steps[R]) -> R:
@@ -45,19 +41,47 @@ def run_rest(rest: Rest) -> None:
         run(rest)
 
 
-def slept(sleeper: Sleeper, seconds: float | None) -> Steps[bool]:
-    """Sleep until woken (True) or until the time is over (False); ``None``: for ever."""
-    return sleeper.sleep(seconds)
-    yield  # a thread sleeps above, and suspends nothing
+class Driver(Protocol):
+    """What differs between threads and tasks, where steps wait."""
+
+    def settle(self, name: str, result: object) -> Steps[Any] | None:
+        """Make of the result of a hook, by the hook's name, what it stands for: by the steps that end with that.
+
+        ``None``: it is what it stands for itself.
+        """
+        ...
+
+    def sleep(self, sleeper: Sleeper, seconds: float | None) -> Steps[bool]:
+        """Sleep until woken (True) or until the time is over (False); ``None``: for ever."""
+        ...
+
+    def finish(self, rest: Rest) -> None:
+        """Have done what is left to do on the way of an exception, where no step may wait."""
+        ...
 
 
 REMEDIES = {"fun": "it must be a plain function that returns the object itself"}
 
 
-def refuse(name: str, result: object) -> None:
-    """Refuse the result of a hook that is to be awaited: a thread cannot.
+class ThreadDriver:
+    """Threads and greenlets wait inside, and hooks are plain functions."""
 
-    Raises:
-        TypeError: It is to be awaited.
-    """
-    refuse_awaitable(name, result, REMEDIES.get(name, "it must be a plain function"))
+    def settle(self, name: str, result: object) -> None:
+        """Refuse the result of a hook that is to be awaited.
+
+        Raises:
+            TypeError: It is to be awaited.
+        """
+        refuse_awaitable(name, result, REMEDIES.get(name, "it must be a plain function"))
+
+    def sleep(self, sleeper: Sleeper, seconds: float | None) -> Steps[bool]:
+        """Sleep here: nothing is suspended."""
+        return sleeper.sleep(seconds)
+        yield
+
+    def finish(self, rest: Rest) -> None:
+        """Do it here."""
+        run_rest(rest)
+
+
+THREADS = ThreadDriver()

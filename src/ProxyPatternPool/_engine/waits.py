@@ -22,7 +22,7 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps, slept
+from .steps import Rest, Steps
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ class Waits(Generic[T]):
         """Called, with nothing held, by callers who have waited for long, or in vain."""
         self.label = shared.label
         self.clock = shared.environment.clock
+        self._driver = shared.driver
         self._new_sleeper = shared.environment.new_sleeper
         self._config = shared.config
         self._guard = shared.guard
@@ -79,7 +80,9 @@ class Waits(Generic[T]):
         refresh_here()
         self._scheduling.bind_hub()
         if self.ledger.mailbox and self._returns.read_mailbox():
-            self._scheduling.schedule()
+            self._scheduling.schedule()  # what it has queued: the look that a finalizer requested may have been before
+        if not self._scheduling.maintained:
+            yield from self._chores.run_raising()
         own = self._own_hook()  # a hook of this pool may have what is idle, and could only wait for itself
         vain = own is not None and timeout != 0
         if own is None:
@@ -105,11 +108,11 @@ class Waits(Generic[T]):
         except BaseException as error:
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
             if dropped is not None:
-                self._chores.finish(self._returns.end_loan(dropped[0], dropped[0].uses, dropped[1]))  # if it was not
+                self._driver.finish(self._returns.end_loan(dropped[0], dropped[0].uses, dropped[1]))  # if it was not
             timed_out = waiter.timed_out = waiter.timed_out and not vain
             doomed = self._guard.locked(self.ledger.withdraw, waiter, self.clock())
             if doomed is not None:
-                self._chores.finish(self._objects.close_and_free(doomed))
+                self._driver.finish(self._objects.close_and_free(doomed))
             if timed_out:
                 self._notifier.timed_out(self.clock() - start)
             elif waiter.refused is not None:
@@ -151,7 +154,7 @@ class Waits(Generic[T]):
                 left = min(left, TURN)
             if waiter.hub is None and not self._warned_of_loop and loop_is_running():
                 self._warn_of_loop(deadline - start)
-            yield from slept(waiter.sleeper, None if left == math.inf else left)
+            yield from self._driver.sleep(waiter.sleeper, None if left == math.inf else left)
             now = self.clock()
             entry = self._guard.locked(self.ledger.collect, waiter, now)
         return entry
@@ -169,7 +172,7 @@ class Waits(Generic[T]):
                 other = self._guard.locked(partial(self.ledger.take_or_queue, retry=True), now, waiter)
         except BaseException:
             if mine:
-                self._chores.finish(self._close_rejected(entry, waiter))
+                self._driver.finish(self._close_rejected(entry, waiter))
             raise
         rest = self._close_rejected(entry, waiter) if mine else None
         if rest is not None:
@@ -188,8 +191,8 @@ class Waits(Generic[T]):
     def _accept(self, entry: Entry[T], waiter: Waiter[T], deadline: float) -> Steps[DiscardReason | None]:
         """Make of what a caller got an object lent to him; say why it is no good, if it is not.
 
-        Of a failed creation the caller hears for whom it was tried. But after the first failure in a row, of which
-        somebody has heard, one who came to wait for some time goes on waiting, if there is room in the queue.
+        The caller for whom a creation was tried gets its error. But if an earlier attempt has failed, and somebody has
+        got that error, a caller with a timeout goes on waiting, if there is room in the queue.
         """
         if entry.stage is not CREATING:
             unfit = self._checks.why_unfit(entry)
@@ -201,7 +204,7 @@ class Waits(Generic[T]):
             raise
         except Exception as error:
             backoff = self.ledger.backoff
-            # Without the lock: if others succeed at this very moment his was the first failure since, and he is told.
+            # Without the lock. If others succeed at this very moment, this was the first failure since: it is raised.
             retried = backoff.callers_wait and backoff.is_retry(entry.attempt)
             patient = waiter.sleeper is not None and deadline < math.inf
             if not retried or not patient or self._guard.locked(self.ledger.waiters.waiting_if_full) is not None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from traceback import StackSummary
 from typing import Generic, TypeVar
 
-from .._engine.core import Core
+from .._engine.core import Core, catch_up
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Loan, read_loan
 from .._runtime.races import snapshot
@@ -37,8 +37,7 @@ def _loans(ledger: Ledger[T]) -> list[Loan[T]]:
 
 def owners(core: Core[T]) -> list[Holding[T]]:
     """List what is lent, longest first."""
-    if core.returns.read_mailbox():
-        core.scheduling.schedule()
+    catch_up(core)
     loans = core.guard.locked(_loans, core.ledger)
     now, wall = core.clock(), datetime.fromtimestamp(core.environment.wall_clock()).astimezone()
     return [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar, cast
 
-from .._engine.core import Core
+from .._engine.core import Core, catch_up
 from .._ledger.counts import Counts
 from .._ledger.entry import Entry
 from .._runtime.owner import Owner
@@ -97,8 +97,7 @@ def counters(totals: Totals) -> dict[str, int]:
 
 def report(core: Core[T]) -> PoolStats:
     """Take a snapshot of a pool."""
-    if core.returns.read_mailbox() or core.ledger.unmaintained:
-        core.scheduling.schedule()
+    catch_up(core)
     last_round = core.maintenance.last_round  # before the snapshot, so that it is not after it
     found = core.guard.locked(_take_snapshot, core)
     now, counts, totals, config = found.now, found.counts, found.totals, core.config

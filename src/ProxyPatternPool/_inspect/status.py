@@ -1,6 +1,5 @@
 """What the status page reads of a pool: counts, waits, objects by their names, callers, errors. No hook is called."""
 
-from collections import deque
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from operator import attrgetter
@@ -45,10 +44,8 @@ def read(core: Core[T]) -> Reading:
 
 def _read(core: Core[T]) -> Reading:
     ledger, now = core.ledger, core.clock()
-    if ledger.waits is None:
-        ledger.waits = deque(maxlen=WAITS)
     waiting = [caller.seconds for caller in _callers(core, now)]
-    return Reading(now, core.count(), total(core), list(ledger.waits), waiting)
+    return Reading(now, core.count(), total(core), ledger.waiters.last_waits(WAITS), waiting)
 
 
 Limit: TypeAlias = Literal["max_using_delay", "max_using_delay_kill"]

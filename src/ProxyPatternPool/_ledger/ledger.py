@@ -61,9 +61,6 @@ class Ledger(Generic[T]):
         self.unmaintained = False
         """Whether there are no maintenance threads. Then no loan is quick, so that borrowers notice when there are."""
         self.ntimeouts = 0
-        self.wait_time = self.max_wait = 0.0
-        self.nwaits = 0  # waits that have ended
-        self.waits: deque[float] | None = None  # the seconds of the last waits, once somebody wants to know them
 
     def take_or_queue(self, now: float, waiter: Waiter[T], *, retry: bool = False) -> Entry[T] | None:
         """Lend an idle entry, or give a permit to create one, or else let the waiter join the queue, if it can sleep.
@@ -155,11 +152,7 @@ class Ledger(Generic[T]):
             self.serve_waiters(now)  # it may have been woken for an idle entry: wake another
         waited, waiter.since = now - waiter.since, None  # last, so that an interrupted step is done again
         waiter.waited += waited
-        self.wait_time += waited
-        self.max_wait = max(self.max_wait, waiter.waited)
-        self.nwaits += 1
-        if self.waits is not None:
-            self.waits.append(waiter.waited)
+        self.waiters.note_wait(waited, waiter.waited)
 
     def withdraw(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
         """Remove a waiter that gave up or failed. What it got goes to the next, or is returned, to be closed."""

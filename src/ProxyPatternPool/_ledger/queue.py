@@ -72,11 +72,14 @@ _is_retry = attrgetter("retry")
 class WaitQueue(Generic[T]):
     """The waiters, oldest first."""
 
-    __slots__ = ("_max_waiting", "_uncollected", "nrefused", "queue")
+    __slots__ = ("_history", "_max_waiting", "_uncollected", "max_wait", "nrefused", "nwaits", "queue", "wait_time")
 
     def __init__(self, max_waiting: int | None = None) -> None:
         self._max_waiting = max_waiting
         self.nrefused = 0
+        self.nwaits = 0  # that have ended
+        self.wait_time = self.max_wait = 0.0
+        self._history: deque[float] | None = None  # the seconds of the last waits, once somebody has asked
         self.queue: deque[Waiter[T]] = deque()
         self._uncollected: set[Waiter[T]] = set()  # greenlets that have not yet collected what was handed to them
 
@@ -103,6 +106,20 @@ class WaitQueue(Generic[T]):
     def count(self) -> int:
         """How many waiters have not been served and can still be woken."""
         return sum(not waiter.served and waiter.sleeper is not None and waiter.sleeper.alive() for waiter in self.queue)
+
+    def note_wait(self, seconds: float, in_all: float) -> None:
+        """Note a wait that has ended, and how long its caller has waited in all."""
+        self.wait_time += seconds
+        self.max_wait = max(self.max_wait, in_all)
+        self.nwaits += 1
+        if self._history is not None:
+            self._history.append(in_all)
+
+    def last_waits(self, most: int) -> list[float]:
+        """The seconds of the last waits, oldest first; they are noted from the first call on, so many at most."""
+        if self._history is None:
+            self._history = deque(maxlen=most)
+        return list(self._history)
 
     def waiting_if_full(self) -> int | None:
         """How many callers wait, if that is ``max_waiting`` or more; ``None``: another may join."""

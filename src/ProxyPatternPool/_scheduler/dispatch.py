@@ -31,7 +31,7 @@ class HubJob:
         self._maintained.run_chores()
 
 
-class Wait:
+class ChoreAge:
     """For how long the first chore of a queue has waited."""
 
     __slots__ = ("_chore", "since", "tries")
@@ -60,8 +60,8 @@ class DispatchState:
 
     def __init__(self, hub: Hub | None) -> None:
         self.hub = hub
-        self.common = Wait()
-        self.in_hub = Wait()
+        self.common = ChoreAge()
+        self.in_hub = ChoreAge()
         self._hub_job: Callable[[], HubJob | None] = lambda: None
 
     def spawn(self, maintained: Maintained, hub: Hub) -> bool:
