@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import TupleRow
 
-from ProxyPatternPool import proxy
+from ProxyPatternPool import control, proxy
 from ProxyPatternPool.wsgi import ReturnMiddleware
 
 from ...unit.scripts.at_rest import come_to_rest
@@ -57,6 +57,9 @@ _db = proxy(
     closer=_close,
 )
 _held = _db.info.backend_pid  # from now on this thread has a connection, and another is idle
+if float(os.environ["IDLE"]) < 1.0:
+    # Else rounds of maintenance come every few milliseconds; a fork in the middle of one hangs, see docs/servers.md.
+    control(_db).discard()
 
 
 def _forked() -> None:

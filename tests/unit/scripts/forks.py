@@ -341,7 +341,7 @@ def lock_held() -> None:
     def child() -> None:
         with pool.obj() as thing:
             assert thing.process == os.getpid()
-        assert pool.stats()["hook_errors"] == 1
+        assert pool.stats()["hook_errors"] in {1, 2}, "maintenance may have created one before this thread did"
         pool.shutdown()
 
     fork(child)
