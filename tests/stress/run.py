@@ -16,7 +16,7 @@ from typing import ClassVar
 from ProxyPatternPool import HookError, Pool, TimeOut
 from ProxyPatternPool._inspect.types import ENDS
 from ProxyPatternPool._runtime.environment import Environment
-from ProxyPatternPool._runtime.waiting import NativeSleeper, do_nothing
+from ProxyPatternPool._runtime.waiting import NativeSleeper, Sleeper, do_nothing
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
@@ -56,8 +56,12 @@ class Interruptible(NativeSleeper):
                 self.asleep.discard(ident)  # first of all calls here, and so done before anything arrives
 
 
-def _interruptible(lost: Callable[[], None] = do_nothing, /) -> Interruptible:
-    return Interruptible()
+OPERATOR = "operator"
+
+
+def _interruptible(lost: Callable[[], None] = do_nothing, /) -> Sleeper:
+    """Borrowers are interrupted in their sleep, and whoever operates the pool is not: he would end."""
+    return NativeSleeper() if threading.current_thread().name == OPERATOR else Interruptible()
 
 
 @contextmanager
@@ -224,7 +228,9 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
         with hostile_interpreter():
             for worker in workers:
                 worker.start()
-            operator = threading.Thread(target=lambda: operated.update(_operate(pool, seed, end)), daemon=True)
+            operator = threading.Thread(
+                target=lambda: operated.update(_operate(pool, seed, end)), name=OPERATOR, daemon=True
+            )
             operator.start()
             thrown = _interrupt(seed, end)
             operator.join(2 * PATIENT)
