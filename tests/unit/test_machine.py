@@ -208,10 +208,9 @@ class PoolMachine(Model):
                 signal.alarm, signal.rung = math.inf, True
 
     def _overdue(self) -> list[Thing]:
+        """What has been lent for too long, in a closed pool, too."""
         now = self.clock()
-        return [
-            entry.obj for entry in self.ledger.shelves.using.values() if now - entry.last_get >= KILL and not self.shut
-        ]
+        return [entry.obj for entry in self.ledger.shelves.using.values() if now - entry.last_get >= KILL]
 
     def _killed(self, things: list[Thing]) -> None:
         for thing in things:
