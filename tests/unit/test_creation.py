@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolException
+from ProxyPatternPool._engine.steps import Steps
+from ProxyPatternPool._ledger.entry import Entry
 
 from .clock import FakeScheduler
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
@@ -358,13 +360,14 @@ def test_an_interruption_right_after_the_factory(
     pool = Pool(works.make, 1, min_size=0, closer=works.close)
     make = pool._core.hooks.make
 
-    def make_and_interrupt(entry: object) -> None:
-        make(entry)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    def make_and_interrupt(entry: Entry[Thing]) -> Steps[None]:
+        yield from make(entry)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pool._core.hooks, "make", make_and_interrupt)
     with pytest.raises(KeyboardInterrupt):
         pool.get()
     assert works.closed == works.made
+    assert len(works.made) == 1
     assert pool.stats()["nobjs"] == 0
     monkeypatch.undo()

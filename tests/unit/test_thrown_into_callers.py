@@ -158,3 +158,17 @@ def test_the_reason_of_an_interrupted_return(scheduler: FakeScheduler, works: Wo
         pool.ret(pool.get())
     assert reasons == ["interrupted"]
     assert works.closed == works.made
+
+
+def test_an_observer_of_a_discard_that_is_interrupted(scheduler: FakeScheduler, works: Works) -> None:
+    """What is given back as broken is closed, and counted so, though an observer was interrupted on the way."""
+
+    class Interrupted(PoolObserver[Thing]):
+        def returned(self, pool: str, obj: Thing, used: float, /) -> None:
+            raise KeyboardInterrupt
+
+    pool = Pool(works.make, 1, 0, observer=Interrupted(), closer=works.close)
+    with pytest.raises(KeyboardInterrupt):
+        pool.discard(pool.get())
+    assert works.closed == works.made
+    assert pool._core.ledger.places.nretired_for["broken"] == 1

@@ -63,12 +63,12 @@ def _calls() -> Iterator[HookCall | FrameType]:
 
 def _call_in(frame: FrameType) -> HookCall | None:
     names = frame.f_locals
-    caller, entry = names.get("self"), names.get("entry")
-    if caller is None:
-        return None
-    if entry is not None:
+    if "entry" in names:
+        caller, entry = names["self"], names["entry"]
         return HookCall(caller.hooks, caller.client, entry.obj if entry.has_object else MAKING, describes=False)
-    return HookCall(caller.hooks, caller.client, names["obj"], describes=True) if "obj" in names else None
+    if "obj" in names and "self" in names:
+        return HookCall(names["self"].hooks, names["self"].client, names["obj"], describes=True)
+    return None
 
 
 def client_of_new_pool() -> object | None:

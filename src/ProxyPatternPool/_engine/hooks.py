@@ -138,10 +138,8 @@ class HookCaller(Generic[T]):
     def check(self, entry: Entry[T]) -> bool | Steps[bool]:
         """Call the health check; say whether the object may be lent again."""
         health = self.hooks.health
-        if health is None:
-            return True
         try:
-            healthy = cast("object", health(entry.obj))
+            healthy = cast("object", health is None or health(entry.obj))
             if healthy is True:
                 return True
             if (steps := self._driver.settle("health", healthy)) is not None:

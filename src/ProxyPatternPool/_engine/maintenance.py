@@ -16,7 +16,7 @@ from .log_queue import Later
 from .objects import Objects
 from .returns import Returns
 from .shared import Shared
-from .steps import Rest, Steps
+from .steps import Rest, Steps, remaining
 
 T = TypeVar("T")
 
@@ -144,9 +144,7 @@ class Maintenance(Generic[T]):
                 self._round(self._clock(), forced=True)
             yield from chores.run_raising()
             if refills and self._ledger.wants_refill():
-                rest = refills[0]()  # of what the round has closed, too
-                if rest is not None:
-                    yield from rest
+                yield from remaining(refills[0]())  # of what the round has closed, too
             yield from chores.run_raising()
         finally:
             refills.clear()
@@ -195,8 +193,7 @@ class Maintenance(Generic[T]):
             rest = self._objects.close_and_free(entry)
         else:
             return
-        if rest is not None:
-            yield from rest
+        yield from remaining(rest)
 
     def _refill(self) -> Steps[None]:
         """Create objects until there are ``min_size``; after a failure try again later."""

@@ -19,7 +19,7 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps
+from .steps import Rest, Steps, remaining
 
 T = TypeVar("T")
 
@@ -124,9 +124,7 @@ class Operations(Generic[T]):
                 chores.anywhere.extend(partial(self._close_next, doomed) for _ in range(len(doomed)))
                 self._scheduling.schedule()
             while doomed:
-                rest = self._close_next(doomed)
-                if rest is not None:
-                    yield from rest
+                yield from remaining(self._close_next(doomed))
         finally:
             self._scheduling.schedule()  # maintenance makes up for what is missing, or was interrupted
 

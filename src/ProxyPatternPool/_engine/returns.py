@@ -16,7 +16,7 @@ from .chores import Chores
 from .guard import Reentered
 from .objects import Objects
 from .shared import Shared
-from .steps import Rest, Steps
+from .steps import Rest, Steps, remaining
 
 T = TypeVar("T")
 
@@ -123,16 +123,13 @@ class Returns(Generic[T]):
             self._driver.finish(self._objects.retire_and_close(entry, "interrupted"))
             raise
         rest = self._put_back(entry) if may_be_lent else self._objects.retire_and_close(entry, "retter")
-        if rest is not None:
-            yield from rest
+        yield from remaining(rest)
 
     def _put_back(self, entry: Entry[T]) -> Rest:
         now = self._clock()
         put = self._shelves.put_after_retter(entry, now)
-        if put is None:
-            return None
-        if put is NEEDS_SETTLE:
-            return self.follow_up(entry, put)
+        if put is not NEEDS_SLOW_PATH:
+            return None if put is None else self.follow_up(entry, put)
         try:
             to_close = self._guard.locked(self._ledger.put_locked, entry, now)
         except Reentered:

@@ -35,6 +35,12 @@ def run(steps: Steps[R]) -> R:
     raise RuntimeError("a step of a pool for threads has suspended: this is a bug of ProxyPatternPool")
 
 
+def remaining(rest: Rest) -> Steps[None]:
+    """The steps that are left to do, which may be none."""
+    if rest is not None:
+        yield from rest
+
+
 def run_rest(rest: Rest) -> None:
     """Drive in a thread what is left to do."""
     if rest is not None:

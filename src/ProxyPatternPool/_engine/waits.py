@@ -22,7 +22,7 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps
+from .steps import Rest, Steps, remaining
 
 T = TypeVar("T")
 
@@ -174,9 +174,7 @@ class Waits(Generic[T]):
             if mine:
                 self._driver.finish(self._close_rejected(entry, waiter))
             raise
-        rest = self._close_rejected(entry, waiter) if mine else None
-        if rest is not None:
-            yield from rest
+        yield from remaining(self._close_rejected(entry, waiter) if mine else None)
         if late:
             raise self._timed_out(waiter, deadline - start)
         return (yield from self._wait(waiter, start, deadline)) if other is None else other
