@@ -1,5 +1,6 @@
 """Every unit test has a hand-moved clock and a scheduler that does nothing by itself."""
 
+import faulthandler
 import logging
 from collections.abc import Iterator
 
@@ -142,7 +143,11 @@ def with_threads(scheduler: Scheduler, threads: Threads) -> Iterator[Scheduler]:
         yield scheduler
     scheduler.ending = True
     scheduler._requests.put(None)
-    eventually(lambda: len(threads) == scheduler.workers.count <= 1)
+    try:
+        eventually(lambda: len(threads) == scheduler.workers.count <= 1)
+    except AssertionError:
+        faulthandler.dump_traceback(all_threads=True)
+        raise AssertionError(f"{len(threads)} threads, of which {scheduler.workers.count} count as workers") from None
 
 
 @pytest.fixture
