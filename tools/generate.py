@@ -7,14 +7,13 @@ It is written between two comments that say so. Where there is only the first, r
 that function are written, and the ``Args`` of its docstring.
 """
 
-import argparse
 import difflib
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 
+from .command import write_or_check
 from .parameters import PASSED_ON, POOL, POSITIONAL, PROXY, PROXY_POSITIONAL, Parameter
 
 ROOT = Path(__file__).parents[1]
@@ -240,19 +239,10 @@ def differences(root: Path, *, write: bool = False) -> list[str]:
     return found
 
 
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing, and fail if anything would change")
-    check = parser.parse_args().check
-    try:
-        found = differences(ROOT, write=not check)
-    except PlaceError as error:
-        sys.exit(str(error))
-    sys.stdout.writelines(found)
-    if check and found:
-        sys.exit("This is not what tools/parameters.py says: `make generate` writes it.")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(
+        __doc__,
+        lambda write: differences(ROOT, write=write),
+        PlaceError,
+        "This is not what tools/parameters.py says: `make generate` writes it.",
+    )

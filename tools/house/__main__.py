@@ -6,13 +6,12 @@
 The sizes in the table of rooms change with every change of a source. The check lets them be wrong by a tenth.
 """
 
-import argparse
 import difflib
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..command import write_or_check
 from . import loan, rooms
 from .sources import House, SourceError
 from .tables import modules, sizes
@@ -92,19 +91,10 @@ def differences(root: Path, *, write: bool = False) -> list[str]:
     return found
 
 
-def main() -> None:
-    """Do what the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing, and fail if anything would change")
-    check = parser.parse_args().check
-    try:
-        found = differences(ROOT, write=not check)
-    except SourceError as error:
-        sys.exit(str(error))
-    sys.stdout.writelines(found)
-    if check and found:
-        sys.exit("The pictures or tables of docs/house.md do not fit the sources: `make generate` writes them.")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(
+        __doc__,
+        lambda write: differences(ROOT, write=write),
+        SourceError,
+        "The pictures or tables of docs/house.md do not fit the sources: `make generate` writes them.",
+    )
