@@ -23,7 +23,7 @@ from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._engine.steps import Rest, Steps, run
 from ProxyPatternPool._inspect.stats import report
 from ProxyPatternPool._ledger.entry import Entry
-from ProxyPatternPool._runtime.waiting import Sleeper, do_nothing
+from ProxyPatternPool._runtime.waiting import do_nothing
 from ProxyPatternPool._scheduler.process import current_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
@@ -85,8 +85,12 @@ class TaskSleeper:
             self._loop = asyncio.get_running_loop()
         self.woken = asyncio.Event()
 
-    def sleep(self, seconds: float | None) -> bool:
-        raise AssertionError("a task that sleeps here stops its loop")
+    def sleep(self, seconds: float | None) -> Steps[bool]:
+        with suppress(asyncio.TimeoutError):
+            yield from asyncio.wait_for(self.woken.wait(), seconds).__await__()
+        woken = self.woken.is_set()
+        self.woken.clear()
+        return woken
 
     def wake(self) -> bool:
         if self._loop is not None:
@@ -109,14 +113,6 @@ class TaskDriver:
     def settle(self, name: str, result: object) -> Steps[Any] | None:
         return cast("Awaitable[Any]", result).__await__() if is_awaitable(result) else None
 
-    def sleep(self, sleeper: Sleeper, seconds: float | None) -> Steps[bool]:
-        assert isinstance(sleeper, TaskSleeper)
-        with suppress(asyncio.TimeoutError):
-            yield from asyncio.wait_for(sleeper.woken.wait(), seconds).__await__()
-        woken = sleeper.woken.is_set()
-        sleeper.woken.clear()
-        return woken
-
     def finish(self, rest: Rest) -> None:
         if rest is not None:
             self.left.append(rest)
@@ -138,7 +134,7 @@ class Task:
         )
         config = config_of(Pool(lambda number: None, max_size, 0, health=check, **parameters))
         scheduler = current_scheduler()
-        environment = replace(scheduler.environment, new_sleeper=TaskSleeper)
+        environment = replace(scheduler.environment, new_sleeper=cast(Any, TaskSleeper))
         scheduler.environment = environment
         self.core: Core[Any] = Core(hooks, config, scheduler, driver=self.driver)
 

@@ -10,7 +10,7 @@ from .._ledger.entry import CREATING, LIVE, RETIRED, Entry
 from .._ledger.ledger import Ledger, LedgerClosed
 from .._observer import DiscardReason
 from .._runtime.races import remove
-from .._runtime.waiting import Sleeper
+from .._runtime.waiting import Wakeable
 from .._text import error_repr, without_traceback
 from .chores import Chores
 from .guard import Reentered
@@ -43,7 +43,7 @@ class Objects(Generic[T]):
         self.attempts = self.nerrors = 0
         self.last_error: BaseException | None = None
         """Of the last creation, if it failed; without its traceback."""
-        self._watchers: list[Sleeper] = []
+        self._watchers: list[Wakeable] = []
 
     # The beginning. --------------------------------------------------------------------------------
 
@@ -174,11 +174,11 @@ class Objects(Generic[T]):
 
     # Who waits for one or the other. -----------------------------------------------------------------
 
-    def watch(self, sleeper: Sleeper) -> None:
+    def watch(self, sleeper: Wakeable) -> None:
         """Wake somebody whenever an object is there, or the last place is free; with the lock held."""
         self._watchers.append(sleeper)
 
-    def unwatch(self, sleeper: Sleeper) -> None:
+    def unwatch(self, sleeper: Wakeable) -> None:
         """Wake him no more; with the lock held."""
         with suppress(ValueError):  # who was interrupted may not be there yet
             self._watchers.remove(sleeper)

@@ -19,7 +19,7 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps, remaining
+from .steps import Rest, Steps, remaining, sleep
 
 T = TypeVar("T")
 
@@ -165,7 +165,7 @@ class Operations(Generic[T]):
             while not (so := done()) and (left := deadline - self._clock()) > 0:
                 if self._maintenance.is_missing and (yield from self._maintenance.stand_in(hub=True)):
                     left = min(left, TURN)
-                yield from self._driver.sleep(sleeper, None if left == math.inf else left)
+                yield from sleep(sleeper, None if left == math.inf else left)
             return so
         finally:
             self._guard.locked(self._objects.unwatch, sleeper)

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._awaitables import refuse_awaitable
-from .._runtime.waiting import Sleeper
+from .._runtime.waiting import AnySleeper
 
 R = TypeVar("R")
 
@@ -47,6 +47,12 @@ def run_rest(rest: Rest) -> None:
         run(rest)
 
 
+def sleep(sleeper: AnySleeper, seconds: float | None) -> Steps[bool]:
+    """Sleep until woken (True) or until the time is over (False); ``None``: for ever. A task suspends meanwhile."""
+    slept = sleeper.sleep(seconds)
+    return slept if isinstance(slept, bool) else (yield from slept)
+
+
 class Driver(Protocol):
     """What differs between threads and tasks, where steps wait."""
 
@@ -55,10 +61,6 @@ class Driver(Protocol):
 
         ``None``: it is what it stands for itself.
         """
-        ...
-
-    def sleep(self, sleeper: Sleeper, seconds: float | None) -> Steps[bool]:
-        """Sleep until woken (True) or until the time is over (False); ``None``: for ever."""
         ...
 
     def finish(self, rest: Rest) -> None:
@@ -79,11 +81,6 @@ class ThreadDriver:
             TypeError: It is to be awaited.
         """
         refuse_awaitable(name, result, REMEDIES.get(name, "it must be a plain function"))
-
-    def sleep(self, sleeper: Sleeper, seconds: float | None) -> Steps[bool]:
-        """Sleep here: nothing is suspended."""
-        return sleeper.sleep(seconds)
-        yield
 
     def finish(self, rest: Rest) -> None:
         """Do it here."""

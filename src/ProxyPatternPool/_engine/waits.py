@@ -22,7 +22,7 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps, remaining
+from .steps import Rest, Steps, remaining, sleep
 
 T = TypeVar("T")
 
@@ -154,7 +154,7 @@ class Waits(Generic[T]):
                 left = min(left, TURN)
             if waiter.hub is None and not self._warned_of_loop and loop_is_running():
                 self._warn_of_loop(deadline - start)
-            yield from self._driver.sleep(waiter.sleeper, None if left == math.inf else left)
+            yield from sleep(waiter.sleeper, None if left == math.inf else left)
             now = self.clock()
             entry = self._guard.locked(self.ledger.collect, waiter, now)
         return entry

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from .._runtime.owner import Owner
 from .._runtime.races import remove
-from .._runtime.waiting import Sleeper
+from .._runtime.waiting import AnySleeper
 from .entry import Entry, Receipt
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Waiter(Generic[T]):
         self,
         owner: Owner,
         receipt: Receipt[T] | None = None,
-        sleeper: Sleeper | None = None,
+        sleeper: AnySleeper | None = None,
         waited: float = 0.0,
     ) -> None:
         self.owner = owner

@@ -1,21 +1,21 @@
 """How one caller sleeps until it is woken, whatever its thread runs; what is asked of an event loop, or hub."""
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from .native import acquire, allocate_lock
+from .owner import Owner
 
 
-class Sleeper(Protocol):
-    """What one caller sleeps with. A wake-up before the sleep is kept; several count as one."""
+class Wakeable(Protocol):
+    """What one caller sleeps with, as those see it who wake it.
+
+    A wake-up before the sleep is kept; several count as one.
+    """
 
     @property
     def hub(self) -> object | None:
         """The hub it sleeps in, for telling whether two sleep in the same; ``None`` for a native thread."""
-        ...
-
-    def sleep(self, seconds: float | None) -> bool:
-        """Sleep until woken (True) or until the time is over (False); ``None`` for ever."""
         ...
 
     def wake(self) -> bool:
@@ -32,6 +32,25 @@ class Sleeper(Protocol):
     def dispose(self) -> None:
         """Free what the sleeper needed of a hub: it does not sleep any more, and cannot be lost."""
         ...
+
+
+class Sleeper(Wakeable, Protocol):
+    """What a thread or greenlet sleeps with."""
+
+    def sleep(self, seconds: float | None) -> bool:
+        """Sleep until woken (True) or until the time is over (False); ``None`` for ever."""
+        ...
+
+
+class TaskSleeper(Wakeable, Protocol):
+    """What a task sleeps with."""
+
+    def sleep(self, seconds: float | None) -> Generator[Any, Any, bool]:
+        """Do the same, by steps that the task awaits. What is thrown into them, a cancellation, comes out at once."""
+        ...
+
+
+AnySleeper: TypeAlias = Sleeper | TaskSleeper
 
 
 def do_nothing() -> None:
@@ -84,6 +103,62 @@ class Hub(Protocol):
 
     def spawn(self, job: Callable[[], None]) -> bool:
         """Run a job in a greenlet of this hub, from any thread; say whether the hub still exists."""
+        ...
+
+
+class TaskLoop(Hub, Protocol):
+    """An event loop of tasks: asyncio's, or one run of trio. There is one of these for each loop, and it is kept.
+
+    What is said of "here" holds while the loop runs in the current thread, in a task or a callback of it.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the loop is called in errors and log lines."""
+        ...
+
+    @property
+    def current(self) -> Callable[[], object]:
+        """A function in C whose result equals ``mark`` here, and, as a rule, nowhere else: for the quick ways."""
+        ...
+
+    @property
+    def mark(self) -> object:
+        """What ``current`` returns here."""
+        ...
+
+    def owner(self) -> Owner:
+        """Who calls, here: the task, or the thread if no task runs."""
+        ...
+
+    def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> TaskSleeper:
+        """Make the sleeper of a task, here."""
+        ...
+
+    def start(self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False) -> None:
+        """Have a new task do steps, here, which must raise nothing but what ends the task; it is kept until its end.
+
+        Args:
+            steps: What it does.
+            name: What the task is called.
+            inherit: Whether it sees the context variables of the caller (a copy of them), and not those of nobody.
+        """
+        ...
+
+    def at_end(self, last: Callable[[], Generator[Any, Any, None]]) -> Callable[[], None]:
+        """Have steps done at the end of the loop, when its tasks have ended, in a task; give what calls it off.
+
+        They are begun when the loop finalizes its asynchronous generators, as ``asyncio.run`` and ``trio.run`` have it
+        do, and are not cancelled. A loop that is closed without that does not do them. What is called off is not done,
+        and nothing refers to it any more; to call off is harmless at any time, from any thread.
+        """
+        ...
+
+    def wait_for_tasks(self, seconds: float) -> Generator[Any, Any, None]:
+        """Wait, in what ``at_end`` does, until all tasks of ``start`` have ended.
+
+        Those that have not in time are cancelled, and waited for.
+        """
         ...
 
 
