@@ -1,5 +1,6 @@
 """A pool that lends expensive objects safely to threads, greenlets and contexts, and a proxy that stands for them."""
 
+from ._async_hooks import AsyncCloser, AsyncFactory, AsyncGetter, AsyncHealthCheck, AsyncOpener, AsyncRetter
 from ._config import HookErrors
 from ._errors import (
     HookError,
@@ -43,6 +44,12 @@ from ._scope.select import Scope
 __version__: str = "0.1.0"
 
 __all__ = [
+    "AsyncCloser",
+    "AsyncFactory",
+    "AsyncGetter",
+    "AsyncHealthCheck",
+    "AsyncOpener",
+    "AsyncRetter",
     "Closer",
     "Control",
     "DiscardReason",

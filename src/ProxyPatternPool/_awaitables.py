@@ -1,4 +1,4 @@
-"""Factories, hooks and observers are plain functions: coroutine functions and awaitable results are refused."""
+"""Coroutine functions and awaitable results are refused, but where an ``AsyncPool`` awaits them."""
 
 import inspect
 from collections.abc import Mapping
@@ -17,22 +17,30 @@ _KINDS = {
 }
 """By flags of their code: functions of which a call does nothing but return a coroutine or generator."""
 
+GENERATORS = inspect.CO_GENERATOR
+"""Flags of generator functions."""
+COROUTINES = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
+"""Flags of coroutine functions."""
 
-def refuse_async(name: str, function: object, *, lazy: bool = False) -> None:
+
+def refuse_async(name: str, function: object, *, accepted: int = 0, instead: str = "") -> None:
     """Check a function, as far as possible without a call.
 
     Args:
         name: The name of the parameter, for the error.
         function: What was given.
-        lazy: Whether it may be a generator function. As a factory it makes generators; as a hook it would never run.
+        accepted: Flags of the functions that it may be besides plain ones, ``GENERATORS`` and ``COROUTINES``.
+        instead: What accepts coroutine functions here, for the error; empty: nothing does.
 
     Raises:
-        TypeError: It is a coroutine function, or another one that does nothing until its result is iterated over.
+        TypeError: It does nothing until its result is awaited or iterated over.
     """
     flag = flag_of(function)
-    if flag and not (lazy and flag == inspect.CO_GENERATOR):
+    if flag & ~accepted:
         what, does = _KINDS[flag]
-        raise TypeError(f"{name} must be a plain function, not {what}: nobody {does} what that returns")
+        wanted = "a plain function or a coroutine function" if accepted & COROUTINES else "a plain function"
+        remedy = f": use {instead}" if instead and flag & COROUTINES else ""
+        raise TypeError(f"{name} must be {wanted}, not {what}: nobody {does} what that returns{remedy}")
 
 
 def flag_of(function: object) -> int:

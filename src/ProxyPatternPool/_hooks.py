@@ -4,8 +4,9 @@ A hook is a function, a lambda, a bound method or an instance of a class of your
 protocol, but need not: if it does, checkers see at once whether it fits, and it cannot be instantiated without
 ``__call__``. The parameters of ``Pool`` are annotated with the equivalent ``Callable``: checkers infer T best from it.
 
-Hooks are plain functions. What they return is not awaited, so to return an awaitable is an error: a ``TypeError`` at
-construction if the hook is a coroutine function, and else as if the hook had raised it.
+The hooks of a ``Pool`` are plain functions. What they return is not awaited, so to return an awaitable is an error: a
+``TypeError`` at construction if the hook is a coroutine function, and else as if the hook had raised it. An
+``AsyncPool`` takes plain functions and coroutine functions: see ``_async_hooks``.
 
 The protocols are not runtime-checkable: ``isinstance`` could only see that something can be called, as ``callable``
 does.
@@ -14,9 +15,10 @@ does.
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
-from ._awaitables import refuse_async
+from ._async_hooks import ASYNC_PROTOCOLS, AsyncFactory
+from ._awaitables import COROUTINES, GENERATORS, refuse_async
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -174,7 +176,11 @@ HealthHook: TypeAlias = HealthCheck[Any]
 TraceHook: TypeAlias = Tracer[Any]
 """Any tracer."""
 
-_PROTOCOLS: frozenset[type] = frozenset({Factory, Opener, Getter, Retter, Closer, HealthCheck, StatsHook, Tracer})
+_FACTORIES: frozenset[type] = frozenset({Factory, AsyncFactory})
+_PROTOCOLS: frozenset[type] = frozenset(
+    {Factory, Opener, Getter, Retter, Closer, HealthCheck, StatsHook, Tracer, *ASYNC_PROTOCOLS}
+)
+_ALWAYS_PLAIN = "stats", "tracer"
 
 
 @dataclass(frozen=True)
@@ -182,8 +188,8 @@ class Hooks(Generic[T]):
     """The factory of a pool and its hooks, each checked to be callable.
 
     Raises:
-        TypeError: A hook is not callable, or is a class and not an instance of it, or is a coroutine function; the
-            message names it.
+        TypeError: A hook is not callable, or is a class and not an instance of it, or is a coroutine function, which
+            ``AsyncHooks`` accepts; the message names it.
     """
 
     # written by tools/generate.py: the fields of Hooks
@@ -211,6 +217,9 @@ class Hooks(Generic[T]):
     """
     # end of what tools/generate.py has written
 
+    _awaited: ClassVar[bool] = False
+    """Whether what they return is awaited."""
+
     def __post_init__(self) -> None:
         for name in _FIELDS:
             hook: object = getattr(self, name)
@@ -222,9 +231,24 @@ class Hooks(Generic[T]):
                 # A class can be called, too: it would make a hook of each object. Only fun may be a class, that of the
                 # pooled objects, which may themselves be hooks.
                 derived = _PROTOCOLS.intersection(hook.__mro__)
-                if Factory in derived or (derived and name != "fun"):
+                if derived & _FACTORIES or (derived and name != "fun"):
                     raise TypeError(f"{name} must be an instance: {hook.__name__}(…), not the class")
-            refuse_async(name, hook, lazy=name == "fun")
+            if name in _ALWAYS_PLAIN:
+                refuse_async(name, hook)
+                continue
+            accepted = COROUTINES if self._awaited else 0
+            if name == "fun":  # it makes generators; the code of a hook that is one would never run
+                accepted |= GENERATORS
+            refuse_async(name, hook, accepted=accepted, instead="AsyncPool")
+
+
+class AsyncHooks(Hooks[T]):
+    """Those of an ``AsyncPool``: all but ``stats`` and ``tracer`` may be coroutine functions.
+
+    T is the type of the objects, whether ``fun`` returns them or awaitables of them.
+    """
+
+    _awaited = True
 
 
 _FIELDS = tuple(field.name for field in fields(Hooks))

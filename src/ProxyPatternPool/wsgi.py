@@ -24,7 +24,7 @@ needs.
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from ._awaitables import refuse_async, refuse_awaitable
+from ._awaitables import GENERATORS, refuse_async, refuse_awaitable
 from ._proxy.returning import giving_back, returning_controls
 from ._wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -63,7 +63,7 @@ class ReturnMiddleware:
                 be one owner, and the first to end would give back what the others use: its strategy is to drop it.
         """
         try:
-            refuse_async("app", app, lazy=True)
+            refuse_async("app", app, accepted=GENERATORS)
         except TypeError as error:
             raise TypeError(
                 f"{error}. It must be a WSGI application; where FastAPI, Starlette and other ASGI applications use a "

@@ -12,8 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ProxyPatternPool import Factory, Getter, Hooks, Opener, Pool, PoolException, PoolValueError
+from ProxyPatternPool import (
+    AsyncFactory,
+    AsyncOpener,
+    Factory,
+    Getter,
+    Hooks,
+    Opener,
+    Pool,
+    PoolException,
+    PoolValueError,
+)
 from ProxyPatternPool._config import HEALTH_DELAY, PoolConfig
+from ProxyPatternPool._hooks import AsyncHooks
 
 from .clock import FakeScheduler
 from .helpers import Thing, Works, said
@@ -139,6 +150,34 @@ def test_a_class_of_hooks_is_no_hook(name: str, scheduler: FakeScheduler) -> Non
         Hooks(Thing, **{name: Make})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pool_with(**{name: SetUp()}) as pool:
         assert pool.get().number == 0
+
+
+class SetUpLater(AsyncOpener[Thing]):
+    """A class of hooks that are awaited."""
+
+    async def __call__(self, obj: Thing, /) -> None: ...
+
+
+class MakeLater(AsyncFactory[Thing]):
+    """A class of factories that are awaited."""
+
+    async def __call__(self, number: int, /) -> Thing:
+        return Thing(number)
+
+
+@pytest.mark.parametrize("hooks", [Hooks, AsyncHooks])
+def test_a_class_of_hooks_that_are_awaited_is_no_hook(hooks: type[Hooks[object]]) -> None:
+    """Likewise; an instance is one where hooks are awaited, and only there."""
+    opener: Any = SetUpLater
+    factory: Any = MakeLater
+    with pytest.raises(TypeError, match=r"^opener must be an instance: SetUpLater\(…\), not the class$"):
+        hooks(Thing, opener)
+    with pytest.raises(TypeError, match=r"^fun must be an instance: MakeLater\(…\), not the class$"):
+        hooks(factory)
+    make: Any = MakeLater()
+    assert AsyncHooks(make, SetUpLater()).fun is make
+    with pytest.raises(TypeError, match=r"^fun must be a plain function, not a coroutine function.*: use AsyncPool$"):
+        Pool(make)
 
 
 def test_a_class_of_factories_is_no_factory(scheduler: FakeScheduler) -> None:

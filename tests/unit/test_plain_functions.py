@@ -1,4 +1,4 @@
-"""Factories, hooks and observers are plain functions: what is to be awaited is an error that names the parameter.
+"""Only an ``AsyncPool`` awaits: elsewhere what is to be awaited is an error that names the parameter.
 
 A coroutine that is dropped before it was awaited, or closed, fails the test in which it is: pytest makes an error of
 Python's warning.
@@ -18,13 +18,15 @@ from unittest.mock import AsyncMock, MagicMock, Mock
 import pytest
 
 from ProxyPatternPool import HookError, Hooks, Pool, PoolObserver, Proxy, control, observers, proxy
+from ProxyPatternPool._hooks import AsyncHooks
 from ProxyPatternPool.status import status_app
 from ProxyPatternPool.wsgi import ReturnMiddleware
 
 from .clock import FakeScheduler
 from .helpers import Thing, Works, said
 
-HOOKS = ("opener", "getter", "retter", "closer", "health", "stats", "tracer")
+ALWAYS_PLAIN = ("stats", "tracer")
+HOOKS = ("opener", "getter", "retter", "closer", "health", *ALWAYS_PLAIN)
 
 
 async def ping(thing: object) -> bool:
@@ -129,8 +131,13 @@ PLAIN: dict[str, Any] = {
 def test_what_is_seen_at_construction_is_refused_there(kind: str, name: str) -> None:
     """Whatever kind of coroutine function it is, in whatever parameter: a ``TypeError`` that names it."""
     function = ASYNC[kind]
-    what = "an async generator function" if function is one_by_one else "a coroutine function"
-    refusal = rf"^{name} must be a plain function, not {what}: nobody (awaits|iterates over) what that returns$"
+    if function is one_by_one:
+        refusal = rf"^{name} must be a plain function, not an async generator function: nobody iterates over what that"
+    else:
+        remedy = "" if name in ALWAYS_PLAIN else ": use AsyncPool"
+        refusal = (
+            f"^{name} must be a plain function, not a coroutine function: nobody awaits what that returns{remedy}$"
+        )
     for make in (*MAKERS, Hooks):
         parameters: dict[str, Any] = {"fun": int, name: function}
         with pytest.raises(TypeError, match=refusal):
@@ -142,11 +149,30 @@ def test_what_is_seen_at_construction_is_refused_there(kind: str, name: str) -> 
     assert not control(db).has()
 
 
+@pytest.mark.parametrize("name", ["fun", *HOOKS])
+@pytest.mark.parametrize("kind", ASYNC)
+def test_hooks_that_are_awaited_may_be_coroutine_functions(kind: str, name: str) -> None:
+    """In an ``AsyncPool`` all but two; an async generator function is no hook there either."""
+    function = ASYNC[kind]
+    parameters: dict[str, Any] = {"fun": int, name: function}
+    if function is one_by_one:
+        wanted = "" if name in ALWAYS_PLAIN else " or a coroutine function"
+        refusal = rf"^{name} must be a plain function{wanted}, not an async generator function: nobody iterates over"
+    elif name in ALWAYS_PLAIN:
+        refusal = rf"^{name} must be a plain function, not a coroutine function: nobody awaits what that returns$"
+    else:
+        assert getattr(AsyncHooks(**parameters), name) is function
+        return
+    with pytest.raises(TypeError, match=refusal):
+        AsyncHooks(**parameters)
+
+
+@pytest.mark.parametrize("hooks", [Hooks, AsyncHooks])
 @pytest.mark.parametrize("kind", PLAIN)
-def test_what_is_plain_is_accepted(kind: str) -> None:
+def test_what_is_plain_is_accepted(kind: str, hooks: type[Hooks[object]]) -> None:
     """Nothing is taken for a coroutine function that is none."""
     function = PLAIN[kind]
-    Hooks(function, function if kind != "class" else None, closer=function)
+    hooks(function, function if kind != "class" else None, closer=function)
 
 
 def test_a_generator_function_is_no_hook_and_may_be_a_factory(scheduler: FakeScheduler) -> None:
@@ -155,6 +181,9 @@ def test_a_generator_function_is_no_hook_and_may_be_a_factory(scheduler: FakeSch
         wrong: dict[str, Any] = {name: step_by_step}
         with pytest.raises(TypeError, match=rf"^{name} must be a plain function, not a generator function: nobody"):
             Hooks(int, **wrong)
+        with pytest.raises(TypeError, match=rf"^{name} must be a plain function.*, not a generator function: nobody"):
+            AsyncHooks(int, **wrong)
+    assert AsyncHooks(step_by_step).fun is step_by_step
     with Pool(step_by_step) as pool, pool.obj() as steps:
         assert next(steps) == 0
 
@@ -237,7 +266,8 @@ def test_a_factory_that_returns_an_awaitable_has_failed(result: str, scheduler: 
     pool = Pool(make, 1, 0, opener=seen.append, getter=seen.append, closer=seen.append, backoff=None)
     for _ in range(2):  # the place is free again
         with pytest.raises(
-            TypeError, match=rf"^fun returned {what}, and nobody awaits it: .*returns the object itself$"
+            TypeError,
+            match=rf"^fun returned {what}, and nobody awaits it: .*the object itself, or the pool be an AsyncPool$",
         ):
             pool.get()
     stats = pool.stats()
@@ -265,7 +295,7 @@ def test_an_opener_or_getter_that_returns_an_awaitable_has_failed(
     """Logged and counted, or the caller's error, as ``hook_errors`` says."""
     hook, what = RESULTS[result]
     parameters: dict[str, Any] = {name: hook}
-    text = rf"{name} returned {what}, and nobody awaits it: it must be a plain function"
+    text = rf"{name} returned {what}, and nobody awaits it: it must be a plain function, or the pool an AsyncPool"
     pool = Pool(works.make, 1, 0, **parameters)
     pool.ret(pool.get())
     assert pool.stats()["hook_errors"] == 1

@@ -68,7 +68,7 @@ class Driver(Protocol):
         ...
 
 
-REMEDIES = {"fun": "it must be a plain function that returns the object itself"}
+REMEDIES = {"fun": "it must return the object itself, or the pool be an AsyncPool"}
 
 
 class ThreadDriver:
@@ -80,7 +80,7 @@ class ThreadDriver:
         Raises:
             TypeError: It is to be awaited.
         """
-        refuse_awaitable(name, result, REMEDIES.get(name, "it must be a plain function"))
+        refuse_awaitable(name, result, REMEDIES.get(name, "it must be a plain function, or the pool an AsyncPool"))
 
     def finish(self, rest: Rest) -> None:
         """Do it here."""
