@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .current import CurrentId
 from .native import ThreadLocal, thread_reference
+from .task_owner import TaskOwner
 
 if TYPE_CHECKING:
     from greenlet import greenlet
 
 
 class Owner(Protocol):
-    """A thread or a greenlet, which this does not keep alive."""
+    """A thread, a greenlet or a task, which this does not keep alive."""
 
     def __str__(self) -> str: ...
 
@@ -38,7 +39,7 @@ def is_owner(owner: Owner | None, who: CurrentId) -> bool:
 
 def frame_of(owner: Owner | None, running: Mapping[int, FrameType]) -> FrameType | None:
     """Find the innermost frame of an owner, if that can be said; those ``running`` are of ``sys._current_frames``."""
-    if isinstance(owner, GreenletOwner):
+    if isinstance(owner, (GreenletOwner, TaskOwner)):
         return owner.frame()
     # Where there are greenlets, what a thread runs need not be what its main greenlet was doing.
     return owner.frame(running) if isinstance(owner, ThreadOwner) and here() is _threads else None

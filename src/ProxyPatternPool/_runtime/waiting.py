@@ -132,11 +132,18 @@ class TaskLoop(Hub, Protocol):
         ...
 
     def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> TaskSleeper:
-        """Make the sleeper of a task, here."""
+        """Make the sleeper of a task, here.
+
+        ``lost`` is never called. A task is lost if its loop is closed while it sleeps, which tells nobody: if nobody
+        refers to the task, its steps are closed; else its sleeper says that it is not alive.
+        """
         ...
 
     def start(self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False) -> None:
         """Have a new task do steps, here, which must raise nothing but what ends the task; it is kept until its end.
+
+        They are not begun before this returns, and they are begun though the task is cancelled at once, unless the loop
+        is closed before. An ``Exception`` that they raise is nobody's, and is dropped.
 
         Args:
             steps: What it does.
@@ -149,8 +156,9 @@ class TaskLoop(Hub, Protocol):
         """Have steps done at the end of the loop, when its tasks have ended, in a task; give what calls it off.
 
         They are begun when the loop finalizes its asynchronous generators, as ``asyncio.run`` and ``trio.run`` have it
-        do, and are not cancelled. A loop that is closed without that does not do them. What is called off is not done,
-        and nothing refers to it any more; to call off is harmless at any time, from any thread.
+        do, and are cancelled only if they take ten seconds. A loop that is closed without that does not do them. The
+        loop refers to what is to be done, until it is called off. To call off is harmless at any time, from any thread
+        and in finalizers.
         """
         ...
 

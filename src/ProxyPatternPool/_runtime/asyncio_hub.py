@@ -1,0 +1,168 @@
+"""Waiting among asyncio's tasks, and starting some. Imported only once asyncio itself is."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextvars import Context
+from functools import partial
+from operator import methodcaller
+from typing import Any
+
+from .owner import Owner, here
+from .task_owner import TaskKind, owner_of
+from .tasks import LONGEST_END, MAX_SLEEP, EndOfLoop, Last, StepsCoroutine, Tasks, awaiting, quietly
+from .threads import current_name
+from .waiting import do_nothing
+
+Loop = asyncio.AbstractEventLoop
+
+_running: Callable[[], Loop | None] = vars(asyncio)["_get_running_loop"]
+"""Not the public function, which raises where no loop runs."""
+
+_current_task: Callable[[Loop], Any] = (
+    # In C: from 3.12 on, where there are tasks that begin within create_task(), only that knows for sure.
+    asyncio.current_task if sys.version_info >= (3, 12) else vars(asyncio.tasks)["_current_tasks"].get
+)
+
+_KIND = TaskKind(methodcaller("get_name"), methodcaller("get_coro"), methodcaller("done"))
+
+
+def running_loop() -> "AsyncioLoop | None":
+    """What is asked of the loop that runs in this thread, if one does."""
+    loop = _running()
+    if loop is None:
+        return None
+    # The loop keeps it, so that each lives as long as the other. A dictionary of weak keys would keep both for ever.
+    known: AsyncioLoop | None = vars(loop).get("_ppp_loop")
+    if known is None:
+        known = vars(loop)["_ppp_loop"] = AsyncioLoop(loop)
+    return known
+
+
+def _in_task(loop: Loop) -> bool:
+    """Whether a task of a loop is running, in this thread."""
+    return _running() is loop and _current_task(loop) is not None
+
+
+def _call_soon(loop: Loop, run: Callable[[], object]) -> bool:
+    """Have a loop call something, from any thread and in finalizers; say whether it is not closed."""
+    try:
+        # A finalizer may run when the loop has just seen that there is nothing to do, and is about to sleep. That is
+        # not so in a task. With a context of its own, since that of the caller is nobody's business in the loop.
+        (loop.call_soon if _in_task(loop) else loop.call_soon_threadsafe)(run, context=Context())
+    except RuntimeError:  # it is closed
+        return False
+    return True
+
+
+class AsyncioSleeper:
+    """A task sleeps on a future of its loop."""
+
+    __slots__ = ("_future", "_home", "_woken", "hub")
+
+    def __init__(self, home: "AsyncioLoop") -> None:
+        self._home = home
+        self.hub = home.mark
+        self._woken = False
+        self._future: asyncio.Future[None] | None = None
+
+    def sleep(self, seconds: float | None) -> Generator[Any, Any, bool]:
+        # Only tasks and callbacks of this loop end the future, and none runs before this task suspends: nothing is
+        # lost between looking at the flag and sleeping.
+        if not self._woken and (seconds is None or seconds > 0):
+            self._future = self.hub.create_future()
+            timer = None if seconds is None else self.hub.call_later(min(seconds, MAX_SLEEP), self._end_sleep)
+            try:
+                yield from self._future
+            finally:
+                self._future = None
+                if timer is not None:
+                    timer.cancel()
+        woken, self._woken = self._woken, False
+        return woken
+
+    def _end_sleep(self) -> None:
+        future = self._future
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def wake(self) -> bool:
+        self._woken = True
+        if _in_task(self.hub):
+            self._end_sleep()
+            return True
+        return self._home.spawn(self._end_sleep)
+
+    def alive(self) -> bool:
+        return self._home.alive()
+
+    def dispose(self) -> None:
+        """Do nothing: a sleeper is only memory."""
+
+
+class AsyncioLoop:
+    """An event loop of asyncio, or of another library with its interface, such as uvloop."""
+
+    current = staticmethod(_running)
+
+    def __init__(self, loop: Loop) -> None:
+        self.mark = loop
+        self.name = f"event loop {id(loop):#x} of asyncio, first used in thread {current_name()!r}"
+        self._process = os.getpid()
+        self._tasks = Tasks(self.new_sleeper)
+        self._last_tasks = Tasks(self.new_sleeper)
+        self._end = EndOfLoop(self.here, self._finish)
+
+    def here(self) -> bool:
+        return _running() is self.mark
+
+    def alive(self) -> bool:
+        return not self.mark.is_closed() and self._process == os.getpid()
+
+    def spawn(self, job: Callable[[], object]) -> bool:
+        # The child of a fork would wake up its parent's loop: they share what it sleeps on.
+        return self._process == os.getpid() and _call_soon(self.mark, job)
+
+    def owner(self) -> Owner:
+        task = _current_task(self.mark)
+        if task is None:
+            return here().owner
+        try:
+            known: Owner = task._ppp_owner
+        except AttributeError:
+            return owner_of(task, _KIND)
+        return known
+
+    def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> AsyncioSleeper:
+        return AsyncioSleeper(self)
+
+    def start(self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False) -> None:
+        self._start(self._tasks, steps, name, inherit=inherit)
+
+    def _start(self, tasks: Tasks, steps: Generator[Any, Any, None], name: str, *, inherit: bool) -> None:
+        # Not loop.create_task: a task factory may begin the task at once, among the frames of whoever calls this, and
+        # may be anything. A task takes a copy of the context in which it is made.
+        make = partial(asyncio.Task[None], StepsCoroutine(quietly(steps)), loop=self.mark, name=name)
+        task = make() if inherit else Context().run(make)
+        vars(asyncio.Task)["_log_destroy_pending"].__set__(task, False)
+        tasks.add(task)
+        task.add_done_callback(partial(_ended, tasks))
+
+    def at_end(self, last: Last) -> Callable[[], None]:
+        return self._end.add(last)
+
+    def wait_for_tasks(self, seconds: float) -> Generator[Any, Any, None]:
+        return self._tasks.wait(seconds)
+
+    async def _finish(self) -> None:
+        for last in self._end.take():
+            self._start(self._last_tasks, last(), "ProxyPatternPool at the end of the loop", inherit=False)
+        await awaiting(self._last_tasks.wait(LONGEST_END))
+
+
+def _ended(tasks: Tasks, task: "asyncio.Task[None]") -> None:
+    """Forget a task that has ended, and look at its exception, so that the loop does not log that nobody has."""
+    tasks.remove(task)
+    if not task.cancelled():
+        task.exception()

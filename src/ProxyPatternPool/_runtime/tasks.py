@@ -1,0 +1,159 @@
+"""What tasks of asyncio and of trio have in common: how they do steps, which have not ended, the end of their loop."""
+
+import sys
+import types
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import suppress
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from .native import monotonic
+from .waiting import TaskSleeper
+
+R = TypeVar("R")
+
+Last: TypeAlias = Callable[[], Generator[Any, Any, None]]
+"""Makes the steps that are done at the end of a loop."""
+
+LONGEST_END = 10.0
+"""Seconds after which the steps at the end of a loop are cancelled, if they have not ended by themselves."""
+
+MAX_SLEEP = 86400.0
+"""Seconds that a task sleeps at a time, at most: who sleeps looks at the clock afterwards, and loops have limits."""
+
+
+@types.coroutine
+def awaiting(steps: Generator[Any, Any, R]) -> Generator[Any, Any, R]:
+    """Have the calling task do steps, by awaiting this."""
+    return (yield from steps)
+
+
+def quietly(steps: Generator[Any, Any, None]) -> Generator[Any, Any, None]:
+    """Do steps that are nobody's but the task's: an error would reach only the user's log, or end his loop."""
+    try:
+        yield from steps
+    except Exception:  # see above; whoever made the steps has had it logged
+        pass
+
+
+class StepsCoroutine(Coroutine[Any, Any, R]):
+    """Steps as a coroutine, for a task of their own.
+
+    They are begun in any case, so that what is in their ``finally`` is done: also if the task is cancelled at once. A
+    native coroutine would not be, and would warn that it was never awaited if its loop is closed before it begins.
+    """
+
+    __slots__ = ("_begun", "cr_await")
+
+    cr_frame = None
+    cr_running = False
+
+    def __init__(self, steps: Generator[Any, Any, R]) -> None:
+        self._begun = False
+        self.cr_await = steps
+
+    def send(self, value: Any, /) -> Any:
+        self._begun = True
+        return self.cr_await.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        if not self._begun:
+            self.send(None)  # if there is nothing to wait for, this has ended, without noticing what is thrown in
+        return self.cr_await.throw(*error)
+
+    def close(self) -> None:
+        self.cr_await.close()
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self.cr_await
+
+
+class Cancellable(Protocol):
+    """What cancels a task."""
+
+    def cancel(self) -> object: ...
+
+
+class Tasks:
+    """The tasks of a loop that have not ended. Only tasks and callbacks of the loop use this."""
+
+    def __init__(self, new_sleeper: Callable[[], TaskSleeper]) -> None:
+        self._new_sleeper = new_sleeper
+        self._tasks: set[Cancellable] = set()
+        self._waiting: set[TaskSleeper] = set()
+
+    def add(self, task: Cancellable) -> None:
+        """Keep a task, until it has ended."""
+        self._tasks.add(task)
+
+    def remove(self, task: Cancellable) -> None:
+        """Note that a task has ended."""
+        self._tasks.remove(task)
+        if not self._tasks:
+            for sleeper in self._waiting:
+                sleeper.wake()
+
+    def wait(self, seconds: float) -> Generator[Any, Any, None]:
+        """Wait until all have ended; after some seconds cancel those that have not, and wait for them."""
+        until, left = monotonic() + seconds, seconds
+        sleeper = self._new_sleeper()
+        self._waiting.add(sleeper)
+        try:
+            while self._tasks and left > 0:
+                yield from sleeper.sleep(left)
+                left = until - monotonic()
+            for task in list(self._tasks):
+                task.cancel()
+            while self._tasks:
+                yield from sleeper.sleep(None)
+        finally:
+            self._waiting.remove(sleeper)
+
+
+class EndOfLoop:
+    """What is done when a loop finalizes its asynchronous generators: this begins one, which notices that.
+
+    The loop refers to it. It refers to no pool, but to what is to be done.
+    """
+
+    def __init__(self, here: Callable[[], bool], finish: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._here = here
+        self._finish = finish
+        self._lasts: dict[object, Last] = {}
+        self._generator: AsyncGenerator[None, None] | None = None
+
+    def add(self, last: Last) -> Callable[[], None]:
+        """Have steps done at the end; give what calls them off."""
+        key = object()
+        self._lasts[key] = last
+        if self._generator is None:
+            self.watch()
+
+        def call_off() -> None:
+            self._lasts.pop(key, None)  # in one step of the interpreter: from any thread, and in finalizers
+
+        return call_off
+
+    def take(self) -> list[Last]:
+        """Take what is to be done now."""
+        lasts, self._lasts = list(self._lasts.values()), {}
+        return lasts
+
+    def watch(self) -> None:
+        """Begin an asynchronous generator, in a task or a callback of the loop, which is told of it by a hook."""
+        self._generator = self._until_the_end()
+        hooks = sys.get_asyncgen_hooks()
+        # Nobody but the loop ends it. When a loop is freed that has not finalized it, Python would else have the loop
+        # start a task for that.
+        sys.set_asyncgen_hooks(finalizer=None)
+        try:
+            with suppress(StopIteration):  # it has come to its yield
+                self._generator.__anext__().send(None)
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            if self._here():  # else it is freed, with its loop
+                await self._finish()

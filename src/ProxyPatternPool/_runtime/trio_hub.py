@@ -1,0 +1,188 @@
+"""Waiting among trio's tasks, and starting some. Imported only once trio itself is."""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import nullcontext
+from contextvars import Context, copy_context
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import trio
+from trio.lowlevel import Abort, RunVar, Task, current_task, current_trio_token, in_trio_task
+
+from .native import get_ident
+from .owner import Owner, here
+from .task_owner import TaskKind, owner_of
+from .tasks import LONGEST_END, MAX_SLEEP, EndOfLoop, Last, Tasks, awaiting, quietly
+from .threads import current_name
+from .waiting import do_nothing
+
+
+def _ended(task: Task) -> bool:
+    return task.coro.cr_frame is None
+
+
+_KIND = TaskKind(attrgetter("name"), attrgetter("coro"), _ended)
+
+_loops: "RunVar[TrioLoop]" = RunVar("ProxyPatternPool")
+
+
+def running_loop() -> "TrioLoop | None":
+    """What is asked of trio's run in this thread, if the caller is one of its tasks, or is called by one."""
+    if not in_trio_task():
+        return None
+    try:
+        return _loops.get()
+    except LookupError:
+        loop = TrioLoop()
+        _loops.set(loop)
+        return loop
+
+
+class TrioSleeper:
+    """A task sleeps until another one, or a callback, reschedules it."""
+
+    __slots__ = ("_home", "_task", "_woken", "hub")
+
+    def __init__(self, home: "TrioLoop") -> None:
+        self._home = home
+        self.hub = home.token
+        self._woken = False
+        self._task: Task | None = None
+
+    def sleep(self, seconds: float | None) -> Generator[Any, Any, bool]:
+        # Only tasks and callbacks of this run reschedule the task, and none runs before it suspends: nothing is lost
+        # between looking at the flag and sleeping.
+        if not self._woken and (seconds is None or seconds > 0):
+            with nullcontext() if seconds is None else trio.move_on_after(min(seconds, MAX_SLEEP)):
+                self._task = current_task()
+                yield from trio.lowlevel.wait_task_rescheduled(self._abort).__await__()
+        woken, self._woken = self._woken, False
+        return woken
+
+    def _abort(self, _: object) -> Abort:
+        self._task = None
+        return Abort.SUCCEEDED
+
+    def _end_sleep(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
+
+    def wake(self) -> bool:
+        self._woken = True
+        if self._home.here():
+            self._end_sleep()
+            return True
+        return self._home.spawn(self._end_sleep)
+
+    def alive(self) -> bool:
+        return self._home.alive()
+
+    def dispose(self) -> None:
+        """Do nothing: a sleeper is only memory."""
+
+
+class TrioLoop:
+    """One run of trio."""
+
+    current = staticmethod(get_ident)
+
+    def __init__(self) -> None:
+        self.mark = get_ident()
+        self.token = current_trio_token()
+        self.name = f"run {id(self.token):#x} of trio in thread {current_name()!r}"
+        self._process = os.getpid()
+        self._ending = self._over = False
+        self._tasks = Tasks(self.new_sleeper)
+        self._nursery: trio.Nursery | None = None
+        self._late: list[Callable[[trio.Nursery], None]] = []
+        self._end = EndOfLoop(self.here, self._finish)
+        self._end.watch()
+
+    def here(self) -> bool:
+        # In a task: in guest mode, callbacks of another loop run in the same thread. And a finalizer may run when trio
+        # has just seen that there is nothing to do, and is about to sleep.
+        return get_ident() == self.mark and in_trio_task() and not self._over
+
+    def alive(self) -> bool:
+        return not self._over and self._process == os.getpid()
+
+    def spawn(self, job: Callable[[], object]) -> bool:
+        if not self.alive():  # the child of a fork would wake up its parent's run: they share what it sleeps on
+            return False
+        try:
+            self.token.run_sync_soon(_call, job)
+        except trio.RunFinishedError:  # at this moment, or without finalizing its asynchronous generators
+            return False
+        return True
+
+    def owner(self) -> Owner:
+        try:
+            task = current_task()
+        except RuntimeError:
+            return here().owner
+        return owner_of(task, _KIND)
+
+    def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> TrioSleeper:
+        return TrioSleeper(self)
+
+    def start(self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False) -> None:
+        context = copy_context() if inherit else Context()
+        scope = trio.CancelScope()
+        self._tasks.add(scope)
+        do = partial(self._do, steps, scope)
+        if self._nursery is None:
+            try:
+                trio.lowlevel.spawn_system_task(do, name=name, context=context)
+            except RuntimeError:  # the main task has ended, and so have all others: see _finish
+                self._late.append(partial(_start_in, do, name, context))
+        else:
+            _start_in(do, name, context, self._nursery)
+
+    async def _do(self, steps: Generator[Any, Any, None], scope: trio.CancelScope) -> None:
+        try:
+            with scope:
+                await awaiting(quietly(steps))
+        finally:
+            self._tasks.remove(scope)
+
+    def at_end(self, last: Last) -> Callable[[], None]:
+        return self._end.add(last)
+
+    def wait_for_tasks(self, seconds: float) -> Generator[Any, Any, None]:
+        return self._tasks.wait(seconds)
+
+    async def _finish(self) -> None:
+        if not self._ending:
+            # The user's generators are finalized in any order, and may use a pool. A new one comes after them all.
+            self._ending = True
+            self._end.watch()
+            return
+        # They are finalized in a scope that is cancelled, when there are no other tasks, and none can be spawned.
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + LONGEST_END):
+            async with trio.open_nursery() as self._nursery:
+                for start in self._late:
+                    start(self._nursery)
+                for last in self._end.take():
+                    self._nursery.start_soon(_do_last, last, name="ProxyPatternPool at the end of the run")
+        self._nursery = None
+        self._over = True
+
+
+async def _do_last(last: Last) -> None:
+    await awaiting(quietly(last()))
+
+
+def _call(job: Callable[[], object]) -> None:
+    """Do a job that must raise nothing: it would end the whole run."""
+    try:
+        job()
+    except Exception:  # see above
+        pass
+
+
+def _start_in(do: Any, name: str, context: Context, nursery: trio.Nursery) -> None:
+    """Start a task in a nursery, which copies the context that is current."""
+    context.run(partial(nursery.start_soon, do, name=name))
