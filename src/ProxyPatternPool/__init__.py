@@ -31,6 +31,8 @@ from ._inspect.owners import Holding
 from ._inspect.types import ObjectStats, PoolStats
 from ._observer import DiscardReason, HookName, PoolObserver, observers
 from ._pool import log
+from ._pool.async_lease import AsyncLease
+from ._pool.async_pool import AsyncPool
 from ._pool.lease import Lease
 from ._pool.pool import Pool
 from ._proxy.control import Control
@@ -48,7 +50,9 @@ __all__ = [
     "AsyncFactory",
     "AsyncGetter",
     "AsyncHealthCheck",
+    "AsyncLease",
     "AsyncOpener",
+    "AsyncPool",
     "AsyncRetter",
     "Closer",
     "Control",

@@ -1,7 +1,7 @@
 """Coroutine functions and awaitable results are refused, but where an ``AsyncPool`` awaits them."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Awaitable, Generator, Mapping
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any, cast
@@ -95,6 +95,21 @@ def refuse_awaitable(name: str, result: object, remedy: str = "it must be a plai
         return
     forget(result)
     raise TypeError(f"{name} returned {what}, and nobody awaits it: {remedy}")
+
+
+def awaited(name: str, result: object) -> Generator[Any, Any, Any] | None:
+    """Make of what a user's function has returned the steps by which a task awaits it; ``None``: it is no awaitable.
+
+    Raises:
+        TypeError: It is an async generator.
+    """
+    if _what_to_await(result) is None:
+        return None
+    if isinstance(result, AsyncGeneratorType):
+        refuse_awaitable(name, result, "a function with a yield in it makes one; return the result")
+    if isinstance(result, GeneratorType):  # made by types.coroutine
+        return result
+    return cast("Awaitable[Any]", result).__await__()
 
 
 def is_awaitable(result: object) -> bool:

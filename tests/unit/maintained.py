@@ -66,6 +66,9 @@ class FakeMaintained:
         self.looked.set()
         return None if self.told is None else self.told()
 
+    def hub_ended(self) -> None:
+        self.hub = None
+
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
         while common and self.queued:
             self.queued.popleft()()
@@ -101,6 +104,8 @@ class Hanging:
 
 class SlowHub:
     """A hub that accepts jobs, and has not yet done any."""
+
+    for_tasks = False
 
     def __init__(self, there: bool = True) -> None:
         self.there = there

@@ -13,7 +13,7 @@ from hypothesis.stateful import (
 )
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._engine.steps import run
+from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._inspect.types import ENDS
 from ProxyPatternPool._ledger.entry import Entry, Stage
 from ProxyPatternPool._ledger.queue import Waiter
@@ -218,14 +218,14 @@ class Model(RuleBasedStateMachine):
         entry = self.core.guard.locked(lambda: self.ledger.take_or_queue(self.clock(), waiter, retry=True))
         if entry is None:  # in front, behind those who ask again as well, and those who are served, who have left
             self.waiting.insert(sum(other.served or other.retry for other, _ in self.waiting), (waiter, signal))
-        run(self.core.objects.close_and_free(dropped))
+        run_rest(self.core.objects.close_and_free(dropped))
         self._turned_down(closed)
         return entry, waiter, signal
 
     def _abandon(self, waiter: Waiter[Thing]) -> None:
         doomed = self.core.guard.locked(self.ledger.withdraw, waiter, self.clock())
         if doomed is not None:
-            run(self.core.objects.close_and_free(doomed))
+            run_rest(self.core.objects.close_and_free(doomed))
 
     # The properties. ------------------------------------------------------------------------------------
 

@@ -354,6 +354,8 @@ def test_who_asks_again_is_served_in_order(works: Works) -> None:
 class HubElsewhere:
     """A hub in another thread."""
 
+    for_tasks = False
+
     def here(self) -> bool:
         return False
 

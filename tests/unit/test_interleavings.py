@@ -21,7 +21,7 @@ from typing_extensions import Generator
 
 import ProxyPatternPool
 from ProxyPatternPool import Lease, Pool, PoolClosed, TimeOut
-from ProxyPatternPool._engine.steps import run, run_rest
+from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._ledger.queue import Waiter
 from ProxyPatternPool._ledger.sweeps import IN_TRANSIT
@@ -436,7 +436,7 @@ def test_others_meanwhile(way: str, parameters: dict[str, Any], job: Callable[[W
             core_ = world.pool._core
             doomed = core_.guard.locked(world.ledger.withdraw, waiter, world.clock())
             if doomed is not None:
-                run(core_.objects.close_and_free(doomed))
+                run_rest(core_.objects.close_and_free(doomed))
         if world.ledger.closed:
             assert world.ledger.shelves.nidle == 0
         now = world.clock()

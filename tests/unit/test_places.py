@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool._engine.steps import run
+from ProxyPatternPool._engine.steps import run_rest
 
 from .clock import FakeScheduler
 from .helpers import Thing
@@ -15,5 +15,5 @@ def test_an_entry_is_retired_once(scheduler: FakeScheduler) -> None:
     entry = pool._core.ledger.shelves.idle.pop()
     retire = pool._core.ledger.places.retire
     assert [retire(entry, "broken"), retire(entry, "idle")] == [True, False]
-    run(pool._core.objects.close_and_free(entry))
+    run_rest(pool._core.objects.close_and_free(entry))
     assert retire(entry, "idle") is False

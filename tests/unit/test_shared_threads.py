@@ -113,7 +113,8 @@ def test_a_wait_that_stops_a_loop(
     (line,) = said(caplog)
     assert line.startswith(f"{pool.name and 'pool '}{pool.name}: get waits ({__file__}:")
     assert f", at most {longest}) in a thread whose event loop is running, which stands still meanwhile" in line
-    assert "`await asyncio.to_thread(pool.lease)`; where a proxy is used, call what uses it in a thread" in line
+    assert "It does not with `await pool.aget()`, `async with pool.aobj()` or an AsyncPool;" in line
+    assert "where a proxy is used, call what uses it in a thread" in line
 
 
 def test_a_module_that_is_only_being_imported(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,8 @@ def test_in_a_hub_of_another_thread(moment: Moment, real: Scheduler, naps: Naps,
     """Objects of a hub are not made in another thread, whatever happens."""
 
     class Elsewhere:
+        for_tasks = False
+
         def here(self) -> bool:
             return False
 

@@ -113,7 +113,7 @@ DROPPED = Panel(
     (
         Step(
             "The finalizer leaves a note, and requests a look: no lock, no call of a hook.",
-            ["_pool/lease.py: Lease.__del__", "_engine/core.py: Core.end_loan_later"],
+            ["_pool/loan.py: OneLoan.__del__", "_engine/core.py: Core.end_loan_later"],
             (),
             "",
         ),

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from .._ledger.counters import Tally
+from .._runtime.waiting import TaskLoop
 from .._text import error_repr
 from .shared import Shared
-from .steps import Rest, Steps, run_rest
+from .steps import TASK_NAME, Rest, Steps, run_rest
 
 Chore: TypeAlias = Callable[[], Rest]
 """Something to do. It is begun by whoever does it, and not before."""
@@ -25,6 +26,7 @@ class Chores:
         self._clock = shared.environment.clock
         self._guard = shared.guard
         self._notifier = shared.notifier
+        self._for_tasks = shared.driver.for_tasks
         self._log_queue = shared.log_queue
         self._log_queue.on_line = partial(_request_flush, weakref.ref(self))
         self._scheduling = shared.scheduling
@@ -36,6 +38,10 @@ class Chores:
         """What may be done in any thread: closers, log lines."""
         self.in_hub: deque[Chore] = deque()
         """What is done in the pool's hub as long as that lives: health checks, creations."""
+        self.in_worker = self.anywhere
+        """What is done in a worker, if the pool has no hub that does all: log lines."""
+        if self._for_tasks:
+            self.anywhere = self.in_hub  # hooks are called in the event loop, and nowhere else
         self._busy: dict[str, weakref.ref[Chore]] = {}  # chores of which one at a time is enough
 
     def leave(self, chore: Chore) -> None:
@@ -57,7 +63,27 @@ class Chores:
         except BaseException as error:  # a SystemExit, or a greenlet's death, in a hook: this pool's chores end here
             self._went_wrong(error)
         if common:
-            self._flush_log_quietly()
+            self.flush_log_quietly()
+
+    def flush_log_in_worker(self) -> None:
+        """Do what is left to a worker: log what is queued."""
+        self.in_worker.clear()
+        self.flush_log_quietly()
+
+    def start_each(self, loop: TaskLoop) -> None:
+        """Have each chore done by a task of its own in the event loop, which this is; a slow hook delays no other."""
+        while (chore := self._next(common=False, hub=True)) is not None:
+            loop.start(self._do(chore), TASK_NAME)
+
+    def _do(self, chore: Chore) -> Steps[None]:
+        start = self._clock()
+        try:
+            rest = chore()
+            if rest is not None:
+                yield from rest
+        except BaseException as error:  # the loop is about to end, or a hook raised that
+            self._went_wrong(error)
+        self._tally.add("hk_time", self._clock() - start)
 
     def run_raising(self, *, common: bool = True, hub: bool = True) -> Steps[None]:
         """Do the same, and raise what is meant for this thread."""
@@ -115,9 +141,10 @@ class Chores:
 
     def request_flush(self) -> None:
         """Have the queued lines logged; from anywhere, finalizers included."""
-        self._scheduling.request_flush(self._flush_log_quietly)
+        self._scheduling.request_flush(self.flush_log_quietly)
 
-    def _flush_log_quietly(self) -> None:
+    def flush_log_quietly(self) -> None:
+        """Do so, whatever is raised."""
         with suppress(BaseException):  # a greenlet's death: whoever comes next goes on
             self.flush_log()
 

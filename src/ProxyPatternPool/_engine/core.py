@@ -79,6 +79,7 @@ class Core(Generic[T]):
         self.started = datetime.fromtimestamp(self.environment.wall_clock())
         self.started_at = self.clock()
         self._config = config
+        self._driver = driver
         self.log_queue = LogQueue(label, self.environment.wall_clock)
         self.notifier = ObserverNotifier(observer, self.name, label, self.clock, self.log_queue)
         self.descriptions = Descriptions(hooks, self.notifier)
@@ -108,7 +109,8 @@ class Core(Generic[T]):
         self.operations = Operations(shared, chores, objects, returns, maintenance, situation)
         self._by_identity = True
         self._start_empty(config)
-        self._begin()
+        scheduler.register(self)
+        self._check_parameters()
 
     def _start_empty(self, config: PoolConfig) -> None:
         """Begin with nothing: at construction, and in the child of a fork."""
@@ -148,8 +150,8 @@ class Core(Generic[T]):
         self.scheduling.refer_to(self)
         self.ledger.mailbox.request_look = self.scheduling.new_look_request()
 
-    def _begin(self) -> None:
-        """Say what is wrong with the parameters, and create the first objects."""
+    def _check_parameters(self) -> None:
+        """Say what is wrong with the parameters, taken together."""
         config = self._config
         if config.warns_too_late:
             self.log_later(
@@ -159,9 +161,12 @@ class Core(Generic[T]):
                 config.warn_delay,
                 config.kill_delay,
             )
-        self.scheduler.register(self)
         if not self.scheduling.maintained:
             self.log_later(logging.WARNING, "%s: no maintenance in the parent of a reloading server", self.label)
+
+    def create_first(self) -> None:
+        """Create the first objects, in the caller."""
+        if not self.scheduling.maintained:
             return
         self.scheduling.bind_hub()
         try:
@@ -185,6 +190,13 @@ class Core(Generic[T]):
         """Read what its objects and callers do, with the lock held or, for a look at any time, without it."""
         return count(self.ledger, self.sweeps, self.clock())
 
+    def in_short(self) -> str:
+        """Say in one line what it is and does; without the lock, so that a signal handler may ask."""
+        counts = self.count()
+        bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
+        state = "closed, " if counts.closed else ""
+        return f"{self.name}: {state}{counts.idle} idle, {counts.in_use} in use, {counts.waiting} waiting, {bound}"
+
     def allow_same_object(self) -> None:
         """Let the factory return an object again that is there already, where all loans are leases.
 
@@ -204,7 +216,7 @@ class Core(Generic[T]):
     @property
     def queued(self) -> deque[Chore]:
         """Chores that any thread may do."""
-        return self.chores.anywhere
+        return self.chores.in_worker
 
     @property
     def queued_in_hub(self) -> deque[Chore]:
@@ -216,9 +228,11 @@ class Core(Generic[T]):
         """The hub in which the pool was first used."""
         return self.scheduling.hub
 
-    @hub.setter
-    def hub(self, hub: Hub | None) -> None:
-        self.scheduling.hub = hub
+    def hub_ended(self) -> None:
+        """Have no hub any more."""
+        self.scheduling.hub = None
+        if self._driver.for_tasks:
+            self.chores.in_hub.clear()  # nobody can do it any more
 
     def run_due(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
@@ -236,7 +250,13 @@ class Core(Generic[T]):
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
         """Run what is queued, hooks included; raises nothing."""
-        run(self.chores.run(common=common, hub=hub))
+        loop = self._driver.loop
+        if not self._driver.for_tasks:
+            run(self.chores.run(common=common, hub=hub))
+        elif not hub:
+            self.chores.flush_log_in_worker()
+        elif loop is not None and loop.here():
+            self.chores.start_each(loop)
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Have something logged by maintenance, one line at a time and holding up nothing else."""
@@ -256,6 +276,8 @@ class Core(Generic[T]):
         """Close the pool at interpreter exit: what is to be called for that."""
         self.log_queue.silent = self.notifier.silent = True
         doomed = self.guard.locked(partial(self.ledger.close, at_exit=True))
+        if self._driver.for_tasks:
+            return []  # event loops have ended, or stand still
         if not self.hooks.closes:
             self.chores.anywhere.clear()
             return [self.chores.flush_log] if self.log_queue else []
@@ -266,7 +288,7 @@ class Core(Generic[T]):
 
     def wait_until_empty(self, seconds: float) -> None:
         """Wait until every place is free, for some seconds at most."""
-        if self.hooks.closes or not self.log_queue.silent:
+        if not self._driver.for_tasks and (self.hooks.closes or not self.log_queue.silent):
             run(self.operations.wait_until_empty(seconds))
 
     def after_fork(self) -> None:
@@ -275,6 +297,11 @@ class Core(Generic[T]):
         never_free(
             (self.ledger, self.chores.anywhere, self.chores.in_hub, self.objects.last_error, self.log_queue.lines)
         )
+        self._driver.leave_loop()
+        self.start_over(closed=closed)
+
+    def start_over(self, *, closed: bool) -> None:
+        """Have nothing again, as a new pool, or as one that was closed."""
         self._start_empty(self.config)
         if closed:
             self.ledger.close()

@@ -160,21 +160,28 @@ class HookCaller(Generic[T]):
         """Whether there is a closer."""
         return self.hooks.closer is not None
 
-    def close(self, entry: Entry[T]) -> Steps[None]:
+    def close(self, entry: Entry[T]) -> Rest:
         """Call the closer, once in the life of a retired entry."""
         if entry.stage is not RETIRED:
-            return
+            return None
         closer = self.hooks.closer
         if closer is None:
             entry.stage = CLOSED
-            return
+            return None
         try:
             # No call between these two lines at which anything could be thrown in: what is thrown in before has another
             # close it.
             entry.stage = CLOSED
             result = closer(entry.obj)
             if result is not None and (steps := self._driver.settle("closer", result)) is not None:
-                yield from steps
+                return self._await_closer(entry, steps)
+        except Exception as error:
+            self._close_failed(entry, error)
+        return None
+
+    def _await_closer(self, entry: Entry[T], steps: Steps[object]) -> Steps[None]:
+        try:
+            yield from steps
         except Exception as error:
             self._close_failed(entry, error)
 

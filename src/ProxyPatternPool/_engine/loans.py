@@ -11,6 +11,7 @@ from .._ledger.ledger import Ledger
 from .._observer import DiscardReason
 from .._runtime.caller import caller
 from .._runtime.process import notice_fork, this_process
+from .._runtime.waiting import TaskLoop
 from .checks import Checks
 from .chores import Chores
 from .objects import Objects
@@ -55,36 +56,49 @@ class Loans(Generic[T]):
         self._ledger = ledger
         self._shelves = ledger.shelves
 
-    def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T] | Steps[Entry[T]]:
-        """Lend an entry to the caller: at once, or by the steps that are returned."""
+    def borrow(
+        self, timeout: float | None, receipt: Receipt[T] | None = None, loop: TaskLoop | None = None
+    ) -> Entry[T] | Steps[Entry[T]]:
+        """Lend an entry to the caller: at once, or by the steps that are returned.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's.
+            receipt: What keeps a record of the loan.
+            loop: The event loop that runs here, if it is a task that borrows, and awaits the steps.
+        """
         if timeout is not None:
             timeout = seconds("timeout", timeout)
         start = self._clock()
         if self._ledger.unmaintained:
-            return self._borrow(timeout, receipt, start)
+            return self._borrow(timeout, receipt, loop, start)
         try:
             owner = this_process.here.owner
         except AttributeError:  # a child that has not begun anew yet
             notice_fork()
-            return self.borrow(timeout, receipt)
+            return self.borrow(timeout, receipt, loop)
+        if loop is not None:
+            owner = loop.owner()
         entry = self._shelves.take(start, owner, receipt)
         if entry is None:
-            return self._borrow(timeout, receipt, start)
+            return self._borrow(timeout, receipt, loop, start)
         if entry.last_get >= self._shelves.quick_gets_until:
             unfit = self._checks.why_unfit(entry)
             if unfit is not None:
-                return self._borrow_instead(timeout, receipt, start, entry, unfit)
+                return self._borrow_instead(timeout, receipt, loop, start, entry, unfit)
         return self._prepare_loan(entry, start) if self.has_loan_hooks else entry
 
-    def _borrow(self, timeout: float | None, receipt: Receipt[T] | None, start: float) -> Steps[Entry[T]]:
+    def _borrow(
+        self, timeout: float | None, receipt: Receipt[T] | None, loop: TaskLoop | None, start: float
+    ) -> Steps[Entry[T]]:
         """Lend an entry to a caller who found none idle."""
-        entry = yield from self._waits.get(timeout, receipt, start)
+        entry = yield from self._waits.get(timeout, receipt, loop, start)
         return (yield from self._prepared(entry, start))
 
     def _borrow_instead(
         self,
         timeout: float | None,
         receipt: Receipt[T] | None,
+        loop: TaskLoop | None,
         start: float,
         entry: Entry[T],
         unfit: DiscardReason | Steps[DiscardReason | None],
@@ -93,7 +107,7 @@ class Loans(Generic[T]):
         why = unfit if isinstance(unfit, str) else (yield from unfit)
         if why is not None:
             try:
-                entry = yield from self._waits.get(timeout, receipt, start, (entry, why))
+                entry = yield from self._waits.get(timeout, receipt, loop, start, (entry, why))
             except BaseException:
                 self._driver.finish(self._returns.end_loan(entry, entry.uses, why))
                 raise

@@ -76,7 +76,7 @@ class Maintenance(Generic[T]):
             # Limits on what is lent hold until the last place is free: who came before the close may have his loan yet.
             deadlines.append(self._round(now))
         if self._log_queue:
-            self._chores.anywhere.append(do_nothing)  # after which they are logged
+            self._chores.in_worker.append(do_nothing)  # after which they are logged
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _round(self, now: float, *, forced: bool = False) -> float | None:
@@ -203,7 +203,7 @@ class Maintenance(Generic[T]):
             while (entry := self._guard.locked(ledger.permit_to_refill, self._clock())) is not None:
                 yield from self._objects.create(entry)
                 if self._guard.locked(ledger.put_locked, entry, self._clock()):
-                    yield from self._objects.close_and_free(entry)
+                    yield from remaining(self._objects.close_and_free(entry))
                     if entry.reason == "max_lifetime":  # expired on creation: back off, or the refill would spin
                         self._guard.locked(ledger.backoff.failed, self._clock())
         except LedgerClosed:

@@ -66,10 +66,10 @@ class Objects(Generic[T]):
             yield from self._hooks.open(entry)
             self._descriptions.name(entry)
         except BaseException as error:
-            rest = self.close_and_free(entry)
+            self._retire_early(entry)  # nobody else gets it meanwhile
             self.last_error = without_traceback(error)
             self._guard.locked(self._count_error, entry, error)
-            self._driver.finish(rest)
+            self._driver.finish(self.close_and_free(entry))
             self._notifier.creation_failed(error, self._clock() - start)
             raise
         now = self._clock()
@@ -112,32 +112,46 @@ class Objects(Generic[T]):
 
     # The end. --------------------------------------------------------------------------------------
 
-    def close_and_free(self, entry: Entry[T]) -> Steps[None]:
+    def close_and_free(self, entry: Entry[T]) -> Rest:
         """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place.
 
-        It is retired at once, and closed by the steps that are returned: nobody else gets it meanwhile.
+        A closer that is awaited goes on by itself; what is returned waits for it.
         """
-        if entry.stage in (CREATING, LIVE) and entry.has_object:
-            self._guard.locked(self._end_early, entry)
-        return self._close_and_free(entry)
-
-    def _close_and_free(self, entry: Entry[T]) -> Steps[None]:
-        if entry.notified is not None and self._notifier.busy:
+        self._retire_early(entry)
+        if (entry.notified is not None and self._notifier.busy) or self._driver.is_elsewhere:
             self._chores.leave(partial(self.close_and_free, entry))
-            return
+            return None
         if entry.has_object and self._ledger.wants_refill():
             self._scheduling.schedule()  # where there is room the successor does not wait for the closer
+        closing: Rest = None
         try:
             self._notifier.discarded(entry, self._clock())
-            yield from self._hooks.close(entry)
+            closing = self._hooks.close(entry)
         finally:
-            if entry.stage is RETIRED:  # interrupted before the closer
-                self._chores.anywhere.append(partial(self.close_and_free, entry))
-                self._scheduling.schedule()
-            else:
-                self._guard.locked(self._free, entry)
-                if self._ledger.wants_refill():
-                    self._scheduling.schedule()
+            if closing is None:
+                self._end(entry)
+        return None if closing is None else self._driver.apart(self._await_closer(entry, closing))
+
+    def _await_closer(self, entry: Entry[T], closing: Steps[None]) -> Steps[None]:
+        try:
+            yield from closing
+        finally:
+            self._end(entry)
+
+    def _end(self, entry: Entry[T]) -> None:
+        """Free the place of an entry, if its closer was called; else have it called."""
+        if entry.stage is RETIRED:  # interrupted before the closer
+            self._chores.anywhere.append(partial(self.close_and_free, entry))
+            self._scheduling.schedule()
+            return
+        self._guard.locked(self._free, entry)
+        if self._ledger.wants_refill():
+            self._scheduling.schedule()
+
+    def _retire_early(self, entry: Entry[T]) -> None:
+        """Retire an entry, if it is not yet, so that nobody else gets it."""
+        if entry.stage in (CREATING, LIVE) and entry.has_object:
+            self._guard.locked(self._end_early, entry)
 
     def _end_early(self, entry: Entry[T]) -> None:
         if entry.stage is CREATING:  # interrupted between the factory's return and the opener

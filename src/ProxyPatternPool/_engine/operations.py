@@ -37,7 +37,7 @@ class Operations(Generic[T]):
         situation: Situation[T],
     ) -> None:
         self._label = shared.label
-        self._new_sleeper = shared.environment.new_sleeper
+        self._new_sleeper = shared.new_sleeper
         self._clock = shared.environment.clock
         self._driver = shared.driver
         self._config = shared.config
@@ -72,8 +72,9 @@ class Operations(Generic[T]):
             for entry in doomed:
                 self._chores.leave(partial(self._objects.close_and_free, entry))
         else:
-            for entry in doomed:
-                yield from self._objects.close_and_free(entry)
+            # All are begun before any is waited for.
+            for rest in [self._objects.close_and_free(entry) for entry in doomed]:
+                yield from remaining(rest)
             yield from self.wait_until_empty(timeout)
         if opened:
             self._returns.report_unreturned()

@@ -99,7 +99,7 @@ class Returns(Generic[T]):
 
     def _take_back(self, entry: Entry[T], now: float) -> Rest:
         """Do all that is to be done at a return: tell observers, call the retter, put it back."""
-        if self._must_notify_later(entry):
+        if self._must_leave(entry):
             self._chores.leave(partial(self._take_back, entry, now))
             return None
         self._report_return_if_warned(entry, now)
@@ -114,7 +114,7 @@ class Returns(Generic[T]):
             return self._put_back(entry)
         if may_be_lent is False:
             return self._objects.retire_and_close(entry, "retter")
-        return self._await_retter(entry, may_be_lent)
+        return self._driver.apart(self._await_retter(entry, may_be_lent))
 
     def _await_retter(self, entry: Entry[T], retter: Steps[bool]) -> Steps[None]:
         try:
@@ -140,7 +140,7 @@ class Returns(Generic[T]):
     def _discard(self, entry: Entry[T], reason: DiscardReason, now: float) -> Rest:
         if self._is_parents(entry):
             return None
-        if self._must_notify_later(entry):
+        if self._must_leave(entry):
             self._chores.leave(partial(self._discard, entry, reason, now))
             return None
         self._report_return_if_warned(entry, now)
@@ -162,12 +162,14 @@ class Returns(Generic[T]):
     def _warn(self, message: str, *arguments: object) -> None:
         self._log_queue.add(logging.WARNING, message, self._label, *arguments)
 
-    def _must_notify_later(self, entry: Entry[T]) -> bool:
-        """Whether observers are to be told of the end of a loan, and this is no time for it.
+    def _must_leave(self, entry: Entry[T]) -> bool:
+        """Whether this is not the place to call hooks, or not the time to tell observers of the end of a loan.
 
         In the middle of what they are being told, and of a locked step, that is in a finalizer or a signal handler that
         came there, nobody calls them: they might wait for themselves.
         """
+        if self._driver.is_elsewhere:
+            return True
         if entry.notified is None or not self._notifier.owes(entry):
             return False
         return self._notifier.busy or self._guard.within_step()

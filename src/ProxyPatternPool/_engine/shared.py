@@ -1,10 +1,12 @@
 """What all parts of one pool share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from .._config import PoolConfig
 from .._runtime.environment import Environment
+from .._runtime.waiting import AnySleeper, do_nothing
 from .descriptions import Descriptions
 from .guard import Guard
 from .hooks import HookCaller
@@ -32,3 +34,8 @@ class Shared(Generic[T]):
     log_queue: LogQueue
     scheduling: Scheduling
     driver: Driver
+
+    def new_sleeper(self, lost: Callable[[], None] = do_nothing) -> AnySleeper:
+        """Make the sleeper of a caller: of a task, if the pool is for tasks, and else of a thread or greenlet."""
+        loop = self.driver.loop
+        return self.environment.new_sleeper(lost) if loop is None else loop.new_sleeper(lost)

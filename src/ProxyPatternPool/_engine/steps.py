@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._awaitables import refuse_awaitable
-from .._runtime.waiting import AnySleeper
+from .._runtime.waiting import AnySleeper, TaskLoop
 
 R = TypeVar("R")
 
@@ -19,6 +19,9 @@ Steps: TypeAlias = Generator[Any, Any, R]
 
 Rest: TypeAlias = Generator[Any, Any, None] | None
 """What is left to do; ``None``: nothing."""
+
+TASK_NAME = "ProxyPatternPool"
+"""The name of the tasks that a pool starts in its event loop."""
 
 
 def run(steps: Steps[R]) -> R:
@@ -56,11 +59,34 @@ def sleep(sleeper: AnySleeper, seconds: float | None) -> Steps[bool]:
 class Driver(Protocol):
     """What differs between threads and tasks, where steps wait."""
 
+    @property
+    def for_tasks(self) -> bool:
+        """Whether tasks of an event loop use the pool, and all hooks are called there."""
+        ...
+
+    @property
+    def loop(self) -> TaskLoop | None:
+        """The event loop in whose tasks the pool is used, if it is one for tasks and was used."""
+        ...
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether hooks must not be called here, since the event loop of the pool does not run here."""
+        ...
+
+    def leave_loop(self) -> None:
+        """Know no event loop: in the child of a fork."""
+        ...
+
     def settle(self, name: str, result: object) -> Steps[Any] | None:
         """Make of the result of a hook, by the hook's name, what it stands for: by the steps that end with that.
 
         ``None``: it is what it stands for itself.
         """
+        ...
+
+    def apart(self, steps: Steps[None]) -> Rest:
+        """Have steps done whatever is thrown into the caller; what is returned waits for them."""
         ...
 
     def finish(self, rest: Rest) -> None:
@@ -74,6 +100,13 @@ REMEDIES = {"fun": "it must return the object itself, or the pool be an AsyncPoo
 class ThreadDriver:
     """Threads and greenlets wait inside, and hooks are plain functions."""
 
+    for_tasks = False
+    loop = None
+    is_elsewhere = False
+
+    def leave_loop(self) -> None:
+        """Do nothing: there was none."""
+
     def settle(self, name: str, result: object) -> None:
         """Refuse the result of a hook that is to be awaited.
 
@@ -81,6 +114,10 @@ class ThreadDriver:
             TypeError: It is to be awaited.
         """
         refuse_awaitable(name, result, REMEDIES.get(name, "it must be a plain function, or the pool an AsyncPool"))
+
+    def apart(self, steps: Steps[None]) -> Rest:
+        """Leave them to the caller: a thread is not cancelled."""
+        return steps
 
     def finish(self, rest: Rest) -> None:
         """Do it here."""

@@ -14,6 +14,7 @@ from .._observer import DiscardReason
 from .._runtime.caller import Place
 from .._runtime.current import loop_is_running
 from .._runtime.process import refresh_here, this_process
+from .._runtime.waiting import AnySleeper, TaskLoop
 from .checks import Checks
 from .chores import Chores
 from .hook_calls import HookCall, hook_calls
@@ -51,7 +52,7 @@ class Waits(Generic[T]):
         self.label = shared.label
         self.clock = shared.environment.clock
         self._driver = shared.driver
-        self._new_sleeper = shared.environment.new_sleeper
+        self._new_sleeper = shared.new_sleeper
         self._config = shared.config
         self._guard = shared.guard
         self._scheduling = shared.scheduling
@@ -71,7 +72,12 @@ class Waits(Generic[T]):
         self.ledger = ledger
 
     def get(
-        self, timeout: float | None, receipt: Receipt[T] | None, start: float, dropped: Dropped[T] | None = None
+        self,
+        timeout: float | None,
+        receipt: Receipt[T] | None,
+        loop: TaskLoop | None,
+        start: float,
+        dropped: Dropped[T] | None = None,
     ) -> Steps[Entry[T]]:
         """Get an entry that is lent: take, create, or wait for one, until it is one that the caller may have."""
         if timeout is None:
@@ -87,10 +93,12 @@ class Waits(Generic[T]):
         vain = own is not None and timeout != 0
         if own is None:
             yield from self._maintenance.stand_in(lines=True)
-        sleeper = None
+        owner = this_process.here.owner if loop is None else loop.owner()
+        sleeper: AnySleeper | None = None
         if timeout != 0 and own is None:
-            sleeper = self._new_sleeper(self._scheduling.request_look)
-        waiter: Waiter[T] = Waiter(this_process.here.owner, receipt, sleeper)
+            lost = self._scheduling.request_look
+            sleeper = self._new_sleeper(lost) if loop is None else loop.new_sleeper(lost)
+        waiter: Waiter[T] = Waiter(owner, receipt, sleeper)
         try:
             # Each turn but the last ends an object, or an attempt to create one that was due.
             while True:
@@ -104,7 +112,7 @@ class Waits(Generic[T]):
                 if why is None:
                     return entry
                 # A new one: an interrupted step may have left the old one in the queue, as served.
-                dropped, waiter = (entry, why), Waiter(this_process.here.owner, receipt, sleeper, waiter.waited)
+                dropped, waiter = (entry, why), Waiter(owner, receipt, sleeper, waiter.waited)
         except BaseException as error:
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
             if dropped is not None:
@@ -238,8 +246,8 @@ class Waits(Generic[T]):
         longest, place = "for ever" if timeout == math.inf else f"{timeout:g} s", Place()
         self.warn(
             "%s: get waits (%s, at most %s) in a thread whose event loop is running, which stands still meanwhile. "
-            "It does not with `await asyncio.to_thread(pool.lease)`; where a proxy is used, call what uses it in a "
-            "thread. This is said once",
+            "It does not with `await pool.aget()`, `async with pool.aobj()` or an AsyncPool; where a proxy is used, "
+            "call what uses it in a thread. This is said once",
             self.label,
             str(place),
             longest,

@@ -1,12 +1,12 @@
-"""Leases: each gives one object back on exit from a block, on ``release()``, or when it is dropped."""
+"""Leases of threads and greenlets: each gives its object back on exit from a block, on ``release()``, or if dropped."""
 
 from types import TracebackType
-from typing import Generic, NoReturn, Protocol, SupportsIndex, TypeVar
+from typing import Protocol, TypeVar
 
 from .._engine.steps import Rest, Steps, run, run_rest
-from .._errors import PoolException
 from .._ledger.entry import Entry, Receipt
 from .._observer import DiscardReason
+from .loan import OneLoan, TakesBackLater
 
 T = TypeVar("T")
 
@@ -23,16 +23,13 @@ class TakesBack(Protocol[T]):
     def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> Rest: ...
 
 
-class Lender(Protocol[T]):
+class Lender(TakesBackLater[T], Protocol[T]):
     """What a lease needs of its pool, see ``Core``."""
 
-    @property
-    def label(self) -> str: ...
     @property
     def loans(self) -> Lends[T]: ...
     @property
     def returns(self) -> TakesBack[T]: ...
-    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None: ...
 
 
 def borrow(lender: Lender[T], timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]:
@@ -41,7 +38,7 @@ def borrow(lender: Lender[T], timeout: float | None, receipt: Receipt[T] | None 
     return got if isinstance(got, Entry) else run(got)
 
 
-class Lease(Generic[T]):
+class Lease(OneLoan[T]):
     """One loan of one object, made by ``Pool.lease``.
 
     Give the object back with ``release()``, or with ``discard()`` if it is broken. Or use the lease in a ``with``
@@ -52,39 +49,22 @@ class Lease(Generic[T]):
     ``max_using_delay_kill``, or was lent in the parent process.
     """
 
-    __slots__ = ("__weakref__", "_entry", "_lender", "_use")
+    __slots__ = ()
+
+    _lender: Lender[T]
 
     def __init__(self, lender: Lender[T]) -> None:
-        self._entry: Entry[T] | None = None
-        self._lender = lender
-        self._use = 0
+        super().__init__(lender)
 
     def begin(self, timeout: float | None) -> "Lease[T]":
         """Borrow the object. ``Pool.lease`` has called this already."""
-        if self._entry is not None:
-            raise PoolException(f"this lease of {self._lender.label} has an object already: one block at a time")
+        self._must_be_free()
         try:
             borrow(self._lender, timeout, self)
         except BaseException:
             self.release()  # harmless if the loan has ended already, as after a getter that failed
             raise
         return self
-
-    def note(self, entry: Entry[T], use: int) -> None:
-        """Record the loan, before it begins. The pool calls this, see ``Receipt``."""
-        self._use = use
-        self._entry = entry
-
-    @property
-    def obj(self) -> T:
-        """The object.
-
-        Raises:
-            PoolException: It was given back.
-        """
-        if self._entry is None:
-            raise PoolException(f"this lease of {self._lender.label} has ended: its object was given back")
-        return self._entry.obj
 
     def release(self) -> None:
         """Give the object back. A second call does nothing."""
@@ -108,28 +88,13 @@ class Lease(Generic[T]):
     ) -> None:
         self.release()
 
-    def __del__(self) -> None:
-        entry: Entry[T] | None = getattr(self, "_entry", None)  # __init__ may have been interrupted
-        if entry is not None:
-            self._lender.end_loan_later(entry, self._use)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(f"cannot copy or pickle {self!r}: its object would go back twice")
-
-    def __repr__(self) -> str:
-        held = "ended" if self._entry is None else f"object {self._entry.serial}"
-        return f"<Lease of {self._lender.label}: {held}>"
-
 
 class QuietLease(Lease[T]):
     """A lease that is meant to be dropped when its owner ends: no warning is logged."""
 
     __slots__ = ()
 
-    def __del__(self) -> None:
-        entry: Entry[T] | None = getattr(self, "_entry", None)
-        if entry is not None:
-            self._lender.end_loan_later(entry, self._use, quietly=True)
+    _quietly = True
 
 
 class Borrowed(Lease[T]):

@@ -1,7 +1,7 @@
 """The public pool."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import MethodType, TracebackType
 from typing import IO, Any, Generic, NoReturn, SupportsIndex, TypeVar
 from warnings import warn
@@ -9,6 +9,7 @@ from warnings import warn
 from typing_extensions import Self
 
 from .._config import HookErrors, PoolConfig, expect, seconds, set_log_level
+from .._engine.async_core import TaskLender
 from .._engine.core import Core
 from .._engine.steps import run, run_rest
 from .._errors import PoolValueError
@@ -17,10 +18,13 @@ from .._inspect.dump import dump
 from .._inspect.owners import Holding, owners
 from .._inspect.stats import as_json, report
 from .._inspect.types import PoolStats
+from .._ledger.entry import Entry
 from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH
 from .._observer import PoolObserverOrNone, check_observer
 from .._runtime.process import notice_fork, this_process
+from .._runtime.tasks import awaiting
 from .._scheduler.process import current_scheduler
+from .async_lease import AsyncBorrowed, LeaseRequest
 from .lease import Borrowed, Lease, QuietLease, borrow
 
 T = TypeVar("T")
@@ -173,6 +177,7 @@ class Pool(Generic[T]):
         if log_level is not None:
             set_log_level(log_level)
         self._core: Core[T] = Core(hooks, config, current_scheduler(), observer)
+        self._core.create_first()
         # An attribute of each pool, which checkers do not see, and not a method: that would make pools descriptors. If
         # a pool were an attribute of a class, its instances could not have pools of their own, and ``del`` of an
         # instance's would shut the class's down.
@@ -267,6 +272,40 @@ class Pool(Generic[T]):
         """
         silent = quiet is not False and expect("quiet", quiet, bool, "True or False")
         return (QuietLease if silent else Lease)(self._core).begin(timeout)
+
+    async def aget(self, timeout: float | None = None) -> T:
+        """Borrow an object in a task of asyncio or trio: what ``get`` does, but the event loop goes on meanwhile.
+
+        Threads, greenlets and tasks wait in one queue. ``fun`` and the hooks are called here, and block the event loop
+        if they take long: objects whose factory or hooks are to be awaited need an ``AsyncPool``.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+
+        Raises:
+            PoolException: No event loop runs here; and whatever ``get`` raises.
+        """
+        got = TaskLender(self._core).borrow(timeout)
+        return (got if isinstance(got, Entry) else await awaiting(got)).obj
+
+    def aobj(self, timeout: float | None = None) -> AbstractAsyncContextManager[T]:
+        """Borrow an object for an ``async with`` block: what ``obj`` does, in a task, see ``aget``.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+        """
+        return AsyncBorrowed(TaskLender(self._core), timeout, self)
+
+    def alease(self, timeout: float | None = None, *, quiet: bool = False) -> LeaseRequest[T]:
+        """Borrow an object with an ``AsyncLease``: what ``lease`` does, in a task, see ``aget``.
+
+        ``await`` what is returned, or enter it with ``async with``.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+            quiet: Whether to log no warning when the lease is dropped.
+        """
+        return LeaseRequest(TaskLender(self._core), timeout, quiet=quiet)
 
     def shutdown(self, timeout: float = 0.0, *, delay: float | None = None) -> None:
         """Close the pool: lend nothing any more, and close all objects. A second call does no harm.
@@ -406,12 +445,7 @@ class Pool(Generic[T]):
         return as_json(self.stats())
 
     def __repr__(self) -> str:
-        counts = self._core.count()  # without the lock: it may be printed anywhere, in a signal handler, too
-        bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
-        state = "closed, " if counts.closed else ""
-        return (
-            f"<Pool {self.name}: {state}{counts.idle} idle, {counts.in_use} in use, {counts.waiting} waiting, {bound}>"
-        )
+        return f"<Pool {self._core.in_short()}>"
 
     def __del__(self) -> None:
         # This is a finalizer: it must not wait, and must call no user code. Maintenance closes the objects.

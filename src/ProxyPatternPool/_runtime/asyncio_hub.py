@@ -104,6 +104,7 @@ class AsyncioSleeper:
 class AsyncioLoop:
     """An event loop of asyncio, or of another library with its interface, such as uvloop."""
 
+    for_tasks = True
     current = staticmethod(_running)
 
     def __init__(self, loop: Loop) -> None:

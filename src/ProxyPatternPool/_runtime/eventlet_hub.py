@@ -212,6 +212,8 @@ class EventletSleeper:
 class EventletHub:
     """An eventlet hub, which this does not keep alive."""
 
+    for_tasks = False
+
     def __init__(self, hub: BaseHub) -> None:
         self._pipe = pipe_of(hub)
 

@@ -117,6 +117,8 @@ class GeventSleeper:
 class GeventHub:
     """A gevent hub, which this does not keep alive."""
 
+    for_tasks = False
+
     def __init__(self, hub: Loop) -> None:
         self._hub = weakref.ref(hub)
         self._thread = get_ident()

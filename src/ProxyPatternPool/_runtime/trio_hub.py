@@ -87,6 +87,7 @@ class TrioSleeper:
 class TrioLoop:
     """One run of trio."""
 
+    for_tasks = True
     current = staticmethod(get_ident)
 
     def __init__(self) -> None:

@@ -93,6 +93,11 @@ class NativeSleeper:
 class Hub(Protocol):
     """The event loop of one thread. A pool that is first used in one has its hooks called there."""
 
+    @property
+    def for_tasks(self) -> bool:
+        """Whether it runs tasks, and is blocked by what a greenlet may do, such as to log lines."""
+        ...
+
     def here(self) -> bool:
         """Whether the current thread is the hub's."""
         ...

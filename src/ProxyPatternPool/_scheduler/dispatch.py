@@ -6,6 +6,7 @@ thread fails in the hub.
 """
 
 import logging
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -90,31 +91,37 @@ class Dispatcher:
         """Have a pool's chores run; give the time to look whether they were."""
         hub = maintained.hub
         if hub is not None and not hub.alive():
-            hub = maintained.hub = None  # the next hub in which the pool is used takes its place
+            maintained.hub_ended()
+            hub = None
         if first(maintained.queued) is None and first(maintained.queued_in_hub) is None:
             self._states.pop(maintained, None)
             return None
         state = self._states.get(maintained)
         if state is None or state.hub is not hub:
             state = self._states[maintained] = DispatchState(hub)
+        looks: list[float | None] = []
+        if hub is None or hub.for_tasks:
+            looks.append(self._to_workers(maintained, state.common, hub=False))
         if hub is None:
-            return self._dispatch_to_workers(maintained, state)
-        return self._dispatch_to_hub(maintained, state, hub)
+            looks.append(self._to_workers(maintained, state.in_hub, hub=True))
+        else:
+            looks.append(self._dispatch_to_hub(maintained, state, hub))
+        return min((look for look in looks if look is not None), default=None)
 
-    def _dispatch_to_workers(self, maintained: Maintained, state: DispatchState) -> float:
-        now, patience = self._clock(), self._timing.worker_patience
-        if state.common.should_dispatch(first(maintained.queued), now, patience):
-            self._workers.submit(Job(maintained, hub=False), waited=state.common.tries > 0)
-        if state.in_hub.should_dispatch(first(maintained.queued_in_hub), now, patience):
-            self._workers.submit(Job(maintained, hub=True), waited=state.in_hub.tries > 0)
-        return min(state.common.since, state.in_hub.since) + patience
+    def _to_workers(self, maintained: Maintained, age: ChoreAge, *, hub: bool) -> float:
+        """Have chores of one kind run by a worker; give the time to look whether they were."""
+        chore = first(maintained.queued_in_hub if hub else maintained.queued)
+        patience = self._timing.worker_patience
+        if age.should_dispatch(chore, self._clock(), patience):
+            self._workers.submit(Job(maintained, hub=hub), waited=age.tries > 0)
+        return math.inf if chore is None else age.since + patience
 
     def _dispatch_to_hub(self, maintained: Maintained, state: DispatchState, hub: Hub) -> float | None:
         now, patience = self._clock(), self._timing.hub_patience
-        common = state.common.should_dispatch(first(maintained.queued), now, patience)
+        common = not hub.for_tasks and state.common.should_dispatch(first(maintained.queued), now, patience)
         in_hub = state.in_hub.should_dispatch(first(maintained.queued_in_hub), now, patience)
         if (common or in_hub) and not state.spawn(maintained, hub):
-            maintained.hub = None  # it has ended at this moment
+            maintained.hub_ended()  # at this moment
             return self.dispatch(maintained)
         if in_hub and state.in_hub.tries == self._timing.hub_tries:
             line = "%s: health checks and creations wait for an event loop that is blocked"
@@ -122,4 +129,5 @@ class Dispatcher:
         # Not at the second try: the first greenlet may be in the middle of a long chore.
         if common and state.common.tries > 1:
             self._workers.submit(Job(maintained, hub=False), waited=True)
-        return min(state.common.since, state.in_hub.since) + patience
+        since = state.in_hub.since if hub.for_tasks else min(state.common.since, state.in_hub.since)
+        return since + patience

@@ -26,11 +26,12 @@ class Maintained(Protocol):
 
     @property
     def hub(self) -> Hub | None:
-        """The hub in which the pool was first used; the scheduler sets it to ``None`` once that hub has ended."""
+        """The hub in which the pool was first used, until ``hub_ended``."""
         ...
 
-    @hub.setter
-    def hub(self, hub: Hub | None) -> None: ...
+    def hub_ended(self) -> None:
+        """Have no hub any more; the next one in which the pool is used takes its place."""
+        ...
 
     def run_due(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` if none is needed."""

@@ -143,6 +143,9 @@ class Sampler:
             self._next = max(self._next + EVERY, now + EVERY / 2)
         return self._next
 
+    def hub_ended(self) -> None:
+        """Do nothing: it never has one."""
+
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
         """Write what went wrong to the log."""
         while common and self.queued:

@@ -1,0 +1,141 @@
+"""One pool for tasks: its parts, put together, and the event loop in which it lives."""
+
+import logging
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from .._errors import PoolException
+from .._ledger.entry import GONE, Entry, Receipt
+from .._observer import DiscardReason
+from .._runtime.process import notice_fork
+from .._runtime.task_loops import running_task_loop
+from .._runtime.waiting import TaskLoop
+from .core import Core
+from .steps import Rest, Steps, run_rest
+from .tasks import TaskDriver
+
+T = TypeVar("T")
+
+END_TIME = 2.0
+"""Seconds that the end of an event loop waits for closers."""
+
+
+class AsyncCore(Generic[T]):
+    """One pool for tasks. It lives in the event loop that first uses it, until the end of that loop."""
+
+    def __init__(self, make: Callable[[TaskDriver], Core[T]]) -> None:
+        self.driver = TaskDriver()
+        self.core = make(self.driver)
+        self.label = self.core.label
+
+    def bind(self) -> TaskLoop:
+        """Live in the event loop that runs here, if in none yet; give that loop.
+
+        Raises:
+            PoolException: No event loop runs here, or the pool lives in another.
+        """
+        notice_fork()
+        loop, driver = _loop_here(self.label), self.driver
+        if loop is driver.loop and not driver.ended:
+            return loop
+        with driver.lock:  # of two loops, in two threads, one comes first
+            before = driver.loop
+            if before is not None and before is not loop and before.alive():
+                raise PoolException(
+                    f"{self.label} is used in {loop.name}, but lives in {before.name}, which is not closed: "
+                    f"a pool is for one event loop at a time"
+                )
+            if before is not None:
+                self._start_over(before)
+            driver.live_in(loop, partial(_last_steps, weakref.ref(self.core), driver, loop))
+            self.core.scheduling.hub = loop
+        return loop
+
+    def notice_loop_end(self) -> None:
+        """Start empty if the event loop in which the pool lived is closed."""
+        notice_fork()
+        loop = self.driver.loop
+        if loop is None or loop.alive():
+            return
+        with self.driver.lock:
+            if self.driver.loop is loop:
+                self._start_over(loop)
+
+    def _start_over(self, ended: TaskLoop) -> None:
+        """Start empty: nobody can use, or close, what an event loop has left that has ended."""
+        core = self.core
+        left = len(core.ledger.places)
+        for entry in core.ledger.places.entries():
+            entry.stage = GONE  # whoever still has it does nothing with it
+        closed = core.ledger.closed and not self.driver.closed_ledger
+        self.driver.leave_loop()
+        core.start_over(closed=closed)
+        if left:
+            objects = "1 object" if left == 1 else f"{left} objects"
+            core.log_later(logging.WARNING, "%s: %s has ended, and has left %s open", self.label, ended.name, objects)
+
+    def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T] | Steps[Entry[T]]:
+        """Lend an entry to the task that calls: at once, or by the steps that are returned."""
+        return self.core.loans.borrow(timeout, receipt, self.bind())
+
+    def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> Rest:
+        """Take back an entry, unless that loan is over; close it if there is a reason."""
+        return self.core.returns.end_loan(entry, use, reason)
+
+    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None:
+        """Have a loan ended whose lease was dropped; in a finalizer, so nobody is waited for or called."""
+        self.core.end_loan_later(entry, use, quietly=quietly)
+
+
+class TaskLender(Generic[T]):
+    """Lends the objects of a pool for threads to tasks, which wait without stopping their event loop."""
+
+    def __init__(self, core: Core[T]) -> None:
+        self._core = core
+        self.label = core.label
+
+    def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T] | Steps[Entry[T]]:
+        """Lend an entry to the task that calls: at once, or by the steps that are returned.
+
+        Raises:
+            PoolException: No event loop runs here.
+        """
+        notice_fork()
+        return self._core.loans.borrow(timeout, receipt, _loop_here(self.label))
+
+    def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> Rest:
+        """Take back an entry, unless that loan is over; hooks are called here, and nothing is left to wait for."""
+        run_rest(self._core.returns.end_loan(entry, use, reason))
+        return None
+
+    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None:
+        """Have a loan ended whose lease was dropped; in a finalizer, so nobody is waited for or called."""
+        self._core.end_loan_later(entry, use, quietly=quietly)
+
+
+def _loop_here(label: str) -> TaskLoop:
+    loop = running_task_loop()
+    if loop is None:
+        raise PoolException(f"{label} is awaited where no event loop runs: that is for tasks of asyncio and of trio")
+    return loop
+
+
+def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: TaskLoop) -> Steps[None]:
+    """At the end of a loop close what is idle, as long as that can be done, and serve nobody any more.
+
+    The tasks of the application have ended; those that maintenance has started may not have.
+    """
+    driver.ended = True
+    core = reference()
+    if core is None:
+        return
+    until = core.clock() + END_TIME
+    yield from loop.wait_for_tasks(END_TIME)
+    driver.closed_ledger = not core.ledger.closed
+    doomed = core.guard.locked(core.objects.close_ledger)
+    core.chores.start_each(loop)
+    for entry in doomed:
+        core.objects.close_and_free(entry)
+    yield from loop.wait_for_tasks(max(0.0, until - core.clock()))

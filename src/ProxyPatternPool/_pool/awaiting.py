@@ -1,0 +1,80 @@
+"""What the methods of a pool for tasks return: something to await, whose work is done or under way already."""
+
+from abc import abstractmethod
+from collections.abc import Coroutine, Generator
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+from .._engine.steps import Rest, Steps
+
+R = TypeVar("R")
+
+
+class Awaited(Coroutine[Any, Any, R]):
+    """What can be awaited, and made a task of, but need not be: a coroutine that nobody awaits makes Python warn."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _steps(self) -> Steps[R]:
+        """What is done when it is awaited; the same each time."""
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self._steps()
+
+    def send(self, value: Any, /) -> Any:
+        """Go on, as a task does it."""
+        return self._steps().send(value)
+
+    def throw(
+        self,
+        kind: Any,
+        value: BaseException | object = None,
+        trace: TracebackType | None = None,
+        /,
+    ) -> Any:
+        """Go on with an exception, as a task does it."""
+        error: BaseException = kind if value is None else cast("BaseException", value)
+        return self._steps().throw(error)
+
+    def close(self) -> None:
+        """Go no further."""
+        self._steps().close()
+
+
+class Finishing(Awaited[None]):
+    """A return whose work goes on, whether or not somebody awaits this, and waits for it."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self, rest: Steps[None]) -> None:
+        self._rest = rest
+
+    def _steps(self) -> Steps[None]:
+        return self._rest
+
+
+class _Finished(Awaited[None]):
+    """A return of which nothing is left to do; there is one for all."""
+
+    __slots__ = ()
+
+    def _steps(self) -> Steps[None]:
+        return _nothing()
+
+    def __await__(self) -> Any:
+        return _NOTHING_LEFT
+
+
+def _nothing() -> Steps[None]:
+    return
+    yield
+
+
+_NOTHING_LEFT = iter(())
+FINISHED = _Finished()
+
+
+def finishing(rest: Rest) -> Coroutine[Any, Any, None]:
+    """Something to await for what is left of a return."""
+    return FINISHED if rest is None else Finishing(rest)

@@ -1,0 +1,62 @@
+"""What all leases have: one loan of one object, which is given back even if nobody does it."""
+
+from typing import Generic, NoReturn, Protocol, SupportsIndex, TypeVar
+
+from .._errors import PoolException
+from .._ledger.entry import Entry
+
+T = TypeVar("T")
+
+
+class TakesBackLater(Protocol[T]):
+    """What a dropped lease needs of its pool, see ``Core``."""
+
+    @property
+    def label(self) -> str: ...
+    def end_loan_later(self, entry: Entry[T], use: int, *, quietly: bool = False) -> None: ...
+
+
+class OneLoan(Generic[T]):
+    """One loan of one object. If it is dropped the object is given back, and a warning is logged."""
+
+    __slots__ = ("__weakref__", "_entry", "_lender", "_use")
+
+    _quietly = False
+    """Whether no warning is logged."""
+
+    def __init__(self, lender: TakesBackLater[T]) -> None:
+        self._entry: Entry[T] | None = None
+        self._lender = lender
+        self._use = 0
+
+    def note(self, entry: Entry[T], use: int) -> None:
+        """Record the loan, before it begins. The pool calls this, see ``Receipt``."""
+        self._use = use
+        self._entry = entry
+
+    @property
+    def obj(self) -> T:
+        """The object.
+
+        Raises:
+            PoolException: It was given back.
+        """
+        if self._entry is None:
+            raise PoolException(f"this lease of {self._lender.label} has ended: its object was given back")
+        return self._entry.obj
+
+    def _must_be_free(self) -> None:
+        if self._entry is not None:
+            raise PoolException(f"this lease of {self._lender.label} has an object already: one block at a time")
+
+    def __del__(self) -> None:
+        entry: Entry[T] | None = getattr(self, "_entry", None)  # __init__ may have been interrupted
+        if entry is not None:
+            self._lender.end_loan_later(entry, self._use, quietly=self._quietly)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"cannot copy or pickle {self!r}: its object would go back twice")
+
+    def __repr__(self) -> str:
+        held = "ended" if self._entry is None else f"object {self._entry.serial}"
+        return f"<Lease of {self._lender.label}: {held}>"
