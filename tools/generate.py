@@ -4,7 +4,7 @@
     python -m tools.generate --check    write nothing; show what would change, and fail if anything would
 
 It is written between two comments that say so. Where there is only the first, right above a function, the parameters of
-that function are written, and the ``Args`` of its docstring.
+that function are written, and the ``Args`` of its docstring if it has one.
 """
 
 import difflib
@@ -14,7 +14,16 @@ from pathlib import Path
 from textwrap import wrap
 
 from .command import write_or_check
-from .parameters import PASSED_ON, POOL, POSITIONAL, PROXY, PROXY_POSITIONAL, Parameter
+from .parameters import (
+    ASYNC_POOL,
+    ASYNC_POSITIONAL,
+    PASSED_ON,
+    POOL,
+    POSITIONAL,
+    PROXY,
+    PROXY_POSITIONAL,
+    Parameter,
+)
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 120
@@ -126,6 +135,8 @@ class Function:
     name: str
     parameters: Sequence[Parameter]
     positional: Sequence[str]
+    documented: bool = True
+    """Whether it has a docstring."""
 
     def fill(self, text: list[str]) -> None:
         """Replace them in the lines of the file."""
@@ -134,6 +145,8 @@ class Function:
         begin += 2 if text[begin + 1].strip() == "self," else 1
         end = _find(text, begin, ")", lambda line: line.startswith(f"{' ' * indent})"))
         _replace(text, begin, end, indent + 4, lambda _: signature(self.parameters, self.positional))
+        if not self.documented:
+            return
         begin = _find(text, begin, "Args:", lambda line: line.strip() == "Args:") + 1
         end = _find(text, begin, "", lambda line: line == "")
         _replace(text, begin, end, indent + 8, lambda width: args(self.parameters, width))
@@ -189,16 +202,42 @@ def _in_function(parameter: Parameter) -> Parameter:
     return parameter
 
 
+def _if_awaited(parameter: Parameter) -> Parameter:
+    """The parameter as ``AsyncPool`` has it if all that its factory returns is to be awaited."""
+    return replace(parameter, annotation="Callable[[int], Awaitable[T]]") if parameter.name == "fun" else parameter
+
+
+def _as_of_pool(parameter: Parameter) -> str:
+    """The hook of an ``AsyncPool`` as ``Hooks`` has it."""
+    of_pool = next(each for each in POOL if each.name == parameter.name)
+    if of_pool.annotation == parameter.annotation:
+        return f"{parameter.name},"
+    return f'cast("{of_pool.annotation}", {parameter.name}),'
+
+
+AWAITED_HOOKS = [each for each in ASYNC_POOL if each.protocol is not None]
 OF_CLASS = [*map(_in_class, PROXY), *PASSED_ON]
 OF_FUNCTION = [*map(_in_function, PROXY), *PASSED_ON]
 
 SOURCES = "src/ProxyPatternPool/"
+ASYNC = f"{SOURCES}_pool/async_pool.py"
 PLACES = (
     Block(f"{SOURCES}_config.py", "what is checked", lambda _: names("{}: object,", CHECKED)),
     Block(f"{SOURCES}_hooks.py", "the fields of Hooks", lambda width: fields(HOOKS, width, defaults=True)),
     Function(f"{SOURCES}_pool/pool.py", "the parameters of Pool", POOL, POSITIONAL),
     Block(f"{SOURCES}_pool/pool.py", "the hooks", lambda _: names("{},", HOOKS)),
     Block(f"{SOURCES}_pool/pool.py", "what is checked", lambda _: names("{0}={0},", CHECKED)),
+    Function(
+        ASYNC,
+        "the parameters of AsyncPool, if fun is awaited",
+        [*map(_if_awaited, ASYNC_POOL)],
+        ASYNC_POSITIONAL,
+        documented=False,
+    ),
+    Function(ASYNC, "the parameters of AsyncPool, if fun may be plain", ASYNC_POOL, ASYNC_POSITIONAL, documented=False),
+    Function(ASYNC, "the parameters of AsyncPool", ASYNC_POOL, ASYNC_POSITIONAL),
+    Block(ASYNC, "the hooks", lambda _: map(_as_of_pool, AWAITED_HOOKS)),
+    Block(ASYNC, "what is checked", lambda _: names("{0}={0},", [each for each in CHECKED if each.name != "delay"])),
     Block(f"{SOURCES}_proxy/parameters.py", "what is passed on", lambda width: fields(PASSED_ON, width)),
     Block(f"{SOURCES}_proxy/parameters.py", "the others", lambda width: fields(OVERRIDES, width)),
     Block(f"{SOURCES}_proxy/parameters.py", "what needs a pool", lambda _: names('"{}",', NEEDS_POOL)),

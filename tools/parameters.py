@@ -11,7 +11,7 @@ Texts are those of docstrings: sentences, with code between double backticks. Th
 since editors show no more.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,7 @@ POOL = (
     ),
     hook("opener", "Opener", "Called once with each new object ({})."),
     hook("getter", "Getter", "Called with an object each time it is lent ({})."),
-    hook(
-        "retter", "Retter", "Called with an object each time it comes back ({}); if it fails the object is discarded."
-    ),
+    hook("retter", "Retter", "Called with an object each time it comes back ({}); a failure discards the object."),
     hook("closer", "Closer", "Called once with each object that leaves the pool ({})."),
     hook(
         "health",
@@ -249,6 +247,36 @@ POSITIONAL = (
     "log_level",
 )
 """The parameters of a pool that may be given by position, in the order of the existing module."""
+
+ASYNC_POSITIONAL = ("fun", "max_size", "min_size", "timeout")
+"""The parameters of an ``AsyncPool`` that may be given by position."""
+
+_OLD = ("delay", "log_level")
+"""The parameters of a pool that are there only for users of the existing module, which has no ``AsyncPool``."""
+_ALWAYS_PLAIN = ("stats", "tracer")
+"""The hooks whose results are not awaited."""
+
+_MAY_RETURN_AWAITABLES = {
+    "fun": "Callable[[int], T | Awaitable[T]]",
+    "health": "Callable[[T], bool | Awaitable[bool]] | None",
+}
+"""The types of hooks of which it matters what they return; others may return any object."""
+
+
+def _for_tasks(parameter: Parameter) -> Parameter:
+    """The parameter as an ``AsyncPool`` has it."""
+    if parameter.name == "min_size":
+        more = parameter.more.replace("at construction", "when the pool is first used")
+        return replace(parameter, more=more)
+    if parameter.protocol is None or parameter.name in _ALWAYS_PLAIN:
+        return parameter
+    annotation = _MAY_RETURN_AWAITABLES.get(parameter.name, parameter.annotation)
+    text = parameter.text.replace(f"``{parameter.protocol}``", f"``Async{parameter.protocol}``")
+    return replace(parameter, annotation=annotation, text=text)
+
+
+ASYNC_POOL = tuple(_for_tasks(each) for each in POOL if each.name not in _OLD)
+"""The parameters of an ``AsyncPool``."""
 
 _LOG_LEVEL = next(each for each in POOL if each.name == "log_level")
 

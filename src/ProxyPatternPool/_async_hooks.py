@@ -32,13 +32,15 @@ class AsyncFactory(Protocol[T_co]):
 
 
 class AsyncOpener(Protocol[T_contra]):
-    """Called once with each new object of an ``AsyncPool``, and awaited; else it is an ``Opener``. ::
+    """Called once with each new object of an ``AsyncPool``, and awaited; else it is an ``Opener``.
 
-    class SetUp(AsyncOpener[AsyncConnection]):
-        async def __call__(self, obj: AsyncConnection, /) -> None:
-            await obj.execute("SET statement_timeout = '5s'")
+    It is awaited where the factory is, before the object is lent. ::
 
-    pool = AsyncPool(connect_async, opener=SetUp())
+        class SetUp(AsyncOpener[AsyncConnection]):
+            async def __call__(self, obj: AsyncConnection, /) -> None:
+                await obj.execute("SET statement_timeout = '5s'")
+
+        pool = AsyncPool(connect_async, opener=SetUp())
     """
 
     @abstractmethod
@@ -46,13 +48,15 @@ class AsyncOpener(Protocol[T_contra]):
 
 
 class AsyncGetter(Protocol[T_contra]):
-    """Called with an object each time it is lent, in the borrower's task, and awaited; else it is a ``Getter``. ::
+    """Called with an object each time it is lent, and awaited; else it is a ``Getter``.
 
-    class Begin(AsyncGetter[AsyncConnection]):
-        async def __call__(self, obj: AsyncConnection, /) -> None:
-            await obj.execute("BEGIN")
+    It is awaited in the borrower's task, and sees its context variables. ::
 
-    pool = AsyncPool(connect_async, getter=Begin())
+        class Begin(AsyncGetter[AsyncConnection]):
+            async def __call__(self, obj: AsyncConnection, /) -> None:
+                await obj.execute("BEGIN")
+
+        pool = AsyncPool(connect_async, getter=Begin())
     """
 
     @abstractmethod
@@ -60,9 +64,9 @@ class AsyncGetter(Protocol[T_contra]):
 
 
 class AsyncRetter(Protocol[T_contra]):
-    """Called with an object each time it comes back, and awaited in a task of the pool; else it is a ``Retter``.
+    """Called with an object each time it comes back, and awaited; else it is a ``Retter``.
 
-    So the cancellation of the borrower does not end it. ::
+    It is awaited in a task of the pool's own, so that a cancellation of the borrower does not end it. ::
 
         class RollBack(AsyncRetter[AsyncConnection]):
             async def __call__(self, obj: AsyncConnection, /) -> None:
@@ -76,9 +80,9 @@ class AsyncRetter(Protocol[T_contra]):
 
 
 class AsyncCloser(Protocol[T_contra]):
-    """Called once with each object that leaves the pool, and awaited in a task of the pool; else it is a ``Closer``.
+    """Called once with each object that leaves the pool, and awaited; else it is a ``Closer``.
 
-    The object counts towards ``max_size`` until that task has ended. ::
+    It is awaited in a task of the pool's own. The object counts towards ``max_size`` until that has ended. ::
 
         class Close(AsyncCloser[AsyncConnection]):
             async def __call__(self, obj: AsyncConnection, /) -> None:
@@ -92,13 +96,15 @@ class AsyncCloser(Protocol[T_contra]):
 
 
 class AsyncHealthCheck(Protocol[T_contra]):
-    """Called with an idle object in maintenance rounds, and awaited; else it is a ``HealthCheck``. ::
+    """Called with an idle object in maintenance rounds, and awaited; else it is a ``HealthCheck``.
 
-    class Answers(AsyncHealthCheck[AsyncConnection]):
-        async def __call__(self, obj: AsyncConnection, /) -> bool:
-            return await obj.execute("SELECT 1") is not None
+    It is awaited in a task of its own, and, before a loan under ``health_before_get``, in the borrower's. ::
 
-    pool = AsyncPool(connect_async, health=Answers(), hk_delay=30.0)
+        class Answers(AsyncHealthCheck[AsyncConnection]):
+            async def __call__(self, obj: AsyncConnection, /) -> bool:
+                return await obj.execute("SELECT 1") is not None
+
+        pool = AsyncPool(connect_async, health=Answers(), hk_delay=30.0)
     """
 
     @abstractmethod

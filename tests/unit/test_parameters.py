@@ -18,10 +18,11 @@ from .helpers import ROOT
 SOURCES = "src/ProxyPatternPool"
 POOL, PROXY, FUNCTION = f"{SOURCES}/_pool/pool.py", f"{SOURCES}/_proxy/proxy.py", f"{SOURCES}/_proxy/typed.py"
 TYPED, HOOKS, CONFIG = f"{SOURCES}/_proxy/parameters.py", f"{SOURCES}/_hooks.py", f"{SOURCES}/_config.py"
+ASYNC = f"{SOURCES}/_pool/async_pool.py"
 PAGE, MIGRATION = "README.md", "docs/migration.md"
-FILES = {POOL, PROXY, FUNCTION, TYPED, HOOKS, CONFIG, PAGE, MIGRATION}
+FILES = {POOL, ASYNC, PROXY, FUNCTION, TYPED, HOOKS, CONFIG, PAGE, MIGRATION}
 
-SIGNATURES = {POOL, PROXY, FUNCTION}
+SIGNATURES = {POOL, ASYNC, PROXY, FUNCTION}
 
 
 @pytest.fixture
@@ -76,6 +77,10 @@ CHANGES = {
     "a name": ('"max_lifetime"', '"max_life"', {*FILES} - {HOOKS}),
     "the order": ('    "max_use",\n    "max_avail_delay",', '    "max_avail_delay",\n    "max_use",', {POOL, PAGE}),
     "the order of a proxy's": ('"set_name", "scope"', '"scope", "set_name"', {PROXY, FUNCTION}),
+    "the order of an AsyncPool's": ('"min_size", "timeout")', '"timeout", "min_size")', {ASYNC}),
+    "what is there for old code": ('("delay", "log_level")', '("delay", "log_level", "max_use")', {ASYNC}),
+    "what is never awaited": ('("stats", "tracer")', '("stats", "tracer", "opener")', {ASYNC}),
+    "the type of what may be awaited": ("bool | Awaitable[bool]", "Awaitable[bool]", {ASYNC}),
     "what makes a pool": ("needs_pool=True", "needs_pool=False", {TYPED, PAGE, MIGRATION}),
 }
 
@@ -101,6 +106,10 @@ def test_a_change_of_the_definition_alone_is_found(what: str, tree: Path) -> Non
     ("file", "old", "new"),
     [
         (POOL, "        min_size: int = 1,\n", "        min_size: int = 2,\n"),
+        (ASYNC, "        min_size: int = 1,\n", "        min_size: int = 2,\n"),
+        (ASYNC, "        fun: Callable[[int], Awaitable[T]],\n", "        fun: Callable[[int], T],\n"),
+        (ASYNC, "            getter,\n", ""),
+        (ASYNC, "            max_use=max_use,\n", ""),
         (POOL, "max_use: Discard an object", "max_use: Drop an object"),
         (POOL, "            max_use=max_use,\n", ""),
         (PROXY, '            "max_use": max_use,\n', ""),
@@ -163,12 +172,14 @@ def test_a_new_parameter_is_added_in_one_place(tree: Path) -> None:
     for file in SIGNATURES:
         text = (tree / file).read_text(encoding="utf-8")
         functions = [each for each in ast.walk(ast.parse(text)) if isinstance(each, ast.FunctionDef)]
-        (function,) = (each for each in functions if "max_dust" in names_in(each))
+        *overloads, function = (each for each in functions if "max_dust" in names_in(each))
+        assert len(overloads) == (2 if file == ASYNC else 0)
         documented = ast.get_docstring(function) or ""
         assert "\n    max_dust: Discard an object with this much dust on it; ``None``: never.\n" in documented
         assert "\n        Dust is measured in grams.\n" in documented
     for file, passed in {
         POOL: "            max_dust=max_dust,\n",
+        ASYNC: "            max_dust=max_dust,\n",
         PROXY: '            "max_dust": max_dust,\n',
         FUNCTION: "        max_dust=max_dust,\n",
         CONFIG: "        max_dust: object,\n",

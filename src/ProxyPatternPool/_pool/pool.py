@@ -119,7 +119,7 @@ class Pool(Generic[T]):
                 exactly.
             opener: Called once with each new object (``Opener``).
             getter: Called with an object each time it is lent (``Getter``).
-            retter: Called with an object each time it comes back (``Retter``); if it fails the object is discarded.
+            retter: Called with an object each time it comes back (``Retter``); a failure discards the object.
             closer: Called once with each object that leaves the pool (``Closer``).
             health: Called with idle objects in maintenance rounds (``HealthCheck``).
                 An object for which it returns ``False``, or raises, is discarded.

@@ -68,7 +68,7 @@ class _Options(TypedDict, Generic[T], total=False):
     getter: Callable[[T], object] | None
     """Called with an object each time it is lent (``Getter``)."""
     retter: Callable[[T], object] | None
-    """Called with an object each time it comes back (``Retter``); if it fails the object is discarded."""
+    """Called with an object each time it comes back (``Retter``); a failure discards the object."""
     closer: Callable[[T], object] | None
     """Called once with each object that leaves the pool (``Closer``)."""
     health: Callable[[T], bool] | None
