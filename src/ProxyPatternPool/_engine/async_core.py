@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from .._errors import PoolException
 from .._ledger.entry import GONE, Entry, Receipt
 from .._observer import DiscardReason
-from .._runtime.process import notice_fork
+from .._runtime.process import belongs_to_parent, notice_fork
 from .._runtime.task_loops import running_task_loop
 from .._runtime.waiting import TaskLoop
 from .core import Core
@@ -75,6 +75,14 @@ class AsyncCore(Generic[T]):
         if left:
             objects = "1 object" if left == 1 else f"{left} objects"
             core.log_later(logging.WARNING, "%s: %s has ended, and has left %s open", self.label, ended.name, objects)
+
+    def abandon(self) -> None:
+        """Have the pool closed whose handle was dropped; in a finalizer, so nobody is waited for or called."""
+        loop = self.driver.loop
+        if loop is None or loop.alive() or belongs_to_parent():
+            self.core.abandon()  # else nobody can close anything any more
+        if not self.core.ledger.places:
+            self.driver.call_off_end()
 
     def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T] | Steps[Entry[T]]:
         """Lend an entry to the task that calls: at once, or by the steps that are returned."""

@@ -165,6 +165,7 @@ class Objects(Generic[T]):
             remove(ledger.mailbox.orphans, entry)
         if ledger.closed and not ledger.places:
             self._scheduling.let_go()
+            self._driver.call_off_end()
             self.wake_watchers()
 
     def close_ledger(self) -> list[Entry[T]]:

@@ -78,6 +78,10 @@ class Driver(Protocol):
         """Know no event loop: in the child of a fork."""
         ...
 
+    def call_off_end(self) -> None:
+        """Have nothing done at the end of the event loop: the pool is closed, and has nothing left to close."""
+        ...
+
     def settle(self, name: str, result: object) -> Steps[Any] | None:
         """Make of the result of a hook, by the hook's name, what it stands for: by the steps that end with that.
 
@@ -106,6 +110,9 @@ class ThreadDriver:
 
     def leave_loop(self) -> None:
         """Do nothing: there was none."""
+
+    def call_off_end(self) -> None:
+        """Do the same, for the same reason."""
 
     def settle(self, name: str, result: object) -> None:
         """Refuse the result of a hook that is to be awaited.

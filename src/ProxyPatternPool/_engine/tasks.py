@@ -55,7 +55,7 @@ class TaskDriver:
         self.loop = None
 
     def call_off_end(self) -> None:
-        """Have nothing done at the end of the loop any more: there is nothing left to close."""
+        """Have nothing done at the end of the loop; from any thread, finalizers included."""
         self._call_off()
 
     @property

@@ -343,6 +343,8 @@ class AsyncPool(Generic[T]):
             PoolValueError: The timeout is negative or NaN.
         """
         await self._operate(partial(self._core.operations.shutdown, seconds("timeout", timeout)))
+        if not self._core.ledger.places:
+            self._driver.call_off_end()
 
     shutdown = aclose = close
 
@@ -449,9 +451,9 @@ class AsyncPool(Generic[T]):
 
     def __del__(self) -> None:
         # This is a finalizer: it must not wait, and must call no user code. The pool's event loop closes the objects.
-        core: Core[T] | None = getattr(self, "_core", None)
-        if core is not None:
-            core.abandon()
+        tasks: AsyncCore[T] | None = getattr(self, "_tasks", None)  # __init__ may have failed
+        if tasks is not None:
+            tasks.abandon()
 
 
 def async_core_of(pool: AsyncPool[T]) -> Core[T]:
