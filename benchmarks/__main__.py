@@ -9,6 +9,10 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks import burst, contention, cycle, memory, production, proxies, scale
+from benchmarks.asynchronous import burst as async_burst
+from benchmarks.asynchronous import contention as async_contention
+from benchmarks.asynchronous import cycle as async_cycle
+from benchmarks.asynchronous import storm
 from benchmarks.environment import environment
 from benchmarks.options import Options
 from benchmarks.report import Progress, Section, render, write
@@ -21,6 +25,10 @@ TOPICS: dict[str, Callable[[Options, Progress], Section]] = {
     "scale": scale.run,
     "memory": memory.run,
     "proxies": proxies.run,
+    "async-cycle": async_cycle.run,
+    "async-contention": async_contention.run,
+    "async-burst": async_burst.run,
+    "async-storm": storm.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

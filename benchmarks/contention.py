@@ -13,15 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import TypeAlias
 
 from benchmarks import canvas, contenders, plots
 from benchmarks.contenders import Build, Connect
-from benchmarks.crowd import Crowd, Outcome, Scenario, Summary
+from benchmarks.crowd import Crowd, Outcome, Results, Scenario, Summaries, Summary, compete
 from benchmarks.options import Options
 from benchmarks.report import Progress, Section, Table, Target
 
-TITLE = "Many threads, four objects"
 OBJECTS = 4
 THREADS = (8, 32)
 HOLDS = (0.0, 0.001)
@@ -36,9 +34,6 @@ BUILDS: tuple[Build, ...] = (
     contenders.DbUtilsPool,
     contenders.GenericPool,
 )
-Summaries: TypeAlias = dict[str, Summary | None]
-"""By contender; None for one that hung."""
-Results: TypeAlias = dict[Scenario, Summaries]
 
 
 def crowd(build: Build, scenario: Scenario) -> tuple[str, Outcome | None]:
@@ -51,27 +46,10 @@ def crowd(build: Build, scenario: Scenario) -> tuple[str, Outcome | None]:
 
 
 def measure(options: Options, progress: Progress) -> Results:
-    """Run all scenarios in turns."""
-    rounds, duration = options.pick(9, 1), options.pick(0.8, 0.05)
-    results: Results = {}
-    for hold in HOLDS:
-        for threads in THREADS:
-            scenario = Scenario(threads, OBJECTS, hold, duration)
-            outcomes: dict[str, list[Outcome]] = {}
-            hung: set[str] = set()
-            for number in range(rounds):
-                progress(f"{threads} threads, held {hold * 1e3:g} ms, round {number + 1} of {rounds}")
-                for build in BUILDS:
-                    name, outcome = crowd(build, scenario)
-                    if outcome is None:
-                        hung.add(name)
-                    else:
-                        outcomes.setdefault(name, []).append(outcome)
-                    outcomes.setdefault(name, [])
-            results[scenario] = {
-                name: None if name in hung else Summary(found, scenario) for name, found in outcomes.items()
-            }
-    return results
+    """Run all scenarios."""
+    duration = options.pick(0.8, 0.05)
+    scenarios = [Scenario(threads, OBJECTS, hold, duration) for hold in HOLDS for threads in THREADS]
+    return compete(scenarios, BUILDS, crowd, options.pick(9, 1), progress)
 
 
 def milliseconds(value: float) -> str:
@@ -102,38 +80,40 @@ def table(scenario: Scenario, summaries: Summaries) -> Table:
         else:
             row += [f"{found.fairness:.3f}", f"{found.throughput / peer.throughput:.1f}" if peer else "-"]
         rows.append(row)
-    note = f"Waits for an object. Fairness: least over most served thread. {scenario.duration:g} s a round."
+    note = f"Waits for an object. Fairness: least over most served. {scenario.duration:g} s a round."
     ours = summaries[OURS]
     if scenario.hold and ours:
         note += (
-            f" Ideal wait of a first-in first-out queue: threads / objects x the median hold, {ours.ideal * 1e3:.2f} ms"
+            f" Ideal wait of a first-in first-out queue: callers / objects x the median hold, {ours.ideal * 1e3:.2f} ms"
             " here. The longest hold, of a sleep of 1 ms, shows the machine's own hiccups."
         )
-    return Table(
-        f"{scenario.threads} threads on {scenario.objects} objects, held {scenario.hold * 1e3:g} ms",
-        columns,
-        rows,
-        note,
-    )
+    return Table(f"{scenario.who} on {scenario.objects} objects, {scenario.held}", columns, rows, note)
+
+
+def targets_held(results: Results) -> list[Target]:
+    """Hold our order to the bounds, where objects are held for some time."""
+    found: list[Target] = []
+    for scenario, summaries in results.items():
+        if scenario.hold:
+            ours = summaries[OURS]
+            fairness, over = (ours.fairness, ours.over_ideal) if ours else (0.0, float("inf"))
+            where = f"{scenario.who}, {scenario.held}"
+            found.append(Target(f"{where}: fairness", fairness, 0.95, "", at_least=True))
+            found.append(Target(f"{where}: longest wait over the ideal", over, 2.0))
+    return found
 
 
 def targets(results: Results) -> list[Target]:
     """Hold our figures to the bounds."""
     found: list[Target] = []
     for scenario, summaries in results.items():
-        ours, peer = summaries[OURS], summaries[PEER]
-        where = f"{scenario.threads} threads, held {scenario.hold * 1e3:g} ms"
-        if scenario.hold:
-            fairness, over = (ours.fairness, ours.over_ideal) if ours else (0.0, float("inf"))
-            found.append(Target(f"{where}: fairness", fairness, 0.95, "", at_least=True))
-            found.append(Target(f"{where}: longest wait over the ideal", over, 2.0))
-        else:
+        if not scenario.hold:
+            ours, peer = summaries[OURS], summaries[PEER]
             pairs = zip(ours.outcomes, peer.outcomes, strict=True) if ours and peer else ()
             gains = [mine.throughput / theirs.throughput for mine, theirs in pairs]
-            found.append(
-                Target(f"{where}: throughput over {PEER}", median(gains) if gains else 0.0, 5.0, at_least=True)
-            )
-    return found
+            text = f"{scenario.who}, {scenario.held}: throughput over {PEER}"
+            found.append(Target(text, median(gains) if gains else 0.0, 5.0, at_least=True))
+    return found + targets_held(results)
 
 
 def figures(summaries: Summaries, pick: Callable[[Summary], float]) -> list[float | None]:
@@ -141,41 +121,45 @@ def figures(summaries: Summaries, pick: Callable[[Summary], float]) -> list[floa
     return [None if found is None else pick(found) for found in summaries.values()]
 
 
-def draw(results: Results, path: Path) -> None:
-    """Draw throughput, fairness and longest wait, for 8 threads above, for 32 below."""
-    made = canvas.new_figure(13, 8, f"Threads competing for {OBJECTS} objects")
-    for row, threads in enumerate(THREADS):
-        free = next(found for scenario, found in results.items() if scenario.threads == threads and not scenario.hold)
-        held = next(found for scenario, found in results.items() if scenario.threads == threads and scenario.hold)
-        throughput, fairness, waits = (made.add_subplot(len(THREADS), 3, row * 3 + column) for column in (1, 2, 3))
-        throughput.set_title(f"{threads} threads, not held: throughput", pad=18)
+def draw(results: Results, path: Path, title: str) -> None:
+    """Draw throughput, fairness and longest wait, a row for each number of callers."""
+    pairs = [
+        (free, held)
+        for free in results
+        for held in results
+        if free.callers == held.callers and not free.hold and held.hold
+    ]
+    made = canvas.new_figure(13, 4 * len(pairs), title)
+    for row, (free, held) in enumerate(pairs):
+        throughput, fairness, waits = (made.add_subplot(len(pairs), 3, row * 3 + column) for column in (1, 2, 3))
+        throughput.set_title(f"{free.who}, {free.held}: throughput", pad=18)
         plots.bars(
             throughput,
-            list(free),
-            figures(free, lambda found: found.throughput),
+            list(results[free]),
+            figures(results[free], lambda found: found.throughput),
             label="cycles per second (log scale)",
             form="{:,.0f}",
             log=True,
         )
-        fairness.set_title(f"{threads} threads, held 1 ms: fairness", pad=18)
+        fairness.set_title(f"{held.who}, {held.held}: fairness", pad=18)
         plots.bars(
             fairness,
-            list(held),
-            figures(held, lambda found: found.fairness),
-            label="least / most served thread (1 is fair)",
+            list(results[held]),
+            figures(results[held], lambda found: found.fairness),
+            label="least / most served (1 is fair)",
         )
         fairness.set_xlim(0, 1.18)
         fairness.set_xticks([0, 0.25, 0.5, 0.75, 1])
-        waits.set_title(f"{threads} threads, held 1 ms: longest wait", pad=18)
+        waits.set_title(f"{held.who}, {held.held}: longest wait", pad=18)
         plots.bars(
             waits,
-            list(held),
-            figures(held, lambda found: found.max * 1e3),
+            list(results[held]),
+            figures(results[held], lambda found: found.max * 1e3),
             label="longest wait, milliseconds (log scale)",
             form="{:,.1f}",
             log=True,
         )
-        ours = held[OURS]
+        ours = results[held][OURS]
         if ours:
             plots.bound(waits, ours.ideal * 1e3, f"ideal {ours.ideal * 1e3:.1f} ms")
         for axes in (fairness, waits):
@@ -183,33 +167,35 @@ def draw(results: Results, path: Path) -> None:
     canvas.save(made, path)
 
 
-def as_data(scenario: Scenario, found: Summary) -> Mapping[str, object]:
-    """Put a summary into figures for programs."""
+def as_data(results: Results) -> Mapping[str, object]:
+    """Put all summaries into figures for programs."""
     return {
-        "throughput": found.throughput,
-        "p50_ms": found.p50 * 1e3,
-        "p99_ms": found.p99 * 1e3,
-        "max_ms": found.max * 1e3,
-        "fairness": found.fairness,
-        "max_over_ideal": found.over_ideal if scenario.hold else None,
-        "rounds_s": [asdict(outcome) for outcome in found.outcomes],
+        f"{scenario.who}, {scenario.held}": {
+            name: None
+            if found is None
+            else {
+                "throughput": found.throughput,
+                "p50_ms": found.p50 * 1e3,
+                "p99_ms": found.p99 * 1e3,
+                "max_ms": found.max * 1e3,
+                "fairness": found.fairness,
+                "max_over_ideal": found.over_ideal if scenario.hold else None,
+                "rounds_s": [asdict(outcome) for outcome in found.outcomes],
+            }
+            for name, found in summaries.items()
+        }
+        for scenario, summaries in results.items()
     }
 
 
 def run(options: Options, progress: Progress) -> Section:
     """Measure and report."""
     results = measure(options, progress)
-    data = {
-        f"{scenario.threads} threads, held {scenario.hold * 1e3:g} ms": {
-            name: None if found is None else as_data(scenario, found) for name, found in summaries.items()
-        }
-        for scenario, summaries in results.items()
-    }
     return Section(
         "contention",
-        TITLE,
+        "Many threads, four objects",
         [table(scenario, found) for scenario, found in results.items()],
         targets(results),
-        data,
-        {"contention": lambda path: draw(results, path)},
+        as_data(results),
+        {"contention": lambda path: draw(results, path, f"Threads competing for {OBJECTS} objects")},
     )

@@ -21,6 +21,11 @@ LIBRARIES = (
     "Django",
     "prometheus-client",
     "opentelemetry-sdk",
+    "uvloop",
+    "asyncpg",
+    "aiosqlitepool",
+    "asyncio-connection-pool",
+    "connpool",
 )
 
 
@@ -65,11 +70,11 @@ def gil() -> bool:
 
 
 def library_version(library: str) -> str:
-    """Find the version of a library."""
+    """Find the version of a library; this one may be a source tree, and connpool needs Python 3.11."""
     try:
         return version(library)
     except PackageNotFoundError:
-        return "from source"
+        return "from source" if library == "ProxyPatternPool" else "not installed"
 
 
 def environment(*, quick: bool) -> Environment:

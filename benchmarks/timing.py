@@ -8,12 +8,15 @@ import random
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import TypeAlias
 
 Loop: TypeAlias = Callable[[int], None]
 """Does something that many times."""
+Timer: TypeAlias = Callable[[int], float]
+"""Does something that many times, and returns how many seconds each took."""
 
 
 @contextmanager
@@ -34,32 +37,37 @@ def seconds(loop: Loop, count: int) -> float:
     return (perf_counter() - start) / count
 
 
-def calibrate(loop: Loop, span: float) -> int:
-    """Find how many repetitions take about `span` seconds; this also warms the loop up."""
+def calibrate(timer: Timer, span: float) -> int:
+    """Find how many repetitions take about `span` seconds; this also warms what is timed up."""
     count = 8
-    while (taken := seconds(loop, count) * count) < span / 8:
+    while (taken := timer(count) * count) < span / 8:
         count *= 4
     return max(1, round(count * span / taken))
 
 
 def in_turns(loops: Sequence[Loop], rounds: int, span: float) -> list[list[float]]:
-    """Time loops in turns: every round runs each for about `span` seconds.
+    """Time loops in turns, as `timers_in_turns` does."""
+    return timers_in_turns([partial(seconds, loop) for loop in loops], rounds, span)
+
+
+def timers_in_turns(timers: Sequence[Timer], rounds: int, span: float) -> list[list[float]]:
+    """Let timers run in turns: every round runs each for about `span` seconds.
 
     Rounds are short, so that a disturbance of the machine falls on whole rounds and leaves the ratios within a round
-    alone; the order within a round is random, so that no loop keeps step with a disturbance that comes regularly.
+    alone; the order within a round is random, so that none keeps step with a disturbance that comes regularly.
 
     Returns:
-        For each loop, the seconds per repetition in each round.
+        For each timer, the seconds per repetition in each round.
     """
-    counts = [calibrate(loop, span) for loop in loops]
-    times: list[list[float]] = [[0.0] * rounds for _ in loops]
-    order = list(range(len(loops)))
+    counts = [calibrate(timer, span) for timer in timers]
+    times: list[list[float]] = [[0.0] * rounds for _ in timers]
+    order = list(range(len(timers)))
     shuffle = random.Random(1).shuffle
     with no_gc():
         for number in range(rounds):
             shuffle(order)
             for index in order:
-                times[index][number] = seconds(loops[index], counts[index])
+                times[index][number] = timers[index](counts[index])
     return times
 
 

@@ -1,0 +1,1 @@
+"""The asynchronous pools, compared on asyncio's own event loop and on uvloop."""
