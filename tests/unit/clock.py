@@ -77,6 +77,7 @@ class FakeScheduler(Scheduler):
             if maintained is not None:
                 deadline = maintained.run_due()
                 maintained.run_chores()
+                maintained.run_chores(hub=False)  # what a pool for tasks leaves to a worker
                 if deadline is not None:
                     self.deadlines.append(deadline)
 

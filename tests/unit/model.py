@@ -12,8 +12,7 @@ from hypothesis.stateful import (
     invariant,
 )
 
-from ProxyPatternPool import Pool
-from ProxyPatternPool._engine.steps import run_rest
+from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._inspect.types import ENDS
 from ProxyPatternPool._ledger.entry import Entry, Stage
 from ProxyPatternPool._ledger.queue import Waiter
@@ -23,6 +22,7 @@ from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor
+from .machine_ways import Thing, Threads, Way
 
 AVAIL, WARN, KILL, LIFE = 100.0, 200.0, 300.0, 500.0
 MAX_USE = 4
@@ -30,16 +30,6 @@ MAX_USE = 4
 
 class Broken(Exception):
     """What the factory raises when it is told to."""
-
-
-class Thing:
-    """Equal to all others, and so unhashable, and falsy."""
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    def __bool__(self) -> bool:
-        return False
 
 
 class Signal:
@@ -67,6 +57,8 @@ class Signal:
 
 class Model(RuleBasedStateMachine):
     """The pool, and beside it a model: who is idle in which order, who is lent, who waits."""
+
+    way: type[Way] = Threads
 
     @initialize(
         bound=st.integers(1, 4),
@@ -99,9 +91,9 @@ class Model(RuleBasedStateMachine):
         self.closed: list[Thing] = []
         self.wrong: list[str] = []
         self.fails = self.unhealthy = False
-        self.pool: Pool[Thing] | None = None
         with using_scheduler(self.scheduler):
-            self.pool = Pool(
+            self.do = self.way()
+            self.pool, self.core = self.do.make_pool(
                 self.make,
                 bound,
                 min(bound, least),
@@ -120,7 +112,6 @@ class Model(RuleBasedStateMachine):
                 stats=self.user_code,
                 observer=self.auditor if observed else None,
             )
-        self.core = self.pool._core
         self.ledger = self.core.ledger
         self.lent: list[Thing] = []
         self.waiting: list[tuple[Waiter[Thing], Signal]] = []
@@ -136,11 +127,12 @@ class Model(RuleBasedStateMachine):
             self.wrong.append(what)
 
     def _not_locked(self) -> None:
-        if self.pool is not None:
-            free = self.core.guard.lock.acquire(False)
+        core: Core[Thing] | None = getattr(self, "core", None)
+        if core is not None:  # else the pool is being made
+            free = core.guard.lock.acquire(False)
             self._expect(free, "the user's code is called with the lock held")
             if free:
-                self.core.guard.lock.release()
+                core.guard.lock.release()
 
     def user_code(self, thing: Thing) -> None:
         self._not_locked()
@@ -218,14 +210,14 @@ class Model(RuleBasedStateMachine):
         entry = self.core.guard.locked(lambda: self.ledger.take_or_queue(self.clock(), waiter, retry=True))
         if entry is None:  # in front, behind those who ask again as well, and those who are served, who have left
             self.waiting.insert(sum(other.served or other.retry for other, _ in self.waiting), (waiter, signal))
-        run_rest(self.core.objects.close_and_free(dropped))
+        self.do.rest(lambda: self.core.objects.close_and_free(dropped))
         self._turned_down(closed)
         return entry, waiter, signal
 
     def _abandon(self, waiter: Waiter[Thing]) -> None:
         doomed = self.core.guard.locked(self.ledger.withdraw, waiter, self.clock())
         if doomed is not None:
-            run_rest(self.core.objects.close_and_free(doomed))
+            self.do.rest(lambda: self.core.objects.close_and_free(doomed))
 
     # The properties. ------------------------------------------------------------------------------------
 
@@ -277,7 +269,6 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def counted(self) -> None:
         """6. Counters are exact."""
-        assert self.pool is not None
         stats = self.pool.stats()
         assert stats["ncreated"] - stats["ndestroys"] == len(self.alive)
         assert stats["ndestroys"] == len(self.closed)
@@ -291,7 +282,6 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def observed_rightly(self) -> None:
         """The books of an observer, who knows only what it is told, say the same as the pool's."""
-        assert self.pool is not None
         stats, auditor = self.pool.stats(), self.auditor
         assert stats["nrefused"] == self.refused
         assert not auditor.wrong
@@ -313,7 +303,6 @@ class Model(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end everything that was made is closed, once."""
-        assert self.pool is not None
         self.pool.shutdown()
         for thing in list(self.lent):
             self.pool.ret(thing)
@@ -323,10 +312,11 @@ class Model(RuleBasedStateMachine):
         self.waiting.clear()
         gc.collect()
         self.core.returns.read_mailbox()
-        self.core.run_chores()
+        self.do.call(self.core.run_chores)
         assert not self.alive
         assert not self.ledger.places
         assert not self.auditor.alive
         assert not self.auditor.lent_now
         assert not self.auditor.wrong
         assert self.wrong == []
+        self.do.close()

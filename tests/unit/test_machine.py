@@ -25,13 +25,13 @@ from hypothesis.stateful import (
 )
 
 from ProxyPatternPool import PoolClosed, TimeOut
-from ProxyPatternPool._engine.steps import run
 from ProxyPatternPool._ledger.entry import Stage
 from ProxyPatternPool._ledger.ledger import HEAD_START, LedgerClosed
 from ProxyPatternPool._ledger.queue import Waiter
 from ProxyPatternPool._runtime.owner import here
 
-from .model import AVAIL, KILL, WARN, Broken, Model, Signal, Thing
+from .machine_ways import Tasks, TasksOfTrio, Thing
+from .model import AVAIL, KILL, WARN, Broken, Model, Signal
 
 
 class PoolMachine(Model):
@@ -44,7 +44,6 @@ class PoolMachine(Model):
     @rule(target=borrowed)
     def get(self) -> Thing | MultipleResults[Thing]:
         """Somebody wants an object, and would wait for it."""
-        assert self.pool is not None
         hottest = self.ledger.shelves.idle_entries()[-1:]
         signal = Signal()
         waiter = Waiter[Thing](here().owner, None, signal)
@@ -70,7 +69,6 @@ class PoolMachine(Model):
     @rule(target=borrowed, unhealthy=st.booleans(), fails=st.booleans())
     def get_now(self, unhealthy: bool, fails: bool) -> Thing | MultipleResults[Thing]:
         """Somebody wants an object now or never, through the front door."""
-        assert self.pool is not None
         before = self.clock()
         closed = len(self.closed)
         self.unhealthy, self.fails = unhealthy, fails
@@ -127,7 +125,7 @@ class PoolMachine(Model):
         waiter, entry = self.permits.pop(which % len(self.permits))
         self.fails = fails
         try:
-            run(self.core.objects.create(entry))
+            self.do.steps(lambda: self.core.objects.create(entry))
             self.core.guard.locked(self.ledger.lend_new, entry, self.clock(), waiter)
         except (Broken, LedgerClosed):
             if fails and patient and not self.shut:
@@ -145,14 +143,13 @@ class PoolMachine(Model):
         self.permits.pop()
         gc.collect()
         self.core.returns.read_mailbox()
-        self.core.run_chores()
+        self.do.call(self.core.run_chores)
 
     # Giving back. ---------------------------------------------------------------------------------------
 
     @rule(thing=borrowed)
     def ret(self, thing: Thing) -> None:
         """An object comes back, perhaps for the second time, perhaps killed meanwhile."""
-        assert self.pool is not None
         self.returns += self._is_lent(thing)
         self._drop(self.lent, thing)
         self.pool.ret(thing)
@@ -160,7 +157,6 @@ class PoolMachine(Model):
     @rule(thing=borrowed)
     def discard(self, thing: Thing) -> None:
         """A broken object comes back."""
-        assert self.pool is not None
         was_lent = self._is_lent(thing)
         self.returns += was_lent
         self._drop(self.lent, thing)
@@ -171,7 +167,6 @@ class PoolMachine(Model):
     @rule()
     def drop_a_lease(self) -> None:
         """A lease is dropped."""
-        assert self.pool is not None
         closed = len(self.closed)
         try:
             lease = self.pool.lease(0)
@@ -184,7 +179,7 @@ class PoolMachine(Model):
         self.returns += 1
         del lease
         self.core.returns.read_mailbox()
-        self.core.run_chores()
+        self.do.call(self.core.run_chores)
 
     @precondition(lambda self: self.ledger.shelves.idle)
     @rule()
@@ -193,7 +188,7 @@ class PoolMachine(Model):
         entry = self.ledger.shelves.idle.pop()
         del entry
         self.core.returns.read_mailbox()
-        self.core.run_chores()
+        self.do.call(self.core.run_chores)
 
     # Maintenance. -------------------------------------------------------------------------------------
 
@@ -221,7 +216,6 @@ class PoolMachine(Model):
     @rule(unhealthy=st.booleans(), fails=st.booleans())
     def housekeep(self, unhealthy: bool, fails: bool) -> None:
         """Maintenance comes by: what is overdue goes, and nothing else does."""
-        assert self.pool is not None
         now = self.clock()
         overdue = self._overdue()
         spare = self.ledger.places.nspare
@@ -230,7 +224,7 @@ class PoolMachine(Model):
         was_shut = self.shut
         self.unhealthy, self.fails = unhealthy, fails
         self.pool.housekeep()
-        self.scheduler.run()
+        self.do.call(self.scheduler.run)
         self.unhealthy = self.fails = False
         self._killed(overdue)
         if was_shut:
@@ -251,7 +245,7 @@ class PoolMachine(Model):
         """Maintenance tops the pool up to its least size, when the back-off is over."""
         self._advance(5.0)
         overdue = self._overdue()
-        self.scheduler.look_at(self.core)
+        self.do.call(lambda: self.scheduler.look_at(self.core))
         self._killed(overdue)
         # Of two who wait for the end of a back-off the caller comes first.
         assert not self.ledger.wants_refill() or not self.ledger.backoff.allows(self.clock())
@@ -262,7 +256,6 @@ class PoolMachine(Model):
     @rule()
     def drain(self) -> None:
         """What exists now is not lent again."""
-        assert self.pool is not None
         self.stale = list(self.alive)
         self.pool.drain()
         assert not any(entry.obj is one for entry in self.ledger.shelves.idle_entries() for one in self.stale)
@@ -270,7 +263,6 @@ class PoolMachine(Model):
     @rule()
     def clear(self) -> None:
         """What is idle goes."""
-        assert self.pool is not None
         idle = [entry.obj for entry in self.ledger.shelves.idle_entries()]
         self.pool.clear()
         assert all(any(thing is one for one in self.closed) for thing in idle)
@@ -279,7 +271,6 @@ class PoolMachine(Model):
     @rule(bound=st.integers(1, 4), least=st.integers(0, 2))
     def resize(self, bound: int, least: int) -> None:
         """Other bounds: growing serves waiters, shrinking closes what is idle; what is lent and being made stays."""
-        assert self.pool is not None
         self.most = max(bound, self.most)
         self.bound = bound
         self.pool.resize(min_size=min(bound, least), max_size=bound)
@@ -289,19 +280,36 @@ class PoolMachine(Model):
     @precondition(lambda self: not self.shut and self.gets > 5)
     @rule()
     def shutdown(self) -> None:
-        assert self.pool is not None
         self.pool.shutdown()
         self.shut = True
         assert all(signal.rung for _, signal in self.waiting), "a waiter sleeps in a closed pool"
 
 
+class TaskMachine(PoolMachine):
+    """The same with a pool for tasks of asyncio."""
+
+    way = Tasks
+
+
+class TrioMachine(PoolMachine):
+    """The same with a pool for tasks of trio."""
+
+    way = TasksOfTrio
+
+
+EXAMPLES = int(os.environ.get("PPP_EXAMPLES", "500"))
+
+
 @pytest.mark.timeout(600)
-def test_machine() -> None:
+@pytest.mark.parametrize(
+    ("machine", "examples"), [(PoolMachine, EXAMPLES), (TaskMachine, EXAMPLES // 4), (TrioMachine, EXAMPLES // 4)]
+)
+def test_machine(machine: type[PoolMachine], examples: int) -> None:
     """Whatever the steps, the properties hold after each."""
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # as above
-        PoolMachine,
+        machine,
         settings=settings(
-            max_examples=int(os.environ.get("PPP_EXAMPLES", "500")),
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[Check.too_slow, Check.filter_too_much, Check.data_too_large],
