@@ -85,6 +85,44 @@ def test_every_hook_is_awaited(flavour: str, scheduler: FakeScheduler, clock: Ha
 
 
 @both
+@pytest.mark.parametrize("ends", ["obj", "lease"])
+def test_a_block_that_is_cancelled_does_not_wait_for_its_hooks(
+    flavour: str, ends: str, scheduler: FakeScheduler
+) -> None:
+    """The task goes on at once with its cancellation; the pool waits for the retter, and lends the object again."""
+    waiting: list[Any] = []
+    server = Server()
+
+    async def retter(thing: Any) -> None:
+        waiting.append(thing)
+        while gate:
+            await turn()
+
+    gate = [True]
+    pool = AsyncPool(server.make, 1, 0, retter=retter, closer=server.close)
+
+    async def block() -> None:
+        if ends == "obj":
+            async with pool.obj():
+                raise Cancelled
+        async with pool.lease():
+            raise Cancelled
+
+    async def blocks() -> None:
+        with pytest.raises(Cancelled):
+            await block()
+        assert pool.stats()["navail"] == 0
+        gate.clear()
+        async with pool.obj() as thing:
+            assert waiting == [thing] == server.works.made
+
+    class Cancelled(BaseException):
+        """As those of asyncio and of trio, it is no ``Exception``."""
+
+    run_in(flavour, blocks)
+
+
+@both
 def test_a_round_awaits_its_checks(flavour: str, scheduler: FakeScheduler) -> None:
     """A health check in a round is awaited, and what it says counts."""
     server = Server()
