@@ -15,11 +15,7 @@ from .downstream import ROOT, Place
 RED = "# red"
 """Ends a line that is shown because checkers refuse it."""
 
-ASYNC_PROTOCOLS = ("AsyncFactory", "AsyncOpener", "AsyncGetter", "AsyncRetter", "AsyncCloser", "AsyncHealthCheck")
-PROTOCOLS = (
-    *("Factory", "Opener", "Getter", "Retter", "Closer", "HealthCheck", "StatsHook", "Tracer"),
-    *ASYNC_PROTOCOLS,
-)
+PROTOCOLS = ("Factory", "Opener", "Getter", "Retter", "Closer", "HealthCheck", "StatsHook", "Tracer")
 
 # What the snippets in docstrings leave to the reader.
 _PRELUDE = """\
@@ -29,11 +25,11 @@ from contextvars import ContextVar
 from sqlite3 import Connection
 from typing import Generic, TypeVar
 
-from typing_extensions import Self, Unpack, override
+from typing_extensions import Unpack, override
 
 from ProxyPatternPool import (
-    AsyncCloser, AsyncFactory, AsyncGetter, AsyncHealthCheck, AsyncOpener, AsyncPool, AsyncRetter, Closer, Factory,
-    Getter, HealthCheck, Kept, Opener, Pool, PoolObserver, PoolParameters, Retter, StatsHook, Tracer, proxy
+    Closer, Factory, Getter, HealthCheck, Kept, Opener, Pool, PoolObserver, PoolParameters, Retter, StatsHook,
+    Tracer, proxy
 )
 
 T = TypeVar("T")
@@ -41,22 +37,6 @@ T = TypeVar("T")
 
 def connect(number: int) -> Connection:
     return sqlite3.connect(":memory:", check_same_thread=False)
-
-
-class AsyncConnection:
-    @classmethod
-    async def connect(cls, dsn: str) -> Self:
-        return cls()
-
-    async def execute(self, statement: str) -> object:
-        return statement
-
-    async def rollback(self) -> None: ...
-    async def close(self) -> None: ...
-
-
-async def connect_async(number: int) -> AsyncConnection:
-    return await AsyncConnection.connect("dbname=data")
 
 
 """
