@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .._errors import PoolException
-from .._ledger.entry import GONE, Entry, Receipt
+from .._ledger.entry import CLOSED, GONE, Entry, Receipt
 from .._observer import DiscardReason
 from .._runtime.process import belongs_to_parent, notice_fork
 from .._runtime.task_loops import running_task_loop
@@ -66,10 +66,11 @@ class AsyncCore(Generic[T]):
     def _start_over(self, ended: TaskLoop) -> None:
         """Start empty: nobody can use, or close, what an event loop has left that has ended."""
         core = self.core
-        left = len(core.ledger.places)
+        left = 0
         for entry in core.ledger.places.entries():
+            left += entry.has_object and entry.stage is not CLOSED
             entry.stage = GONE  # whoever still has it does nothing with it
-        closed = core.ledger.closed and not self.driver.closed_ledger
+        closed = core.ledger.closed and not self.driver.closed_for_end
         self.driver.leave_loop()
         core.start_over(closed=closed)
         if left:
@@ -139,11 +140,10 @@ def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: T
     core = reference()
     if core is None:
         return
-    until = core.clock() + END_TIME
-    yield from loop.wait_for_tasks(END_TIME)
-    driver.closed_ledger = not core.ledger.closed
-    doomed = core.guard.locked(core.objects.close_ledger)
+    driver.closed_for_end = not core.ledger.closed
+    doomed = core.guard.locked(core.objects.close_ledger)  # so what comes back from now on is closed, too
+    core.returns.read_mailbox()
     core.chores.start_each(loop)
     for entry in doomed:
         core.objects.close_and_free(entry)
-    yield from loop.wait_for_tasks(max(0.0, until - core.clock()))
+    yield from loop.wait_for_tasks(END_TIME)

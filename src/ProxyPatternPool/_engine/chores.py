@@ -73,15 +73,19 @@ class Chores:
     def start_each(self, loop: TaskLoop) -> None:
         """Have each chore done by a task of its own in the event loop, which this is; a slow hook delays no other."""
         while (chore := self._next(common=False, hub=True)) is not None:
-            loop.start(self._do(chore), TASK_NAME)
+            # Checks and refills, of which one at a time is enough, are of no use once the loop ends.
+            alone = any(reference() is chore for reference in self._busy.values())
+            loop.start(self._do(chore, loop), TASK_NAME, ends_with_loop=alone)
 
-    def _do(self, chore: Chore) -> Steps[None]:
+    def _do(self, chore: Chore, loop: TaskLoop) -> Steps[None]:
         start = self._clock()
         try:
             rest = chore()
             if rest is not None:
                 yield from rest
-        except BaseException as error:  # the loop is about to end, or a hook raised that
+        except (GeneratorExit, loop.cancelled):
+            pass  # as when the loop ends: what was begun has come to its end, and is not the fault of anything
+        except BaseException as error:  # a hook raised something that would end the whole loop
             self._went_wrong(error)
         self._tally.add("hk_time", self._clock() - start)
 

@@ -190,11 +190,19 @@ class Core(Generic[T]):
         """Read what its objects and callers do, with the lock held or, for a look at any time, without it."""
         return count(self.ledger, self.sweeps, self.clock())
 
+    @property
+    def end(self) -> str:
+        """Why it serves nobody, in words; empty: it does."""
+        loop = self._driver.loop
+        if self.ledger.closed and not self._driver.closed_for_end:
+            return "closed"
+        return "its event loop has ended" if loop is not None and not loop.alive() else ""
+
     def in_short(self) -> str:
         """Say in one line what it is and does; without the lock, so that a signal handler may ask."""
         counts = self.count()
         bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
-        state = "closed, " if counts.closed else ""
+        state = f"{self.end}, " if self.end else ""
         return f"{self.name}: {state}{counts.idle} idle, {counts.in_use} in use, {counts.waiting} waiting, {bound}"
 
     def allow_same_object(self) -> None:
@@ -231,8 +239,6 @@ class Core(Generic[T]):
     def hub_ended(self) -> None:
         """Have no hub any more."""
         self.scheduling.hub = None
-        if self._driver.for_tasks:
-            self.chores.in_hub.clear()  # nobody can do it any more
 
     def run_due(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
@@ -257,6 +263,8 @@ class Core(Generic[T]):
             self.chores.flush_log_in_worker()
         elif loop is not None and loop.here():
             self.chores.start_each(loop)
+        elif loop is None or not loop.alive():
+            self.chores.in_hub.clear()  # nobody can do it any more
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Have something logged by maintenance, one line at a time and holding up nothing else."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from .._errors import PoolException
-from .._ledger.entry import CREATING, LIVE, RETIRED, Entry
+from .._ledger.entry import CREATING, GONE, LIVE, RETIRED, Entry
 from .._ledger.ledger import Ledger, LedgerClosed
 from .._observer import DiscardReason
 from .._runtime.races import remove
@@ -66,6 +66,8 @@ class Objects(Generic[T]):
             yield from self._hooks.open(entry)
             self._descriptions.name(entry)
         except BaseException as error:
+            if entry.stage is GONE:
+                raise  # its event loop has ended, and the pool has begun anew
             self._retire_early(entry)  # nobody else gets it meanwhile
             self.last_error = without_traceback(error)
             self._guard.locked(self._count_error, entry, error)

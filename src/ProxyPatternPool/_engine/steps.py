@@ -70,6 +70,11 @@ class Driver(Protocol):
         ...
 
     @property
+    def closed_for_end(self) -> bool:
+        """Whether the pool was closed for the end of its event loop, and not for ever."""
+        ...
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether hooks must not be called here, since the event loop of the pool does not run here."""
         ...
@@ -106,6 +111,7 @@ class ThreadDriver:
 
     for_tasks = False
     loop = None
+    closed_for_end = False
     is_elsewhere = False
 
     def leave_loop(self) -> None:

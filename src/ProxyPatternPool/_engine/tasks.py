@@ -30,8 +30,8 @@ class TaskDriver:
         """Who calls, where the loop runs."""
         self.ended = False
         """Whether the loop has finalized its asynchronous generators, as it does before it is closed."""
-        self.closed_ledger = False
-        """Whether the ledger was closed for that, and not for ever."""
+        self.closed_for_end = False
+        """Whether the pool was closed for that, and not for ever."""
         self._call_off: Callable[[], None] = do_nothing
 
     # Which loop. -------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ class TaskDriver:
         self.mark = self
         self.owner = _nobody
         self._call_off = do_nothing
-        self.ended = self.closed_ledger = False
+        self.ended = self.closed_for_end = False
         self.loop = None
 
     def call_off_end(self) -> None:

@@ -99,6 +99,7 @@ class Waits(Generic[T]):
             lost = self._scheduling.request_look
             sleeper = self._new_sleeper(lost) if loop is None else loop.new_sleeper(lost)
         waiter: Waiter[T] = Waiter(owner, receipt, sleeper)
+        ledger = self.ledger
         try:
             # Each turn but the last ends an object, or an attempt to create one that was due.
             while True:
@@ -114,6 +115,8 @@ class Waits(Generic[T]):
                 # A new one: an interrupted step may have left the old one in the queue, as served.
                 dropped, waiter = (entry, why), Waiter(owner, receipt, sleeper, waiter.waited)
         except BaseException as error:
+            if ledger is not self.ledger:
+                raise  # its event loop has ended, which tells no task, and the pool has begun anew
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
             if dropped is not None:
                 self._driver.finish(self._returns.end_loan(dropped[0], dropped[0].uses, dropped[1]))  # if it was not

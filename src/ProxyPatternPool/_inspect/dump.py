@@ -74,7 +74,7 @@ def _lines(core: Core[T]) -> Iterator[str]:
     ledger, counts, now = core.ledger, core.count(), core.clock()
     bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
     yield (
-        f"{core.label}{', closed' if counts.closed else ''}: {counts.idle} idle, {counts.in_use} lent, "
+        f"{core.label}{core.end and f', {core.end}'}: {counts.idle} idle, {counts.in_use} lent, "
         f"{counts.checking} being checked, {counts.creating} being created, {counts.closing} being closed, "
         f"{counts.waiting} waiting, {bound}"
     )

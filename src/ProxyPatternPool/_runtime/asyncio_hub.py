@@ -105,11 +105,12 @@ class AsyncioLoop:
     """An event loop of asyncio, or of another library with its interface, such as uvloop."""
 
     for_tasks = True
+    cancelled = asyncio.CancelledError
     current = staticmethod(_running)
 
     def __init__(self, loop: Loop) -> None:
         self.mark = loop
-        self.name = f"event loop {id(loop):#x} of asyncio, first used in thread {current_name()!r}"
+        self.name = f"the event loop {id(loop):#x} of asyncio in thread {current_name()!r}"
         self._process = os.getpid()
         self._tasks = Tasks(self.new_sleeper)
         self._last_tasks = Tasks(self.new_sleeper)
@@ -138,17 +139,22 @@ class AsyncioLoop:
     def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> AsyncioSleeper:
         return AsyncioSleeper(self)
 
-    def start(self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False) -> None:
-        self._start(self._tasks, steps, name, inherit=inherit)
+    def start(
+        self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False, ends_with_loop: bool = False
+    ) -> None:
+        task = self._start(self._tasks, steps, name, inherit=inherit)
+        self._tasks.add(task, ends_with_loop=ends_with_loop)
 
-    def _start(self, tasks: Tasks, steps: Generator[Any, Any, None], name: str, *, inherit: bool) -> None:
+    def _start(
+        self, tasks: Tasks, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False
+    ) -> "asyncio.Task[None]":
         # Not loop.create_task: a task factory may begin the task at once, among the frames of whoever calls this, and
         # may be anything. A task takes a copy of the context in which it is made.
         make = partial(asyncio.Task[None], StepsCoroutine(quietly(steps)), loop=self.mark, name=name)
         task = make() if inherit else Context().run(make)
         vars(asyncio.Task)["_log_destroy_pending"].__set__(task, False)
-        tasks.add(task)
         task.add_done_callback(partial(_ended, tasks))
+        return task
 
     def at_end(self, last: Last) -> Callable[[], None]:
         return self._end.add(last)
@@ -158,7 +164,7 @@ class AsyncioLoop:
 
     async def _finish(self) -> None:
         for last in self._end.take():
-            self._start(self._last_tasks, last(), "ProxyPatternPool at the end of the loop", inherit=False)
+            self._last_tasks.add(self._start(self._last_tasks, last(), "ProxyPatternPool at the end of the loop"))
         await awaiting(self._last_tasks.wait(LONGEST_END))
 
 

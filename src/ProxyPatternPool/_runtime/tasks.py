@@ -79,21 +79,27 @@ class Tasks:
     def __init__(self, new_sleeper: Callable[[], TaskSleeper]) -> None:
         self._new_sleeper = new_sleeper
         self._tasks: set[Cancellable] = set()
+        self._ending_with_loop: set[Cancellable] = set()
         self._waiting: set[TaskSleeper] = set()
 
-    def add(self, task: Cancellable) -> None:
+    def add(self, task: Cancellable, *, ends_with_loop: bool = False) -> None:
         """Keep a task, until it has ended."""
         self._tasks.add(task)
+        if ends_with_loop:
+            self._ending_with_loop.add(task)
 
     def remove(self, task: Cancellable) -> None:
         """Note that a task has ended."""
         self._tasks.remove(task)
+        self._ending_with_loop.discard(task)
         if not self._tasks:
             for sleeper in self._waiting:
                 sleeper.wake()
 
     def wait(self, seconds: float) -> Generator[Any, Any, None]:
         """Wait until all have ended; after some seconds cancel those that have not, and wait for them."""
+        for task in list(self._ending_with_loop):
+            task.cancel()
         until, left = monotonic() + seconds, seconds
         sleeper = self._new_sleeper()
         self._waiting.add(sleeper)

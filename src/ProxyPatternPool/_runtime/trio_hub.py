@@ -88,12 +88,13 @@ class TrioLoop:
     """One run of trio."""
 
     for_tasks = True
+    cancelled = trio.Cancelled
     current = staticmethod(get_ident)
 
     def __init__(self) -> None:
         self.mark = get_ident()
         self.token = current_trio_token()
-        self.name = f"run {id(self.token):#x} of trio in thread {current_name()!r}"
+        self.name = f"the run {id(self.token):#x} of trio in thread {current_name()!r}"
         self._process = os.getpid()
         self._ending = self._over = False
         self._tasks = Tasks(self.new_sleeper)
@@ -129,10 +130,12 @@ class TrioLoop:
     def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> TrioSleeper:
         return TrioSleeper(self)
 
-    def start(self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False) -> None:
+    def start(
+        self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False, ends_with_loop: bool = False
+    ) -> None:
         context = copy_context() if inherit else Context()
         scope = trio.CancelScope()
-        self._tasks.add(scope)
+        self._tasks.add(scope, ends_with_loop=ends_with_loop)
         do = partial(self._do, steps, scope)
         if self._nursery is None:
             try:

@@ -123,6 +123,11 @@ class TaskLoop(Hub, Protocol):
         ...
 
     @property
+    def cancelled(self) -> type[BaseException]:
+        """What is thrown into a task that is cancelled."""
+        ...
+
+    @property
     def current(self) -> Callable[[], object]:
         """A function in C whose result equals ``mark`` here, and, as a rule, nowhere else: for the quick ways."""
         ...
@@ -144,7 +149,9 @@ class TaskLoop(Hub, Protocol):
         """
         ...
 
-    def start(self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False) -> None:
+    def start(
+        self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False, ends_with_loop: bool = False
+    ) -> None:
         """Have a new task do steps, here, which must raise nothing but what ends the task; it is kept until its end.
 
         They are not begun before this returns, and they are begun though the task is cancelled at once, unless the loop
@@ -154,6 +161,7 @@ class TaskLoop(Hub, Protocol):
             steps: What it does.
             name: What the task is called.
             inherit: Whether it sees the context variables of the caller (a copy of them), and not those of nobody.
+            ends_with_loop: Whether nobody needs what it does once the loop ends: ``wait_for_tasks`` cancels it.
         """
         ...
 
@@ -170,7 +178,7 @@ class TaskLoop(Hub, Protocol):
     def wait_for_tasks(self, seconds: float) -> Generator[Any, Any, None]:
         """Wait, in what ``at_end`` does, until all tasks of ``start`` have ended.
 
-        Those that have not in time are cancelled, and waited for.
+        Those that have not in time are cancelled, and waited for, and so are at once those that end with the loop.
         """
         ...
 

@@ -1,0 +1,614 @@
+"""A pool for tasks and its event loops: it lives in the one that first uses it, and starts empty in the next."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import sys
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trio
+
+from ProxyPatternPool import AsyncLease, AsyncPool, PoolClosed, PoolException
+from ProxyPatternPool._pool.async_pool import async_core_of
+from ProxyPatternPool._scheduler.scheduler import Scheduler
+
+from .clock import FakeScheduler
+from .helpers import Caller, Thing, Works, eventually, said
+from .tasks import both, run_in, turn
+
+
+class Server:
+    """Makes and closes things, as slowly as a server does, and keeps books."""
+
+    def __init__(self) -> None:
+        self.works = Works()
+        self.slow: int | None = None
+        """The number of a thing whose creation takes for ever."""
+
+    async def make(self, number: int) -> Thing:
+        await turn(sys.maxsize if number == self.slow else 1)
+        return self.works.make(number)
+
+    async def close(self, thing: Thing) -> None:
+        await turn()
+        self.works.close(thing)
+
+    def pool(self, max_size: int = 2, min_size: int = 0, **parameters: Any) -> AsyncPool[Thing]:
+        return AsyncPool(self.make, max_size, min_size, closer=self.close, name="books", **parameters)
+
+
+def end_of(line: str) -> str:
+    """The part of a line that says how many objects are left."""
+    assert line.startswith("pool 'books': the "), line
+    return line.partition(" has ended, and has left ")[2]
+
+
+def forget_loop(main: Callable[[], Awaitable[object]]) -> None:
+    """Do something in a loop of asyncio that is closed without its end: nobody is told, and no task is cancelled."""
+
+    async def begin() -> None:
+        await main()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    loop.close()
+
+
+# One after the other. --------------------------------------------------------------------------------
+
+
+@both
+def test_made_before_any_loop(flavour: str, scheduler: FakeScheduler) -> None:
+    """A pool can be made at import: it does nothing before its first use, and closes at the end of the loop."""
+    server = Server()
+    pool = server.pool(min_size=1)
+    scheduler.run()
+    assert server.works.numbers == []
+    assert pool.stats()["nobjs"] == 0
+    assert "ended" not in repr(pool)
+
+    async def uses() -> None:
+        async with pool.obj() as thing:
+            assert thing.number == 0
+
+    run_in(flavour, uses)
+    assert server.works.closed == server.works.made
+    assert len(server.works.made) == 1
+
+
+@both
+def test_a_second_loop(flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """The next loop starts with an empty pool; nothing is said, since nothing was left."""
+    server = Server()
+    pool = server.pool()
+
+    async def uses() -> Thing:
+        async with pool.obj() as thing:
+            return thing
+
+    assert run_in(flavour, uses) is not run_in(flavour, uses)
+    assert server.works.alive == []
+    assert said(caplog) == []
+
+
+@both
+def test_what_a_loop_has_left(flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """One line says how many objects the ended loop has left open: those that were still lent."""
+    server = Server()
+    pool = server.pool(3)
+    leases: list[AsyncLease[Thing]] = []
+
+    async def borrows(count: int) -> None:
+        async with pool.obj():
+            leases.extend([await pool.lease() for _ in range(count)])
+            assert [lease.obj for lease in leases] == server.works.alive[-count:]
+
+    async def returns() -> None:
+        async with pool.obj() as thing:
+            assert all(thing is not lease.obj for lease in leases)
+            for lease in leases:
+                await lease.release()
+            assert pool.stats()["nobjs"] == 1
+
+    for count, left in ((2, "2 objects open"), (1, "1 object open")):
+        caplog.clear()
+        run_in(flavour, lambda count=count: borrows(count))  # type: ignore[misc]
+        run_in(flavour, returns)
+        assert [end_of(line) for line in said(caplog)] == [left]
+        leases.clear()
+    assert len(server.works.alive) == 3
+
+
+def test_a_loop_that_is_closed_without_its_end(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody could close what was idle, which is said; what was only being created is no object yet."""
+    server = Server()
+    server.slow = 2
+    pool = server.pool(5)
+    tasks: list[asyncio.Task[Thing]] = []
+
+    async def leaves() -> None:
+        async with pool.obj(), pool.obj():
+            pass
+        await pool.get()
+        tasks.append(asyncio.ensure_future(pool.get()))
+        tasks.append(asyncio.ensure_future(pool.get()))
+        await turn()
+        assert async_core_of(pool).count().creating == 1
+
+    async def goes_on() -> None:
+        async with pool.obj():
+            assert pool.stats()["nobjs"] == 1
+
+    forget_loop(leaves)
+    asyncio.run(goes_on())
+    assert [end_of(line) for line in said(caplog)] == ["2 objects open"]
+    forget(tasks)
+
+
+def forget(tasks: list[asyncio.Task[Any]]) -> None:
+    """Drop tasks that will never end, without asyncio's word about them."""
+    for task in tasks:
+        vars(asyncio.Task)["_log_destroy_pending"].__set__(task, False)
+    tasks.clear()
+    gc.collect()
+
+
+def test_tasks_of_a_loop_that_was_closed(scheduler: FakeScheduler) -> None:
+    """Tasks that a closed loop has left are destroyed at any time: the pool, in its next loop, does not notice."""
+    server = Server()
+    server.slow = 1
+    pool = server.pool(2)
+    tasks: list[asyncio.Task[Thing]] = []
+
+    async def leaves() -> None:
+        held = await pool.get()
+        tasks.append(asyncio.ensure_future(pool.get()))  # creates
+        await turn()
+        tasks.append(asyncio.ensure_future(pool.get()))  # waits
+        tasks.append(asyncio.ensure_future(pool.get()))  # is handed an object, and does not come to see it
+        await turn()
+        await pool.ret(held)
+        assert async_core_of(pool).count().creating == 1
+
+    async def goes_on() -> None:
+        async with pool.obj() as thing:
+            before = pool.stats()
+            forget(tasks)
+            after = pool.stats()
+            same = ("nobjs", "nusing", "nwaiting", "nerrors", "wait_time", "last_error", "nborrows")
+            assert [before[key] for key in same] == [after[key] for key in same]  # type: ignore[literal-required]
+            assert thing is server.works.made[-1]
+            async with pool.obj(0) as other:
+                assert other is not server.works.made[0]
+
+    forget_loop(leaves)
+    server.slow = None
+    asyncio.run(goes_on())
+    assert pool.stats()["nobjs"] == 0
+
+
+def test_nobody_can_do_what_a_closed_loop_has_left(scheduler: FakeScheduler) -> None:
+    """What maintenance would do in a loop that is closed is dropped, and not tried again and again."""
+    server = Server()
+    pool = server.pool(1, retter=server.works.make)
+    kept: list[AsyncLease[Thing]] = []
+
+    async def borrows() -> None:
+        kept.append(await pool.lease())
+
+    forget_loop(borrows)
+    kept.clear()
+    scheduler.run()
+    assert not async_core_of(pool).queued_in_hub
+
+
+@both
+def test_closed_for_ever(flavour: str, scheduler: FakeScheduler) -> None:
+    """A pool that was closed is so in the next loop, too; one that the end of its loop has closed is not."""
+    server = Server()
+    pool = server.pool()
+
+    async def closes() -> None:
+        async with pool, pool.obj():
+            pass
+
+    async def is_closed() -> None:
+        with pytest.raises(PoolClosed):
+            await pool.get()
+
+    run_in(flavour, closes)
+    assert repr(pool) == "<AsyncPool books: closed, 0 idle, 0 in use, 0 waiting, max 2>"
+    run_in(flavour, is_closed)
+    run_in(flavour, is_closed)
+    assert pool.stats()["shutdown"]
+
+
+@both
+def test_shown_between_two_loops(flavour: str, scheduler: FakeScheduler) -> None:
+    """In words the pool is not closed then: its loop has ended. Its statistics are those of an empty pool."""
+    server = Server()
+    pool = server.pool()
+    kept: list[Thing] = []
+
+    async def borrows() -> None:
+        kept.append(await pool.get())
+
+    run_in(flavour, borrows)
+    assert repr(pool) == "<AsyncPool books: its event loop has ended, 0 idle, 1 in use, 0 waiting, max 2>"
+    written = io.StringIO()
+    pool.dump(written)
+    assert written.getvalue().startswith("pool 'books', its event loop has ended: 0 idle, 1 lent")
+    stats = pool.stats()
+    assert (stats["nobjs"], stats["nusing"], stats["shutdown"]) == (0, 0, False)
+    assert pool.owners() == []
+    assert repr(pool) == "<AsyncPool books: 0 idle, 0 in use, 0 waiting, max 2>"
+
+
+def test_a_loop_that_is_stopped_and_run_again(scheduler: FakeScheduler) -> None:
+    """A loop that is not closed goes on with what it had."""
+    server = Server()
+    pool = server.pool()
+    loop = asyncio.new_event_loop()
+    thing = loop.run_until_complete(pool.get())
+    assert pool.stats()["nusing"] == 1
+    loop.run_until_complete(pool.ret(thing))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert loop.run_until_complete(pool.get()) is thing
+    loop.run_until_complete(pool.close())
+    loop.run_until_complete(pool.ret(thing))
+    loop.close()
+    assert pool.stats()["nobjs"] == 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.Runner is new in 3.11")
+def test_a_runner(scheduler: FakeScheduler) -> None:
+    """asyncio.Runner has one loop for all its runs, at whose end the pool closes what is idle."""
+    server = Server()
+    pool = server.pool()
+
+    async def uses() -> Thing:
+        async with pool.obj() as thing:
+            return thing
+
+    if sys.version_info >= (3, 11):
+        with asyncio.Runner(debug=True) as runner:
+            assert runner.run(uses()) is runner.run(uses())
+            assert server.works.closed == []
+    assert server.works.closed == server.works.made
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in 3.12")
+def test_eager_tasks(scheduler: FakeScheduler) -> None:
+    """Tasks that begin within create_task are owners of their own, and wait like others."""
+    server = Server()
+    pool = server.pool(1)
+
+    async def named() -> str:
+        async with pool.obj():
+            await turn()
+            return pool.owners()[0].owner
+
+    async def several() -> None:
+        if sys.version_info >= (3, 12):
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        async with pool.obj():
+            tasks = [asyncio.create_task(named(), name=f"eager {number}") for number in range(3)]
+            assert pool.stats()["nwaiting"] == 3
+            assert pool.owners()[0].owner.startswith("task 'Task-")
+        assert await asyncio.gather(*tasks) == [f"task 'eager {number}'" for number in range(3)]
+
+    asyncio.run(several())
+    assert server.works.closed == server.works.made
+
+
+def test_trio_as_a_guest(scheduler: FakeScheduler) -> None:
+    """In guest mode trio runs in a loop of asyncio. A pool lives in one of the two."""
+    server = Server()
+    pool, other = server.pool(1), AsyncPool(server.make, 1, 0, name="other")
+
+    async def guest() -> list[str]:
+        async with pool.obj():
+            await trio.sleep(0)
+            return [holding.owner for holding in pool.owners()]
+
+    async def hosts() -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        outcomes: list[Any] = []
+
+        def done(outcome: Any) -> None:
+            outcomes.append(outcome)
+            ended.set()
+
+        async with other.obj():
+            trio.lowlevel.start_guest_run(guest, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=done)
+            await ended.wait()
+            assert outcomes[0].unwrap()[0].startswith("task '")
+            assert server.works.closed == [server.works.made[1]], "the guest's run has ended"
+
+    asyncio.run(hosts())
+
+
+# Side by side. -------------------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("second", ["asyncio", "trio"])
+def test_two_loops_at_once(flavour: str, second: str, scheduler: FakeScheduler) -> None:
+    """In the second the pool is refused, by an error that names both; the first goes on."""
+    server = Server()
+    pool = server.pool()
+
+    async def intrudes() -> str:
+        with pytest.raises(PoolException) as refused:
+            await pool.get()
+        for operation in (pool.close, pool.clear, pool.drain, pool.housekeep, pool.wait_ready, pool.resize):
+            with pytest.raises(PoolException, match="lives in"):
+                await operation()
+        with pytest.raises(PoolException, match="lives in"):
+            async with pool:
+                pass
+        return str(refused.value)
+
+    async def lives() -> None:
+        async with pool.obj() as thing:
+            said = Caller(lambda: run_in(second, intrudes), "intruder").result()
+            mine, other = "run" if flavour == "trio" else "loop", "run" if second == "trio" else "loop"
+            first, _, last = said.partition(", but lives in ")
+            assert first.startswith("pool 'books' is used in the ")
+            assert f"{other} 0x" in first
+            assert "'intruder'" in first
+            assert f"{mine} 0x" in last
+            assert "'MainThread'" in last
+            assert last.endswith("which is not closed: a pool is for one event loop at a time")
+        assert await pool.get() is thing
+        await pool.ret(thing)
+
+    run_in(flavour, lives)
+
+
+def test_where_no_loop_runs(scheduler: FakeScheduler) -> None:
+    """Driven by hand, outside any loop, the pool says that it is for tasks."""
+    pool = Server().pool()
+    with pytest.raises(PoolException, match="pool 'books' is awaited where no event loop runs"):
+        pool.get().send(None)
+
+
+Way = Callable[[AsyncPool[Thing], list[AsyncLease[Thing]]], object]
+
+WAYS: dict[str, Way] = {
+    "ret": lambda pool, leases: pool.ret(leases.pop().obj),
+    "discard": lambda pool, leases: pool.discard(leases.pop().obj),
+    "release": lambda pool, leases: leases[0].release(),
+    "lease.discard": lambda pool, leases: leases[0].discard(),
+    "drop": lambda pool, leases: leases.clear(),
+}
+
+
+@both
+@pytest.mark.parametrize("way", WAYS)
+def test_given_back_in_another_thread(flavour: str, way: str, real: Scheduler) -> None:
+    """Whatever a thread gives back is there at once for a task that waits while its loop sleeps."""
+    server = Server()
+    pool = server.pool(1)
+    leases: list[AsyncLease[Thing]] = []
+
+    async def waits() -> None:
+        leases.append(await pool.lease())
+        thing = leases[0].obj
+
+        def give_back() -> None:
+            eventually(lambda: pool.stats()["nwaiting"])
+            WAYS[way](pool, leases)
+
+        caller = Caller(give_back)
+        got = await pool.get(20)
+        assert (got is thing) is ("discard" not in way)
+        await pool.ret(got)
+        caller.result()
+
+    run_in(flavour, waits)
+    assert server.works.alive == []
+
+
+def test_closed_from_another_thread(real: Scheduler) -> None:
+    """A thread has the loop close the pool: those that wait are told at once."""
+    server = Server()
+    pool = server.pool(1)
+
+    async def waits() -> None:
+        loop = asyncio.get_running_loop()
+
+        def close() -> None:
+            eventually(lambda: pool.stats()["nwaiting"])
+            asyncio.run_coroutine_threadsafe(pool.close(), loop).result(20)
+
+        async with pool.obj():
+            caller = Caller(close)
+            with pytest.raises(PoolClosed):
+                await pool.get()
+            while caller.busy:
+                await asyncio.sleep(0.001)
+            caller.result()
+
+    asyncio.run(waits())
+    assert server.works.alive == []
+
+
+# The end of a loop. --------------------------------------------------------------------------------------
+
+
+@both
+def test_a_creation_that_a_loop_ends(flavour: str, real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """A creation under way ends with its loop, a caller's as well as one of maintenance, and nothing is logged."""
+    began = threading.Semaphore(0)
+    ended: list[int] = []
+
+    async def hangs(number: int) -> Thing:
+        began.release()
+        try:
+            await (trio.sleep_forever() if flavour == "trio" else asyncio.Event().wait())
+        finally:
+            ended.append(number)
+        raise AssertionError("it waits for ever")
+
+    pool = AsyncPool(hangs, 3, 2, name="books")
+
+    async def begins() -> None:
+        waiting = asyncio.ensure_future(pool.get()) if flavour == "asyncio" else None
+        await pool.__aenter__()
+        for _ in range(2):
+            while not began.acquire(blocking=False):
+                await (trio.sleep(0.001) if flavour == "trio" else asyncio.sleep(0.001))
+        if waiting is not None:
+            waiting.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    run_in(flavour, begins)
+    assert sorted(ended)[:2] == [0, 1]
+    assert repr(pool) == "<AsyncPool books: its event loop has ended, 0 idle, 0 in use, 0 waiting, max 3>"
+    stats = pool.stats()
+    assert stats["nobjs"] == stats["hk_errors"] == 0
+    assert said(caplog) == []
+
+
+@both
+def test_a_lease_that_is_dropped_at_the_end(flavour: str, scheduler: FakeScheduler) -> None:
+    """What a task had at the end of its loop is closed there, though maintenance had no time to see it."""
+    server = Server()
+    pool = server.pool()
+    kept: list[AsyncLease[Thing]] = []
+
+    async def drops() -> None:
+        kept.append(await pool.lease())
+        kept.clear()
+
+    run_in(flavour, drops)
+    assert server.works.closed == server.works.made
+    assert len(server.works.made) == 1
+
+
+@both
+def test_a_hook_that_hangs_at_the_end(flavour: str, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closer that hangs holds up the end of its loop for two seconds, and no other object is left open for it."""
+    monkeypatch.setattr("ProxyPatternPool._engine.async_core.END_TIME", 0.02)
+    closed: list[int] = []
+
+    async def close(number: int) -> None:
+        if number == 0:
+            await (trio.sleep_forever() if flavour == "trio" else asyncio.Event().wait())
+        closed.append(number)
+
+    pool: AsyncPool[int] = AsyncPool(lambda number: number, 3, 0, closer=close)
+
+    async def uses() -> None:
+        async with pool.obj(), pool.obj(), pool.obj():
+            pass
+
+    run_in(flavour, uses)
+    assert sorted(closed) == [1, 2]
+
+
+# Dropped. ------------------------------------------------------------------------------------------------
+
+
+@both
+def test_dropped_in_its_loop(flavour: str, real: Scheduler) -> None:
+    """A pool that is dropped without a close has its objects closed by its loop, those that are lent later."""
+    server = Server()
+
+    async def drops() -> None:
+        pool = server.pool()
+        leases = [await pool.lease()]
+        async with pool.obj():
+            pass
+        reference = weakref.ref(pool)
+        del pool
+        assert reference() is None
+        while len(server.works.closed) < 1:
+            await (trio.sleep(0.001) if flavour == "trio" else asyncio.sleep(0.001))
+        assert server.works.closed == [server.works.made[1]]
+        leases.clear()
+        while len(server.works.closed) < 2:
+            await (trio.sleep(0.001) if flavour == "trio" else asyncio.sleep(0.001))
+
+    run_in(flavour, drops)
+    assert server.works.alive == []
+
+
+@both
+def test_dropped_after_its_loop(flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """A pool that is dropped when its loop has ended does nothing any more, and says nothing."""
+    server = Server()
+    kept: list[Thing] = []
+    pools = [server.pool()]
+
+    async def borrows() -> None:
+        kept.append(await pools[0].get())
+
+    run_in(flavour, borrows)
+    pools.clear()
+    scheduler.run()
+    assert server.works.closed == []
+    assert said(caplog) == []
+
+
+def ours() -> list[object]:
+    """All objects of this package that there are."""
+    gc.collect()
+    return [each for each in gc.get_objects() if type(each).__module__.startswith("ProxyPatternPool")]
+
+
+@contextmanager
+def nothing_is_left() -> Generator[None]:
+    """Check that there are not more objects of this package, nor things of tests, afterwards."""
+    before = len(ours())
+    yield
+    left = ours()
+    assert len(left) <= before + 20, [type(each).__name__ for each in left][:50]
+
+
+@both
+@pytest.mark.parametrize("closing", [True, False])
+def test_many_pools_in_one_loop(flavour: str, closing: bool, real: Scheduler) -> None:
+    """A thousand pools that were closed, or dropped, leave nothing in their loop."""
+    server = Server()
+
+    async def one() -> None:
+        pool = server.pool()
+        async with pool.obj():
+            pass
+        if closing:
+            await pool.close()
+
+    async def many() -> None:
+        await one()
+        with nothing_is_left():
+            for _ in range(1000):
+                await one()
+            while server.works.alive:
+                await (trio.sleep(0.001) if flavour == "trio" else asyncio.sleep(0.001))
+
+    run_in(flavour, many)
+
+
+@both
+def test_many_loops_with_one_pool(flavour: str, scheduler: FakeScheduler) -> None:
+    """A thousand loops leave nothing in their pool, and it keeps none of them."""
+    pool = AsyncPool(Thing, 2, 0)
+
+    async def uses() -> None:
+        async with pool.obj():
+            pass
+
+    run_in(flavour, uses)
+    with nothing_is_left():
+        for _ in range(1000):
+            run_in(flavour, uses)
+        scheduler.run()
