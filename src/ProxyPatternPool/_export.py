@@ -3,18 +3,16 @@
 import math
 from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from ._config import seconds
 from ._errors import PoolValueError
 from ._ledger.counts import Counts
-from ._pool.pool import Pool, core_of
+from ._pool.either import EitherPool, core_of_either, is_pool
 from ._proxy.proxy import Proxy
 from ._proxy.typed import control
 from ._text import plain_text
-
-T = TypeVar("T")
 
 BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 """Upper bounds in seconds: those that OpenTelemetry's conventions recommend for ``db.client.operation.duration``.
@@ -81,25 +79,25 @@ class Watched:
         """
         for thing in pools_or_proxies:
             # Not isinstance: a proxy says that it is what its object is.
-            if not issubclass(type(thing), (Pool, Proxy)):
+            if not is_pool(thing) and not issubclass(type(thing), Proxy):
                 raise TypeError(f"watch() takes pools and proxies, not {thing!r}")
         for thing in pools_or_proxies:
             self._things[id(thing)] = thing
 
-    def pools(self) -> Iterator[Pool[object]]:
+    def pools(self) -> Iterator[EitherPool]:
         """All pools that there are now; one may come twice."""
         for reference in self._things.valuerefs():
             thing = reference()
             if thing is None:  # dropped meanwhile
                 continue
-            pool = cast("Pool[object]", thing) if issubclass(type(thing), Pool) else control(thing).pool
+            pool = thing if is_pool(thing) else control(thing).pool
             if pool is not None:
                 yield pool
 
 
-def counts_of(pool: Pool[T]) -> Counts:
+def counts_of(pool: EitherPool) -> Counts:
     """Read the counts of a pool."""
-    core = core_of(pool)
+    core = core_of_either(pool)
     return core.guard.locked(core.count)
 
 
@@ -109,7 +107,7 @@ def read(*several: Watched) -> dict[str, Gauges]:
     The names are made fit to be labels: one that cannot be encoded would cost all others their export.
     """
     found: dict[str, list[Counts]] = {}
-    asked: dict[int, Pool[object]] = {}
+    asked: dict[int, EitherPool] = {}
     for pool in chain.from_iterable(watched.pools() for watched in several):
         if id(pool) in asked:
             continue

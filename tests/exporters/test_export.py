@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ProxyPatternPool import Pool, control, proxy
+from ProxyPatternPool import AsyncPool, Pool, control, proxy
 from ProxyPatternPool._export import Gauges, Watched, read
+from ProxyPatternPool._pool.either import EitherPool
 
 from ..unit.helpers import Thing
+from ..unit.tasks import both, run_in
 
 
 def in_short(found: dict[str, Gauges]) -> dict[str, tuple[float, ...]]:
@@ -26,7 +28,7 @@ class Busy(Watched):
         super().__init__()
         self._meanwhile = meanwhile
 
-    def pools(self) -> Iterator[Pool[object]]:
+    def pools(self) -> Iterator[EitherPool]:
         for pool in super().pools():
             yield pool
             self._meanwhile()
@@ -100,6 +102,23 @@ def test_names_that_are_the_same_as_labels() -> None:
     with Pool(Thing, 3, name="f \udc80") as pool, Pool(Thing, 4, name="f \\udc80") as other:
         watched.add(pool, other)
         assert in_short(read(watched)) == {"f \\udc80": (2, 0, 2, 7)}
+
+
+@both
+def test_a_pool_for_tasks(flavour: str) -> None:
+    """It is shown as others are, until it is closed."""
+    watched = Watched()
+    pool = AsyncPool(Thing, 3, name="db")
+    watched.add(pool)
+    assert in_short(read(watched)) == {"db": (0, 0, 1, 3)}
+
+    async def hold() -> None:
+        async with pool.obj():
+            assert in_short(read(watched)) == {"db": (0, 1, 1, 3)}
+        await pool.close()
+
+    run_in(flavour, hold)
+    assert read(watched) == {}
 
 
 def test_a_proxy() -> None:

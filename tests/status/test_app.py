@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
 
-from ProxyPatternPool import DiscardReason, HookError, Pool, PoolException, Proxy
+from ProxyPatternPool import AsyncPool, DiscardReason, HookError, Pool, PoolException, Proxy
 from ProxyPatternPool._status.sampler import Sampler
 from ProxyPatternPool.status import status_app
 
 from ..unit.clock import Chance, FakeScheduler, HandMovedClock
 from ..unit.helpers import DEADLINE, Caller, Naps, Thing, Works, eventually
+from ..unit.tasks import both, run_in
 from .support import Broken, Shy, ask, data_of, fails, page_of
 
 pytestmark = pytest.mark.usefixtures("scheduler")
@@ -60,6 +63,31 @@ def test_the_data(clock: HandMovedClock) -> None:
     pool.shutdown()
     assert data_of(app)["pools"][0]["state"] == "closed"
     assert '<p class="about"><strong class="alarm">closed</strong>; 2 to 4 objects</p>' in page_of(app)
+
+
+@both
+def test_a_pool_for_tasks(flavour: str, clock: HandMovedClock) -> None:
+    """It is shown as others are, from any thread, with the task that holds an object."""
+    pools = [AsyncPool(Shy, 4, 1, name="db", tracer=lambda shy: f"shy {shy.number}")]
+    app = status_app(*pools)
+
+    async def hold() -> None:
+        async with pools[0].obj():
+            clock.advance(3.0)
+            with ThreadPoolExecutor(1) as executor:
+                data = executor.submit(data_of, app).result()
+            [shown] = data["pools"]
+            assert (shown["name"], shown["state"], shown["in_use"], shown["waiting"]) == ("db", "open", 1, 0)
+            [lent] = shown["objects"]
+            assert (lent["object"], lent["in_use"], lent["seconds"]) == ("shy 0", True, 3.0)
+            assert (lent["owner"] or "").startswith("task ")
+        await pools[0].close()
+
+    run_in(flavour, hold)
+    assert data_of(app)["pools"][0]["state"] == "closed"
+    pools.clear()
+    gc.collect()
+    assert data_of(app)["pools"][0]["state"] == "dropped"
 
 
 def test_what_comes_first() -> None:

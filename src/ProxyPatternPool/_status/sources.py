@@ -2,10 +2,10 @@
 
 import weakref
 from abc import ABC, abstractmethod
-from typing import Any, TypeGuard
+from typing import Any
 
 from .._engine.core import Core
-from .._pool.pool import Pool, core_of
+from .._pool.either import EitherPool, core_of_either, is_pool
 from .._proxy.control import Control, pool_name_of
 from .._proxy.proxy import Proxy
 from .._proxy.typed import control
@@ -32,7 +32,7 @@ class PoolSource(Source):
 
     absent = "dropped"
 
-    def __init__(self, pool: Pool[Any]) -> None:
+    def __init__(self, pool: EitherPool) -> None:
         # To the public pool, with which the pool ends; leases keep the inner state alive for longer.
         self._pool = weakref.ref(pool)
         self._name = pool.name
@@ -43,7 +43,7 @@ class PoolSource(Source):
 
     def core(self) -> Core[Any] | None:
         pool = self._pool()
-        return None if pool is None else core_of(pool)
+        return None if pool is None else core_of_either(pool)
 
 
 class ProxySource(Source):
@@ -62,11 +62,7 @@ class ProxySource(Source):
 
     def core(self) -> Core[Any] | None:
         pool = self._control.pool
-        return None if pool is None else core_of(pool)
-
-
-def _is_pool(thing: object) -> TypeGuard[Pool[Any]]:
-    return isinstance(thing, Pool)
+        return None if pool is None else core_of_either(pool)
 
 
 def source(thing: object, number: int) -> Source:
@@ -78,6 +74,6 @@ def source(thing: object, number: int) -> Source:
     # Not by isinstance: a proxy answers that as its object does, which it would have to make for that.
     if issubclass(type(thing), Proxy):
         return ProxySource(control(thing), f"proxy {number}")
-    if _is_pool(thing):
+    if is_pool(thing):
         return PoolSource(thing)
     raise TypeError(f"status_app shows pools and proxies, not a {type(thing).__name__}")
