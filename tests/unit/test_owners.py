@@ -176,6 +176,7 @@ def test_a_dump_calls_nobody(scheduler: FakeScheduler) -> None:
     text = dumped(pool)
     assert "  last creation failed: Unspeakable: no route\n" in text
     assert " to ?: <Shy at 0x" in text
+    pool.ret(entry.obj)
 
 
 def test_no_lock_is_needed(scheduler: FakeScheduler) -> None:

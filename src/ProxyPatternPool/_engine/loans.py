@@ -1,7 +1,7 @@
 """How objects are lent: at once if one is idle, and what is done with each before its borrower has it."""
 
 from functools import partial
-from traceback import StackSummary, walk_stack
+from traceback import StackSummary
 from typing import Generic, TypeVar
 
 from .._config import seconds
@@ -9,8 +9,9 @@ from .._errors import HookError
 from .._ledger.entry import Entry, Receipt
 from .._ledger.ledger import Ledger
 from .._observer import DiscardReason
-from .._runtime.caller import caller
+from .._runtime.caller import calling_frames
 from .._runtime.process import notice_fork, this_process
+from .._runtime.task_owner import TaskOwner
 from .._runtime.waiting import TaskLoop
 from .checks import Checks
 from .chores import Chores
@@ -149,7 +150,8 @@ class Loans(Generic[T]):
         self._driver.finish(self._returns.end_loan(entry, use, why))
 
     def _note_stack(self, entry: Entry[T]) -> None:
-        stack = StackSummary.extract(walk_stack(caller()), limit=STACK_DEPTH, lookup_lines=False)
+        task = entry.owner if isinstance(entry.owner, TaskOwner) else None
+        stack = StackSummary.extract(calling_frames(task), limit=STACK_DEPTH, lookup_lines=False)
         stack.reverse()  # the most recent call last, as everyone reads it
         entry.stack = stack
         entry.stack_use = entry.uses

@@ -12,6 +12,8 @@ from traceback import format_exception
 from types import TracebackType
 
 from .._runtime.native import get_ident, new_rlock
+from .._runtime.task_loops import running_task_loop
+from .._runtime.task_owner import TaskOwner
 from .._runtime.threads import current_name, thread_name
 from .._text import without_traceback
 
@@ -45,6 +47,7 @@ class _Line:
     time: float
     thread: int | None
     thread_name: str | None
+    task: str | None
     path: str
     number: int
     function: str
@@ -60,6 +63,8 @@ class _Line:
         record.created = self.time
         record.msecs = float(int(self.time % 1 * 1000))
         record.thread, record.threadName = self.thread, self.thread_name
+        if _tasks_are_logged():
+            record.taskName = self.task
         record.exc_text = self.trace
         log.handle(record)
 
@@ -94,7 +99,7 @@ class LogQueue:
         trace = None if error is None else "".join(format_exception(type(error), error, error.__traceback__)).rstrip()
         kept = None if error is None else (type(error), without_traceback(error), None)
         thread, name = (get_ident(), current_name()) if logging.logThreads else (None, thread_name() or None)
-        line = _Line(level, message, arguments, kept, trace, self._wall_clock(), thread, name, *_place())
+        line = _Line(level, message, arguments, kept, trace, self._wall_clock(), thread, name, _task_name(), *_place())
         with self._lock:
             while len(self.lines) >= MOST:
                 self.lines.popleft()
@@ -122,6 +127,18 @@ class LogQueue:
 
 def _nothing() -> None:
     """Do nothing: the lines are logged when the queue is flushed next."""
+
+
+def _tasks_are_logged() -> bool:
+    """Whether log records have the names of tasks of asyncio: from 3.12 on, unless somebody has turned that off."""
+    return bool(getattr(logging, "logAsyncioTasks", False))
+
+
+def _task_name() -> str | None:
+    """The name of the current task, for the log."""
+    running = running_task_loop() if _tasks_are_logged() else None
+    task = None if running is None else running.owner()
+    return task.name if isinstance(task, TaskOwner) else None
 
 
 def _place() -> tuple[str, int, str]:

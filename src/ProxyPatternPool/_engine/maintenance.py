@@ -10,6 +10,7 @@ from .._ledger.counters import Tally
 from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger, LedgerClosed
 from .._ledger.sweeps import Findings, Loan, Sweeps
+from .._runtime.owner import in_words
 from .._runtime.waiting import do_nothing
 from .chores import Chore, Chores
 from .log_queue import Later
@@ -163,7 +164,8 @@ class Maintenance(Generic[T]):
     def _warn_of_long_use(self, what: str | Later, loan: Loan[T], now: float, end: str) -> None:
         stack = "" if loan.stack is None else "\n" + "".join(loan.stack.format())
         message = "%s: %s has been kept for %.3f s by %s%s%s"
-        self._log_queue.add(logging.WARNING, message, self._label, what, now - loan.since, loan.owner, end, stack)
+        owner = Later(partial(in_words, loan.owner))
+        self._log_queue.add(logging.WARNING, message, self._label, what, now - loan.since, owner, end, stack)
 
     def check_health(self) -> Steps[None]:
         """Check each idle entry once, coldest first; only the one being checked is away meanwhile."""

@@ -10,10 +10,12 @@ from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH, Put
 from .._ledger.sweeps import Sweeps
 from .._observer import DiscardReason
 from .._runtime.fork import never_free
+from .._runtime.owner import in_words
 from .._runtime.process import notice_fork
 from .._runtime.races import first, is_alone, remove, snapshot
 from .chores import Chores
 from .guard import Reentered
+from .log_queue import Later
 from .objects import Objects
 from .shared import Shared
 from .steps import Rest, Steps, remaining
@@ -157,7 +159,7 @@ class Returns(Generic[T]):
         self._sweeps.forget_warning(entry)
         if warned:
             what = self._descriptions.describe(entry)
-            self._warn("%s: %s came back after %.3f s from %s", what, now - entry.last_get, entry.owner)
+            self._warn("%s: %s came back after %.3f s from %s", what, now - entry.last_get, in_words(entry.owner))
 
     def _warn(self, message: str, *arguments: object) -> None:
         self._log_queue.add(logging.WARNING, message, self._label, *arguments)
@@ -190,7 +192,7 @@ class Returns(Generic[T]):
         for entry in snapshot(self._shelves.using.values()):
             self._warn(
                 "%s: closed while %s has %s, lent %.3f s ago; it will be closed when it comes back",
-                entry.owner,
+                in_words(entry.owner),
                 self._descriptions.describe(entry),
                 self._clock() - entry.last_get,
             )
@@ -251,7 +253,7 @@ class Returns(Generic[T]):
         if not self._guard.locked(self._shelves.end_loan, entry, use):
             return
         now = entry.last_ret = self._clock()
-        owner = entry.owner
+        owner = Later(partial(in_words, entry.owner))
         if self._ledger.places.always_slow_return or entry.warned_use == use:
             self._chores.anywhere.append(partial(self.follow_up, entry, NEEDS_SLOW_PATH))
         elif self._guard.locked(self._ledger.put_locked, entry, now):

@@ -14,8 +14,10 @@ from typing import IO, TypeVar
 from .._engine.core import Core
 from .._ledger.entry import Entry
 from .._runtime import native
-from .._runtime.owner import in_words
+from .._runtime.caller import is_inside
+from .._runtime.owner import Owner, in_words
 from .._runtime.races import snapshot
+from .._runtime.task_owner import TaskOwner
 
 T = TypeVar("T")
 
@@ -87,12 +89,24 @@ def _lines(core: Core[T]) -> Iterator[str]:
         # The most recent call first, as faulthandler has it, and without the source lines, as there.
         for frame in reversed(stack or ()):
             yield f'    File "{frame.filename}", line {frame.lineno} in {frame.name}'
+        yield from _suspended(entry.owner)
     for waiter in snapshot(ledger.waiters.queue):
         since = waiter.since
         if since is not None:
             yield f"  waiting for {waiter.waited + now - since:.3f} s: {in_words(waiter.owner)}"
+            yield from _suspended(waiter.owner)
     for entry in ledger.shelves.idle_entries():
         yield f"  idle for {now - entry.last_ret:.3f} s: {_object(entry)}"
+
+
+def _suspended(owner: Owner | None) -> Iterator[str]:
+    """Say where a task is suspended now: of all that waits, only this is not in the stack of any thread."""
+    frames = owner.frames() if isinstance(owner, TaskOwner) else []
+    if frames:
+        yield "    suspended:"
+    for frame in reversed(frames):
+        if not is_inside(frame):
+            yield f'    File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}'
 
 
 def _object(entry: Entry[T]) -> str:

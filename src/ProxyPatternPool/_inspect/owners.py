@@ -20,7 +20,7 @@ class Holding(Generic[T]):
     obj: T
     """The object. Someone else uses it: read it, do not change it."""
     owner: str
-    """The thread or greenlet that borrowed it, by name; tasks have their thread's, and ``stack`` tells them apart."""
+    """The thread, greenlet or task that borrowed it, by name; with ``Pool.get`` it is the thread of a task."""
     since: datetime
     """When it was lent, local time with its zone."""
     held: float

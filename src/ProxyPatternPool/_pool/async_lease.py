@@ -121,6 +121,9 @@ class LeaseRequest(Awaited[AsyncLease[T]]):
         self._timeout = timeout
         self._begun: Steps[AsyncLease[T]] | None = None
 
+    def __repr__(self) -> str:
+        return f"<{self._lease!r}, to be awaited or entered>"
+
     def _begin(self) -> Steps[AsyncLease[T]]:
         yield from self._lease.begin(self._timeout)
         return self._lease

@@ -414,8 +414,9 @@ class AsyncPool(Generic[T]):
     def dump(self, file: IO[str] | IO[bytes] | int | None = None) -> None:
         """Write who holds which object, who waits, and what is idle: to find out why a process hangs.
 
-        It works in signal handlers and finalizers, even if they interrupt one of the pool's own steps: it takes no lock
-        and calls no hook. Objects are shown by the name that the ``tracer`` gave them, by type and address.
+        Of tasks it says where they are suspended now. It works in signal handlers and finalizers, even if they
+        interrupt one of the pool's own steps: it takes no lock and calls no hook. Objects are shown by the name that
+        the ``tracer`` gave them, by type and address.
 
         Args:
             file: Where to write, a file object or a descriptor; ``None``: ``sys.stderr``.

@@ -58,5 +58,6 @@ class OneLoan(Generic[T]):
         raise TypeError(f"cannot copy or pickle {self!r}: its object would go back twice")
 
     def __repr__(self) -> str:
-        held = "ended" if self._entry is None else f"object {self._entry.serial}"
+        entry = self._entry
+        held = f"object {entry.serial}" if entry is not None else "ended" if self._use else "not begun"
         return f"<Lease of {self._lender.label}: {held}>"

@@ -4,7 +4,10 @@ import inspect
 import os.path
 import sys
 from collections.abc import Callable, Iterator
+from traceback import walk_stack
 from types import CodeType, FrameType
+
+from .task_owner import TaskOwner
 
 _PATCHERS = ("gevent.monkey", "eventlet.patcher")
 _LOOPS = ("asyncio.", "trio.")
@@ -39,6 +42,32 @@ def caller(inside: int = 1) -> FrameType | None:
     while frame is not None and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back
     return frame
+
+
+def is_inside(frame: FrameType) -> bool:
+    """Whether a frame is of this package."""
+    return frame.f_code.co_filename.startswith(_FOLDER)
+
+
+def calling_frames(task: TaskOwner | None) -> list[tuple[FrameType, int]]:
+    """The frames that have called this package, the innermost first, and their lines, without those of event loops.
+
+    Args:
+        task: Who calls, if it is a task: its frames end where those of its event loop begin.
+    """
+    if task is None:
+        return list(walk_stack(caller(2)))
+    outermost = task.outermost_frame()
+    found: list[tuple[FrameType, int]] = []
+    for frame in outwards(frame_at(1)):
+        of_loop = _module_of(frame).startswith(_LOOPS)
+        if of_loop and outermost is None:
+            break
+        if found or not (of_loop or is_inside(frame)):
+            found.append((frame, frame.f_lineno))
+        if frame is outermost:
+            break
+    return found
 
 
 class Place:

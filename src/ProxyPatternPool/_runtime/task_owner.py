@@ -33,41 +33,62 @@ class TaskOwner:
         except Exception:  # a task of a class of the user's, or a name
             return f"{type(task).__name__}-{self.ident:#x}"
 
-    def frame(self) -> FrameType | None:
-        """Its innermost frame, if it is suspended."""
+    def _coroutine(self) -> object:
+        """What it does; ``None`` if that is not known, or it is gone."""
         task = self._task()
-        if task is None:
-            return None
         try:
-            return innermost_frame(self._kind.coroutine(task))
+            return None if task is None else self._kind.coroutine(task)
         except AttributeError:  # a task of a class of the user's
             return None
 
-    def __str__(self) -> str:
+    def frame(self) -> FrameType | None:
+        """Its innermost frame, if it is suspended."""
+        frames = self.frames()
+        return frames[-1] if frames else None
+
+    def frames(self) -> list[FrameType]:
+        """Its frames, the innermost last, if it is suspended."""
+        return suspended_frames(self._coroutine())
+
+    def outermost_frame(self) -> FrameType | None:
+        """Its outermost frame, unless it has ended, or does nothing that has frames."""
+        coroutine = self._coroutine()
+        kind = _KINDS.get(type(coroutine))
+        frame: FrameType | None = None if kind is None else getattr(coroutine, f"{kind}_frame")
+        return frame
+
+    @property
+    def name(self) -> str:
+        """Its name, or the last that is known of it."""
         task = self._task()
         if task is not None:
             self._name = self._name_of(task)
-        return f"task {self._name!r}" + (" (ended)" if task is None or self._kind.ended(task) else "")
+        return self._name
+
+    def __str__(self) -> str:
+        task = self._task()
+        return f"task {self.name!r}" + (" (ended)" if task is None or self._kind.ended(task) else "")
 
 
 _KINDS: dict[type, str] = {CoroutineType: "cr", GeneratorType: "gi", AsyncGeneratorType: "ag"}
 """What suspends with a frame, and how the names of its attributes begin."""
 
 
-def innermost_frame(suspended: object) -> FrameType | None:
-    """The innermost frame of a suspended coroutine; ``None`` if it runs, or has ended."""
-    frame: FrameType | None = None
+def suspended_frames(suspended: object) -> list[FrameType]:
+    """The frames of a suspended coroutine, the innermost last; none if it runs, or has ended."""
+    frames: list[FrameType] = []
     while suspended is not None:
         kind = _KINDS.get(type(suspended))
         if kind is None:
             # What await makes of a coroutine or of an asynchronous generator has no attribute that leads to it.
             suspended = next((inner for inner in gc.get_referents(suspended) if type(inner) in _KINDS), None)
-        elif getattr(suspended, f"{kind}_running"):
-            return None
-        else:
-            frame = getattr(suspended, f"{kind}_frame")
-            suspended = getattr(suspended, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
-    return frame
+            continue
+        frame: FrameType | None = getattr(suspended, f"{kind}_frame")
+        if frame is None or getattr(suspended, f"{kind}_running"):
+            return []
+        frames.append(frame)
+        suspended = getattr(suspended, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
+    return frames
 
 
 _elsewhere: "weakref.WeakKeyDictionary[Any, TaskOwner]" = weakref.WeakKeyDictionary()
