@@ -106,23 +106,32 @@ class Desk:
         assert self._request == request, f"{request} found {self._request} at desk {self.number}"
         self._request = None
 
+    def tidy(self) -> None:
+        """Forget a request that was cancelled in the middle."""
+        self._request = None
+
 
 class Office:
     """A factory that keeps books: to have more desks than places is an error at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.alive = 0
+        self._desks: set[Desk] = set()
+
+    @property
+    def alive(self) -> int:
+        return len(self._desks)
 
     def furnish(self, number: int) -> Desk:
+        desk = Desk(number)
         with self._lock:
             assert self.alive < SIZE, "more objects than places"
-            self.alive += 1
-        return Desk(number)
+            self._desks.add(desk)
+        return desk
 
     def clear(self, desk: Desk) -> None:
         with self._lock:
-            self.alive -= 1
+            self._desks.remove(desk)  # a KeyError if it was closed before
 
 
 class Farewell:

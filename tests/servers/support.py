@@ -66,10 +66,10 @@ class Running:
         assert self.ask("/stop") == (200, "stopped")
         assert self.ends() == "closed\n"
 
-    def ends(self, errors_are: str = "") -> str:
+    def ends(self, errors_are: str = "", code: int = 0) -> str:
         """Wait for its end, in silence on stderr, or with what matches a pattern; what it printed."""
         output, errors = self._process.communicate(timeout=PATIENCE)
-        assert self._process.returncode == 0, f"exit {self._process.returncode}\n{output}\n{errors}"
+        assert self._process.returncode == code, f"exit {self._process.returncode}\n{output}\n{errors}"
         assert re.fullmatch(errors_are, errors), errors
         return output
 

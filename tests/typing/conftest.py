@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from .downstream import HERE, MARKS, OLDEST, PYTHON, SETTINGS, Project
+from .downstream import HERE, MARKS, NEGATIVE, OLDEST, POSITIVE, PYTHON, SETTINGS, Project
 from .snippets import snippets
 
 
@@ -16,9 +16,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Generator[Project]:
     for python in (PYTHON, OLDEST):
         assert python.exists(), f"no {python}: `make typing` builds it"
     root = tmp_path_factory.mktemp("project")
-    for name in ("positive.py", "negative.py", "canary.py"):
+    for name in (*POSITIVE, *NEGATIVE):
         (root / name).write_text((HERE / name).read_text(encoding="utf-8"), encoding="utf-8")
-    for name, unmarked in (("negative.py", "wrong.py"), ("canary.py", "canary.py")):
+    for name, unmarked in {**NEGATIVE, "canary.py": "canary.py"}.items():
         (root / unmarked).write_text(MARKS.sub("", (HERE / name).read_text(encoding="utf-8")), encoding="utf-8")
     (root / "snippets").mkdir()
     for snippet in snippets():

@@ -29,6 +29,11 @@ SECONDS = 100.0
 FIRST, LAST = "3.10", "3.15"
 """The oldest Python we support, and the newest that the checkers know."""
 
+POSITIVE = ("positive.py", "positive_async.py")
+"""What is right."""
+NEGATIVE = {"negative.py": "wrong.py", "negative_async.py": "wrong_async.py"}
+"""What is wrong, with marks, and the names of the copies without them."""
+
 MARKS = re.compile(r"  # type: ignore\[[a-z,-]+\]  # pyright: ignore\[[A-Za-z,]+\]$", re.MULTILINE)
 """What a refused line ends with."""
 
@@ -77,12 +82,12 @@ class Checker:
     version: str
     """The option that tells it the version of Python."""
     versions: tuple[str, ...] = (FIRST, LAST)
-    files: tuple[str, ...] = ("positive.py", "wrong.py", "canary.py")
-    """What it looks at: ``wrong.py`` is ``negative.py`` without its marks; the canary has one line that is wrong."""
+    files: tuple[str, ...] = (*POSITIVE, *NEGATIVE.values(), "canary.py")
+    """What it looks at; the canary has one line that is wrong."""
 
 
 _MYPY = ("--strict", "--no-incremental", "--no-error-summary", "--hide-error-context", "--python-executable", PYTHON)
-_ALL = ("positive.py", "negative.py", "canary.py", "snippets")
+_ALL = (*POSITIVE, *NEGATIVE, "canary.py", "snippets")
 
 CHECKERS = {
     "mypy": Checker((BIN / "mypy", *_MYPY), "--python-version", files=_ALL),
@@ -94,7 +99,7 @@ CHECKERS = {
     "ty": Checker((BIN / "ty", "check", "--output-format=concise", "--python", PYTHON), "--python-version"),
     "zuban": Checker((BIN / "zuban", "check", "--strict", "--python-executable", PYTHON), "--python-version"),
     "mypy 1.14": Checker(
-        (OLDEST, "-m", "mypy", *_MYPY), "--python-version", (FIRST, "3.13"), files=("positive.py", "canary.py")
+        (OLDEST, "-m", "mypy", *_MYPY), "--python-version", (FIRST, "3.13"), files=(*POSITIVE, "canary.py")
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Faults of the checkers themselves: what one of them refuses in ``positive.py``, or overlooks in ``negative.py``.
+"""Faults of the checkers themselves: what they refuse of what is right, or overlook of what is wrong.
 
 Each is reproduced without us. When a checker is mended, the tests fail until the fault is taken off this list. A line
 that mypy overlooks has ``unused-ignore`` in its mark, so that mypy accepts the mark either way.
@@ -7,15 +7,16 @@ that mypy overlooks has ``unused-ignore`` in its mark, so that mypy accepts the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What a checker gets wrong."""
+    """What checkers get wrong."""
 
-    checker: str
-    file: str
-    """``positive.py`` if it refuses what is right, ``negative.py`` if it accepts what is wrong."""
+    checkers: tuple[str, ...]
+    kind: Literal["refused", "overlooked"]
+    """Whether they refuse what is right, or overlook what is wrong."""
     lines: tuple[str, ...]
     """The lines, without indentation and marks."""
     reason: str
@@ -69,9 +70,12 @@ text: str = make(hook=lambda s: s.right)
 
 FAULTS = [
     Fault(
-        "ty",
-        "positive.py",
-        ('assert_type(Pool(partial(Connection, host="remote")), Pool[Connection])',),
+        ("ty",),
+        "refused",
+        (
+            'assert_type(Pool(partial(Connection, host="remote")), Pool[Connection])',
+            'assert_type(AsyncPool(partial(Connection, host="remote")), AsyncPool[Connection])',
+        ),
         "the result of a partial of a class is unknown where a type is to be inferred from it",
         """
 from collections.abc import Callable
@@ -95,23 +99,23 @@ assert_type(Maker(partial(Thing, host="remote")), Maker[Thing])
 """,
     ),
     Fault(
-        "mypy 1.14",
-        "positive.py",
+        ("mypy 1.14",),
+        "refused",
         ('maybe_later: Connection = proxy(name="later", retter=lambda c: c.rollback(), tracer=lambda c: c.host)',),
         "the declared type of a variable is not used to infer a type variable that is the whole result: in a lambda "
         "it is Never, which has nothing. Say the lambdas later, with control(db).set_pool(…), or write functions",
         _DECLARED.replace("s.right", "s.upper()"),
     ),
     Fault(
-        "mypy",
-        "negative.py",
+        ("mypy",),
+        "overlooked",
         ("looked_into: Connection = proxy(retter=lambda c: c.nothing)",),
         "likewise; from 1.18 on Never has whatever it is asked for: such a lambda is accepted whatever is in it",
         _DECLARED.replace("s.right", "s.nothing"),
     ),
     Fault(
-        "zuban",
-        "positive.py",
+        ("zuban",),
+        "refused",
         (
             "assert_type(Pool(lambda _: Connection(), closer=lambda c: c.close()), Pool[Connection])",
             "assert_type(Pool(lambda number: Connection(number), 4, health=lambda c: c.ping()), Pool[Connection])",
@@ -119,13 +123,15 @@ assert_type(Maker(partial(Thing, host="remote")), Maker[Thing])
             "assert_type(proxy(fun=lambda _: Connection(), retter=lambda c: c.rollback()), Connection)",
             "assert_type(Proxy(fun=lambda _: Connection(), retter=lambda c: c.rollback()), Proxy[Connection])",
             "assert_type(Hooks(lambda _: Connection(), closer=lambda c: c.close()), Hooks[Connection])",
+            "assert_type(AsyncPool(lambda _: Connection.connect(), closer=lambda c: c.close()), AsyncPool[Connection])",
+            'assert_type(AsyncPool(lambda _: start(""), closer=lambda s: s.close()), AsyncPool[Started])',
         ),
         "of two lambdas, where one makes what the other takes, nothing is inferred but Any",
         BESIDE_A_LAMBDA,
     ),
     Fault(
-        "pyrefly",
-        "positive.py",
+        ("pyrefly",),
+        "refused",
         (
             "assert_type(Pool(lambda _: Connection(), closer=lambda c: c.close()), Pool[Connection])",
             "assert_type(Pool(lambda number: Connection(number), 4, health=lambda c: c.ping()), Pool[Connection])",
@@ -135,8 +141,8 @@ assert_type(Maker(partial(Thing, host="remote")), Maker[Thing])
         BESIDE_A_LAMBDA,
     ),
     Fault(
-        "zuban",
-        "negative.py",
+        ("zuban",),
+        "overlooked",
         (
             "Pool(connect, opener=lambda c: c.nothing)",
             "Pool(connect, getter=lambda c: c.execute(3))",
@@ -159,6 +165,14 @@ assert_type(Maker(partial(Thing, host="remote")), Maker[Thing])
             "Pool(perhaps, closer=lambda c: c.close())",
             "Pool(session, opener=lambda s: s.nothing)",
             "looked_into: Connection = proxy(retter=lambda c: c.nothing)",
+            "AsyncPool(connect_async, opener=lambda c: c.nothing)",
+            "AsyncPool(connect_async, getter=lambda c: c.execute(3))",
+            "AsyncPool(connect_async, closer=lambda c: c.finish())",
+            "AsyncPool(connect_async, health=lambda c: c.number)",
+            'AsyncPool(connect_async, health=lambda c: c.execute("SELECT 1"))',
+            "AsyncPool(connect, closer=lambda c: c.finish())",
+            "AsyncPool(lambda _: Connection.connect(), closer=lambda c: c.finish())",
+            "AsyncPool[Connection](lambda _: Connection.connect(), opener=lambda c: c.finish())",
         ),
         "a lambda for a parameter that may be None is not looked into if a type variable is in its type",
         """
@@ -180,9 +194,9 @@ Maker(make, hook=lambda text: text.nothing)
 """,
     ),
     Fault(
-        "zuban",
-        "negative.py",
-        ("Pool(partial(dial, 3))",),
+        ("zuban",),
+        "overlooked",
+        ("Pool(partial(dial, 3))", "AsyncPool(partial(dial, 3))"),
         "the arguments of a partial are not checked",
         """
 from functools import partial
@@ -196,17 +210,105 @@ partial(dial, 3)
 """,
     ),
     Fault(
-        "pyrefly",
-        "negative.py",
+        ("pyrefly", "ty"),
+        "overlooked",
         ("untyped = proxy()",),
-        "a type variable that nothing says anything about is taken for Any in silence",
+        "a type variable that nothing says anything about is taken for Any, or Unknown, in silence",
         UNKNOWN,
     ),
     Fault(
-        "ty",
-        "negative.py",
-        ("untyped = proxy()",),
-        "a type variable that nothing says anything about is taken for Unknown in silence",
-        UNKNOWN,
+        ("mypy", "mypy 1.14"),
+        "refused",
+        ("assert_type(AsyncPool(lambda _: Replica.connect(), closer=Close()), AsyncPool[Replica])",),
+        "what is inferred from a lambda is Any if two overloads fit, though not equally well, as they do beside a hook "
+        "for a base class",
+        """
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar, overload
+
+from typing_extensions import assert_type
+
+T = TypeVar("T")
+
+
+class Maker(Generic[T]):
+    @overload
+    def __init__(self, make: Callable[[int], Awaitable[T]], hook: Callable[[T], object] = id) -> None: ...
+    @overload
+    def __init__(self, make: Callable[[int], T | Awaitable[T]], hook: Callable[[T], object] = id) -> None: ...
+    def __init__(self, make: Callable[[int], T | Awaitable[T]], hook: Callable[[T], object] = id) -> None: ...
+
+
+async def make(number: int) -> bool:
+    return number > 0
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+assert_type(Maker(lambda number: make(number), double), Maker[bool])
+""",
+    ),
+    Fault(
+        ("pyrefly",),
+        "refused",
+        (
+            'assert_type(AsyncPool(lambda _: Connection.connect("remote")), AsyncPool[Connection])',
+            'assert_type(AsyncPool(lambda number: dial("remote", number)), AsyncPool[Connection])',
+            "assert_type(AsyncPool(fun=lambda _: Connection.connect(), max_size=4), AsyncPool[Connection])",
+            "later: AsyncPool[Connection] = AsyncPool(lambda _: Connection.connect())",
+            "assert_type(AsyncPool(lambda _: Connection.connect(), closer=lambda c: c.close()), AsyncPool[Connection])",
+            'assert_type(AsyncPool(lambda _: start(""), closer=lambda s: s.close()), AsyncPool[Started])',
+            "said = AsyncPool[Connection](lambda _: Connection.connect(), closer=lambda c: c.close())",
+            "assert_type(AsyncPool(lambda _: Replica.connect(), closer=Close()), AsyncPool[Replica])",
+        ),
+        "the parameter of a lambda is unknown if two overloads fit, though both say its type; the result is right",
+        """
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar, overload
+
+from typing_extensions import assert_type
+
+T = TypeVar("T")
+
+
+class Maker(Generic[T]):
+    @overload
+    def __init__(self, make: Callable[[int], Awaitable[T]]) -> None: ...
+    @overload
+    def __init__(self, make: Callable[[int], T | Awaitable[T]]) -> None: ...
+    def __init__(self, make: Callable[[int], T | Awaitable[T]]) -> None: ...
+
+
+async def make(number: int) -> str:
+    return str(number)
+
+
+assert_type(Maker(lambda number: make(number)), Maker[str])
+""",
+    ),
+    Fault(
+        ("ty", "zuban"),
+        "overlooked",
+        (
+            "pool.ret(connection)",
+            "pool.discard(connection)",
+            "lease.release()",
+            "lease.discard()",
+        ),
+        "of what is not awaited only the results of coroutine functions are reported, not other coroutines",
+        """
+from collections.abc import Coroutine
+from typing import Any
+
+
+def give_back() -> Coroutine[Any, Any, None]:
+    raise NotImplementedError
+
+
+async def forget() -> None:
+    give_back()
+""",
     ),
 ]

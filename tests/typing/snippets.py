@@ -15,7 +15,11 @@ from .downstream import ROOT, Place
 RED = "# red"
 """Ends a line that is shown because checkers refuse it."""
 
-PROTOCOLS = ("Factory", "Opener", "Getter", "Retter", "Closer", "HealthCheck", "StatsHook", "Tracer")
+ASYNC_PROTOCOLS = ("AsyncFactory", "AsyncOpener", "AsyncGetter", "AsyncRetter", "AsyncCloser", "AsyncHealthCheck")
+PROTOCOLS = (
+    *("Factory", "Opener", "Getter", "Retter", "Closer", "HealthCheck", "StatsHook", "Tracer"),
+    *ASYNC_PROTOCOLS,
+)
 
 # What the snippets in docstrings leave to the reader.
 _PRELUDE = """\
@@ -25,11 +29,11 @@ from contextvars import ContextVar
 from sqlite3 import Connection
 from typing import Generic, TypeVar
 
-from typing_extensions import Unpack, override
+from typing_extensions import Self, Unpack, override
 
 from ProxyPatternPool import (
-    Closer, Factory, Getter, HealthCheck, Kept, Opener, Pool, PoolObserver, PoolParameters, Retter, StatsHook,
-    Tracer, proxy
+    AsyncCloser, AsyncFactory, AsyncGetter, AsyncHealthCheck, AsyncOpener, AsyncPool, AsyncRetter, Closer, Factory,
+    Getter, HealthCheck, Kept, Opener, Pool, PoolObserver, PoolParameters, Retter, StatsHook, Tracer, proxy
 )
 
 T = TypeVar("T")
@@ -37,6 +41,22 @@ T = TypeVar("T")
 
 def connect(number: int) -> Connection:
     return sqlite3.connect(":memory:", check_same_thread=False)
+
+
+class AsyncConnection:
+    @classmethod
+    async def connect(cls, dsn: str) -> Self:
+        return cls()
+
+    async def execute(self, statement: str) -> object:
+        return statement
+
+    async def rollback(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+async def connect_async(number: int) -> AsyncConnection:
+    return await AsyncConnection.connect("dbname=data")
 
 
 """

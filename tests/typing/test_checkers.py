@@ -8,7 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from .downstream import CHECKERS, FIRST, HERE, MARKS, PYTHON, SECONDS, SETTINGS, Place, Project, check, run
+from .downstream import (
+    CHECKERS,
+    FIRST,
+    HERE,
+    MARKS,
+    NEGATIVE,
+    POSITIVE,
+    PYTHON,
+    SECONDS,
+    SETTINGS,
+    Place,
+    Project,
+    check,
+    run,
+)
 from .faults import FAULTS, Fault
 from .snippets import Snippet, snippets
 
@@ -17,15 +31,17 @@ pytestmark = pytest.mark.timeout(SECONDS + 20)
 RUNS = [(name, version) for name, checker in CHECKERS.items() for version in checker.versions]
 
 
-UNMARKED = {"negative.py": "wrong.py"}
-
-
-def _places(file: str, line: str) -> set[Place]:
-    """Where a line is, which is there; of a file that has marks, in the copy without them."""
-    lines = MARKS.sub("", (HERE / file).read_text(encoding="utf-8")).splitlines()
-    found = {Place(UNMARKED.get(file, file), number) for number, each in enumerate(lines, 1) if each.strip() == line}
-    assert found, f"{line} is not in {file}"
-    return found
+def _places(fault: Fault) -> set[Place]:
+    """Where its lines are; of files that have marks, in the copies without them."""
+    files = {name: name for name in POSITIVE} if fault.kind == "refused" else NEGATIVE
+    found: dict[str, set[Place]] = {line: set() for line in fault.lines}
+    for name, copy in files.items():
+        lines = MARKS.sub("", (HERE / name).read_text(encoding="utf-8")).splitlines()
+        for number, line in enumerate(lines, 1):
+            found.get(line.strip(), set[Place]()).add(Place(copy, number))
+    for line, places in found.items():
+        assert places, f"there is no {line}"
+    return set[Place]().union(*found.values())
 
 
 def _marked(file: str) -> set[Place]:
@@ -52,45 +68,47 @@ def test_right_is_accepted_and_wrong_refused(project: Project, name: str, versio
     """What the checkers refuse is what is marked, not a line more or less, but for faults of theirs that are known."""
     files = CHECKERS[name].files
     expected = _marked("canary.py")
-    if "wrong.py" in files:
-        expected |= {replace(place, file=UNMARKED["negative.py"]) for place in _marked("negative.py")}
+    for marked, wrong in NEGATIVE.items():
+        if wrong in files:
+            expected |= {replace(place, file=wrong) for place in _marked(marked)}
     if "snippets" in files:
         expected |= {place for snippet in snippets() for place in snippet.refused}
     for fault in FAULTS:
-        for line in fault.lines if fault.checker == name else ():
+        if name in fault.checkers:
             # Who gets the marks reads there what he may overlook.
-            expected ^= {place for place in _places(fault.file, line) if place.file in files}
+            expected ^= {place for place in _places(fault) if place.file in files}
     verdict = project.verdicts[name, version].result()
     assert verdict.about(verdict.places - expected) == "", "refused, and should not be"
     assert expected - verdict.places == set(), "accepted, and should not be"
     assert verdict.code == 1, verdict.text
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.checker}: {fault.reason}")
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{', '.join(fault.checkers)}: {fault.reason}")
 def test_a_fault_is_the_checkers_own(fault: Fault, tmp_path: Path) -> None:
     """What a checker gets wrong it gets wrong without us, too; mypy and pyright, or one of them, do not."""
     assert "ProxyPatternPool" not in fault.reproduction
     (tmp_path / "fault.py").write_text(fault.reproduction, encoding="utf-8")
     (tmp_path / "pyrightconfig.json").write_text(SETTINGS, encoding="utf-8")
     last = {Place("fault.py", len(fault.reproduction.splitlines()))}
-    right, wrong = (set[Place](), last) if fault.file == "positive.py" else (last, set[Place]())
-    for name, expected in {"mypy": right, "pyright": right, fault.checker: wrong}.items():
+    right, wrong = (set[Place](), last) if fault.kind == "refused" else (last, set[Place]())
+    for name, expected in {"mypy": right, "pyright": right, **dict.fromkeys(fault.checkers, wrong)}.items():
         verdict = check(CHECKERS[name], FIRST, ["fault.py"], tmp_path)
         assert verdict.places == expected, f"{name}: {verdict.text}"
 
 
-def test_refusals_are_many_and_marked_for_both() -> None:
-    """``negative.py`` is not hollow, and no line of it is refused by one checker alone."""
-    lines = (HERE / "negative.py").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(("name", "many"), [("negative.py", 200), ("negative_async.py", 120)])
+def test_refusals_are_many_and_marked_for_both(name: str, many: int) -> None:
+    """No such file is hollow, and no line of it is refused by one checker alone."""
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
     marked = [line for line in lines if ": ignore" in line]
-    assert len(marked) >= 200
+    assert len(marked) >= many
     for line in marked:
         assert MARKS.search(line), line
 
 
 # Each in an interpreter of its own: some import libraries, and leave things behind.
 _RUNNER = """
-import ast, sys, warnings
+import ast, asyncio, sys, warnings
 warnings.filterwarnings("ignore", "\\nEventlet is deprecated")
 file = sys.argv[1]
 with open(file, encoding="utf-8") as stream:
@@ -103,15 +121,22 @@ for each in ast.parse(text).body:
     if isinstance(each, ast.FunctionDef) and len(each.args.args) == len(each.args.defaults):
         names[each.name]()
         print(each.name)
+    if isinstance(each, ast.AsyncFunctionDef) and not each.args.args:
+        asyncio.run(names[each.name]())
+        print(each.name)
 """
 
 
-def test_what_is_accepted_runs(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [("positive.py", "errors_have_their_places"), ("positive_async.py", "tasks_borrow_from_a_pool_for_threads")],
+)
+def test_what_is_accepted_runs(name: str, last: str, project: Project) -> None:
     """The types say the truth: what checkers accept does not fail when it is run."""
-    verdict = run(sys.executable, "-W", "error", "-c", _RUNNER, HERE / "positive.py", cwd=project.root)
+    verdict = run(sys.executable, "-W", "error", "-c", _RUNNER, HERE / name, cwd=project.root)
     assert verdict.code == 0, verdict.text
     assert verdict.text.startswith("the_type_comes_from_the_factory\n"), verdict.text
-    assert verdict.text.endswith("\nerrors_have_their_places\n"), verdict.text
+    assert verdict.text.endswith(f"\n{last}\n"), verdict.text
 
 
 @pytest.mark.parametrize("snippet", snippets(), ids=lambda snippet: snippet.file)

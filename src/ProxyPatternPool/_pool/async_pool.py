@@ -346,7 +346,8 @@ class AsyncPool(Generic[T]):
         if not self._core.ledger.places:
             self._driver.call_off_end()
 
-    shutdown = aclose = close
+    shutdown = close
+    aclose = close
 
     async def housekeep(self) -> None:
         """Do a full maintenance round now, in this task: expiry, warnings, kills, health checks, refill.
@@ -459,8 +460,9 @@ class AsyncPool(Generic[T]):
 
 def async_core_of(pool: AsyncPool[T]) -> Core[T]:
     """The parts of a pool for tasks, for other modules of this package."""
-    pool._tasks.notice_loop_end()  # pyright: ignore[reportPrivateUsage]  # it is this module's
-    return pool._core  # pyright: ignore[reportPrivateUsage]  # see above
+    tasks = pool._tasks  # pyright: ignore[reportPrivateUsage]  # it is this module's
+    tasks.notice_loop_end()
+    return tasks.core
 
 
 __all__ = ["AsyncLease", "AsyncPool", "async_core_of"]

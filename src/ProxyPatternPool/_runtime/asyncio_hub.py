@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextvars import Context
 from functools import partial
 from operator import methodcaller
-from typing import Any
+from typing import Any, cast
 
 from .owner import Owner, here
 from .task_owner import TaskKind, owner_of
@@ -68,13 +68,14 @@ class AsyncioSleeper:
         self._future: asyncio.Future[None] | None = None
 
     def sleep(self, seconds: float | None) -> Generator[Any, Any, bool]:
-        # Only tasks and callbacks of this loop end the future, and none runs before this task suspends: nothing is
-        # lost between looking at the flag and sleeping.
         if not self._woken and (seconds is None or seconds > 0):
-            self._future = self.hub.create_future()
+            future = self._future = self.hub.create_future()
             timer = None if seconds is None else self.hub.call_later(min(seconds, MAX_SLEEP), self._end_sleep)
             try:
-                yield from self._future
+                # Look again, now that there is a future: a finalizer may have woken this in between. From here on it
+                # would end the future, and nobody else can before the task suspends: others use callbacks of the loop.
+                if not self._woken:
+                    yield from future
             finally:
                 self._future = None
                 if timer is not None:
@@ -87,12 +88,17 @@ class AsyncioSleeper:
         if future is not None and not future.done():
             future.set_result(None)
 
+    def _rouse(self) -> None:
+        """End the sleep for which this was called: it may be over, and be another one's turn."""
+        if self._woken:
+            self._end_sleep()
+
     def wake(self) -> bool:
         self._woken = True
         if _in_task(self.hub):
             self._end_sleep()
             return True
-        return self._home.spawn(self._end_sleep)
+        return self._home.spawn(self._rouse)
 
     def alive(self) -> bool:
         return self._home.alive()
@@ -117,7 +123,7 @@ class AsyncioLoop:
         self._end = EndOfLoop(self.here, self._finish)
 
     def here(self) -> bool:
-        return _running() is self.mark
+        return self.current() is self.mark
 
     def alive(self) -> bool:
         return not self.mark.is_closed() and self._process == os.getpid()
@@ -150,11 +156,12 @@ class AsyncioLoop:
     ) -> "asyncio.Task[None]":
         # Not loop.create_task: a task factory may begin the task at once, among the frames of whoever calls this, and
         # may be anything. A task takes a copy of the context in which it is made.
-        make = partial(asyncio.Task[None], StepsCoroutine(quietly(steps)), loop=self.mark, name=name)
-        task = make() if inherit else Context().run(make)
-        vars(asyncio.Task)["_log_destroy_pending"].__set__(task, False)
-        task.add_done_callback(partial(_ended, tasks))
-        return task
+        new: type[asyncio.Task[None]] = asyncio.Task
+        make = partial(new, StepsCoroutine(quietly(steps)), loop=self.mark, name=name)
+        task: Any = make() if inherit else Context().run(make)
+        task._log_destroy_pending = False
+        task.add_done_callback(partial(_ended, tasks), context=Context())
+        return cast("asyncio.Task[None]", task)
 
     def at_end(self, last: Last) -> Callable[[], None]:
         return self._end.add(last)

@@ -30,8 +30,10 @@ def in_words(owner: Owner | None) -> str:
 
 
 def is_owner(owner: Owner | None, who: CurrentId) -> bool:
-    """Whether an owner is a certain thread or greenlet, as identified by ``current_id``."""
+    """Whether an owner is a certain thread or greenlet, as identified by ``current_id``, or a task in that thread."""
     thread, greenlet = who
+    if isinstance(owner, TaskOwner):
+        return owner.thread == thread
     if isinstance(owner, GreenletOwner):
         return owner.ident == greenlet
     return isinstance(owner, ThreadOwner) and owner.ident == thread and not greenlet

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NamedTuple
 
+from .native import get_ident
+
 
 class TaskKind(NamedTuple):
     """How a library's tasks are looked at."""
@@ -18,12 +20,13 @@ class TaskKind(NamedTuple):
 class TaskOwner:
     """A task, of which this keeps nothing alive: not its result, and not its frames."""
 
-    __slots__ = ("_kind", "_name", "_task", "ident")
+    __slots__ = ("_kind", "_name", "_task", "ident", "thread")
 
     def __init__(self, task: Any, kind: TaskKind) -> None:
         self._task: weakref.ref[Any] = weakref.ref(task)
         self._kind = kind
         self.ident = id(task)
+        self.thread = get_ident()
         self._name = self._name_of(task)  # for the time when it has gone
 
     def _name_of(self, task: Any) -> str:

@@ -52,12 +52,16 @@ class TrioSleeper:
         self._task: Task | None = None
 
     def sleep(self, seconds: float | None) -> Generator[Any, Any, bool]:
-        # Only tasks and callbacks of this run reschedule the task, and none runs before it suspends: nothing is lost
-        # between looking at the flag and sleeping.
         if not self._woken and (seconds is None or seconds > 0):
-            with nullcontext() if seconds is None else trio.move_on_after(min(seconds, MAX_SLEEP)):
-                self._task = current_task()
-                yield from trio.lowlevel.wait_task_rescheduled(self._abort).__await__()
+            self._task = current_task()
+            try:
+                # Look again, now that the task is known: a finalizer may have woken this in between. From here on one
+                # in this task, and all other threads, use a callback of the run, which comes when the task suspends.
+                if not self._woken:
+                    with nullcontext() if seconds is None else trio.move_on_after(min(seconds, MAX_SLEEP)):
+                        yield from trio.lowlevel.wait_task_rescheduled(self._abort).__await__()
+            finally:
+                self._task = None
         woken, self._woken = self._woken, False
         return woken
 
@@ -65,17 +69,19 @@ class TrioSleeper:
         self._task = None
         return Abort.SUCCEEDED
 
-    def _end_sleep(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
+    def _rouse(self) -> None:
+        """End the sleep for which this was called: it may be over, and be another one's turn."""
+        task = self._task
+        if task is not None and self._woken:
+            self._task = None
             trio.lowlevel.reschedule(task)
 
     def wake(self) -> bool:
         self._woken = True
-        if self._home.here():
-            self._end_sleep()
+        if self._home.here() and current_task() is not self._task:
+            self._rouse()
             return True
-        return self._home.spawn(self._end_sleep)
+        return self._home.spawn(self._rouse)
 
     def alive(self) -> bool:
         return self._home.alive()
@@ -104,9 +110,9 @@ class TrioLoop:
         self._end.watch()
 
     def here(self) -> bool:
-        # In a task: in guest mode, callbacks of another loop run in the same thread. And a finalizer may run when trio
-        # has just seen that there is nothing to do, and is about to sleep.
-        return get_ident() == self.mark and in_trio_task() and not self._over
+        # Only in a task: a finalizer may run when trio has just seen that there is nothing to do, and is about to
+        # sleep; and in guest mode callbacks of another loop run in the same thread.
+        return in_trio_task() and current_trio_token() is self.token and not self._over
 
     def alive(self) -> bool:
         return not self._over and self._process == os.getpid()
