@@ -63,10 +63,10 @@ class Operations(Generic[T]):
         try:
             doomed = self._guard.locked(self._objects.close_ledger)
         except Reentered:
-            self._close_later()  # as soon as this handler has returned
+            self.close_later()  # as soon as this handler has returned
             return
         except BaseException:
-            self._close_later()
+            self.close_later()
             raise
         if in_hub():  # a signal handler, or a callback: whoever waits there, as closers may, stops all greenlets
             for entry in doomed:
@@ -79,7 +79,7 @@ class Operations(Generic[T]):
         if opened:
             self._returns.report_unreturned()
 
-    def _close_later(self) -> None:
+    def close_later(self) -> None:
         """Have maintenance close the pool."""
         self._ledger.mailbox.abandoned = True
         self._scheduling.request_look()

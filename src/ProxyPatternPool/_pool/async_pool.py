@@ -439,7 +439,10 @@ class AsyncPool(Generic[T]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        if kind is GeneratorExit:  # a coroutine that is closed cannot wait
+            self._core.operations.close_later()
+        else:
+            await self.close()
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(f"cannot copy or pickle {self!r}")
