@@ -190,7 +190,11 @@ class Client:
         self._connection.close()
 
 
-async def ask_asgi(app: Any, path: str) -> tuple[int, str]:
+def ignore(message: Mapping[str, Any]) -> None:
+    """Do nothing about a message."""
+
+
+async def ask_asgi(app: Any, path: str, sending: Callable[[Mapping[str, Any]], None] = ignore) -> tuple[int, str]:
     """Ask an ASGI application, as a server does."""
     status, text = 0, b""
 
@@ -205,6 +209,7 @@ async def ask_asgi(app: Any, path: str) -> tuple[int, str]:
 
     async def send(message: dict[str, Any]) -> None:
         nonlocal status, text
+        sending(message)
         status = message.get("status", status)
         text += message.get("body", b"")
 

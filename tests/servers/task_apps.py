@@ -55,6 +55,7 @@ class TaskApplication:
 
     ``/square/POOL/7`` answers 49, ``/stream/POOL/7`` in several parts, ``/plain/7`` in a thread. ``/hold/POOL`` has an
     object until ``/release``, or until a signal, when the server does not answer any more; ``/held`` says how it ended.
+    ``/flow/POOL`` has one for a response without an end.
     """
 
     def __init__(self) -> None:
@@ -140,6 +141,12 @@ class TaskApplication:
         self._held.append("finished")
         return "held"
 
+    async def flow(self, pool: str) -> AsyncGenerator[bytes]:
+        async with self._borrowed(pool):
+            while True:
+                await anyio.sleep(0.01)
+                yield b"drop"
+
     def release(self) -> str:
         self._released = True
         return "released"
@@ -173,6 +180,9 @@ def starlette() -> Any:
     async def stream(request: Any) -> Any:
         return streaming(application.stream(**request.path_params))
 
+    async def flow(request: Any) -> Any:
+        return streaming(application.flow(**request.path_params))
+
     def plain(request: Any) -> Any:
         return text(application.plain(**request.path_params))
 
@@ -192,6 +202,7 @@ def starlette() -> Any:
         "/square/{pool}/{number:int}": square,
         "/stream/{pool}/{number:int}": stream,
         "/plain/{number:int}": plain,
+        "/flow/{pool}": flow,
         "/hold/{pool}": hold,
         "/release": release,
         "/held": held,
@@ -215,6 +226,9 @@ def fastapi() -> Any:
     async def stream(pool: str, number: int) -> Any:
         return responses.StreamingResponse(application.stream(pool, number))
 
+    async def flow(pool: str) -> Any:
+        return responses.StreamingResponse(application.flow(pool))
+
     def plain(number: int) -> str:
         return application.plain(number)
 
@@ -230,9 +244,11 @@ def fastapi() -> Any:
     async def stats() -> str:
         return application.stats()
 
-    stream.__annotations__["return"] = None  # it is a response, and needs no model
+    for endpoint in stream, flow:
+        endpoint.__annotations__["return"] = None  # it is a response, and needs no model
     app.get("/square/{pool}/{number}")(square)
     app.get("/stream/{pool}/{number}")(stream)
+    app.get("/flow/{pool}")(flow)
     app.get("/plain/{number}")(plain)
     app.get("/hold/{pool}")(hold)
     app.get("/release")(release)
@@ -252,6 +268,7 @@ def quart() -> Any:
     app.while_serving(around_all_requests)
     app.get("/square/<pool>/<int:number>")(application.square)
     app.get("/stream/<pool>/<int:number>", endpoint="stream")(application.stream)
+    app.get("/flow/<pool>", endpoint="flow")(application.flow)
     app.get("/plain/<int:number>")(application.plain)
     app.get("/hold/<pool>")(application.hold)
     app.get("/release")(application.release)
@@ -270,13 +287,19 @@ def serve_with_aiohttp(fd: int, *, cancelling: bool, patience: float) -> None:
     async def square(request: Any) -> Any:
         return web.Response(text=await application.square(request.match_info["pool"], number_in(request)))
 
-    async def stream(request: Any) -> Any:
+    async def send(request: Any, parts: AsyncGenerator[bytes]) -> Any:
         response = web.StreamResponse()
         with suppress(ConnectionResetError):  # which aiohttp would log: the client has hung up
             await response.prepare(request)
-            async for part in application.stream(request.match_info["pool"], number_in(request)):
+            async for part in parts:
                 await response.write(part)
         return response
+
+    async def stream(request: Any) -> Any:
+        return await send(request, application.stream(request.match_info["pool"], number_in(request)))
+
+    async def flow(request: Any) -> Any:
+        return await send(request, application.flow(request.match_info["pool"]))
 
     async def plain(request: Any) -> Any:
         return web.Response(text=await anyio.to_thread.run_sync(application.plain, number_in(request)))
@@ -301,6 +324,7 @@ def serve_with_aiohttp(fd: int, *, cancelling: bool, patience: float) -> None:
     app.cleanup_ctx.append(around_all_requests)
     app.router.add_get("/square/{pool}/{number}", square)
     app.router.add_get("/stream/{pool}/{number}", stream)
+    app.router.add_get("/flow/{pool}", flow)
     app.router.add_get("/plain/{number}", plain)
     app.router.add_get("/hold/{pool}", hold)
     app.router.add_get("/release", release)

@@ -1,0 +1,294 @@
+"""The Python of docs/asyncio.md runs, section by section, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import re
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ProxyPatternPool
+from ProxyPatternPool import AsyncPool, PoolClosed
+
+from ..postgres.support import Server
+from .application import PATIENCE
+from .support import ROOT, ask_asgi
+
+PAGE = (ROOT / "docs" / "asyncio.md").read_text(encoding="utf-8")
+SECTIONS = {part.partition("\n")[0].lstrip("# "): part for part in re.split(r"(?m)^(?=## )", PAGE)}
+FIRST = "Tasks: asyncio, trio, anyio"
+
+
+def blocks(section: str) -> list[str]:
+    found: list[str] = re.findall(r"```python\n(.*?)```", SECTIONS[section], re.DOTALL)
+    return found
+
+
+Names = dict[str, Any]
+Write = Callable[..., Names]
+
+
+def run(code: str, names: Names) -> Names:
+    exec(compile(code, "docs/asyncio.md", "exec"), names)
+    return names
+
+
+@pytest.fixture
+def write(database: Server) -> Write:
+    """Write what a section shows, below the first of all, or below names of one's own; what is there then."""
+
+    def with_server(code: str) -> str:
+        return re.sub("host=db.example dbname=orders|postgresql://db.example/orders", database.conninfo, code)
+
+    def do(section: str, names: Names | None = None) -> Names:
+        if names is None:
+            (first,) = blocks(FIRST)
+            names = run(with_server(first), {"__name__": "__main__"})
+        for block in blocks(section):
+            run(with_server(block), names)
+        return names
+
+    return do
+
+
+def test_every_section_is_tested() -> None:
+    """A test of this module names each section that has Python in it."""
+    tests = Path(__file__).read_text(encoding="utf-8")
+    assert [name for name in SECTIONS if blocks(name) and name != FIRST and f'"{name}"' not in tests] == []
+
+
+# Frameworks. --------------------------------------------------------------------------------------------------------
+
+
+def is_closed(pool: AsyncPool[Any]) -> bool:
+    stats = pool.stats()
+    return stats["shutdown"] and stats["nobjs"] == 0
+
+
+def test_fastapi(write: Write) -> None:
+    """The endpoint answers, and the dependency has its object until the response is sent, or with a scope, before."""
+    names = write("FastAPI")
+    app, pool = names["app"], names["pool"]
+    depends = importlib.import_module("fastapi").Depends
+
+    async def early(connection: Any) -> int:
+        return int(await names["dependent"](connection))
+
+    early.__annotations__ = {"connection": Any}
+    early.__defaults__ = (depends(names["a_connection"], scope="function"),)
+    app.get("/early")(early)
+    lent: list[int] = []
+
+    def count(message: Mapping[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            lent.append(pool.stats()["nusing"])
+
+    async def main() -> None:
+        async with app.router.lifespan_context(app):
+            for path in "/answer", "/dependent", "/early":
+                assert await ask_asgi(app, path, count) == (200, "42")
+
+    asyncio.run(main())
+    assert lent == [0, 1, 0]
+    assert is_closed(pool)
+
+
+def test_starlette(write: Write) -> None:
+    """The endpoint answers, and the stream comes whole."""
+    names = write("Starlette")
+
+    async def main() -> None:
+        async with names["app"].router.lifespan_context(names["app"]):
+            assert await ask_asgi(names["app"], "/answer") == (200, "[42]")
+            assert await ask_asgi(names["app"], "/numbers") == (200, "1\n2\n3\n")
+
+    asyncio.run(main())
+    assert is_closed(names["pool"])
+
+
+def test_aiohttp(write: Write) -> None:
+    """The handler answers."""
+    names = write("aiohttp")
+    utils = importlib.import_module("aiohttp.test_utils")
+
+    async def main() -> None:
+        async with utils.TestClient(utils.TestServer(names["app"])) as client:
+            assert await (await client.get("/answer")).json() == [42]
+
+    asyncio.run(main())
+    assert is_closed(names["pool"])
+
+
+def test_quart(write: Write) -> None:
+    """The view answers."""
+    names = write("Quart")
+
+    async def main() -> None:
+        async with names["app"].test_app() as app:
+            assert await (await app.test_client().get("/answer")).json == [42]
+
+    asyncio.run(main())
+    assert is_closed(names["pool"])
+
+
+def test_workers(write: Write, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All jobs are done, and none fails."""
+    jobs: list[float | None] = []
+    obj: Callable[..., Any] = vars(AsyncPool)["obj"]
+
+    def counted(pool: AsyncPool[Any], timeout: float | None = None) -> Any:
+        jobs.append(timeout)
+        return obj(pool, timeout)
+
+    monkeypatch.setattr(AsyncPool, "obj", counted)
+    names = write("Workers")
+    assert len(jobs) == 200
+    assert caplog.messages == []
+    assert is_closed(names["pool"])
+
+
+def test_scripts(write: Write) -> None:
+    """A hundred tasks share ten connections."""
+    names = write("Scripts")
+    assert names["answers"] == [7 * number for number in range(100)]
+    assert is_closed(names["pool"])
+
+
+# Event loops. -------------------------------------------------------------------------------------------------------
+
+
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        while received := self.request.recv(100):
+            self.request.sendall(received)
+
+
+@contextmanager
+def echo() -> Generator[int]:
+    """A server that answers what it is told."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_trio() -> None:
+    """Ten tasks ask, and one is cancelled, whose stream is closed."""
+    with echo() as port:
+        (block,) = blocks("trio")
+        names = run(block.replace('"echo.example", 7', f'"127.0.0.1", {port}'), {})
+    assert sorted(names["answers"]) == [b"%d" % number for number in range(10)]
+    assert is_closed(names["pool"])
+
+
+def test_anyio() -> None:
+    """The same on both event loops."""
+    with echo() as port:
+        (block,) = blocks("anyio")
+        names = run(block.replace('"echo.example", 7', f'"127.0.0.1", {port}'), {})
+    assert sorted(names["answers"]) == sorted([b"%d" % number for number in range(10)] * 2)
+
+
+def test_which_pool(write: Write) -> None:
+    """A task and a thread use one pool."""
+    names = write("Which pool", {})
+    assert names["answers"] == [42, 42]
+    names["plain"].close()
+
+
+def test_drivers(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pool creates, checks, resets and closes a connection of its driver; ``What is awaited`` holds with it."""
+    monkeypatch.chdir(tmp_path)
+    pools: list[AsyncPool[Any]] = []
+    for section in "Drivers", "What is awaited":
+        assert len(blocks(section)) == (3 if section == "Drivers" else 1)
+    for block in blocks("Drivers"):
+        names = write("What is awaited", run_block(write, block))
+        pools.append(names["pool"])
+    for pool in pools:
+        assert pool.stats()["hook_errors"] == 0
+        assert is_closed(pool)
+
+
+def run_block(write: Write, block: str) -> Names:
+    SECTIONS["one block"] = f"```python\n{block}```"
+    try:
+        names = write("one block", {})
+    finally:
+        del SECTIONS["one block"]
+
+    async def check() -> None:
+        pool: AsyncPool[Any] = names["pool"]
+        async with pool.obj():
+            pass
+        await pool.housekeep()
+        assert pool.stats()["navail"] == pool.stats()["nobjs"] == 1
+
+    asyncio.run(check())
+    return names
+
+
+def test_which_event_loop(write: Write) -> None:
+    """A second loop has a connection of its own; a pool that was closed stays closed."""
+    names = write("Which event loop")
+    assert (names["first"], names["second"]) == (42, 42)
+    pool: AsyncPool[Any] = names["pool"]
+
+    async def close() -> None:
+        assert await names["ask"]() == 42
+        await pool.close()
+
+    asyncio.run(close())
+    with pytest.raises(PoolClosed):
+        asyncio.run(names["ask"]())
+
+
+def test_tests(tmp_path: Path) -> None:
+    """The fixture works in anyio's plugin."""
+    (block,) = blocks("Tests")
+    (tmp_path / "test_it.py").write_text(block, encoding="utf-8")
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 passed" in ended.stdout
+
+
+# From others, and when something is wrong. --------------------------------------------------------------------------
+
+
+def test_names_for_those_who_come_from_other_pools() -> None:
+    """What the tables say is ours exists."""
+    ours = {*dir(AsyncPool), *inspect.signature(AsyncPool).parameters, *dir(ProxyPatternPool)}
+    rows = re.findall(r"(?m)^\| [^|]+ \| ([^|]+) \|$", SECTIONS["From another pool"])
+    assert len(rows) > 20
+    for name in re.findall(r"`(?:async with pool\.)?(\w+)", " ".join(rows)):
+        assert name in ours or name in {"async", "c"}, name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGUSR1")
+def test_when_tasks_hang(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """The task that waits for itself is named, and says so."""
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        write("When tasks hang")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    printed = capsys.readouterr().out
+    first, _, last = blocks("When tasks hang")[0].rpartition("\n# ")[2].strip().partition(", …; ")
+    assert printed.startswith(first)
+    assert printed.endswith(f"{last}\n")
+    assert "to task 'billing'" in printed
