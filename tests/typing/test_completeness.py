@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import ProxyPatternPool
-from ProxyPatternPool import Pool, Proxy, control, proxy
+from ProxyPatternPool import AsyncPool, Pool, Proxy, control, proxy
 from ProxyPatternPool._proxy.special import Forwarding
 from ProxyPatternPool.opentelemetry import OpenTelemetryObserver
 from ProxyPatternPool.prometheus import PrometheusObserver
@@ -239,6 +239,9 @@ def test_a_wrong_parameter_of_a_pool_is_named(name: str) -> None:
     """What a checker would have said is said at run time."""
     with pytest.raises(TypeError, match=rf"\b{name}\b"):
         Pool(**{"fun": int, **WRONG[name]})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    make: Any = AsyncPool
+    with pytest.raises(TypeError, match=rf"\b{name}\b"):
+        make(**{"fun": int, **WRONG[name]})
 
 
 @pytest.mark.parametrize("make", [Proxy, proxy])
@@ -252,5 +255,5 @@ def test_a_wrong_parameter_of_a_proxy_is_named(make: Any, name: str) -> None:
 
 def test_every_parameter_was_tried() -> None:
     """No parameter is left out of the above."""
-    known = set(inspect.signature(Pool).parameters) | set(inspect.signature(proxy).parameters)
+    known = {name for make in (Pool, AsyncPool, proxy) for name in inspect.signature(make).parameters}
     assert known - {"obj"} == {*WRONG, *OF_PROXIES} - {"max_siz"}

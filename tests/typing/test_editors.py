@@ -4,122 +4,22 @@ from __future__ import annotations
 
 import inspect
 import re
-import sqlite3
-from collections.abc import Generator, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import jedi
 import pytest
 
-from ProxyPatternPool import Control, Hooks, Pool, PoolOverrides, PoolStats, Proxy, proxy
+from ProxyPatternPool import AsyncPool, Control, Hooks, Pool, PoolOverrides, Proxy, proxy
 
 from .docstrings import texts
 from .downstream import BIN, DOWNSTREAM, PYTHON, SECONDS
+from .editing import BOTH, CONNECTION, CURSOR, FILE, PYRIGHT, Offer, assert_offered, offers, parameters_of, place
 from .langserver import LanguageServer
 from .snippets import PROTOCOLS
 
 pytestmark = pytest.mark.timeout(SECONDS + 20)
-
-FILE = """\
-import sqlite3
-from functools import partial
-
-from ProxyPatternPool import (
-    Closer, Control, Factory, Getter, HealthCheck, Hooks, Lease, Opener, Pool, Proxy, Retter, Scope, ScopeStrategy,
-    StatsHook, TimeOut, Tracer, control, proxy, returning
-)
-
-
-def connect(number: int) -> sqlite3.Connection:
-    return sqlite3.connect(":memory:")
-
-
-pool = Pool(connect, closer=sqlite3.Connection.close)
-lease = pool.lease()
-db = proxy(fun=connect)
-later: sqlite3.Connection = proxy()
-single = proxy(connect(0))
-reference = Proxy(fun=connect)
-
-
-@returning(db)
-def job(number: int, *, name: str = "") -> str:
-    '''Do it.'''
-    return name * number
-"""
-CURSOR = "|"
-
-CONNECTION = frozenset(name for name in dir(sqlite3.Connection) if not name.startswith("_"))
-CONTROL = {"discard", "get", "has", "obj", "pool", "ret", "scope", "set_fun", "set_obj", "set_pool"}
-POOL = {"close", "discard", "get", "housekeep", "lease", "name", "obj", "ret", "shutdown", "stats"}
-
-
-def _parameters(called: Any) -> set[str]:
-    return set(inspect.signature(called).parameters) - {"self"}
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What is to be offered at a place in the code, and no member of sqlite3.Connection unless it is all of them."""
-
-    code: str
-    names: frozenset[str]
-
-
-def _offers(places: Mapping[str, AbstractSet[str]]) -> list[Any]:
-    return [pytest.param(Offer(code, frozenset(names)), id=code) for code, names in places.items()]
-
-
-BOTH: dict[str, AbstractSet[str]] = {
-    "db.|": CONNECTION,
-    "later.|": CONNECTION,
-    "single.|": CONNECTION,
-    "pool.get().|": CONNECTION,
-    "lease.obj.|": CONNECTION,
-    "with pool.obj() as o:\n    o.|": CONNECTION,
-    "with pool.lease() as o:\n    o.|": CONNECTION,
-    "control(db).get().|": CONNECTION,
-    "control(later).get().|": CONNECTION,
-    "Pool(partial(sqlite3.connect, ':memory:')).get().|": CONNECTION,
-    "Pool(lambda number: sqlite3.connect(':memory:')).get().|": CONNECTION,
-    "pool.|": POOL,
-    "lease.|": {"discard", "obj", "release"},
-    "control(db).|": CONTROL,
-    "reference.|": {"set", "set_fun", "set_obj"},
-    "Scope.|": {"AUTO", "CONTEXT", "EVENTLET", "GEVENT", "SHARED", "THREAD", "VERSATILE", "WERKZEUG"},
-    "Pool(|": {f"{name}=" for name in _parameters(Pool)},
-    "proxy(|": {f"{name}=" for name in _parameters(proxy)},
-    "Proxy(|": {f"{name}=" for name in _parameters(Proxy)},
-    'pool.stats()["|': set(PoolStats.__annotations__),
-}
-# Where jedi knows nothing.
-PYRIGHT: dict[str, AbstractSet[str]] = {
-    "Pool(connect, opener=lambda c: c.|)": CONNECTION,
-    "proxy(fun=connect, retter=lambda c: c.|)": CONNECTION,
-    "control(db).set_pool(closer=lambda c: c.|)": CONNECTION,
-    "with control(db).obj() as o:\n    o.|": CONNECTION,
-    "reference._get_obj().|": CONNECTION,
-    "control(db).set_pool(|)": {f"{name}=" for name in _parameters(Pool) - {"fun"}},
-    'pool.stats()["using"][0]["|"]': {"last_get", "last_ret", "name", "owner", "stats", "trace", "uses"},
-    'Pool(connect, hook_errors="|")': {"discard", "log"},
-}
-
-
-def _place(code: str) -> tuple[str, int, int]:
-    """A text, and the place of the cursor in it, counted from 0."""
-    before, after = (FILE + code).split(CURSOR)
-    return before + after, before.count("\n"), len(before) - before.rfind("\n") - 1
-
-
-def _assert_offered(offer: Offer, offered: list[str]) -> None:
-    names = {each.strip("\"'") for each in offered}
-    assert offer.names <= names, sorted(offer.names - names)
-    if offer.names != CONNECTION:
-        assert not CONNECTION - {"close"} <= names
-
 
 # --- pyright
 
@@ -132,16 +32,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[LanguageServer
         yield server
 
 
-@pytest.mark.parametrize("offer", _offers({**BOTH, **PYRIGHT}))
+@pytest.mark.parametrize("offer", offers({**BOTH, **PYRIGHT}))
 def test_pyright_offers(server: LanguageServer, offer: Offer) -> None:
     """What can be written here is offered."""
-    answer = server.ask("completion", *_place(offer.code))
-    _assert_offered(offer, [each["label"] for each in answer["items"]])
+    answer = server.ask("completion", *place(offer.code))
+    assert_offered(offer, [each["label"] for each in answer["items"]])
 
 
 def _hover(server: LanguageServer, code: str) -> tuple[str, str]:
     """What is shown of a name: what it is, and its text."""
-    answer = server.ask("hover", *_place(code))
+    answer = server.ask("hover", *place(code))
     assert answer is not None, f"nothing is shown in {code}"
     what, _, text = answer["contents"]["value"].partition("\n\n")
     return what, text
@@ -151,6 +51,8 @@ def _hover(server: LanguageServer, code: str) -> tuple[str, str]:
     ("name", "says"),
     {
         "Pool": "lend each to one borrower at a time",
+        "AsyncPool": "lend each to one task",
+        "AsyncLease": "One loan of one object to a task",
         "Proxy": "Stand for an object that comes later",
         "proxy": "typed as what it stands for",
         "control": "Find the controls of a proxy",
@@ -173,7 +75,7 @@ def test_pyright_explains_protocols(server: LanguageServer, name: str) -> None:
     """Whoever points at a protocol reads when it is called, and sees a class that conforms to it."""
     text = _hover(server, f"{name[0]}|{name[1:]}")[1]
     assert text.startswith("Called ")
-    assert f"({name}[Connection]):" in text
+    assert re.search(rf"\({name}\[(Async)?Connection\]\):", text)
     assert "def __call__(self, " in text
 
 
@@ -183,6 +85,13 @@ METHODS: dict[str, Any] = {
     "pool.lease(|)": Pool[Any].lease,
     "pool.obj(|)": Pool[Any].obj,
     "pool.shutdown(|)": Pool[Any].shutdown,
+    "pool.aget(|)": Pool[Any].aget,
+    "pool.aobj(|)": Pool[Any].aobj,
+    "pool.alease(|)": Pool[Any].alease,
+    "apool.get(|)": AsyncPool[Any].get,
+    "apool.obj(|)": AsyncPool[Any].obj,
+    "apool.lease(|)": AsyncPool[Any].lease,
+    "apool.shutdown(|)": AsyncPool[Any].shutdown,
     "control(db).get(|)": Control[Any].get,
     "control(db).set_fun(|)": Control[Any].set_fun,
 }
@@ -197,7 +106,7 @@ def _shown(server: LanguageServer, call: str, parameter: str) -> str:
 
 @pytest.mark.parametrize(
     ("call", "parameter"),
-    [(call, each) for call, called in {**CALLS, **METHODS}.items() for each in sorted(_parameters(called))],
+    [(call, each) for call, called in {**CALLS, **METHODS}.items() for each in sorted(parameters_of(called))],
 )
 def test_pyright_explains_parameters(server: LanguageServer, call: str, parameter: str) -> None:
     """Whoever points at a parameter reads what it does, and not where else to look, nor half a sentence."""
@@ -214,7 +123,7 @@ def test_pyright_shows_types_that_a_person_can_look_up(server: LanguageServer, c
     given = "connect, " if call.startswith("Pool(") else ""  # of a call that lacks something no types are shown
     what, _ = _hover(server, call.replace(CURSOR, f"{given}obs|erver=None"))
     assert re.fullmatch(r"\(\w+\) observer: PoolObserverOrNone\[[\w@]+\]", what), what
-    (signature,) = server.ask("signatureHelp", *_place(call))["signatures"]
+    (signature,) = server.ask("signatureHelp", *place(call))["signatures"]
     types = [each["label"].partition(" = ")[0] for each in signature["parameters"]]
     assert any(each.startswith("observer: PoolObserverOrNone[") for each in types)
     for each in types:
@@ -228,7 +137,7 @@ def test_pyright_explains_parameters_of_set_pool(server: LanguageServer, paramet
     assert " ".join(shown.split()) == " ".join(texts(Proxy)[parameter])
 
 
-@pytest.mark.parametrize("parameter", sorted(_parameters(Hooks)))
+@pytest.mark.parametrize("parameter", sorted(parameters_of(Hooks)))
 def test_pyright_explains_parameters_of_hooks(server: LanguageServer, parameter: str) -> None:
     """They are the fields of a data class, and explained in the same words as those of ``Pool``: all of them here."""
     shown = _shown(server, "Hooks(|)", parameter)
@@ -239,7 +148,7 @@ def test_pyright_explains_parameters_of_hooks(server: LanguageServer, parameter:
 def test_pyright_shows_the_parameters(server: LanguageServer, code: str) -> None:
     """Behind an opening bracket the real parameters are shown, all of them, in order, with a text."""
     called = {**CALLS, **METHODS}[code]
-    answer = server.ask("signatureHelp", *_place(code))
+    answer = server.ask("signatureHelp", *place(code))
     (signature,) = answer["signatures"]
     labels = [each["label"].split(":")[0] for each in signature["parameters"]]
     parameters = list(inspect.signature(called).parameters.values())
@@ -249,9 +158,20 @@ def test_pyright_shows_the_parameters(server: LanguageServer, code: str) -> None
         assert signature["label"].endswith("-> Connection")
 
 
+def test_pyright_shows_the_parameters_for_both_kinds_of_factories(server: LanguageServer) -> None:
+    """Likewise, for each of the two signatures of ``AsyncPool``, with the texts of all parameters."""
+    answer = server.ask("signatureHelp", *place("AsyncPool(|)"))
+    assert len(answer["signatures"]) == 2
+    for signature in answer["signatures"]:
+        labels = [each["label"].split(":")[0] for each in signature["parameters"]]
+        assert [each for each in labels if each != "*"] == list(inspect.signature(AsyncPool).parameters)
+        for name, lines in texts(AsyncPool).items():
+            assert f"{name}: {lines[0]}" in signature["documentation"]["value"]
+
+
 def test_pyright_shows_a_decorated_job_as_it_was_written(server: LanguageServer) -> None:
     """Its signature and its text are those of the function, where it is called and where it is pointed at."""
-    answer = server.ask("signatureHelp", *_place("job(|)"))
+    answer = server.ask("signatureHelp", *place("job(|)"))
     (signature,) = answer["signatures"]
     assert signature["label"] == '(number: int, *, name: str = "") -> str'
     what, text = _hover(server, "j|ob")
@@ -270,23 +190,34 @@ def environment() -> Any:
     return jedi.create_environment(DOWNSTREAM, safe=False)
 
 
-@pytest.mark.parametrize("offer", _offers(BOTH))
+@pytest.mark.parametrize("offer", offers(BOTH))
 def test_jedi_offers(environment: Any, offer: Offer, tmp_path: Path) -> None:
     """What can be written here is offered by jedi, too, which only reads the code."""
-    text, line, column = _place(offer.code)
+    text, line, column = place(offer.code)
     script = jedi.Script(text, path=tmp_path / "unsaved.py", environment=environment)
-    _assert_offered(offer, [each.name for each in script.complete(line + 1, column)])
+    assert_offered(offer, [each.name for each in script.complete(line + 1, column)])
 
 
 @pytest.mark.parametrize("code", CALLS)
 def test_jedi_shows_the_parameters(environment: Any, code: str, tmp_path: Path) -> None:
     """Behind an opening bracket the real parameters are shown, all of them, in order, with a text."""
-    text, line, column = _place(code)
+    text, line, column = place(code)
     script = jedi.Script(text, path=tmp_path / "unsaved.py", environment=environment)
     (signature,) = script.get_signatures(line + 1, column)
     assert [each.name for each in signature.params] == list(inspect.signature(CALLS[code]).parameters)
     assert "observer: PoolObserverOrNone[T]=None" in signature.docstring()
     assert "pool" in signature.docstring()
+
+
+def test_jedi_shows_the_parameters_for_both_kinds_of_factories(environment: Any, tmp_path: Path) -> None:
+    """Likewise, for each of the two signatures of ``AsyncPool``."""
+    text, line, column = place("AsyncPool(|")
+    script = jedi.Script(text, path=tmp_path / "unsaved.py", environment=environment)
+    shown = script.get_signatures(line + 1, column)
+    assert len(shown) == 2
+    for signature in shown:
+        assert [each.name for each in signature.params] == list(inspect.signature(AsyncPool).parameters)
+        assert "observer: PoolObserverOrNone[T]=None" in signature.docstring()
 
 
 @pytest.mark.parametrize("code", ["db.", "single.", "lease.obj.", "control(db).get().", "reference."])

@@ -46,7 +46,7 @@ class AsyncPool(Generic[T]):
     cancelled with it. A ``retter`` or ``closer`` that is awaited runs in a task of the pool's own, with the context
     variables of the caller, who waits for it; if he is cancelled it goes on.
 
-    Close the pool with ``close()`` or an ``async with`` statement. If it is dropped its objects are closed, too.
+    Close the pool with ``shutdown()`` or an ``async with`` statement. If it is dropped its objects are closed, too.
     """
 
     # Checkers take the first that fits. The second says that the result may be awaitable, too: if it were only T, mypy
@@ -328,7 +328,7 @@ class AsyncPool(Generic[T]):
         """
         return LeaseRequest(self._tasks, timeout, quiet=quiet)
 
-    async def close(self, timeout: float = 0.0) -> None:
+    async def shutdown(self, timeout: float = 0.0) -> None:
         """Close the pool: lend nothing any more, and close all objects. A second call does no harm.
 
         Callers that wait get ``PoolClosed`` at once. Idle objects are closed now, side by side, lent ones when they
@@ -346,8 +346,8 @@ class AsyncPool(Generic[T]):
         if not self._core.ledger.places:
             self._driver.call_off_end()
 
-    shutdown = close
-    aclose = close
+    close = shutdown
+    aclose = shutdown
 
     async def housekeep(self) -> None:
         """Do a full maintenance round now, in this task: expiry, warnings, kills, health checks, refill.
@@ -442,7 +442,7 @@ class AsyncPool(Generic[T]):
         if kind is GeneratorExit:  # a coroutine that is closed cannot wait
             self._core.operations.close_later()
         else:
-            await self.close()
+            await self.shutdown()
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(f"cannot copy or pickle {self!r}")

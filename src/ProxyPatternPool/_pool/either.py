@@ -6,7 +6,7 @@ from .._engine.core import Core
 from .async_pool import AsyncPool, async_core_of
 from .pool import Pool, core_of
 
-EitherPool: TypeAlias = "Pool[Any] | AsyncPool[Any]"
+EitherPool: TypeAlias = Pool[Any] | AsyncPool[Any]
 
 
 def is_pool(thing: object) -> TypeGuard[EitherPool]:
