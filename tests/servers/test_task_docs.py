@@ -36,7 +36,6 @@ def blocks(section: str) -> list[str]:
 
 
 Names = dict[str, Any]
-Write = Callable[..., Names]
 
 
 def run(code: str, names: Names) -> Names:
@@ -44,22 +43,28 @@ def run(code: str, names: Names) -> Names:
     return names
 
 
-@pytest.fixture
-def write(database: Server) -> Write:
-    """Write what a section shows, below the first of all, or below names of one's own; what is there then."""
+class Writer:
+    """Somebody who writes what the page shows, and has a server; he is given the names that are there then."""
 
-    def with_server(code: str) -> str:
-        return re.sub("host=db.example dbname=orders|postgresql://db.example/orders", database.conninfo, code)
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
 
-    def do(section: str, names: Names | None = None) -> Names:
+    def code(self, code: str, names: Names) -> Names:
+        return run(re.sub("host=db.example dbname=orders|postgresql://db.example/orders", self._conninfo, code), names)
+
+    def __call__(self, section: str, names: Names | None = None) -> Names:
+        """Write a section, below the first of all, or below what there is."""
         if names is None:
             (first,) = blocks(FIRST)
-            names = run(with_server(first), {"__name__": "__main__"})
+            names = self.code(first, {"__name__": "__main__"})
         for block in blocks(section):
-            run(with_server(block), names)
+            self.code(block, names)
         return names
 
-    return do
+
+@pytest.fixture
+def write(database: Server) -> Writer:
+    return Writer(database.conninfo)
 
 
 def test_every_section_is_tested() -> None:
@@ -76,7 +81,7 @@ def is_closed(pool: AsyncPool[Any]) -> bool:
     return stats["shutdown"] and stats["nobjs"] == 0
 
 
-def test_fastapi(write: Write) -> None:
+def test_fastapi(write: Writer) -> None:
     """The endpoint answers, and the dependency has its object until the response is sent, or with a scope, before."""
     names = write("FastAPI")
     app, pool = names["app"], names["pool"]
@@ -104,7 +109,7 @@ def test_fastapi(write: Write) -> None:
     assert is_closed(pool)
 
 
-def test_starlette(write: Write) -> None:
+def test_starlette(write: Writer) -> None:
     """The endpoint answers, and the stream comes whole."""
     names = write("Starlette")
 
@@ -117,7 +122,7 @@ def test_starlette(write: Write) -> None:
     assert is_closed(names["pool"])
 
 
-def test_aiohttp(write: Write) -> None:
+def test_aiohttp(write: Writer) -> None:
     """The handler answers."""
     names = write("aiohttp")
     utils = importlib.import_module("aiohttp.test_utils")
@@ -130,7 +135,7 @@ def test_aiohttp(write: Write) -> None:
     assert is_closed(names["pool"])
 
 
-def test_quart(write: Write) -> None:
+def test_quart(write: Writer) -> None:
     """The view answers."""
     names = write("Quart")
 
@@ -142,7 +147,7 @@ def test_quart(write: Write) -> None:
     assert is_closed(names["pool"])
 
 
-def test_workers(write: Write, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers(write: Writer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """All jobs are done, and none fails."""
     jobs: list[float | None] = []
     obj: Callable[..., Any] = vars(AsyncPool)["obj"]
@@ -158,7 +163,15 @@ def test_workers(write: Write, caplog: pytest.LogCaptureFixture, monkeypatch: py
     assert is_closed(names["pool"])
 
 
-def test_scripts(write: Write) -> None:
+def test_the_readme(write: Writer) -> None:
+    """The section about tasks runs, and says what it gives."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Tasks\n")[2].partition("\n## ")[0]
+    (code,) = re.findall(r"```py\n(.*?)```", section, re.DOTALL)
+    names = write.code(code, {})
+    assert is_closed(names["pool"])
+
+
+def test_scripts(write: Writer) -> None:
     """A hundred tasks share ten connections."""
     names = write("Scripts")
     assert names["answers"] == [7 * number for number in range(100)]
@@ -203,46 +216,36 @@ def test_anyio() -> None:
     assert sorted(names["answers"]) == sorted([b"%d" % number for number in range(10)] * 2)
 
 
-def test_which_pool(write: Write) -> None:
+def test_which_pool(write: Writer) -> None:
     """A task and a thread use one pool."""
     names = write("Which pool", {})
     assert names["answers"] == [42, 42]
     names["plain"].close()
 
 
-def test_drivers(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drivers(write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each pool creates, checks, resets and closes a connection of its driver; ``What is awaited`` holds with it."""
     monkeypatch.chdir(tmp_path)
     pools: list[AsyncPool[Any]] = []
     for section in "Drivers", "What is awaited":
         assert len(blocks(section)) == (3 if section == "Drivers" else 1)
     for block in blocks("Drivers"):
-        names = write("What is awaited", run_block(write, block))
-        pools.append(names["pool"])
+        names = write.code(block, {})
+        asyncio.run(check_one(names["pool"]))
+        pools.append(write("What is awaited", names)["pool"])
     for pool in pools:
         assert pool.stats()["hook_errors"] == 0
         assert is_closed(pool)
 
 
-def run_block(write: Write, block: str) -> Names:
-    SECTIONS["one block"] = f"```python\n{block}```"
-    try:
-        names = write("one block", {})
-    finally:
-        del SECTIONS["one block"]
-
-    async def check() -> None:
-        pool: AsyncPool[Any] = names["pool"]
-        async with pool.obj():
-            pass
-        await pool.housekeep()
-        assert pool.stats()["navail"] == pool.stats()["nobjs"] == 1
-
-    asyncio.run(check())
-    return names
+async def check_one(pool: AsyncPool[Any]) -> None:
+    async with pool.obj():
+        pass
+    await pool.housekeep()
+    assert pool.stats()["navail"] == pool.stats()["nobjs"] == 1
 
 
-def test_which_event_loop(write: Write) -> None:
+def test_which_event_loop(write: Writer) -> None:
     """A second loop has a connection of its own; a pool that was closed stays closed."""
     names = write("Which event loop")
     assert (names["first"], names["second"]) == (42, 42)
@@ -280,7 +283,7 @@ def test_names_for_those_who_come_from_other_pools() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGUSR1")
-def test_when_tasks_hang(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+def test_when_tasks_hang(write: Writer, capsys: pytest.CaptureFixture[str]) -> None:
     """The task that waits for itself is named, and says so."""
     before = signal.getsignal(signal.SIGUSR1)
     try:

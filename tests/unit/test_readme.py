@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ProxyPatternPool import Pool
+from ProxyPatternPool import AsyncPool, Pool
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,8 +27,8 @@ def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_public_method_is_in_the_table() -> None:
-    """The table of methods has every public name of a pool."""
-    for name in vars(Pool):
+    """The table of methods, and what follows it, has every public name of a pool."""
+    for name in [*vars(Pool), *vars(AsyncPool)]:
         assert name.startswith("_") or name == "name" or f"{name}(" in README or f"`{name}`" in README, name
 
 
