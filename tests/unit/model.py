@@ -119,6 +119,11 @@ class Model(RuleBasedStateMachine):
         self.gets = self.returns = self.turned_down = self.timeouts = self.refused = 0
         self.shut = False
 
+    def run_scheduler(self) -> None:
+        """Have all pools looked at that ask for it, also when what was begun for the first of them has ended."""
+        while self.scheduler.asked:
+            self.do.call(self.scheduler.run)
+
     # The user's code: the factory as oracle. It is never called with the lock held (property 5). ----------
 
     def _expect(self, fine: bool, what: str) -> None:

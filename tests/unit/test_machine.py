@@ -224,7 +224,7 @@ class PoolMachine(Model):
         was_shut = self.shut
         self.unhealthy, self.fails = unhealthy, fails
         self.pool.housekeep()
-        self.do.call(self.scheduler.run)
+        self.run_scheduler()
         self.unhealthy = self.fails = False
         self._killed(overdue)
         if was_shut:
@@ -246,6 +246,7 @@ class PoolMachine(Model):
         self._advance(5.0)
         overdue = self._overdue()
         self.do.call(lambda: self.scheduler.look_at(self.core))
+        self.run_scheduler()
         self._killed(overdue)
         # Of two who wait for the end of a back-off the caller comes first.
         assert not self.ledger.wants_refill() or not self.ledger.backoff.allows(self.clock())
