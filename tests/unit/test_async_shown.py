@@ -82,7 +82,7 @@ def test_owners_are_tasks(flavour: str, scheduler: FakeScheduler) -> None:
 
     async def main(tasks: Together) -> None:
         tasks.begin(takes, "first")
-        await turn(3)
+        await turn(10)
         async with pool.obj():
             first, mine = [holding.owner for holding in pool.owners()]
             assert first == "task 'first' (ended)"
@@ -129,7 +129,7 @@ def test_where_an_object_was_borrowed(flavour: str, scheduler: FakeScheduler) ->
     async def main(tasks: Together) -> None:
         for what in (with_block, with_get, with_lease) * 2:  # with a new object, and with an idle one
             tasks.begin(what, what.__name__)
-            await turn(5)
+            await turn(10)
 
     together(flavour, main)
     assert seen == [["do", "with_block"], ["do", "with_get", "get"], ["do", "with_lease"]] * 2
@@ -209,9 +209,9 @@ def test_a_dump_says_where_tasks_are(flavour: str, scheduler: FakeScheduler) -> 
     async def main() -> None:
         async with pool.obj():
             tasks.begin(holds, "holder")
-            await turn(3)
+            await turn(10)
             tasks.begin(waits, "waiter")
-            await turn(3)
+            await turn(10)
             lines = dumped(pool)
             tasks.go_on.set()
         holder = next(number for number, line in enumerate(lines) if "'holder'" in line)
@@ -240,7 +240,7 @@ def test_a_dump_with_stacks(flavour: str, scheduler: FakeScheduler) -> None:
 
     async def main() -> None:
         tasks.begin(holds, "holder")
-        await turn(3)
+        await turn(10)
         lines = dumped(pool)
         tasks.go_on.set()
         now = lines.index("    suspended:")
@@ -262,7 +262,7 @@ def test_a_timeout_names_tasks(flavour: str, scheduler: FakeScheduler) -> None:
 
     async def main() -> None:
         tasks.begin(holds, "holder")
-        await turn(3)
+        await turn(10)
         with pytest.raises(TimeOut) as late:
             await pool.get(0)
         tasks.go_on.set()
@@ -286,7 +286,7 @@ def test_long_use(
 
     async def main() -> None:
         tasks.begin(holds, "holder")
-        await turn(3)
+        await turn(10)
         clock.advance(12)
         scheduler.run()
         assert len(said(caplog)) == 1

@@ -26,7 +26,7 @@ class Chores:
         self._clock = shared.environment.clock
         self._guard = shared.guard
         self._notifier = shared.notifier
-        self._for_tasks = shared.driver.for_tasks
+        self._driver = shared.driver
         self._log_queue = shared.log_queue
         self._log_queue.on_line = partial(_request_flush, weakref.ref(self))
         self._scheduling = shared.scheduling
@@ -40,7 +40,7 @@ class Chores:
         """What is done in the pool's hub as long as that lives: health checks, creations."""
         self.in_worker = self.anywhere
         """What is done in a worker, if the pool has no hub that does all: log lines."""
-        if self._for_tasks:
+        if self._driver.for_tasks:
             self.anywhere = self.in_hub  # hooks are called in the event loop, and nowhere else
         self._busy: dict[str, weakref.ref[Chore]] = {}  # chores of which one at a time is enough
 
@@ -88,6 +88,14 @@ class Chores:
         except BaseException as error:  # a hook raised something that would end the whole loop
             self._went_wrong(error)
         self._tally.add("hk_time", self._clock() - start)
+
+    def run_in_caller(self, *, hub: bool = True) -> Steps[None]:
+        """Do what is queued, where there is no thread for it: here, or, among tasks, in tasks of their own."""
+        loop = self._driver.loop
+        if loop is not None:
+            self.start_each(loop)
+        else:
+            yield from self.run_raising(hub=hub)
 
     def run_raising(self, *, common: bool = True, hub: bool = True) -> Steps[None]:
         """Do the same, and raise what is meant for this thread."""

@@ -95,7 +95,9 @@ class Maintenance(Generic[T]):
             self._next_round = now + (delay or 0.0)
             checks = self._hooks.checks and not self._ledger.closed
             if checks and self._tally["hk_rounds"] % self._config.health_freq == 0:
-                self._chores.in_hub.extend(self._chores.alone_if_first("health", self.check_health))
+                # A check that is awaited, and hangs, keeps its object, but not the rounds to come from checking others.
+                name = f"health {self._tally['hk_rounds']}" if self._driver.for_tasks else "health"
+                self._chores.in_hub.extend(self._chores.alone_if_first(name, self.check_health))
         self._tally.add("hk_time", self._clock() - now)
         if delay is None or not self._ledger.places:
             return None  # the next creation has the pool looked at again
@@ -241,7 +243,7 @@ class Maintenance(Generic[T]):
             return False
         self.run_due()
         # What is thrown into this thread meanwhile is meant for its caller.
-        yield from chores.run_raising(hub=hub and self._scheduling.is_here)
+        yield from chores.run_in_caller(hub=hub and self._scheduling.is_here)
         if lines:
             chores.flush_log()
         return True

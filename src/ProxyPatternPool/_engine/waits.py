@@ -88,7 +88,7 @@ class Waits(Generic[T]):
         if self.ledger.mailbox and self._returns.read_mailbox():
             self._scheduling.schedule()  # what it has queued: the look that a finalizer requested may have been before
         if not self._scheduling.maintained:
-            yield from self._chores.run_raising()
+            yield from self._chores.run_in_caller()
         own = self._own_hook()  # a hook of this pool may have what is idle, and could only wait for itself
         vain = own is not None and timeout != 0
         if own is None:

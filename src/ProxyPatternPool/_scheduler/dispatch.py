@@ -124,7 +124,8 @@ class Dispatcher:
             maintained.hub_ended()  # at this moment
             return self.dispatch(maintained)
         if in_hub and state.in_hub.tries == self._timing.hub_tries:
-            line = "%s: health checks and creations wait for an event loop that is blocked"
+            what = "health checks, creations and closers" if hub.for_tasks else "health checks and creations"
+            line = f"%s: {what} wait for an event loop that is blocked"
             maintained.log_later(logging.WARNING, line, repr(maintained))
         # Not at the second try: the first greenlet may be in the middle of a long chore.
         if common and state.common.tries > 1:

@@ -1,0 +1,513 @@
+"""Maintenance of pools for tasks: done in their event loop, on time, each hook in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+
+from ProxyPatternPool import AsyncPool, TimeOut
+from ProxyPatternPool._pool.async_pool import async_core_of
+from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._scheduler.process import using_scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
+
+from .clock import FakeScheduler, HandMovedClock, start_none
+from .helpers import Thing, Works, said
+from .tasks import both, run_in, turn
+
+
+def new_event(flavour: str) -> Any:
+    return trio.Event() if flavour == "trio" else asyncio.Event()
+
+
+async def maintained(scheduler: FakeScheduler, pool: AsyncPool[Any]) -> None:
+    """Have maintenance look, and its tasks come to their end, or to where they hang."""
+    for _ in range(2):
+        scheduler.look_at(async_core_of(pool))
+        await turn(10)
+
+
+async def nap(flavour: str, seconds: float) -> None:
+    await (trio.sleep(seconds) if flavour == "trio" else asyncio.sleep(seconds))
+
+
+class Hooks:
+    """A factory and hooks that wait for a turn, and hang with some things."""
+
+    def __init__(self, flavour: str) -> None:
+        self.works = Works()
+        self.hanging: dict[str, set[int]] = {}
+        self.go_on = new_event(flavour)
+        self.checked: list[int] = []
+        self.back: list[int] = []
+
+    async def _wait(self, what: str, number: int) -> None:
+        await (self.go_on.wait() if number in self.hanging.get(what, ()) else turn())
+
+    async def make(self, number: int) -> Thing:
+        await self._wait("make", number)
+        return self.works.make(number)
+
+    async def reset(self, thing: Thing) -> None:
+        await self._wait("ret", thing.number)
+        self.back.append(thing.number)
+
+    async def check(self, thing: Thing) -> bool:
+        self.checked.append(thing.number)
+        await self._wait("check", thing.number)
+        return True
+
+    async def close(self, thing: Thing) -> None:
+        await self._wait("close", thing.number)
+        self.works.close(thing)
+
+    @property
+    def closed(self) -> list[int]:
+        return [thing.number for thing in self.works.closed]
+
+
+# On time. ----------------------------------------------------------------------------------------------
+
+
+@both
+def test_refill(flavour: str, scheduler: FakeScheduler) -> None:
+    """``min_size`` is kept, from the first use on: side by side, and what is discarded is made up for."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        hooks.hanging = {"make": {1}}
+        async with AsyncPool(hooks.make, 5, 3) as pool:
+            await maintained(scheduler, pool)
+            assert sorted(thing.number for thing in hooks.works.made) == [0, 2], "a creation that hangs delays no other"
+            hooks.go_on.set()
+            await turn(10)
+            await pool.wait_ready(0)
+            await pool.discard(await pool.get())
+            await maintained(scheduler, pool)
+            assert pool.stats()["navail"] == 3
+
+    run_in(flavour, main)
+
+
+@both
+def test_expiry(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """What was idle for too long is closed at its time, in the loop; a slow closer delays no other."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        hooks.hanging = {"close": {0, 1}}
+        async with AsyncPool(hooks.make, 4, 0, closer=hooks.close, max_avail_delay=10) as pool:
+            things = [await pool.get() for _ in range(4)]
+            for thing in things:
+                await pool.ret(thing)
+            clock.advance(9.9)
+            await maintained(scheduler, pool)
+            assert pool.stats()["navail"] == 4
+            clock.advance(0.2)
+            await maintained(scheduler, pool)
+            assert sorted(hooks.closed) == [2, 3]
+            assert pool.stats()["nrecycled"] == 4
+            hooks.go_on.set()
+            await maintained(scheduler, pool)
+            assert pool.stats()["nobjs"] == 0
+
+    run_in(flavour, main)
+
+
+@both
+def test_lifetimes(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """An object that is too old is replaced: where there is room, before its closer has returned."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        hooks.hanging = {"close": {0}}
+        async with AsyncPool(hooks.make, 2, 1, closer=hooks.close, max_lifetime=10) as pool:
+            await pool.ret(await pool.get())
+            clock.advance(10)
+            await maintained(scheduler, pool)
+            assert pool.stats()["navail"] == 1
+            assert await pool.get() is hooks.works.made[1]
+            hooks.go_on.set()
+
+    run_in(flavour, main)
+
+
+@both
+def test_kill(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+    """A loan that is too long is warned of, and ended: its object is closed, and who waits gets another."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        pool = AsyncPool(
+            hooks.make, 1, 0, closer=hooks.close, max_using_delay=5, max_using_delay_kill=10, name="books", tracer=str
+        )
+        thing = await pool.get()
+        clock.advance(6)
+        await maintained(scheduler, pool)
+        clock.advance(5)
+        await maintained(scheduler, pool)
+        assert hooks.closed == [0]
+        assert await pool.get(0) is not thing
+        await pool.ret(thing)
+        assert pool.stats()["nkilled"] == 1
+        await pool.close()
+
+    run_in(flavour, main)
+    first, second, *_ = said(caplog)
+    assert "thing 0 has been kept for 6.000 s by task '" in first
+    assert "thing 0 has been kept for 11.000 s by task '" in second
+    assert second.endswith("', closing it")
+
+
+@both
+def test_health(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """Each round checks what is idle; a check that hangs keeps its object only, and not the rounds to come."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        hooks.hanging = {"check": {0}}
+        async with AsyncPool(hooks.make, 3, 0, health=hooks.check, hk_delay=10) as pool:
+            for thing in [await pool.get() for _ in range(3)]:
+                await pool.ret(thing)
+            clock.advance(10)
+            await maintained(scheduler, pool)
+            assert hooks.checked == [0]
+            clock.advance(10)
+            await maintained(scheduler, pool)
+            assert hooks.checked == [0, 1, 2]
+            clock.advance(10)
+            await maintained(scheduler, pool)
+            assert hooks.checked == [0, 1, 2, 1, 2]
+            assert pool.stats()["navail"] == 2
+            hooks.go_on.set()
+            await maintained(scheduler, pool)
+            assert pool.stats()["navail"] == 3
+
+    run_in(flavour, main)
+
+
+@both
+def test_backoff(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock, chance: Any) -> None:
+    """After an outage attempts are spaced, for maintenance and for callers, who keep their own timeouts."""
+    chance.always = 1.0
+
+    async def main() -> None:
+        attempts: list[float] = []
+
+        async def fails(number: int) -> Thing:
+            attempts.append(clock.now - 1000)
+            await turn()
+            raise ConnectionError("no route")
+
+        pool = AsyncPool(fails, 2, 1, backoff=(1.0, 4.0))
+        with pytest.raises(ConnectionError):
+            await pool.get()
+        await maintained(scheduler, pool)
+        assert attempts == [0]
+        for _ in range(90):
+            clock.advance(0.1)
+            await maintained(scheduler, pool)
+        assert [round(at, 1) for at in attempts] == [0, 1.0, 3.0, 7.0]
+        with pytest.raises(TimeOut) as late:
+            await pool.get(0)
+        assert isinstance(late.value.__cause__, ConnectionError)
+        assert len(attempts) == 4
+        await pool.close()
+
+    run_in(flavour, main)
+
+
+@both
+def test_with_the_real_scheduler(flavour: str, real: Scheduler) -> None:
+    """Its thread sends what is due into the sleeping loop: refill, expiry, checks, and what a dropped lease had."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        pool = AsyncPool(
+            hooks.make, 3, 1, closer=hooks.close, retter=hooks.reset, health=hooks.check, max_avail_delay=0.05
+        )
+        async with pool:
+            await pool.wait_ready(10)
+            one, two = await pool.lease(quiet=True), await pool.lease(quiet=True)
+            await two.release()
+            start = time.monotonic()
+            while hooks.closed != [1] and time.monotonic() < start + 10:
+                await nap(flavour, 0.01)
+            assert time.monotonic() - start < 1.0
+            assert hooks.checked
+            hooks.back.clear()
+            del one
+            while hooks.back != [0] and time.monotonic() < start + 10:
+                await nap(flavour, 0.001)
+            assert time.monotonic() - start < 2.0
+        assert hooks.works.alive == []
+
+    run_in(flavour, main)
+
+
+# Whose hooks. ------------------------------------------------------------------------------------------
+
+variable: ContextVar[str] = ContextVar("variable", default="nobody's")
+
+
+@both
+def test_context_variables(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """Hooks of a loan see the borrower's, those of maintenance nobody's; what they set stays where they run."""
+    seen: list[tuple[str, str]] = []
+
+    def hook(name: str, result: object = None) -> Callable[[object], Awaitable[Any]]:
+        async def see(_: object) -> Any:
+            seen.append((name, variable.get()))
+            await turn()
+            if name != "get":
+                variable.set(name)
+            return result
+
+        return see
+
+    def taken() -> list[tuple[str, str]]:
+        found = seen.copy()
+        seen.clear()
+        return found
+
+    async def main() -> None:
+        pool: AsyncPool[object] = AsyncPool(
+            lambda number: hook("make", object())(number),
+            2,
+            1,
+            opener=hook("open"),
+            getter=hook("get"),
+            retter=hook("ret"),
+            closer=hook("close"),
+            health=hook("check", True),
+            health_before_get=0.0,
+            max_avail_delay=100,
+        )
+        async with pool:
+            variable.set("mine")
+            await maintained(scheduler, pool)
+            assert taken() == [("make", "nobody's"), ("open", "make")]
+            thing = await pool.get()
+            assert taken() == [("check", "mine"), ("get", "check")]
+            variable.set("mine")
+            await pool.ret(thing)
+            assert variable.get() == "mine", "a retter that is awaited has a context of its own"
+            assert taken() == [("ret", "mine")]
+            lease = await pool.lease(quiet=True)
+            other = await pool.get()
+            assert taken()[2:] == [("make", "check"), ("open", "make"), ("get", "open")]
+            variable.set("mine")
+            await pool.discard(other)
+            assert taken() == [("close", "mine")]
+            del lease
+            await maintained(scheduler, pool)
+            assert taken() == [("ret", "nobody's")]
+            clock.advance(51)
+            await maintained(scheduler, pool)
+            assert taken() == [("check", "nobody's")]
+            assert variable.get() == "mine"
+
+    run_in(flavour, main)
+
+
+class Awaits:
+    """Hooks of all kinds that do the same: note that they were called, and, after a turn, that they have ended."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def plain(self, name: str, result: object, _: object) -> object:
+        self.notes += [name, f"{name} done"]
+        return result
+
+    async def method(self, name: str, result: object, _: object) -> object:
+        self.notes.append(name)
+        await turn()
+        self.notes.append(f"{name} done")
+        return result
+
+    def kinds(self, name: str, result: object) -> dict[str, Callable[[Any], Any]]:
+        async def function(obj: object) -> object:
+            return await self.method(name, result, obj)
+
+        class Called:
+            async def __call__(self, obj: object) -> object:
+                return await function(obj)
+
+        class Bound:
+            async def method(self, obj: object) -> object:
+                return await function(obj)
+
+        return {
+            "plain": partial(self.plain, name, result),
+            "a coroutine function": function,
+            "a partial": partial(self.method, name, result),
+            "a bound method": Bound().method,
+            "a callable object": Called(),
+            "a lambda": lambda obj: function(obj),
+        }
+
+
+@both
+@pytest.mark.parametrize("kind", Awaits().kinds("", None))
+def test_kinds_of_hooks(flavour: str, kind: str, scheduler: FakeScheduler) -> None:
+    """Whatever kind of callable a hook is: what comes after it comes after its end."""
+    hooks = Awaits()
+    thing = object()
+
+    def hook(name: str, result: object = None) -> Callable[[Any], Any]:
+        return hooks.kinds(name, result)[kind]
+
+    async def main() -> None:
+        pool: AsyncPool[object] = AsyncPool(
+            hook("make", thing),
+            1,
+            0,
+            opener=hook("open"),
+            getter=hook("get"),
+            retter=hook("ret"),
+            closer=hook("close"),
+            health=hook("check", True),
+            hk_delay=1,
+        )
+        async with pool, pool.obj() as got:
+            assert got is thing
+            hooks.notes.append("in use")
+        async with pool:
+            pass
+
+    async def checked() -> None:
+        pool: AsyncPool[object] = AsyncPool(lambda _: thing, 1, 0, health=hook("check", True), hk_delay=1)
+        async with pool.obj():
+            pass
+        hooks.notes.clear()
+        await pool.housekeep()
+        assert hooks.notes == ["check", "check done"]
+        assert pool.stats()["navail"] == 1
+
+    run_in(flavour, main)
+    before = ["make", "make done", "open", "open done", "get", "get done"]
+    assert hooks.notes == [*before, "in use", "ret", "ret done", "close", "close done"]
+    run_in(flavour, checked)
+
+
+@both
+def test_a_slow_retter(flavour: str, scheduler: FakeScheduler) -> None:
+    """A retter that takes long delays whoever awaits it, and no other object."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        hooks.hanging = {"ret": {0}}
+        pool = AsyncPool(hooks.make, 2, 0, retter=hooks.reset)
+        slow, quick = await pool.get(), await pool.get()
+        going_on = pool.ret(slow)
+        await pool.ret(quick)
+        assert hooks.back == [1]
+        assert await pool.get(0) is quick
+        await pool.ret(quick)
+        hooks.go_on.set()
+        await going_on
+        assert hooks.back == [1, 1, 0]
+        assert await pool.get(0) is slow
+        await pool.close()
+
+    run_in(flavour, main)
+
+
+# Where something is missing. ----------------------------------------------------------------------------
+
+
+def test_a_blocked_loop(timed: Scheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, once, that what is to be done waits for a loop that does not turn; afterwards it is done."""
+    works = Works()
+
+    async def main() -> None:
+        pool = AsyncPool(works.make, 1, 0, closer=works.close, max_avail_delay=10, name="books")
+        async with pool.obj():
+            pass
+        core = async_core_of(pool)
+        clock.advance(11)
+        for _ in range(10):
+            timed.maintain(core)
+            clock.advance(timed.timing.hub_patience)
+        line = "pool 'books': health checks, creations and closers wait for an event loop that is blocked"
+        assert said(caplog) == [line]
+        assert works.closed == []
+        await turn(10)
+        assert works.closed == works.made
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def no_threads(environment: Environment) -> Any:
+    """No thread can be started."""
+    with using_scheduler(Scheduler(replace(environment, start_thread=start_none))) as scheduler:
+        yield scheduler
+
+
+@both
+def test_without_threads(
+    flavour: str, no_threads: Scheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those who borrow have the loop do the work of maintenance, and do not wait for it."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        hooks.hanging = {"make": {1}, "close": {0}}
+        pool = AsyncPool(hooks.make, 4, 2, closer=hooks.close, max_avail_delay=10, name="books")
+        async with pool.obj(20) as thing:
+            assert thing.number == 0
+            await turn(10)
+            assert hooks.works.numbers == [0], "one is being created, for which nobody waits"
+            other = await pool.get()
+        await pool.ret(other)
+        clock.advance(11)
+        async with pool.obj(20) as thing:
+            assert thing is other
+            await turn(10)
+            assert pool.stats()["nrecycled"] == 1
+            assert hooks.closed == []
+        hooks.go_on.set()
+        await turn(10)
+        assert hooks.closed == [0]
+        await pool.wait_ready(20)
+        await pool.close()
+
+    run_in(flavour, main)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert lines[0].startswith("pool 'books': no thread can be started")
+
+
+@both
+def test_the_parent_of_a_reloading_server(
+    flavour: str, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no maintenance: nothing is created ahead, and who borrows takes care of what was dropped."""
+    monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        async with AsyncPool(hooks.make, 2, 2, retter=hooks.reset, closer=hooks.close) as pool:
+            scheduler.run()
+            await turn(10)
+            await pool.wait_ready(0)
+            assert hooks.works.numbers == []
+            leases = [await pool.lease(quiet=True), await pool.lease(quiet=True)]
+            leases.clear()
+            assert pool.stats()["nusing"] == 0
+            await turn(10)
+            assert sorted(hooks.back) == [0, 1]
+            assert await pool.get(0) in hooks.works.alive
+
+    run_in(flavour, main)
+    scheduler.asides.clear()
