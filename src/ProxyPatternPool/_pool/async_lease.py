@@ -163,30 +163,30 @@ class AsyncBorrowed(TaskLoan[T]):
 class QuickBorrowed(AsyncBorrowed[T]):
     """``async with pool.obj() as o``: the same, and quick if an object is idle."""
 
-    __slots__ = ("_core", "_driver")
+    __slots__ = ("_tasks",)
 
     def __init__(self, lender: AsyncCore[T], timeout: float | None, pool: object) -> None:
         # Written out: the calls of the classes above cost more than the loan.
         self._entry = None
-        self._lender = lender
+        self._lender = self._tasks = lender
         self._use = 0
         self._timeout = timeout
         self._pool = pool
-        self._core = lender.core
-        self._driver = lender.driver
 
     async def __aenter__(self) -> T:
-        core, driver = self._core, self._driver
+        core, driver = self._tasks.core, self._tasks.driver
         shelves = core.shelves
-        now = core.clock()
+        # Functions in variables: Python 3.11 calls those quicker than methods that are attributes of an instance.
+        clock, current, owner_here = core.clock, driver.current, driver.owner
+        now = clock()
         if (
             self._timeout is None
             and now < shelves.quick_gets_until
-            and driver.current() == driver.mark
+            and current() == driver.mark
             and self._entry is None
         ):
             # What follows is Shelves.take(), written out: a call costs a tenth of the whole.
-            owner = driver.owner()
+            owner = owner_here()
             try:
                 entry = shelves.idle.pop()
             except IndexError:
@@ -204,15 +204,15 @@ class QuickBorrowed(AsyncBorrowed[T]):
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Coroutine[Any, Any, None]:
-        entry, core = self._entry, self._core
-        shelves = core.shelves
+        entry, core = self._entry, self._tasks.core
+        shelves, clock = core.shelves, core.clock
         if entry is None or shelves.using.get(entry.key) is not entry or entry.uses != self._use:
             return super().__aexit__(kind, error, trace)
         # What follows is Shelves.end_loan() and put_fast(), written out.
         if shelves.using.pop(entry.key, None) is not entry:
             self._entry = None
             return FINISHED
-        entry.last_ret = now = core.clock()
+        entry.last_ret = now = clock()
         rest: Rest = None
         if now >= shelves.quick_rets_until or entry.uses >= entry.slow_return_at_use:
             rest = core.returns.follow_up(entry, NEEDS_SLOW_PATH)

@@ -50,7 +50,10 @@ class OneLoan(Generic[T]):
             raise PoolException(f"this lease of {self._lender.label} has an object already: one block at a time")
 
     def __del__(self) -> None:
-        entry: Entry[T] | None = getattr(self, "_entry", None)  # __init__ may have been interrupted
+        try:
+            entry = self._entry
+        except AttributeError:  # __init__ was interrupted
+            return
         if entry is not None:
             self._lender.end_loan_later(entry, self._use, quietly=self._quietly)
 
