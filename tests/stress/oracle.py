@@ -52,7 +52,8 @@ class Oracle:
     def complain(self, what: str) -> None:
         self.wrong.append(what)
 
-    def make(self, serial: int) -> Thing:
+    def take_place(self, serial: int) -> None:
+        """Count an object that is about to be made."""
         with self._lock:
             if serial in self._serials:
                 self.complain(f"creation number {serial} given twice")
@@ -63,26 +64,41 @@ class Oracle:
                 self.complain(f"{self.alive} alive with a bound of {self.bound}")
                 self.alive -= 1
                 raise OutOfBounds(self.alive)
-        self._dawdle()
-        if self.chance(0.05):
-            with self._lock:
-                self.alive -= 1
-            raise CreationFailed(serial)
+
+    def give_up_place(self) -> None:
+        """Count it no more: it was not made."""
+        with self._lock:
+            self.alive -= 1
+
+    def new_thing(self, serial: int) -> Thing:
+        """Make what was counted."""
         with self._lock:
             self.made += 1
         return Thing(serial)
+
+    def make(self, serial: int) -> Thing:
+        self.take_place(serial)
+        self._dawdle()
+        if self.chance(0.05):
+            self.give_up_place()
+            raise CreationFailed(serial)
+        return self.new_thing(serial)
 
     def open(self, thing: Thing) -> None:
         self._dawdle()
         if self.chance(0.01):
             raise RuntimeError("opener")
 
-    def get(self, thing: Thing) -> None:
+    def note_loan(self, thing: Thing) -> None:
+        """See that an object that is lent was not closed."""
         if thing.closed:
             # Killed between the loan and this line, once; never lent again.
             thing.late_gets += 1
             if thing.late_gets > 1:
                 self.complain("lent after it was closed")
+
+    def get(self, thing: Thing) -> None:
+        self.note_loan(thing)
         if self.chance(0.005):
             raise RuntimeError("getter")
 
@@ -100,11 +116,15 @@ class Oracle:
 
     def close(self, thing: Thing) -> None:
         self._dawdle()
+        self.note_closed(thing)
+        if self.chance(0.01):
+            raise RuntimeError("closer")
+
+    def note_closed(self, thing: Thing) -> None:
+        """Count an object whose closer returns."""
         with self._lock:
             thing.closed += 1
             if thing.closed > 1:
                 self.complain(f"thing {thing.serial} closed twice")
             self.closed += 1
             self.alive -= 1
-        if self.chance(0.01):
-            raise RuntimeError("closer")

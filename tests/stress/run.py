@@ -9,18 +9,18 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import ClassVar
 
 from ProxyPatternPool import HookError, Pool, TimeOut
-from ProxyPatternPool._inspect.types import ENDS
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.waiting import NativeSleeper, Sleeper, do_nothing
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from ..unit.diary import Auditor
+from .books import at_rest, audit, check_at_end, check_at_rest
 from .oracle import CreationFailed, Oracle, Thing
 
 THREADS = 24
@@ -243,7 +243,7 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
         gc.collect()
         did = _balance(pool, oracle)
         if auditor is not None:
-            _audit(pool, oracle, auditor)
+            audit(pool.stats(), oracle, auditor, auditor.failed_creations.count("HookError"))
             did["events"] = len(auditor.loans) * 2 + len(auditor.reasons) * 2
     finally:
         faulthandler.cancel_dump_traceback_later()
@@ -256,11 +256,10 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
 
 
 def _eventually(pool: Pool[Thing], least: int) -> bool:
-    """Whether the pool comes to rest: nobody out, nothing being closed, refilled."""
+    """Whether the pool comes to rest."""
     until = time.monotonic() + PATIENT
     while time.monotonic() < until:
-        stats = pool.stats()
-        if stats["nusing"] == stats["ntodel"] == stats["nwaiting"] == 0 and stats["nobjs"] == stats["navail"] >= least:
+        if at_rest(pool.stats(), least):
             return True
         time.sleep(0.001)
     return False
@@ -268,56 +267,8 @@ def _eventually(pool: Pool[Thing], least: int) -> bool:
 
 def _balance(pool: Pool[Thing], oracle: Oracle) -> Counter[str]:
     """Compare the pool's books with the oracle's, at rest and after the end."""
-    at_rest = _eventually(pool, 2)
-    stats = pool.stats()
-    assert at_rest, f"never at rest: {pool}"
-    assert not oracle.wrong, oracle.wrong[:5]
-    assert oracle.peak <= BOUND
-    assert stats["hk_errors"] == 0, stats["hk_errors"]
+    rests = _eventually(pool, 2)
+    assert rests, f"never at rest: {pool}"
+    check_at_rest(pool.stats(), oracle)
     pool.shutdown(PATIENT)
-    last = pool.stats()
-    assert last["nobjs"] == last["navail"] == last["nusing"] == 0, str(pool)
-    assert last["ncreated"] == last["ndestroys"] == oracle.made == oracle.closed, (
-        str(pool),
-        oracle.made,
-        oracle.closed,
-    )
-    assert last["nreturns"] == last["nborrows"]
-    assert oracle.alive == 0, oracle.alive
-    assert not oracle.wrong, oracle.wrong[:5]
-    kept = (
-        "ncreated",
-        "nerrors",
-        "nuses",
-        "nkilled",
-        "nrecycled",
-        "nwornout",
-        "ntimeouts",
-        "bad_health",
-        "nexpired",
-        "ndrained",
-        "nshed",
-        "ncleared",
-    )
-    return Counter({key: value for key, value in last.items() if key in kept and isinstance(value, int)})
-
-
-def _audit(pool: Pool[Thing], oracle: Oracle, auditor: Auditor) -> None:
-    """Compare what an observer was told with the pool's books, after the end."""
-    stats = pool.stats()
-    assert not auditor.wrong, auditor.wrong[:5]
-    assert not auditor.alive
-    assert not auditor.lent_now
-    assert stats["observer_errors"] == 0
-    assert len(auditor.created_so_far) == len(auditor.reasons)
-    assert len(auditor.failed_creations) == stats["nerrors"]
-    # Those whose opener failed have never been there.
-    strict = auditor.failed_creations.count("HookError")
-    assert len(auditor.created_so_far) == stats["ncreated"] - strict == oracle.made - strict
-    assert len(auditor.timeouts) == stats["ntimeouts"]
-    counts: Mapping[str, object] = stats
-    assert {key: auditor.reasons.count(reason) for key, reason in ENDS.items()} == {key: counts[key] for key in ENDS}
-    # One that failed a check before it was lent may have been killed meanwhile.
-    assert auditor.reasons.count("health") <= stats["bad_health"]
-    # The waits of those who were interrupted are the pool's alone.
-    assert 0 < sum(auditor.waits) + sum(auditor.timeouts) <= stats["wait_time"] + 1e-3
+    return check_at_end(pool.stats(), oracle)
