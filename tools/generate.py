@@ -8,6 +8,7 @@ that function are written, and the ``Args`` of its docstring if it has one.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from .command import write_or_check
 from .parameters import (
     ASYNC_POOL,
     ASYNC_POSITIONAL,
+    MAY_RETURN_AWAITABLES,
     PASSED_ON,
     POOL,
     POSITIONAL,
@@ -186,8 +188,8 @@ OVERRIDES = [each for each in PROXY if each.name in ("max_size", "log_level")]
 def _in_class(parameter: Parameter) -> Parameter:
     """The parameter as ``Proxy`` has it: ``Scope`` is an attribute there, and the enumeration has another name."""
     if parameter.name == "scope":
-        annotation = parameter.annotation.replace('"Scope ', '"_Scope ')
-        return replace(parameter, annotation=annotation, default=f"_{parameter.default}")
+        annotation = re.sub(r"\bScope\b", "_Scope", parameter.annotation)
+        return replace(parameter, annotation=annotation, default=parameter.default and f"_{parameter.default}")
     return parameter
 
 
@@ -195,7 +197,7 @@ def _in_function(parameter: Parameter) -> Parameter:
     """The parameter as ``proxy`` has it: ``set_name`` is empty by default, and jedi can infer T."""
     if parameter.name == "set_name":
         return replace(parameter, default='""')
-    if parameter.name in ("obj", "fun"):
+    if parameter in PROXY and parameter.name in ("obj", "fun"):
         annotation = f"Optional[{parameter.annotation.removesuffix(' | None')}]"
         comment = "noqa: UP045  # so that jedi, and IPython with it, finds out what T is"
         return replace(parameter, annotation=annotation, comment=comment)
@@ -207,6 +209,24 @@ def _if_awaited(parameter: Parameter) -> Parameter:
     return replace(parameter, annotation="Callable[[int], Awaitable[T]]") if parameter.name == "fun" else parameter
 
 
+def _in_tasks(parameter: Parameter) -> Parameter:
+    """The parameter as a proxy has it whose function returns awaitables: scope and function have to be given."""
+    if parameter.name == "obj":
+        return replace(parameter, annotation="None")
+    if parameter.name == "fun":
+        return replace(parameter, annotation="Callable[[int], Awaitable[T]]", default=None)
+    if parameter.name == "scope":
+        return replace(parameter, annotation="Literal[Scope.CONTEXT, Scope.SHARED]", default=None)
+    return replace(parameter, annotation=MAY_RETURN_AWAITABLES.get(parameter.name, parameter.annotation))
+
+
+def _in_any_case(parameter: Parameter) -> Parameter:
+    """The parameter as the implementation of a proxy has it."""
+    if parameter.name == "fun":
+        return replace(parameter, annotation=f"{MAY_RETURN_AWAITABLES['fun']} | None")
+    return replace(parameter, annotation=MAY_RETURN_AWAITABLES.get(parameter.name, parameter.annotation))
+
+
 def _as_of_pool(parameter: Parameter) -> str:
     """The hook of an ``AsyncPool`` as ``Hooks`` has it."""
     of_pool = next(each for each in POOL if each.name == parameter.name)
@@ -215,9 +235,15 @@ def _as_of_pool(parameter: Parameter) -> str:
     return f'cast("{of_pool.annotation}", {parameter.name}),'
 
 
+def _passed_on(parameter: Parameter) -> str:
+    """The parameter of a proxy as ``PoolParameters`` have it."""
+    if parameter.name not in MAY_RETURN_AWAITABLES:
+        return f'"{parameter.name}": {parameter.name},'
+    return f'"{parameter.name}": cast("{parameter.annotation}", {parameter.name}),'
+
+
 AWAITED_HOOKS = [each for each in ASYNC_POOL if each.protocol is not None]
-OF_CLASS = [*map(_in_class, PROXY), *PASSED_ON]
-OF_FUNCTION = [*map(_in_function, PROXY), *PASSED_ON]
+OF_PROXY = [*PROXY, *PASSED_ON]
 
 SOURCES = "src/ProxyPatternPool/"
 ASYNC = f"{SOURCES}_pool/async_pool.py"
@@ -241,10 +267,48 @@ PLACES = (
     Block(f"{SOURCES}_proxy/parameters.py", "what is passed on", lambda width: fields(PASSED_ON, width)),
     Block(f"{SOURCES}_proxy/parameters.py", "the others", lambda width: fields(OVERRIDES, width)),
     Block(f"{SOURCES}_proxy/parameters.py", "what needs a pool", lambda _: names('"{}",', NEEDS_POOL)),
-    Function(f"{SOURCES}_proxy/proxy.py", "the parameters of Proxy", OF_CLASS, PROXY_POSITIONAL),
-    Block(f"{SOURCES}_proxy/proxy.py", "what is passed on", lambda _: names('"{0}": {0},', PASSED_ON)),
-    Function(f"{SOURCES}_proxy/typed.py", "the parameters of proxy", OF_FUNCTION, PROXY_POSITIONAL),
-    Block(f"{SOURCES}_proxy/typed.py", "what is passed on", lambda _: names("{0}={0},", [*PROXY, *PASSED_ON])),
+    Function(
+        f"{SOURCES}_proxy/proxy.py",
+        "the parameters of Proxy, if fun is awaited",
+        [_in_class(_in_tasks(each)) for each in OF_PROXY],
+        (),
+        documented=False,
+    ),
+    Function(
+        f"{SOURCES}_proxy/proxy.py",
+        "the parameters of Proxy, if fun is plain",
+        [*map(_in_class, OF_PROXY)],
+        PROXY_POSITIONAL,
+        documented=False,
+    ),
+    Function(
+        f"{SOURCES}_proxy/proxy.py",
+        "the parameters of Proxy",
+        [_in_class(_in_any_case(each)) for each in OF_PROXY],
+        PROXY_POSITIONAL,
+    ),
+    Block(f"{SOURCES}_proxy/proxy.py", "what is passed on", lambda _: map(_passed_on, PASSED_ON)),
+    Function(
+        f"{SOURCES}_proxy/typed.py",
+        "the parameters of proxy, if fun is awaited",
+        [_in_function(_in_tasks(each)) for each in OF_PROXY],
+        (),
+        documented=False,
+    ),
+    Function(
+        f"{SOURCES}_proxy/typed.py",
+        "the parameters of proxy, if fun is plain",
+        [*map(_in_function, OF_PROXY)],
+        PROXY_POSITIONAL,
+        documented=False,
+    ),
+    Function(
+        f"{SOURCES}_proxy/typed.py",
+        "the parameters of proxy",
+        [_in_function(_in_any_case(each)) for each in OF_PROXY],
+        PROXY_POSITIONAL,
+    ),
+    Block(f"{SOURCES}_proxy/typed.py", "what is passed on", lambda _: names("{0}={0},", OF_PROXY)),
     Block("README.md", "the parameters of Pool", lambda _: table(in_order(POOL, POSITIONAL))),
     Block("README.md", "the parameters of Proxy", lambda _: table(PROXY)),
     Block("README.md", "what needs a pool", lambda width: sentence(NEEDS_POOL, width)),

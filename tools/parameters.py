@@ -256,7 +256,7 @@ _OLD = ("delay", "log_level")
 _ALWAYS_PLAIN = ("stats", "tracer")
 """The hooks whose results are not awaited."""
 
-_MAY_RETURN_AWAITABLES = {
+MAY_RETURN_AWAITABLES = {
     "fun": "Callable[[int], T | Awaitable[T]]",
     "health": "Callable[[T], bool | Awaitable[bool]] | None",
 }
@@ -270,7 +270,7 @@ def _for_tasks(parameter: Parameter) -> Parameter:
         return replace(parameter, more=more)
     if parameter.protocol is None or parameter.name in _ALWAYS_PLAIN:
         return parameter
-    annotation = _MAY_RETURN_AWAITABLES.get(parameter.name, parameter.annotation)
+    annotation = MAY_RETURN_AWAITABLES.get(parameter.name, parameter.annotation)
     text = parameter.text.replace(f"``{parameter.protocol}``", f"``Async{parameter.protocol}``")
     return replace(parameter, annotation=annotation, text=text)
 
@@ -292,7 +292,8 @@ PROXY = (
         "Callable[[int], T] | None",
         "Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).",
         "Without a pool it may return the same object again, which owners then share. The hooks are called for each "
-        "owner, so leave the ``closer`` out then.",
+        "owner, so leave the ``closer`` out then. With scope CONTEXT or SHARED it may be a coroutine function "
+        "(``AsyncFactory``), and so may the hooks: each task takes its object by ``await control(db).aget()``.",
         default="None",
     ),
     Parameter(

@@ -10,6 +10,7 @@ from ._config import seconds
 from ._errors import PoolValueError
 from ._ledger.counts import Counts
 from ._pool.either import EitherPool, core_of_either, is_pool
+from ._proxy.control import either_pool_of
 from ._proxy.proxy import Proxy
 from ._proxy.typed import control
 from ._text import plain_text
@@ -90,7 +91,7 @@ class Watched:
             thing = reference()
             if thing is None:  # dropped meanwhile
                 continue
-            pool = thing if is_pool(thing) else control(thing).pool
+            pool = thing if is_pool(thing) else either_pool_of(control(thing))
             if pool is not None:
                 yield pool
 

@@ -180,7 +180,9 @@ _FACTORIES: frozenset[type] = frozenset({Factory, AsyncFactory})
 _PROTOCOLS: frozenset[type] = frozenset(
     {Factory, Opener, Getter, Retter, Closer, HealthCheck, StatsHook, Tracer, *ASYNC_PROTOCOLS}
 )
-_ALWAYS_PLAIN = "stats", "tracer"
+
+ALWAYS_PLAIN = "stats", "tracer"
+"""The hooks that are never awaited."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ class Hooks(Generic[T]):
                 derived = _PROTOCOLS.intersection(hook.__mro__)
                 if derived & _FACTORIES or (derived and name != "fun"):
                     raise TypeError(f"{name} must be an instance: {hook.__name__}(…), not the class")
-            if name in _ALWAYS_PLAIN:
+            if name in ALWAYS_PLAIN:
                 refuse_async(name, hook)
                 continue
             accepted = COROUTINES if self._awaited else 0

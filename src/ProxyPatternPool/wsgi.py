@@ -66,8 +66,8 @@ class ReturnMiddleware:
             refuse_async("app", app, accepted=GENERATORS)
         except TypeError as error:
             raise TypeError(
-                f"{error}. It must be a WSGI application; where FastAPI, Starlette and other ASGI applications use a "
-                f"proxy, make it with scope=Proxy.Scope.CONTEXT, with which each request gives back by itself"
+                f"{error}. It must be a WSGI application; FastAPI, Starlette and other ASGI applications have the "
+                f"ReturnMiddleware of ProxyPatternPool.asgi, and need proxies with scope=Proxy.Scope.CONTEXT"
             ) from None
         if not callable(app):
             raise TypeError(f"app must be a WSGI application, not {app!r}")

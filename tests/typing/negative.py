@@ -159,7 +159,7 @@ def factories() -> None:
     Pool(partial(dial, 3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     other: Pool[Other] = Pool(connect)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
     narrower: Pool[Replica] = Pool(connect)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
-    proxy(fun=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    proxy(fun=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     proxy(fun=nothing_needed)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Proxy(fun=by_name)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     also_other: Other = proxy(fun=connect)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
@@ -192,14 +192,14 @@ def parameters() -> None:
     Pool(connect, max_waiting="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, max_waiting=1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, trace_owner=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, max_siz=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    proxy(fun=connect, max_size="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, hook_errors="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, auto_return=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, set_name=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, min_size=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, unknown=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    proxy(fun=connect, max_siz=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    proxy(fun=connect, max_size="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, timeout="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, hook_errors="ignore")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, auto_return=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, set_name=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, min_size=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, unknown=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
 # --- observers
@@ -211,8 +211,8 @@ def observers_that_are_none() -> None:
     Pool(connect, observer=lambda event: event)  # type: ignore[arg-type,misc]  # pyright: ignore[reportArgumentType]
     Pool(connect, observer=Half())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, observer=PoolObserver)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, observer=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, observer=Half())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, observer=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, observer=Half())  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     observers(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
@@ -241,8 +241,8 @@ def hooks_that_are_none() -> None:
     Pool(connect, health=1.0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, stats={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, tracer="connection")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, opener=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, closer=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, opener=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, closer=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 def functions_for_another_type() -> None:
@@ -345,7 +345,6 @@ def nothing_is_awaited() -> None:
     Proxy(fun=connect, health=ping_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     said: Pool[Connection] = Pool(connect_async)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
     db: Connection = proxy(fun=connect_async)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
-    control(db).set_fun(connect_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect_async, closer=Connection.close)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
     Pool(connect_async).get().ping()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -590,12 +589,12 @@ class Incomplete(ScopeStrategy[Connection]):
 
 
 def scopes() -> None:
-    proxy(fun=connect, scope="thread")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, scope=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, scope=Scope.THREADS)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-    proxy(fun=connect, scope=Scope)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, scope=NoDelete)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    proxy(fun=connect, scope=NoDelete[Connection]())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    proxy(fun=connect, scope="thread")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    proxy(fun=connect, scope=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    proxy(fun=connect, scope=Scope.THREADS)  # type: ignore[arg-type,attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    proxy(fun=connect, scope=Scope)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    proxy(fun=connect, scope=NoDelete)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    proxy(fun=connect, scope=NoDelete[Connection]())  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
     later: Connection = proxy(scope=ForOther())  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     same: Proxy[Connection] = Proxy(scope=ForOther)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
     other: Other = proxy(scope=NeedsName)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType,reportUnknownVariableType]

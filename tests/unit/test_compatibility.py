@@ -30,8 +30,7 @@ from ProxyPatternPool import (
     control,
     proxy,
 )
-from ProxyPatternPool._pool.pool import core_of
-from ProxyPatternPool._proxy.factory_sources import FromFactoryPerOwner
+from ProxyPatternPool._proxy.factory_sources import FromFactoryPerOwner, PoolMaker
 from ProxyPatternPool._proxy.own_pools import OwnPools
 from ProxyPatternPool._proxy.parameters import PoolOverrides
 
@@ -451,10 +450,10 @@ def test_owners_share_what_they_are_given_twice(thing: object, scope: Scope, sch
 def test_sharing_survives_a_fork(scheduler: FakeScheduler) -> None:
     """In a child as well, where there are no objects yet."""
     thing = Thing(5)
-    source = FromFactoryPerOwner(lambda _: thing, {}, OwnPools())
-    pool = source._private_pool()
+    source = FromFactoryPerOwner(PoolMaker(lambda _: thing, {}, OwnPools(), str))
     first = source.take(None)
-    core_of(pool).after_fork()
+    source.note(first)
+    source._lender().core.after_fork()
     source.after_fork()
     assert [source.take(None).obj, source.take(None).obj] == [thing, thing]
     assert not hasattr(first, "obj")

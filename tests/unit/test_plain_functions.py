@@ -131,17 +131,18 @@ PLAIN: dict[str, Any] = {
 def test_what_is_seen_at_construction_is_refused_there(kind: str, name: str) -> None:
     """Whatever kind of coroutine function it is, in whatever parameter: a ``TypeError`` that names it."""
     function = ASYNC[kind]
-    if function is one_by_one:
-        refusal = rf"^{name} must be a plain function, not an async generator function: nobody iterates over what that"
-    else:
-        remedy = "" if name in ALWAYS_PLAIN else ": use AsyncPool"
-        refusal = (
-            f"^{name} must be a plain function, not a coroutine function: nobody awaits what that returns{remedy}$"
-        )
+    for_threads = for_proxies = (
+        rf"^{name} must be a plain function, not an async generator function: nobody iterates over what that"
+    )
+    if function is not one_by_one:
+        refusal = f"^{name} must be a plain function, not a coroutine function: nobody awaits what that returns"
+        for_threads = refusal + ("$" if name in ALWAYS_PLAIN else ": use AsyncPool$")
+        for_proxies = refusal + ("$" if name in ALWAYS_PLAIN else r": use scope=Proxy\.Scope\.CONTEXT, with which each")
     for make in (*MAKERS, Hooks):
         parameters: dict[str, Any] = {"fun": int, name: function}
-        with pytest.raises(TypeError, match=refusal):
+        with pytest.raises(TypeError, match=for_threads if make in (Pool, Hooks) else for_proxies):
             make(**parameters)
+    refusal = for_proxies
     db: Any = Proxy()
     for set_fun, set_pool in (db._set_fun, db._set_pool), (control(db).set_fun, control(db).set_pool):
         with pytest.raises(TypeError, match=refusal):
@@ -456,7 +457,7 @@ def test_the_middleware_serves_wsgi_applications() -> None:
     """An asynchronous application is refused: when it is given, or, if that cannot be seen, by its first answer."""
     wrong: Any = asgi
     with pytest.raises(
-        TypeError, match=r"^app must be a plain function, not a coroutine function.*scope=Proxy\.Scope\.CON"
+        TypeError, match=r"^app must be a plain function, not a coroutine function.*ProxyPatternPool\.asgi, and"
     ):
         ReturnMiddleware(wrong)
     app = ReturnMiddleware(lambda environ, start_response: wrong(environ, start_response, None))

@@ -114,6 +114,14 @@ class TaskLender(Generic[T]):
         notice_fork()
         return self._core.loans.borrow(timeout, receipt, _loop_here(self.label))
 
+    def shutdown(self, timeout: float) -> Steps[None]:
+        """Close the pool: closers are called here, and the task that calls waits for what is lent.
+
+        Raises:
+            PoolException: No event loop runs here.
+        """
+        return self._core.operations.shutdown(timeout, _loop_here(self.label))
+
     def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> Rest:
         """Take back an entry, unless that loan is over; hooks are called here, and nothing is left to wait for."""
         run_rest(self._core.returns.end_loan(entry, use, reason))

@@ -12,6 +12,7 @@ from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Sweeps
 from .._runtime.hubs import in_hub
+from .._runtime.waiting import TaskLoop
 from .chores import Chores
 from .guard import Reentered
 from .maintenance import TURN, Maintenance
@@ -56,8 +57,8 @@ class Operations(Generic[T]):
 
     # The end. --------------------------------------------------------------------------------------
 
-    def shutdown(self, timeout: float) -> Steps[None]:
-        """Serve nobody any more, close what is idle, wait for what is lent."""
+    def shutdown(self, timeout: float, loop: TaskLoop | None = None) -> Steps[None]:
+        """Serve nobody any more, close what is idle, wait for what is lent; in a task of a loop if it is given."""
         timeout = seconds("timeout", timeout)
         opened = not self._ledger.closed
         try:
@@ -75,7 +76,7 @@ class Operations(Generic[T]):
             # All are begun before any is waited for.
             for rest in [self._objects.close_and_free(entry) for entry in doomed]:
                 yield from remaining(rest)
-            yield from self.wait_until_empty(timeout)
+            yield from self.wait_until_empty(timeout, loop)
         if opened:
             self._returns.report_unreturned()
 
@@ -84,9 +85,9 @@ class Operations(Generic[T]):
         self._ledger.mailbox.abandoned = True
         self._scheduling.request_look()
 
-    def wait_until_empty(self, timeout: float) -> Steps[bool]:
+    def wait_until_empty(self, timeout: float, loop: TaskLoop | None = None) -> Steps[bool]:
         """Wait until every place is free, for some seconds at most; say whether it is so."""
-        return self._wait_until(lambda: not self._ledger.places, timeout)
+        return self._wait_until(lambda: not self._ledger.places, timeout, loop)
 
     # While it runs. ----------------------------------------------------------------------------------
 
@@ -157,10 +158,10 @@ class Operations(Generic[T]):
         if ledger.closed:
             raise PoolClosed(f"{self._label} is closed")
 
-    def _wait_until(self, done: Callable[[], bool], timeout: float) -> Steps[bool]:
+    def _wait_until(self, done: Callable[[], bool], timeout: float, loop: TaskLoop | None = None) -> Steps[bool]:
         """Wait until something is so, for some seconds at most; say whether it is."""
         deadline = self._clock() + timeout
-        sleeper = self._new_sleeper()
+        sleeper = self._new_sleeper() if loop is None else loop.new_sleeper()
         try:
             self._guard.locked(self._objects.watch, sleeper)
             while not (so := done()) and (left := deadline - self._clock()) > 0:

@@ -58,10 +58,10 @@ class TaskLoan(OneLoan[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Coroutine[Any, Any, None]:
         rest = self.end()
-        return FINISHED if _leaves_at_once(kind) else finishing(rest)
+        return FINISHED if leaves_at_once(kind) else finishing(rest)
 
 
-def _leaves_at_once(kind: type[BaseException] | None) -> bool:
+def leaves_at_once(kind: type[BaseException] | None) -> bool:
     """Whether the end of a block waits for no hook: the pool goes on with those that have begun.
 
     A coroutine that is closed cannot wait, and a task that is cancelled is not to be held up.
@@ -221,4 +221,4 @@ class QuickBorrowed(AsyncBorrowed[T]):
             if now >= shelves.quick_rets_until:
                 rest = core.returns.follow_up(entry, NEEDS_SETTLE)
         self._entry = None
-        return FINISHED if rest is None or _leaves_at_once(kind) else finishing(rest)
+        return FINISHED if rest is None or leaves_at_once(kind) else finishing(rest)

@@ -471,4 +471,13 @@ def async_core_of(pool: AsyncPool[T]) -> Core[T]:
     return tasks.core
 
 
-__all__ = ["AsyncLease", "AsyncPool", "async_core_of"]
+def bind_here(pool: AsyncPool[Any]) -> None:
+    """Have a pool live in the event loop that runs here, and start empty if the one in which it lived is closed.
+
+    Raises:
+        PoolException: No event loop runs here, or the pool lives in another.
+    """
+    pool._tasks.bind()  # pyright: ignore[reportPrivateUsage]  # see above
+
+
+__all__ = ["AsyncLease", "AsyncPool", "async_core_of", "bind_here"]

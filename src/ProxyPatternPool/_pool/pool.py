@@ -333,6 +333,20 @@ class Pool(Generic[T]):
 
     close = shutdown
 
+    async def aclose(self, timeout: float = 0.0) -> None:
+        """Close the pool in a task of asyncio or trio: what ``shutdown`` does, but the event loop goes on meanwhile.
+
+        Closers are called here, see ``aget``. If it is cancelled, the pool is closed all the same.
+
+        Args:
+            timeout: Longest wait for lent objects, in seconds.
+
+        Raises:
+            PoolException: No event loop runs here.
+            PoolValueError: The timeout is negative or NaN.
+        """
+        await awaiting(TaskLender(core_of(self)).shutdown(timeout))
+
     def housekeep(self) -> None:
         """Do a full maintenance round now, in this thread: expiry, warnings, kills, health checks, refill.
 

@@ -1,32 +1,31 @@
-"""The ``with`` blocks that take an owner's object, and give it back."""
+"""The ``with`` and ``async with`` blocks that take an owner's object, and give it back."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from types import CodeType, TracebackType
 from typing import Generic, TypeVar
 
 from .._errors import ProxyException
-from .._scope.base import Kept, Slot
+from .._pool.async_lease import leaves_at_once
+from .._scope.base import End, Kept, Slot
 from .._scope.open_block import OpenBlock
 from .owners import OwnerObjects, end_of_block
 
 T = TypeVar("T")
+Take = TypeVar("Take")
+
+_ONE_AT_A_TIME = "this block is open already: one at a time, make another with obj() or aobj()"
 
 
-class Block(Generic[T]):
-    """``with control(db).obj() as o``: gives back what it took, and leaves to the owner what the owner had before.
+class OwnerBlock(Generic[T, Take]):
+    """Gives back what it took, and leaves to the owner what the owner had before.
 
     If the owner had nothing, then whatever it takes within the block goes back with the block, too.
     """
 
     __slots__ = ("_had_before", "_kept", "_open", "_owners", "_slot", "_take", "_timeout")
 
-    def __init__(
-        self,
-        take: Callable[[float | None, OpenBlock, CodeType | None], tuple[Slot[T], Kept[T] | None, T]],
-        owners: OwnerObjects[T],
-        timeout: float | None,
-    ) -> None:
+    def __init__(self, take: Take, owners: OwnerObjects[T], timeout: float | None) -> None:
         self._take = take
         self._owners = owners
         self._timeout = timeout
@@ -36,38 +35,35 @@ class Block(Generic[T]):
         self._had_before = False
         """Whether the owner had something to give back when the block began."""
 
-    def __enter__(self) -> T:
-        if self._open is not None:
-            raise ProxyException("this block is open already: one at a time, make another with obj()")
-        block = self._open = OpenBlock()
-        try:
-            while True:
-                slot, kept, obj = self._take(self._timeout, block, block.code)
-                self._slot, self._kept = slot, kept
-                self._had_before = kept is not None and block not in kept.blocks
-                if kept is None:
-                    return obj
-                if self._had_before:
-                    kept.blocks.append(block)
-                if slot.get() is kept and getattr(kept, "obj", kept) is obj:
-                    return obj
-                # Another thread that is the same owner has given it back meanwhile.
-                kept.blocks.remove(block)
-                end_of_block(slot, kept)
-        except BaseException:
-            self._open = None
-            kept = self._owners.kept()
-            if kept is not None and block in kept.blocks:  # interrupted right after it was taken
-                kept.blocks.remove(block)
-                self._owners.end_of_block(kept)
-            raise
+    def _uses(self, block: OpenBlock, slot: Slot[T], kept: Kept[T] | None, obj: T) -> bool:
+        """Note what was taken; say whether it is there still."""
+        self._slot, self._kept = slot, kept
+        self._had_before = kept is not None and block not in kept.blocks
+        if kept is None:
+            return True
+        if self._had_before:
+            kept.blocks.append(block)
+        if slot.get() is kept and getattr(kept, "obj", kept) is obj:
+            return True
+        # Another thread that is the same owner has given it back meanwhile.
+        kept.blocks.remove(block)
+        end_of_block(slot, kept)
+        return False
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _give_up(self, block: OpenBlock) -> None:
+        """Begin nothing: something was thrown in."""
+        self._open = None
+        kept = self._owners.kept()
+        if kept is not None and block in kept.blocks:  # interrupted right after it was taken
+            kept.blocks.remove(block)
+            self._owners.end_of_block(kept)
+
+    def _end(self) -> End:
+        """End the block; what is returned waits for hooks that go on."""
         block, slot, kept = self._open, self._slot, self._kept
         if block is None or slot is None:
-            return
+            return None
+        end: End = None
         if kept is not None:
             kept.blocks.remove(block)
         self._open = self._slot = self._kept = None
@@ -75,12 +71,13 @@ class Block(Generic[T]):
         if kept is not None:
             if not same_owner and not kept.detached:
                 self._owners.warn_of_other_end(block)
-            end_of_block(slot, kept)
+            end = end_of_block(slot, kept)
             same_owner = same_owner and not kept.detached
         last = self._owners.lent() if same_owner and not self._had_before else None
         if last is not None:  # another object: the block's own was given back inside it, or became unusable
             last.blocks_give_back = True
-            self._owners.end_of_block(last)
+            end = self._owners.end_of_block(last) or end
+        return end
 
     def __del__(self) -> None:
         # The block is dropped while it is open, or its end was interrupted: it no longer uses its object. Other blocks
@@ -88,6 +85,58 @@ class Block(Generic[T]):
         kept = getattr(self, "_kept", None)
         if kept is not None and self._open in kept.blocks:
             kept.blocks.remove(self._open)
+
+
+class Block(OwnerBlock[T, Callable[[float | None, OpenBlock, CodeType | None], tuple[Slot[T], Kept[T] | None, T]]]):
+    """``with control(db).obj() as o``."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> T:
+        if self._open is not None:
+            raise ProxyException(_ONE_AT_A_TIME)
+        block = self._open = OpenBlock()
+        try:
+            while True:
+                slot, kept, obj = self._take(self._timeout, block, block.code)
+                if self._uses(block, slot, kept, obj):
+                    return obj
+        except BaseException:
+            self._give_up(block)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+
+class AsyncBlock(
+    OwnerBlock[T, Callable[[float | None, OpenBlock, CodeType | None], Awaitable[tuple[Slot[T], Kept[T] | None, T]]]]
+):
+    """``async with control(db).aobj() as o``."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> T:
+        if self._open is not None:
+            raise ProxyException(_ONE_AT_A_TIME)
+        block = self._open = OpenBlock()
+        try:
+            while True:
+                slot, kept, obj = await self._take(self._timeout, block, block.code)
+                if self._uses(block, slot, kept, obj):
+                    return obj
+        except BaseException:
+            self._give_up(block)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end = self._end()
+        if end is not None and not leaves_at_once(kind):
+            await end
 
 
 class SubclassBlock(Generic[T]):

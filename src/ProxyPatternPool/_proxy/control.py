@@ -1,30 +1,34 @@
 """The controls of a proxy: every method is typed, and none is forwarded to the object."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from types import CodeType
 from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import Unpack
 
-from .._config import set_log_level
+from .._config import seconds, set_log_level
 from .._errors import ProxyException
-from .._hooks import Hooks
+from .._pool.async_pool import AsyncPool
+from .._pool.awaiting import FINISHED
+from .._pool.either import EitherPool
 from .._pool.pool import Pool
 from .._runtime.process import notice_fork
-from .._scope.base import ScopeStrategy
+from .._scope.base import End, ScopeStrategy
+from .._scope.open_block import OpenBlock
 from .._scope.select import Scope, name_of, new_slot
 from .._scope.shared import SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
-from .blocks import Block, SubclassBlock
-from .factory_sources import FromFactoryOnce, FromFactoryPerOwner, FromPool
+from .blocks import AsyncBlock, Block, SubclassBlock
+from .factory_sources import FromFactoryOnce, FromFactoryPerOwner, FromPool, PoolMaker
 from .facts import Facts
 from .forwarding import ClassControls
 from .own_pools import OwnPools
 from .owners import OwnerObjects
-from .parameters import NotGiven, PoolOverrides, PoolParameters, bound_of, check, not_given
+from .parameters import NotGiven, PoolOverrides, PoolParameters, bound_of, check, check_hooks, not_given
 from .resolver import ProxyResolver
 from .sources import GivenObject, Source, Unset
-from .taking import Taking
+from .taking import Taken, Taking
 from .unit_of_work import UnitOfWork
 from .weak_set import WeakIdentitySet
 
@@ -57,7 +61,8 @@ class Control(Generic[T]):
         self._auto_return = auto_return
         self._max_size = max_size
         self._parameters = parameters
-        check(bound_of(max_size), parameters)
+        self._awaits = scope is Scope.CONTEXT or scope is Scope.SHARED
+        check(bound_of(max_size), parameters, awaits=self._awaits)
         if scope is Scope.SHARED and not isinstance(max_size, NotGiven | None):
             raise ProxyException(_NO_POOL)
         self._scope: Scope | ScopeStrategy[T] = scope if isinstance(scope, Scope) else strategy_of(scope)
@@ -82,8 +87,13 @@ class Control(Generic[T]):
 
     @property
     def pool(self) -> Pool[T] | None:
-        """The pool that objects come from, if there is one."""
+        """The pool that objects come from, if there is one and nothing is awaited."""
         return self._sources[-1].pool
+
+    @property
+    def apool(self) -> AsyncPool[T] | None:
+        """The pool that objects come from, if there is one and ``fun`` or a hook is a coroutine function."""
+        return self._sources[-1].apool
 
     @property
     def scope(self) -> "Scope | ScopeStrategy[T]":
@@ -96,7 +106,7 @@ class Control(Generic[T]):
     def has(self) -> bool:
         """Whether the current owner has an object, or needs only use it."""
         notice_fork()
-        return self._sources[-1].ready or hasattr(self._owners.kept(), "obj")
+        return self._sources[-1].ready or hasattr(self._owners.kept_or_shared(), "obj")
 
     # Setting. ----------------------------------------------------------------------------------------
 
@@ -118,28 +128,30 @@ class Control(Generic[T]):
         self._replace(source)
         self._taking.check_names(source, obj)
 
-    def set_fun(self, fun: Callable[[int], T]) -> None:
+    def set_fun(self, fun: Callable[[int], T | Awaitable[T]]) -> None:
         """Forward to what a function makes.
 
-        If there is to be a pool it is made here, and ``min_size`` objects in it.
+        If there is to be a pool it is made here, and ``min_size`` objects in it. It is an ``AsyncPool`` if the function
+        or a hook is a coroutine function; that makes its first objects when it is first used.
 
         Args:
             fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
+                With scope CONTEXT or SHARED it may be a coroutine function (``AsyncFactory``), see ``aget``.
 
         Raises:
-            TypeError: it is not callable, or a class derived from ``Factory``, and not an instance of it.
+            TypeError: it is not callable, or a class derived from ``Factory``, and not an instance of it; or it is a
+                coroutine function, and the scope is another one.
         """
-        Hooks(fun)  # checks it as a pool does, which may be made much later
+        check_hooks(fun, {}, awaits=self._awaits)  # as a pool does, which may be made much later
         source: Source[T]
         bound = bound_of(self._max_size)
+        maker = PoolMaker(fun, self._parameters, self._pools, self._resolver.how_to_take)
         if self._scope is Scope.SHARED:
-            source = FromFactoryOnce(fun, self._parameters, self._pools)
+            source = FromFactoryOnce(maker)
         elif bound is None:
-            source = FromFactoryPerOwner(fun, self._parameters, self._pools)
+            source = FromFactoryPerOwner(maker)
         else:
-            source = FromPool(
-                fun, bound, self._parameters, self._pools, self._units_of_work, auto_return=self._auto_return
-            )
+            source = FromPool(maker, bound, self._units_of_work, auto_return=self._auto_return)
         self._facts.record_expected(source)
         self._replace(source)
 
@@ -152,7 +164,7 @@ class Control(Generic[T]):
         Raises:
             ProxyException: the pool exists already, or the scope is SHARED.
         """
-        if self.pool is not None:
+        if self._sources[-1].pooled:
             raise ProxyException("cannot override pool parameters once initialized")
         # No variable here has the name of a parameter: pyright's hover would show that one.
         bound = parameters.pop("max_size", self._max_size)
@@ -160,7 +172,7 @@ class Control(Generic[T]):
             bound = not_given([*bound.of_a_pool, *parameters])
         level = parameters.pop("log_level", None)
         merged = cast("PoolParameters[T]", {**self._parameters, **parameters})
-        check(bound_of(bound), merged)
+        check(bound_of(bound), merged, awaits=self._awaits)
         if self._scope is Scope.SHARED and not isinstance(bound, NotGiven | None):
             raise ProxyException(_NO_POOL)
         if level is not None:
@@ -197,17 +209,50 @@ class Control(Generic[T]):
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
 
         Raises:
-            ProxyException: the proxy was not set.
+            ProxyException: the proxy was not set; or the object would have to be awaited, see ``aget``.
             PoolException: as ``Pool.get``, from which other errors come, too.
             PoolValueError: the timeout is negative or NaN, even if there is nothing to wait for.
         """
         return self._taking.take(timeout)[-1]
 
+    def aget(self, timeout: float | None = None) -> Coroutine[Any, Any, T]:
+        """Get the current task's object: what ``get`` does, but other tasks go on meanwhile.
+
+        From then on the proxy stands for it in this task. It goes back when the task ends, or by ``aret`` or ``ret``.
+        Await this in the task that is to have the object: what ``gather``, or ``wait_for`` before Python 3.12, makes a
+        task of has an object of its own.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+
+        Raises:
+            ProxyException: the proxy was not set; or it is awaited in another task than it was called in; or the scope
+                has all tasks of a thread use one object.
+            PoolException: as ``AsyncPool.get``, from which other errors come, too.
+            PoolValueError: the timeout is negative or NaN, even if there is nothing to wait for.
+        """
+        return self._aget(timeout, self._owners.owner())
+
+    async def _aget(self, timeout: float | None, caller: object) -> T:
+        refuse_one_for_all_tasks(self)
+        if self._owners.owner() != caller:
+            raise ProxyException(
+                f"{self._label()}: aget() is awaited in another task than it was called in, and the object would be "
+                f"that task's: await it where it is called, with its own timeout or in asyncio.timeout()"
+            )
+        return (await self._taking.take_in_task(timeout))[-1]
+
     def ret(self) -> None:
         """Give the current owner's object back to the pool; without a pool, or an object, do nothing."""
+        self._end()
+
+    def aret(self) -> Awaitable[None]:
+        """Do the same, at once; to await what is returned is to wait for a ``retter`` that is awaited itself."""
+        return self._end() or FINISHED
+
+    def _end(self) -> End:
         kept = self._owners.lent()
-        if kept is not None:
-            self._owners.give_back(kept)
+        return None if kept is None else self._owners.give_back(kept)
 
     def discard(self) -> None:
         """Give the current owner's object back as broken: it is closed, and the next access gets another.
@@ -217,12 +262,21 @@ class Control(Generic[T]):
         Raises:
             ProxyException: the object is everyone's; set another.
         """
+        self._end_broken()
+
+    def adiscard(self) -> Awaitable[None]:
+        """Do the same, at once; to await what is returned is to wait for a ``closer`` that is awaited itself.
+
+        Raises:
+            ProxyException: the object is everyone's; set another.
+        """
+        return self._end_broken() or FINISHED
+
+    def _end_broken(self) -> End:
         if self._sources[-1].shared:
             raise ProxyException("this object is everyone's, and not one owner's to discard: set another")
         kept = self._owners.kept()
-        if kept is not None:
-            self._owners.slots["owners"].remove(kept)
-            kept.discard()
+        return None if kept is None else self._owners.give_back(kept, broken=True)
 
     def obj(self, timeout: float | None = None) -> AbstractContextManager[T]:
         """Get the current owner's object for a ``with`` block, and give it back at its end whatever happens inside.
@@ -236,6 +290,48 @@ class Control(Generic[T]):
         """
         return Block(self._taking.take, self._owners, timeout)
 
+    def aobj(self, timeout: float | None = None) -> AbstractAsyncContextManager[T]:
+        """Get the current task's object for an ``async with`` block: what ``obj`` does, but other tasks go on.
+
+        Args:
+            timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
+                The wait is at the beginning of the block, as are the errors, which are those of ``aget``.
+        """
+        return AsyncBlock(self._take_in_task, self._owners, timeout)
+
+    async def _take_in_task(self, timeout: float | None, block: OpenBlock, code: CodeType | None) -> Taken[T]:
+        refuse_one_for_all_tasks(self)
+        return await self._taking.take_in_task(timeout, block, code)
+
+    # The end. ------------------------------------------------------------------------------------------
+
+    def close(self, timeout: float = 0.0) -> None:
+        """Close the pool, as ``Pool.shutdown`` does: whoever uses the proxy then gets ``PoolClosed``.
+
+        Without a pool what owners keep is closed when they end. An object that was given is left alone. A proxy that is
+        set again, with ``set_fun``, can be used again.
+
+        Args:
+            timeout: Longest wait for lent objects, in seconds.
+
+        Raises:
+            ProxyException: the pool is an ``AsyncPool``: await ``aclose``.
+            PoolValueError: the timeout is negative or NaN.
+        """
+        self._sources[-1].close(seconds("timeout", timeout))
+
+    async def aclose(self, timeout: float = 0.0) -> None:
+        """Close the pool: what ``close`` does, but other tasks go on meanwhile. For the end of an application.
+
+        Args:
+            timeout: Longest wait for lent objects, in seconds.
+
+        Raises:
+            PoolException: no event loop runs here, or the pool lives in another one.
+            PoolValueError: the timeout is negative or NaN.
+        """
+        await self._sources[-1].aclose(seconds("timeout", timeout))
+
     def _name(self) -> str | None:
         return self._parameters.get("name")
 
@@ -246,8 +342,8 @@ class Control(Generic[T]):
 
     def __repr__(self) -> str:
         source = self._sources[-1]
-        if source.pool is not None:
-            what = repr(source.pool)
+        if source.pooled:
+            what = repr(source.pool or source.apool)
         elif source.fun is not None:
             what = "a function"
         else:
@@ -261,9 +357,28 @@ _NO_POOL = "scope SHARED has one object, and nothing to take from a pool: leave 
 # What other modules need of a control, and users do not see.
 
 
+def refuse_one_for_all_tasks(control: Control[Any]) -> None:
+    """Refuse what a task does with an object that it would share with all others of its thread.
+
+    Raises:
+        ProxyException: the scope is one of threads or greenlets.
+    """
+    scope = control.scope
+    if scope is Scope.THREAD or scope is Scope.GEVENT or scope is Scope.EVENTLET:
+        raise ProxyException(
+            f"with scope {scope.name} all tasks of a thread have the same object, and the first to end would "
+            f"give back what others use: make the proxy with scope=Proxy.Scope.CONTEXT"
+        )
+
+
 def pool_name_of(control: Control[T]) -> str | None:
     """The name that a proxy's pool will have."""
     return _inside(control)[1].get("name")
+
+
+def either_pool_of(control: Control[Any]) -> EitherPool | None:
+    """The pool that a proxy's objects come from, if there is one, of whichever kind."""
+    return control.pool or control.apool
 
 
 def nobjs_of(control: Control[T]) -> int:

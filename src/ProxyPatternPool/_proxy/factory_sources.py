@@ -2,56 +2,128 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, TypeVar, cast
 
-from .._pool.lease import QuietLease
-from .._pool.pool import Pool, core_of
+from .._engine.core import Core
+from .._pool.async_pool import AsyncPool
+from .._pool.pool import Pool
 from .._scope.base import Kept
+from .lenders import Lender, LenderToTasks, LenderToThreads, to_be_awaited
 from .own_pools import OwnPools
-from .parameters import PoolParameters
+from .parameters import PoolParameters, without_old_names
 from .sources import Source
 from .unused_objects import RunningWork, UnusedObjectsCheck
 
 T = TypeVar("T")
 
 
-class FromFactory(Source[T]):
-    """Objects that a function makes, without a pool that the user knows of: a private pool, made when needed."""
+class PoolMaker(Generic[T]):
+    """Makes the pools of a source: for threads, or for tasks."""
 
-    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], pools: OwnPools[T]) -> None:
-        super().__init__()
-        self.fun = self._fun = fun
-        self._parameters = parameters
+    def __init__(
+        self,
+        fun: Callable[[int], T | Awaitable[T]],
+        parameters: PoolParameters[T],
+        pools: OwnPools[T],
+        how_to_take: Callable[[], str],
+    ) -> None:
+        """Bring together what a pool is made of.
+
+        Args:
+            fun: The function.
+            parameters: The parameters of the pool.
+            pools: Where the pool is noted.
+            how_to_take: Says what to write where a task has no object that it would have to wait for.
+        """
+        self.fun = fun
+        self.parameters = parameters
+        self.awaited = to_be_awaited(fun, parameters)
+        """Whether the function, or a hook, is to be awaited."""
         self._pools = pools
-        # A list, since to append is atomic: if several callers make one at once, all use the first that is here.
-        self._private_pools: list[Pool[T]] = []
+        self._how_to_take = how_to_take
 
-    @property
-    def nobjs(self) -> int:
-        return sum(core_of(pool).ledger.places.ncreated for pool in self._private_pools)
+    def lender(self, max_size: int, parameters: PoolParameters[T], all_kept: Iterable[Kept[T]]) -> Lender[T]:
+        """Make a pool, with these parameters."""
+        own = parameters.copy()
+        own["closer"] = _closer_of(own, all_kept, ends_with_loop=self.awaited)
+        return self._pools.make(lambda own: self._lender(max_size, own), own, for_tasks=self.awaited)
 
-    @abstractmethod
-    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]: ...
+    def _lender(self, max_size: int, parameters: PoolParameters[T]) -> Lender[T]:
+        if self.awaited:
+            pool: AsyncPool[T] = AsyncPool(self.fun, max_size, **without_old_names(parameters))
+            return LenderToTasks(pool, self._how_to_take)
+        # What it returns is no awaitable: a pool for threads refuses one.
+        return LenderToThreads(Pool(cast("Callable[[int], T]", self.fun), max_size, **parameters))
+
+
+class FromFactory(Source[T]):
+    """Objects that a function makes."""
+
+    def __init__(self, maker: PoolMaker[T]) -> None:
+        super().__init__()
+        self.fun = maker.fun
+        self._maker = maker
 
     def expected(self) -> tuple[type[object] | None, list[T]]:
-        return class_made_by(self._fun), []
+        return class_made_by(self.fun), []
 
-    def _private_pool(self) -> Pool[T]:
-        if not self._private_pools:
-            self._private_pools.append(self._pools.make(self._make_pool, self._parameters))
-        return self._private_pools[0]  # the others have made nothing yet
+    @abstractmethod
+    def _lenders(self) -> Iterable[Lender[T]]:
+        """The pools that there are."""
+
+    @abstractmethod
+    def _lender(self) -> Lender[T]:
+        """The pool that lends, which is made if there is none yet."""
+
+    def take(self, timeout: float | None) -> Kept[T]:
+        return self._lender().lend(timeout)
+
+    async def take_in_task(self, timeout: float | None) -> Kept[T]:
+        return await self._lender().lend_to_task(timeout)
 
     def warn(self, message: str, *arguments: str) -> None:
-        core_of(self._private_pool()).log_later(logging.WARNING, message, *arguments)
+        self._lender().core.log_later(logging.WARNING, message, *arguments)
 
     def retire(self) -> None:
         super().retire()
-        for pool in self._private_pools:
-            pool.shutdown()
+        for lender in self._lenders():
+            lender.retire()
+
+    def close(self, timeout: float) -> None:
+        for lender in self._lenders():
+            lender.close(timeout)
+
+    async def aclose(self, timeout: float) -> None:
+        for lender in self._lenders():
+            await lender.aclose(timeout)
 
 
-class FromFactoryOnce(FromFactory[T]):
+class WithoutPool(FromFactory[T]):
+    """Objects without a pool that the user knows of: from a private one, made when needed."""
+
+    def __init__(self, maker: PoolMaker[T]) -> None:
+        super().__init__(maker)
+        # A list, since to append is atomic: if several callers make one at once, all use the first that is here.
+        self._private: list[Lender[T]] = []
+
+    @property
+    def nobjs(self) -> int:
+        return sum(lender.core.ledger.places.ncreated for lender in self._private)
+
+    @abstractmethod
+    def _make_lender(self) -> Lender[T]: ...
+
+    def _lenders(self) -> Iterable[Lender[T]]:
+        return self._private
+
+    def _lender(self) -> Lender[T]:
+        if not self._private:
+            self._private.append(self._make_lender())
+        return self._private[0]  # the others have made nothing yet
+
+
+class FromFactoryOnce(WithoutPool[T]):
     """One object for all owners, made when the first of them needs it.
 
     A pool of one makes it. Callers that come meanwhile wait in its queue, in whatever way they wait, and get the same
@@ -62,73 +134,77 @@ class FromFactoryOnce(FromFactory[T]):
 
     @property
     def ready(self) -> bool:
-        return any(core_of(pool).shelves.nidle for pool in self._private_pools)
+        return not self._maker.awaited and any(lender.core.shelves.nidle for lender in self._private)
 
-    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]:
+    def _make_lender(self) -> Lender[T]:
         # The object goes back at once, and is never lent again: it is neither reset nor checked, and lasts.
-        return Pool(
-            self._fun,
-            1,
-            0,
-            parameters.get("timeout"),
-            opener=parameters.get("opener"),
-            closer=parameters.get("closer"),
-            tracer=parameters.get("tracer"),
-            name=parameters.get("name"),
-            backoff=None,
-            hook_errors=parameters.get("hook_errors", "log"),
-            observer=parameters.get("observer"),
-        )
+        given = self._maker.parameters
+        parameters: PoolParameters[T] = {
+            "min_size": 0,
+            "timeout": given.get("timeout"),
+            "opener": given.get("opener"),
+            "closer": given.get("closer"),
+            "tracer": given.get("tracer"),
+            "name": given.get("name"),
+            "backoff": None,
+            "hook_errors": given.get("hook_errors", "log"),
+            "observer": given.get("observer"),
+        }
+        return self._maker.lender(1, parameters, self.all_kept)
 
-    def _take(self, timeout: float | None) -> Kept[T]:
-        with self._private_pool().obj(timeout) as obj:
-            return Kept(obj)
+    def begin_in_task(self) -> None:
+        for lender in self._private:
+            lender.begin_in_task()
+            if not lender.core.ledger.places:  # the event loop in which it was made has ended
+                self.invalidate_all()
+
+    def take(self, timeout: float | None) -> Kept[T]:
+        return _given_back(super().take(timeout))
+
+    async def take_in_task(self, timeout: float | None) -> Kept[T]:
+        return _given_back(await super().take_in_task(timeout))
 
 
-class FromFactoryPerOwner(FromFactory[T]):
+class FromFactoryPerOwner(WithoutPool[T]):
     """An object for each owner, closed when the owner ends: lent once, by a pool that keeps none.
 
     The function may give several owners the same object, if its author means it to.
     """
 
-    def __init__(self, fun: Callable[[int], T], parameters: PoolParameters[T], pools: OwnPools[T]) -> None:
-        own = parameters.copy()
-        super().__init__(fun, own, pools)
-        own["min_size"], own["max_use"] = 0, 1
-        own["closer"] = _closer_of(own, self.all_kept)
-        own["backoff"] = None  # without a pool no caller waits for another
-
-    def _make_pool(self, parameters: PoolParameters[T]) -> Pool[T]:
-        pool = Pool(self._fun, 0, **parameters)
-        core_of(pool).allow_same_object()
-        return pool
-
-    def _take(self, timeout: float | None) -> Kept[T]:
-        lease = self._private_pool().lease(timeout, quiet=True)
-        return Kept(lease.obj, lease)
+    def _make_lender(self) -> Lender[T]:
+        # Without a pool no caller waits for another.
+        own: PoolParameters[T] = {**self._maker.parameters, "min_size": 0, "max_use": 1, "backoff": None}
+        lender = self._maker.lender(0, own, self.all_kept)
+        lender.core.allow_same_object()
+        return lender
 
 
-class FromPool(Source[T]):
+class FromPool(FromFactory[T]):
     """An object for each owner, from a pool."""
+
+    pooled = True
 
     def __init__(
         self,
-        fun: Callable[[int], T],
+        maker: PoolMaker[T],
         max_size: int,
-        parameters: PoolParameters[T],
-        pools: OwnPools[T],
         units_of_work: Iterable[RunningWork],
         *,
         auto_return: bool,
     ) -> None:
-        super().__init__()
-        self.fun = fun
-        own = parameters.copy()
-        own["closer"] = _closer_of(own, self.all_kept)
-        self.pool = self._pool = pools.make(lambda own: Pool(fun, max_size, **own), own)
-        self._core = core_of(self._pool)
+        super().__init__(maker)
+        self._only = lender = maker.lender(max_size, maker.parameters, self.all_kept)
+        self.pool, self.apool = lender.pool, lender.apool
+        self._core: Core[T] = lender.core
         self._core.waits.on_long_wait = UnusedObjectsCheck(self.all_kept, units_of_work).check
-        self._auto_return = auto_return
+        self._lend = lender.lend if auto_return else lender.lend_for_good
+        self._lend_to_task = lender.lend_to_task if auto_return else lender.lend_to_task_for_good
+
+    def _lenders(self) -> Iterable[Lender[T]]:
+        return (self._only,)
+
+    def _lender(self) -> Lender[T]:
+        return self._only
 
     @property
     def bounded(self) -> bool:
@@ -140,24 +216,24 @@ class FromPool(Source[T]):
     def nobjs(self) -> int:
         return self._core.ledger.places.nready
 
-    def warn(self, message: str, *arguments: str) -> None:
-        self._core.log_later(logging.WARNING, message, *arguments)
-
     def expected(self) -> tuple[type[object] | None, list[T]]:
         # Without the lock: only the classes of the objects are looked at, whoever takes one of them meanwhile.
         idle = self._core.shelves.idle_entries()
         return class_made_by(self.fun), [entry.obj for entry in idle]
 
-    def _take(self, timeout: float | None) -> Kept[T]:
-        if self._auto_return:
-            lease = QuietLease(self._core).begin(timeout)
-            return Kept(lease.obj, lease)
-        obj = self._pool.get(timeout)
-        return Kept(obj, _Loan(self._pool, obj))
+    def take(self, timeout: float | None) -> Kept[T]:
+        return self._lend(timeout)
 
-    def retire(self) -> None:
-        super().retire()
-        self._pool.shutdown()
+    async def take_in_task(self, timeout: float | None) -> Kept[T]:
+        return await self._lend_to_task(timeout)
+
+
+def _given_back(kept: Kept[T]) -> Kept[T]:
+    """Give an object back that its owners go on using."""
+    loan = kept.pop_loan()
+    if loan is not None:
+        loan.release()
+    return kept
 
 
 def class_made_by(fun: object) -> type[object] | None:
@@ -169,36 +245,22 @@ def class_made_by(fun: object) -> type[object] | None:
     return cls if call is type.__call__ and cls.__new__ is object.__new__ else None
 
 
-def _closer_of(parameters: PoolParameters[T], all_kept: Iterable[Kept[T]]) -> Callable[[T], object] | None:
-    """The user's closer; if objects may be killed, one that has their owners take others from then on.
+def _closer_of(
+    parameters: PoolParameters[T], all_kept: Iterable[Kept[T]], *, ends_with_loop: bool
+) -> Callable[[T], object] | None:
+    """The user's closer; if objects may be closed while owners have them, these take others from then on.
 
-    It does not refer to the source: the pool must not keep alive what keeps the pool.
+    That is so if the pool may kill them, or is that of an event loop, which may end. It does not refer to the source:
+    the pool must not keep alive what keeps the pool.
     """
     closer = parameters.get("closer")
-    if not parameters.get("max_using_delay_kill"):
+    if not ends_with_loop and not parameters.get("max_using_delay_kill"):
         return closer
 
-    def close(obj: T) -> None:
+    def close(obj: T) -> object:
         for kept in all_kept:
             if getattr(kept, "obj", kept) is obj:
                 kept.invalidate()
-        if closer is not None:
-            closer(obj)
+        return None if closer is None else closer(obj)
 
     return close
-
-
-class _Loan(Generic[T]):
-    """A loan that only its owner can end: to drop it gives nothing back."""
-
-    __slots__ = ("_obj", "_pool")
-
-    def __init__(self, pool: Pool[T], obj: T) -> None:
-        self._pool = pool
-        self._obj = obj
-
-    def release(self) -> None:
-        self._pool.ret(self._obj)
-
-    def discard(self) -> None:
-        self._pool.discard(self._obj)

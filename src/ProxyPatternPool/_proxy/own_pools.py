@@ -1,13 +1,14 @@
 """The pools of one proxy: a hook of theirs that uses the proxy means the object that it is called with."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar, cast
 
+from .._awaitables import awaited, is_awaitable
 from .._engine.core import Core
 from .._engine.hook_calls import MAKING, made_for, objects_in_hooks_of
 from .._errors import ProxyException
-from .._pool.pool import Pool, core_of
+from .lenders import Lender
 from .parameters import HOOKS, PoolParameters
 
 T = TypeVar("T")
@@ -23,19 +24,24 @@ class OwnPools(Generic[T]):
         self._running: list[None] = []
         """As many as there are calls of hooks, and pools that are being made, in whatever thread."""
 
-    def make(self, make: Callable[[PoolParameters[T]], Pool[T]], parameters: PoolParameters[T]) -> Pool[T]:
-        """Make a pool with these parameters."""
+    def make(
+        self, make: Callable[[PoolParameters[T]], Lender[T]], parameters: PoolParameters[T], *, for_tasks: bool
+    ) -> Lender[T]:
+        """Make a pool with these parameters, and what lends its objects."""
         own: dict[str, Any] = {**parameters}
         for name in HOOKS:
             if own.get(name) is not None and name != "opener":  # which is called as long as its object is created
-                own[name] = _counted(own[name], self._running)
+                hook = own[name]
+                own[name] = _counted(hook, self._running)
+                if for_tasks:
+                    own[name] = _counted_and_awaited(name, own[name], self._running)
         self._running.append(None)  # its factory may be called before it is known here
         try:
-            pool = made_for(self, lambda: make(cast("PoolParameters[T]", own)))
-            self._cores.append(weakref.ref(core_of(pool), self._cores.remove))
+            lender = made_for(self, lambda: make(cast("PoolParameters[T]", own)))
+            self._cores.append(weakref.ref(lender.core, self._cores.remove))
         finally:
             self._running.pop()
-        return pool
+        return lender
 
     def object_of_hook(self) -> list[T]:
         """The object that a hook is called with, if the caller is in a hook of one of these pools; else nothing.
@@ -68,3 +74,32 @@ def _counted(hook: Callable[[T], R], running: list[None]) -> Callable[[T], R]:
             running.pop()
 
     return counted
+
+
+def _counted_and_awaited(name: str, hook: Callable[[T], R], running: list[None]) -> "Callable[[T], R | _Counted]":
+    """Make one of it of which it counts, too, while a task awaits what it returns."""
+
+    def counted_and_awaited(obj: T) -> "R | _Counted":
+        result = hook(obj)
+        return result if result is None or not is_awaitable(result) else _Counted(name, result, running)
+
+    return counted_and_awaited
+
+
+class _Counted:
+    """What a hook has returned, to be awaited."""
+
+    __slots__ = ("_name", "_result", "_running")
+
+    def __init__(self, name: str, result: object, running: list[None]) -> None:
+        self._name = name
+        self._result = result
+        self._running = running
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        self._running.append(None)
+        try:
+            steps = awaited(self._name, self._result)
+            return None if steps is None else (yield from steps)
+        finally:
+            self._running.pop()

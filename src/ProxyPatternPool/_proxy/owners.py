@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from .._runtime.caller import Place
 from .._runtime.current import thread_is_shared_by
 from .._scheduler.workers import after_each_job
-from .._scope.base import Kept, ScopeStrategy, Slot
+from .._scope.base import End, Kept, ScopeStrategy, Slot
 from .._scope.open_block import OpenBlock
 from .._scope.select import Scope
 from .sources import Source
@@ -40,6 +40,11 @@ class OwnerObjects(Generic[T]):
         slot = self.slots.get("owners")
         return None if slot is None else self.kept_in(slot)
 
+    def kept_or_shared(self) -> Kept[T] | None:
+        """What the current owner keeps, or else what all share."""
+        shared = self.slots.get("all")
+        return self.kept() if shared is None or "owners" in self.slots else shared.get()
+
     def owner(self) -> object:
         """The current owner, as its slot tells it; ``None`` as long as the proxy has had none."""
         slot = self.slots.get("owners")
@@ -63,15 +68,15 @@ class OwnerObjects(Generic[T]):
 
     def lent(self) -> Kept[T] | None:
         """What the current owner has to give back to a pool."""
-        return None if self._sources[-1].pool is None else self.kept()
+        return self.kept() if self._sources[-1].pooled else None
 
-    def give_back(self, kept: Kept[T]) -> None:
+    def give_back(self, kept: Kept[T], *, broken: bool = False) -> End:
         """Give back what the current owner keeps."""
-        give_back(self.slots["owners"], kept)
+        return give_back(self.slots["owners"], kept, broken=broken)
 
-    def end_of_block(self, kept: Kept[T]) -> None:
+    def end_of_block(self, kept: Kept[T]) -> End:
         """Give back what the current owner keeps, if its blocks are to do so and none is open."""
-        end_of_block(self.slots["owners"], kept)
+        return end_of_block(self.slots["owners"], kept)
 
     def warn_of_other_end(self, block: OpenBlock) -> None:
         """Warn that a block ends for another owner than it began for."""
@@ -124,13 +129,13 @@ def _give_back_all() -> None:
 after_each_job(_give_back_all)
 
 
-def give_back(slot: Slot[T], kept: Kept[T]) -> None:
+def give_back(slot: Slot[T], kept: Kept[T], *, broken: bool = False) -> End:
     """Give back what the current owner keeps in a slot."""
     slot.remove(kept)  # first: nobody finds it there while it is being reset
-    kept.release()
+    return kept.end(broken=broken)
 
 
-def end_of_block(slot: Slot[T], kept: Kept[T]) -> None:
+def end_of_block(slot: Slot[T], kept: Kept[T]) -> End:
     """Give back what blocks took, if none of them is open any more."""
     # Several threads may be one owner. If they end blocks at once, one of them sees no open block after it has removed
     # this from the slot. A thread that opens a block on it later sees that it is gone; one that did so before gives it
@@ -138,4 +143,5 @@ def end_of_block(slot: Slot[T], kept: Kept[T]) -> None:
     if kept.blocks_give_back and not kept.blocks:
         slot.remove(kept)
         if not kept.blocks:
-            kept.release()
+            return kept.end()
+    return None

@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import TypedDict
 
+from .._awaitables import GENERATORS, refuse_async
 from .._config import HookErrors, PoolConfig
-from .._hooks import Hooks
+from .._hooks import ALWAYS_PLAIN, AsyncHooks, Hooks
 from .._observer import PoolObserverOrNone, check_observer
 from .._pool.pool import Pool
 
@@ -205,7 +206,36 @@ def note_given(function: F) -> F:
 HOOKS = tuple(field.name for field in fields(Hooks) if field.name != "fun")
 
 
-def check(max_size: int | None, parameters: PoolParameters[T]) -> None:
+def check_hooks(fun: object, hooks: Mapping[str, Any], *, awaits: bool) -> None:
+    """Check a function that makes objects, and hooks, as a pool does.
+
+    Args:
+        fun: The function.
+        hooks: Hooks by name.
+        awaits: Whether the pool may be one for tasks.
+
+    Raises:
+        TypeError: one is not callable, or is none of those functions.
+    """
+    for name, function in () if awaits else {"fun": fun, **hooks}.items():
+        if name not in ALWAYS_PLAIN:
+            refuse_async(name, function, accepted=GENERATORS if name == "fun" else 0, instead=_FOR_TASKS)
+    (AsyncHooks[Any] if awaits else Hooks[Any])(cast("Callable[[int], Any]", fun), **hooks)
+
+
+_FOR_TASKS = "scope=Proxy.Scope.CONTEXT, with which each task has an object of its own"
+
+
+def without_old_names(parameters: PoolParameters[T]) -> Any:
+    """The parameters of an ``AsyncPool``: one has an older name, which it does not know."""
+    own: dict[str, Any] = {**parameters}
+    delay = own.pop("delay", None)
+    if delay is not None:
+        own["hk_delay"] = delay
+    return own
+
+
+def check(max_size: int | None, parameters: PoolParameters[T], *, awaits: bool) -> None:
     """Check parameters as a pool would, for a proxy that has none yet.
 
     Raises:
@@ -219,7 +249,7 @@ def check(max_size: int | None, parameters: PoolParameters[T]) -> None:
     check_observer(given.pop("observer"))
     hooks = {name: given.pop(name) for name in HOOKS}
     if any(hook is not None for hook in hooks.values()):
-        Hooks(int, **hooks)
+        check_hooks(int, hooks, awaits=awaits)
     if max_size is None and all(map(_is_default, given, given.values())):
         return  # as for most proxies: this takes a quarter of the time that a check takes
     PoolConfig.validated(max_size=max_size, has_health=parameters.get("health") is not None, **given)

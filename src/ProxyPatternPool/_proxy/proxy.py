@@ -1,11 +1,11 @@
 """The proxy as its users see it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 
 from typing_extensions import Self, TypeVar, Unpack
 
@@ -46,7 +46,46 @@ class Proxy(Forwarding, Generic[T]):
 
     Scope = _Scope
 
-    # written by tools/generate.py: the parameters of Proxy
+    # Checkers take the first that fits: what a coroutine function returns is not what the proxy stands for.
+    @overload
+    # written by tools/generate.py: the parameters of Proxy, if fun is awaited
+    def __init__(
+        self,
+        *,
+        obj: None = None,
+        fun: Callable[[int], Awaitable[T]],
+        set_name: str | None = "set",
+        scope: Literal[_Scope.CONTEXT, _Scope.SHARED],
+        log_level: int | str | None = None,
+        max_size: int | None = None,
+        auto_return: bool = True,
+        min_size: int = 1,
+        timeout: float | None = None,
+        max_use: int | None = 0,
+        max_waiting: int | None = None,
+        max_lifetime: float | None = 0.0,
+        max_avail_delay: float | None = 0.0,
+        max_using_delay: float | None = 0.0,
+        max_using_delay_kill: float | None = 0.0,
+        health_freq: int = 1,
+        health_before_get: float | None = None,
+        backoff: tuple[float, float] | None = (0.05, 5.0),
+        hk_delay: float | None = None,
+        delay: float | None = None,
+        opener: Callable[[T], object] | None = None,
+        getter: Callable[[T], object] | None = None,
+        retter: Callable[[T], object] | None = None,
+        closer: Callable[[T], object] | None = None,
+        health: Callable[[T], bool | Awaitable[bool]] | None = None,
+        stats: Callable[[T], object] | None = None,
+        tracer: Callable[[T], str] | None = None,
+        name: str | None = None,
+        trace_owner: bool = False,
+        hook_errors: HookErrors = "log",
+        observer: PoolObserverOrNone[T] = None,
+    ) -> None: ...
+    @overload
+    # written by tools/generate.py: the parameters of Proxy, if fun is plain
     def __init__(
         self,
         obj: T | None = None,
@@ -81,6 +120,42 @@ class Proxy(Forwarding, Generic[T]):
         trace_owner: bool = False,
         hook_errors: HookErrors = "log",
         observer: PoolObserverOrNone[T] = None,
+    ) -> None: ...
+    # written by tools/generate.py: the parameters of Proxy
+    def __init__(
+        self,
+        obj: T | None = None,
+        fun: Callable[[int], T | Awaitable[T]] | None = None,
+        set_name: str | None = "set",
+        scope: "_Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]" = _Scope.AUTO,
+        log_level: int | str | None = None,
+        max_size: int | None = None,
+        *,
+        auto_return: bool = True,
+        min_size: int = 1,
+        timeout: float | None = None,
+        max_use: int | None = 0,
+        max_waiting: int | None = None,
+        max_lifetime: float | None = 0.0,
+        max_avail_delay: float | None = 0.0,
+        max_using_delay: float | None = 0.0,
+        max_using_delay_kill: float | None = 0.0,
+        health_freq: int = 1,
+        health_before_get: float | None = None,
+        backoff: tuple[float, float] | None = (0.05, 5.0),
+        hk_delay: float | None = None,
+        delay: float | None = None,
+        opener: Callable[[T], object] | None = None,
+        getter: Callable[[T], object] | None = None,
+        retter: Callable[[T], object] | None = None,
+        closer: Callable[[T], object] | None = None,
+        health: Callable[[T], bool | Awaitable[bool]] | None = None,
+        stats: Callable[[T], object] | None = None,
+        tracer: Callable[[T], str] | None = None,
+        name: str | None = None,
+        trace_owner: bool = False,
+        hook_errors: HookErrors = "log",
+        observer: PoolObserverOrNone[T] = None,
     ) -> None:
         """Make a proxy, of nothing yet if neither ``obj`` nor ``fun`` is given.
 
@@ -90,7 +165,9 @@ class Proxy(Forwarding, Generic[T]):
             obj: One object for all owners (scope SHARED).
             fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
                 Without a pool it may return the same object again, which owners then share. The hooks are called for
-                each owner, so leave the ``closer`` out then.
+                each owner, so leave the ``closer`` out then. With scope CONTEXT or SHARED it may be a coroutine
+                function (``AsyncFactory``), and so may the hooks: each task takes its object by ``await
+                control(db).aget()``.
             name: Name in log lines, errors and ``stats()``; ``None``: a number.
             set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``.
                 The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``, and
@@ -176,7 +253,7 @@ class Proxy(Forwarding, Generic[T]):
             "getter": getter,
             "retter": retter,
             "closer": closer,
-            "health": health,
+            "health": cast("Callable[[T], bool] | None", health),
             "stats": stats,
             "tracer": tracer,
             "name": name,
@@ -220,7 +297,7 @@ class Proxy(Forwarding, Generic[T]):
     else:
         __init__ = note_given(__init__)
 
-    def set(self, obj: T | None = None, fun: Callable[[int], T] | None = None) -> Self:
+    def set(self, obj: T | None = None, fun: Callable[[int], T | Awaitable[T]] | None = None) -> Self:
         """Set what to forward to: exactly one of an object for all, and a function that makes one for each owner.
 
         Whatever was set before is given up: objects are closed when their owners next use the proxy, or end.
@@ -231,11 +308,11 @@ class Proxy(Forwarding, Generic[T]):
         """Set one object for all to forward to."""
         return self._set_obj(obj)
 
-    def set_fun(self, fun: Callable[[int], T]) -> Self:
+    def set_fun(self, fun: Callable[[int], T | Awaitable[T]]) -> Self:
         """Set a function that makes an object for each owner; it gets the creation number 0, 1, 2…"""
         return self._set_fun(fun)
 
-    def _set(self, obj: T | None = None, fun: Callable[[int], T] | None = None) -> Self:
+    def _set(self, obj: T | None = None, fun: Callable[[int], T | Awaitable[T]] | None = None) -> Self:
         if obj is not None and fun is not None:
             raise ProxyException(_BOTH)
         if obj is not None:
@@ -248,7 +325,7 @@ class Proxy(Forwarding, Generic[T]):
         control_of(self).set_obj(obj)
         return self
 
-    def _set_fun(self, fun: Callable[[int], T]) -> Self:
+    def _set_fun(self, fun: Callable[[int], T | Awaitable[T]]) -> Self:
         control_of(self).set_fun(fun)
         return self
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from .._runtime.caller import calling_module, is_looking, is_patcher
+from .._runtime.current import loop_is_running
 from .._runtime.process import notice_fork
 from .facts import Facts
 from .introspection import NoObjectAttribute, NoObjectHash
@@ -72,7 +73,7 @@ class ProxyResolver(Generic[T]):
         notice_fork()  # in a child that is not told of its fork, what is kept here is the parent's
         if self._sources[-1].ready:
             return (self._taking.take(None)[-1],)
-        kept = self._owners.kept()
+        kept = self._owners.kept_or_shared()
         try:
             return () if kept is None else (kept.obj,)
         except AttributeError:  # the source was replaced, or this is inherited in a fork
@@ -101,13 +102,28 @@ class ProxyResolver(Generic[T]):
     def _why_no_object(self) -> str:
         return self.how_to_set() if self._is_unset() else "there is no object yet"
 
+    def how_to_take(self) -> str:
+        """Say how a task takes an object that it may have to wait for."""
+        which, variable = self._which()
+        how = f"control({variable or '…'})"
+        if not loop_is_running():
+            return f"the caller has no object of {which}, which is for tasks: no event loop runs here"
+        return (
+            f"this task has no object of {which} yet, and to get one is to wait: first write `await {how}.aget()`, or "
+            f"use it in a block, `async with {how}.aobj():`"
+        )
+
     def how_to_set(self) -> str:
         """Say how to set the proxy."""
-        name = self._name()
-        which = "this proxy" if name is None else f"proxy {name!r}"
-        variable = name if name is not None and name.isidentifier() else None
+        which, variable = self._which()
         if self._setters:
             calls = [each if variable is None else f"{variable}.{each}" for each in self._setters[1:]]
         else:
             calls = [f"control({variable or '…'}).{each}" for each in ("set_obj", "set_fun")]
         return f"{which} is not set: call {' or '.join(f'{call}(…)' for call in calls)} first"
+
+    def _which(self) -> tuple[str, str | None]:
+        """Name the proxy, and the variable that it may be."""
+        name = self._name()
+        which = "this proxy" if name is None else f"proxy {name!r}"
+        return which, name if name is not None and name.isidentifier() else None

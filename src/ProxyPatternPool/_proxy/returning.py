@@ -12,7 +12,7 @@ from typing_extensions import ParamSpec
 from .._awaitables import flag_of, forget
 from .._errors import ProxyException
 from .._scope.select import Scope
-from .control import Control, unit_of_work
+from .control import Control, refuse_one_for_all_tasks, unit_of_work
 from .proxy import Proxy
 from .typed import control
 
@@ -32,6 +32,16 @@ def returning_controls(proxies: Iterable[object]) -> list[Control[Any]]:
         if not isinstance(each.scope, Scope):
             raise ProxyException(f"scope {each.scope!r} decides itself when an object goes back: leave its proxy out")
     return controls
+
+
+def check_scopes(controls: Iterable[Control[Any]]) -> None:
+    """Check that tasks have objects of their own, as far as it is known now: a proxy that is not set may be set later.
+
+    Raises:
+        ProxyException: the scope of one is another.
+    """
+    for each in controls:
+        refuse_one_for_all_tasks(each)
 
 
 def giving_back(controls: Sequence[Control[Any]]) -> ExitStack:
@@ -80,7 +90,7 @@ def returning(*proxies: object) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if _is_of_coroutines(function):
-            _check_scopes(controls)
+            check_scopes(controls)
             return cast("Callable[P, R]", _around_coroutine(controls, function))
         return _around(controls, function)
 
@@ -120,18 +130,8 @@ def _around(controls: Sequence[Control[Any]], function: Callable[P, R]) -> Calla
 def _around_coroutine(controls: Sequence[Control[Any]], function: Callable[P, Any]) -> Callable[P, Any]:
     @wraps(function)
     async def job(*args: P.args, **kwargs: P.kwargs) -> Any:
-        _check_scopes(controls)  # again: one that was not set has its scope by now
+        check_scopes(controls)  # again: one that was not set has its scope by now
         with giving_back(controls):
             return await function(*args, **kwargs)
 
     return job
-
-
-def _check_scopes(controls: Sequence[Control[Any]]) -> None:
-    for each in controls:
-        scope = each.scope
-        if scope is Scope.THREAD or scope is Scope.GEVENT or scope is Scope.EVENTLET:
-            raise ProxyException(
-                f"with scope {scope.name} all tasks of a thread have the same object, and the first to end would "
-                f"give back what others use: make the proxy with scope=Proxy.Scope.CONTEXT"
-            )

@@ -2,10 +2,11 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 from .._errors import ProxyException
+from .._pool.async_pool import AsyncPool
 from .._pool.pool import Pool
 from .._runtime.process import call_in_child
 from .._scope.base import Kept, Loan
@@ -27,9 +28,13 @@ class Source(ABC, Generic[T]):
     unset = False
     shared = False
     """Whether all owners use the same object."""
+    pooled = False
+    """Whether objects go back to a pool that the user knows of."""
     pool: Pool[T] | None = None
-    """The pool that the user knows of."""
-    fun: Callable[[int], T] | None = None
+    """That pool, if it is one for threads."""
+    apool: AsyncPool[T] | None = None
+    """That pool, if it is one for tasks."""
+    fun: Callable[[int], T | Awaitable[T]] | None = None
 
     def __init__(self) -> None:
         self.retired = False
@@ -63,16 +68,26 @@ class Source(ABC, Generic[T]):
         """Have a warning logged."""
         log.warning(message, *arguments)
 
+    @abstractmethod
     def take(self, timeout: float | None) -> Kept[T]:
-        """Take an object for an owner to keep; unusable if the source was retired meanwhile."""
-        kept = self._take(timeout)
+        """Take an object for an owner to keep, which is noted afterwards."""
+
+    def begin_in_task(self) -> None:
+        """Begin to use this in a task: what is kept may be of an event loop that has ended.
+
+        Raises:
+            PoolException: There is one object for all, and it is of another event loop.
+        """
+
+    async def take_in_task(self, timeout: float | None) -> Kept[T]:
+        """Take an object for a task, while others go on."""
+        return self.take(timeout)  # there is nothing to wait for
+
+    def note(self, kept: Kept[T]) -> None:
+        """Know what an owner keeps from here; it is unusable if this was retired meanwhile."""
         self.all_kept.add(kept)
         if self.retired:
             kept.invalidate()
-        return kept
-
-    @abstractmethod
-    def _take(self, timeout: float | None) -> Kept[T]: ...
 
     def expected(self) -> tuple[type[object] | None, list[T]]:
         """What is known before an owner has an object: the class of all of them, or objects that exist."""
@@ -81,8 +96,18 @@ class Source(ABC, Generic[T]):
     def retire(self) -> None:
         """End: another source takes over."""
         self.retired = True
+        self.invalidate_all()
+
+    def invalidate_all(self) -> None:
+        """Make unusable what owners keep."""
         for kept in self.all_kept:
             kept.invalidate()
+
+    def close(self, timeout: float) -> None:
+        """Close the pools that there are, and wait for what is lent."""
+
+    async def aclose(self, timeout: float) -> None:
+        """The same in a task, while others go on."""
 
     def after_fork(self) -> None:
         """In a child: what owners keep is the parent's. The objects are never freed here: the pool sees to that."""
@@ -114,7 +139,7 @@ class Unset(Source[T]):
         super().__init__()
         self._message = message
 
-    def _take(self, timeout: float | None) -> Kept[T]:
+    def take(self, timeout: float | None) -> Kept[T]:
         raise ProxyException(self._message())
 
 
@@ -135,7 +160,7 @@ class GivenObject(Source[T]):
     def nobjs(self) -> int:
         return 1
 
-    def _take(self, timeout: float | None) -> Kept[T]:
+    def take(self, timeout: float | None) -> Kept[T]:
         return Kept(self._obj)
 
     def after_fork(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from types import CodeType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from .._config import seconds
 from .._errors import PoolClosed
@@ -23,6 +23,9 @@ from .sources import Source
 T = TypeVar("T")
 
 log = logging.getLogger("ppp")
+
+Taken: TypeAlias = tuple[Slot[T], Kept[T] | None, T]
+"""An owner's slot, what it keeps there unless the object is shared, and the object."""
 
 _EMPTY_SLOT: EmptySlot[Any] = EmptySlot()
 
@@ -48,10 +51,8 @@ class Taking(Generic[T]):
         self._scope = scope
         self._setters = setters
 
-    def take(
-        self, timeout: float | None, block: OpenBlock | None = None, code: CodeType | None = None
-    ) -> tuple[Slot[T], Kept[T] | None, T]:
-        """Get the current owner's object: its slot, what it keeps there unless the object is shared, and the object.
+    def take(self, timeout: float | None, block: OpenBlock | None = None, code: CodeType | None = None) -> Taken[T]:
+        """Get the current owner's object.
 
         Args:
             timeout: Longest wait in seconds; ``None``: the pool's.
@@ -64,18 +65,9 @@ class Taking(Generic[T]):
         while True:
             source = self._sources[-1]
             slot = self._slot_for(source)
-            if block is not None:
-                block.owner = slot.owner()
-            kept = self._owners.kept_in(slot)
-            if kept is not None:
-                try:
-                    return slot, None if source.shared else kept, kept.obj
-                except AttributeError:  # the source was replaced, or this is inherited in a fork
-                    give_back(slot, kept)
-            for own in self._pools.object_of_hook():  # in a hook the proxy is the hook's object, not the owner's
-                return slot, None, own
-            if source.bounded:
-                slot.drop_ended()
+            taken = self._find(source, slot, block)
+            if taken is not None:
+                return taken
             try:
                 kept = source.take(timeout)
             except PoolClosed:
@@ -84,27 +76,77 @@ class Taking(Generic[T]):
                 raise
             if self._scope is Scope.AUTO and isinstance(slot, ThreadSlot) and not source.shared:
                 self._owners.warn_of_shared_thread()
-            # Before it is kept: an owner that is interrupted here takes another, and none keeps what is not recorded.
-            obj = getattr(kept, "obj", kept)
-            if obj is not kept:  # else the source was replaced meanwhile
-                self._facts.record(source, cast(T, obj))
-            if block is not None and not source.shared:
-                kept.blocks_give_back = source.pool is not None  # without a pool the owner keeps it until it ends
-                kept.blocks.append(block)
-            if slot.owners_have_frames:
-                kept.taken_by = code or calling_code()
-            winner = slot.put(kept)
-            if winner is not kept:
-                kept.release()
+            taken = self._keep(source, slot, kept, block, code)
+            if taken is not None:
+                return taken
+
+    async def take_in_task(
+        self, timeout: float | None, block: OpenBlock | None = None, code: CodeType | None = None
+    ) -> Taken[T]:
+        """The same for a task, which waits while others go on."""
+        if timeout is not None:
+            seconds("timeout", timeout)
+        notice_fork()  # in a child that is not told of its fork, what is kept here is the parent's
+        while True:
+            source = self._sources[-1]
+            source.begin_in_task()
+            slot = self._slot_for(source)
+            taken = self._find(source, slot, block)
+            if taken is not None:
+                return taken
             try:
-                obj = winner.obj
-            except AttributeError:  # the source was replaced meanwhile
-                continue
-            if not source.shared:
-                source.object_class = obj.__class__
-            if not source.names_checked:
-                self.check_names(source, obj)
-            return slot, None if source.shared else winner, obj
+                # Nothing after this waits: whoever is cancelled has nothing yet.
+                kept = await source.take_in_task(timeout)
+            except PoolClosed:
+                if source.retired:
+                    continue
+                raise
+            taken = self._keep(source, slot, kept, block, code)
+            if taken is not None:
+                return taken
+
+    def _find(self, source: Source[T], slot: Slot[T], block: OpenBlock | None) -> Taken[T] | None:
+        """Find what there is without taking anything."""
+        if block is not None:
+            block.owner = slot.owner()
+        kept = self._owners.kept_in(slot)
+        if kept is not None:
+            try:
+                return slot, None if source.shared else kept, kept.obj
+            except AttributeError:  # the source was replaced, or this is inherited in a fork
+                give_back(slot, kept)
+        for own in self._pools.object_of_hook():  # in a hook the proxy is the hook's object, not the owner's
+            return slot, None, own
+        if source.bounded:
+            slot.drop_ended()
+        return None
+
+    def _keep(
+        self, source: Source[T], slot: Slot[T], kept: Kept[T], block: OpenBlock | None, code: CodeType | None
+    ) -> Taken[T] | None:
+        """Keep for the current owner what was taken; nothing if the source was replaced meanwhile."""
+        source.note(kept)
+        # Before it is kept: an owner that is interrupted here takes another, and none keeps what is not recorded.
+        obj = getattr(kept, "obj", kept)
+        if obj is not kept:  # else the source was replaced meanwhile
+            self._facts.record(source, cast(T, obj))
+        if block is not None and not source.shared:
+            kept.blocks_give_back = source.pooled  # without a pool the owner keeps it until it ends
+            kept.blocks.append(block)
+        if slot.owners_have_frames:
+            kept.taken_by = code or calling_code()
+        winner = slot.put(kept)
+        if winner is not kept:
+            kept.release()
+        try:
+            obj = winner.obj
+        except AttributeError:  # the source was replaced meanwhile
+            return None
+        if not source.shared:
+            source.object_class = obj.__class__
+        if not source.names_checked:
+            self.check_names(source, obj)
+        return slot, None if source.shared else winner, obj
 
     def _slot_for(self, source: Source[T]) -> Slot[T]:
         """Choose the slot for a source, and have the proxy read it.

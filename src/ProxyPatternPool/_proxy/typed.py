@@ -1,7 +1,7 @@
 """``proxy``, which makes a proxy typed as its object, and ``control``, which finds the controls of a proxy."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional, TypeVar, cast, overload
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, cast, overload
 
 from .._config import HookErrors
 from .._errors import ProxyException
@@ -15,7 +15,45 @@ from .proxy import Proxy, control_of
 T = TypeVar("T")
 
 
-# written by tools/generate.py: the parameters of proxy
+# Checkers take the first that fits: what a coroutine function returns is not what the proxy stands for.
+@overload
+# written by tools/generate.py: the parameters of proxy, if fun is awaited
+def proxy(
+    *,
+    obj: None = None,
+    fun: Callable[[int], Awaitable[T]],
+    set_name: str | None = "",
+    scope: Literal[Scope.CONTEXT, Scope.SHARED],
+    log_level: int | str | None = None,
+    max_size: int | None = None,
+    auto_return: bool = True,
+    min_size: int = 1,
+    timeout: float | None = None,
+    max_use: int | None = 0,
+    max_waiting: int | None = None,
+    max_lifetime: float | None = 0.0,
+    max_avail_delay: float | None = 0.0,
+    max_using_delay: float | None = 0.0,
+    max_using_delay_kill: float | None = 0.0,
+    health_freq: int = 1,
+    health_before_get: float | None = None,
+    backoff: tuple[float, float] | None = (0.05, 5.0),
+    hk_delay: float | None = None,
+    delay: float | None = None,
+    opener: Callable[[T], object] | None = None,
+    getter: Callable[[T], object] | None = None,
+    retter: Callable[[T], object] | None = None,
+    closer: Callable[[T], object] | None = None,
+    health: Callable[[T], bool | Awaitable[bool]] | None = None,
+    stats: Callable[[T], object] | None = None,
+    tracer: Callable[[T], str] | None = None,
+    name: str | None = None,
+    trace_owner: bool = False,
+    hook_errors: HookErrors = "log",
+    observer: PoolObserverOrNone[T] = None,
+) -> T: ...
+@overload
+# written by tools/generate.py: the parameters of proxy, if fun is plain
 def proxy(
     obj: Optional[T] = None,  # noqa: UP045  # so that jedi, and IPython with it, finds out what T is
     fun: Optional[Callable[[int], T]] = None,  # noqa: UP045  # so that jedi, and IPython with it, finds out what T is
@@ -49,6 +87,41 @@ def proxy(
     trace_owner: bool = False,
     hook_errors: HookErrors = "log",
     observer: PoolObserverOrNone[T] = None,
+) -> T: ...
+# written by tools/generate.py: the parameters of proxy
+def proxy(
+    obj: Optional[T] = None,  # noqa: UP045  # so that jedi, and IPython with it, finds out what T is
+    fun: Callable[[int], T | Awaitable[T]] | None = None,
+    set_name: str | None = "",
+    scope: "Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]" = Scope.AUTO,
+    log_level: int | str | None = None,
+    max_size: int | None = None,
+    *,
+    auto_return: bool = True,
+    min_size: int = 1,
+    timeout: float | None = None,
+    max_use: int | None = 0,
+    max_waiting: int | None = None,
+    max_lifetime: float | None = 0.0,
+    max_avail_delay: float | None = 0.0,
+    max_using_delay: float | None = 0.0,
+    max_using_delay_kill: float | None = 0.0,
+    health_freq: int = 1,
+    health_before_get: float | None = None,
+    backoff: tuple[float, float] | None = (0.05, 5.0),
+    hk_delay: float | None = None,
+    delay: float | None = None,
+    opener: Callable[[T], object] | None = None,
+    getter: Callable[[T], object] | None = None,
+    retter: Callable[[T], object] | None = None,
+    closer: Callable[[T], object] | None = None,
+    health: Callable[[T], bool | Awaitable[bool]] | None = None,
+    stats: Callable[[T], object] | None = None,
+    tracer: Callable[[T], str] | None = None,
+    name: str | None = None,
+    trace_owner: bool = False,
+    hook_errors: HookErrors = "log",
+    observer: PoolObserverOrNone[T] = None,
 ) -> T:
     """Make a ``Proxy``, typed as what it stands for.
 
@@ -61,7 +134,8 @@ def proxy(
         obj: One object for all owners (scope SHARED).
         fun: Makes an object for each owner when it needs one; gets the creation number 0, 1, 2… (``Factory``).
             Without a pool it may return the same object again, which owners then share. The hooks are called for each
-            owner, so leave the ``closer`` out then.
+            owner, so leave the ``closer`` out then. With scope CONTEXT or SHARED it may be a coroutine function
+            (``AsyncFactory``), and so may the hooks: each task takes its object by ``await control(db).aget()``.
         name: Name in log lines, errors and ``stats()``; ``None``: a number.
         set_name: Name of the method that sets the content, and beginning of two more, ``…_obj`` and ``…_fun``.
             The object's own methods of these names are hidden: choose another if it has any. Empty, ``None``, and the
@@ -115,7 +189,7 @@ def proxy(
         TypeError: A parameter is unknown, or has the wrong type.
         PoolValueError: A parameter of the pool has a value that makes no sense.
     """
-    made: Proxy[T] = Proxy(
+    made: Proxy[T] = cast("Callable[..., Proxy[T]]", Proxy)(
         # written by tools/generate.py: what is passed on
         obj=obj,
         fun=fun,

@@ -28,6 +28,40 @@ _KIND = TaskKind(attrgetter("name"), attrgetter("coro"), _ended)
 _loops: "RunVar[TrioLoop]" = RunVar("ProxyPatternPool")
 
 
+def task_here() -> Task | None:
+    """The task that calls, if one does."""
+    return current_task() if in_trio_task() else None
+
+
+class _Ends(trio.abc.Instrument):
+    """Is told by one run of trio which tasks end, and calls what is to be called then: tasks themselves tell nobody."""
+
+    def __init__(self) -> None:
+        self._ends: dict[Task, list[Callable[[], object]]] = {}
+
+    def add(self, task: Task, end: Callable[[], object]) -> None:
+        """Have something called when a task of this run ends."""
+        self._ends.setdefault(task, []).append(end)
+
+    def task_exited(self, task: Task) -> None:
+        for end in self._ends.pop(task, ()):
+            end()
+
+
+_ends: "RunVar[_Ends]" = RunVar("ProxyPatternPool, ends of tasks")
+
+
+def call_at_end(task: Task, end: Callable[[], object]) -> None:
+    """Have something called when a task of the current run ends: in the run, not by the task."""
+    try:
+        ends = _ends.get()
+    except LookupError:
+        ends = _Ends()
+        _ends.set(ends)
+        trio.lowlevel.add_instrument(ends)
+    ends.add(task, end)
+
+
 def running_loop() -> "TrioLoop | None":
     """What is asked of trio's run in this thread, if the caller is one of its tasks, or is called by one."""
     if not in_trio_task():

@@ -1,19 +1,24 @@
 """What an owner keeps, and the slots that keep it."""
 
+from collections.abc import Awaitable
 from types import CodeType
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from .open_block import OpenBlock
 
 T = TypeVar("T")
 
 
+End: TypeAlias = Awaitable[None] | None
+"""What there is to await for hooks that go on by themselves, if there is anything."""
+
+
 class Loan(Protocol):
-    """Gives an object back, by either method."""
+    """Gives an object back, by either method, when it is called."""
 
-    def release(self) -> None: ...
+    def release(self) -> End: ...
 
-    def discard(self) -> None: ...
+    def discard(self) -> End: ...
 
 
 class Kept(Generic[T]):
@@ -41,21 +46,23 @@ class Kept(Generic[T]):
         self._loans = [] if loan is None else [loan]
 
     def release(self) -> None:
-        """Give the object back now, hooks included. A second call does nothing.
+        """Give the object back now, hooks included; those that are awaited go on. A second call does nothing.
 
         An owner that still keeps this takes another object at its next access.
         """
-        self.invalidate()
-        loan = self.pop_loan()
-        if loan is not None:
-            loan.release()
+        self.end()
 
     def discard(self) -> None:
         """Give the object back as broken, now. After it was given back this does nothing."""
+        self.end(broken=True)
+
+    def end(self, *, broken: bool = False) -> End:
+        """Do either; what is returned waits for hooks that go on."""
         self.invalidate()
         loan = self.pop_loan()
-        if loan is not None:
-            loan.discard()
+        if loan is None:
+            return None
+        return loan.discard() if broken else loan.release()
 
     def invalidate(self) -> None:
         """Make the owner take another object at its next access. Nothing is given back: it may be in use."""

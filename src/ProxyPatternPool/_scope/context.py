@@ -5,10 +5,13 @@ import sys
 import weakref
 from collections.abc import Callable, Hashable, Iterable
 from contextvars import Context
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeGuard, TypeVar, cast
 
 from .._runtime.contexts import current_context
 from .keyed import KeyedSlot
+
+if TYPE_CHECKING:
+    from trio.lowlevel import Task
 
 T = TypeVar("T")
 
@@ -16,10 +19,21 @@ _running_loop: Callable[[], asyncio.AbstractEventLoop | None] = vars(asyncio)["_
 """Not the public function, which raises where no loop runs: that takes longer than all the rest."""
 
 
-def current_task() -> "asyncio.Task[object] | None":
-    """The current task of asyncio, if any."""
+def current_task() -> object | None:
+    """The current task of asyncio or of trio, if any."""
     loop = _running_loop()
-    return None if loop is None else asyncio.current_task(loop)
+    task = None if loop is None else asyncio.current_task(loop)
+    if task is not None or "trio.lowlevel" not in sys.modules:
+        return task
+    global _trio_task
+    if _trio_task is None:
+        from .._runtime.trio_hub import task_here
+
+        _trio_task = task_here
+    return _trio_task()
+
+
+_trio_task: Callable[[], object | None] | None = None
 
 
 def current_greenlet() -> object | None:
@@ -58,6 +72,10 @@ class ContextSlot(KeyedSlot[T]):
     def _link(self, owner: object, end: Callable[..., object]) -> None:
         if isinstance(owner, asyncio.Future):
             cast("asyncio.Future[object]", owner).add_done_callback(end)
+        elif _is_of_trio(owner):
+            from .._runtime.trio_hub import call_at_end
+
+            call_at_end(owner, end)
         elif not isinstance(owner, Context):
             from .greenlets import link
 
@@ -68,3 +86,9 @@ class ContextSlot(KeyedSlot[T]):
         if isinstance(owner, asyncio.Future):
             return owner.done()
         return not isinstance(owner, Context) and bool(getattr(owner, "dead", False))
+
+
+def _is_of_trio(owner: object) -> "TypeGuard[Task]":
+    """Whether the part of an owner is a task of trio."""
+    lowlevel = sys.modules.get("trio.lowlevel")
+    return lowlevel is not None and isinstance(owner, lowlevel.Task)

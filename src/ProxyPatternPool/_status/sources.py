@@ -6,7 +6,7 @@ from typing import Any
 
 from .._engine.core import Core
 from .._pool.either import EitherPool, core_of_either, is_pool
-from .._proxy.control import Control, pool_name_of
+from .._proxy.control import Control, either_pool_of, pool_name_of
 from .._proxy.proxy import Proxy
 from .._proxy.typed import control
 
@@ -57,11 +57,11 @@ class ProxySource(Source):
 
     @property
     def name(self) -> str:
-        pool = self._control.pool
+        pool = either_pool_of(self._control)
         return (pool_name_of(self._control) or self._name) if pool is None else pool.name
 
     def core(self) -> Core[Any] | None:
-        pool = self._control.pool
+        pool = either_pool_of(self._control)
         return None if pool is None else core_of_either(pool)
 
 
