@@ -92,8 +92,8 @@ $(VENV)/.oldest: $(VENV)/.python-$(version) pyproject.toml
 # --- what one makes
 
 .PHONY: demo
-demo: $(VENV)/.group-demo $(VENV)/.wheel  ## Index the standard library, and search it on a website (DB=sqlite or postgres; HOLD=1 keeps it up)
-	$(bin)/python examples/search_stdlib.py --db $(DB) $(if $(HOLD),--hold)
+demo: $(VENV)/.group-demo $(VENV)/.wheel  ## Index the standard library, and search it on a website (DB=sqlite or postgres; ASYNC=1: with tasks; HOLD=1 keeps it up)
+	$(bin)/python examples/search_stdlib.py --db $(DB) $(if $(ASYNC),--async) $(if $(HOLD),--hold)
 
 ifeq ($(DB),postgres)
 demo: $(VENV)/.group-postgres

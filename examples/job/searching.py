@@ -1,28 +1,25 @@
-"""The second phase: clients ask the website, whose threads share a few connections through a proxy."""
+"""The second phase: clients ask the website. What threads and tasks have in common in it."""
 
 from __future__ import annotations
 
+import json
 import logging
-import random
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from threading import Event, Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlencode
 
-from ProxyPatternPool import control
-from storage.database import Database, Place
-from website.app import create_app
-from website.database import db
+from storage.database import Place
 
 from .display import Display
-from .oracle import Oracle
-from .phase import Phase, Task
-from .site import Site
+from .phase import Phase
 from .texts import Query
 
 CLIENTS = 16
 VISITORS = 6
+"""How many clients come while the website is kept open."""
+TRIES = 10
+"""How often to ask again before giving up: more often than connections break."""
+AGAIN = 503
+"""The status of an answer that says that it helps to ask again."""
 
 
 class Answer(NamedTuple):
@@ -31,86 +28,70 @@ class Answer(NamedTuple):
     query: Query
     places: list[Place]
 
+    @classmethod
+    def of(cls, query: Query, data: Any) -> Answer:
+        """Make an answer of the data of a page."""
+        return cls(query, [Place(*place) for place in data])
+
+
+class Served(Protocol):
+    """What is known of the website afterwards."""
+
+    waits: list[float]
+    """How long requests waited for a connection to the database."""
+    repeated: list[str]
+    """Requests that were repeated after they met a broken connection."""
+
+    @property
+    def workers(self) -> str:
+        """How many threads, or tasks, answered."""
+        ...
+
 
 class Search(NamedTuple):
     """The results of the second phase."""
 
     phase: Phase[Answer]
-    site: Site
+    site: Served
     files: int
     """Files in the table, as the website counts them."""
     rows: int
 
 
-def search(
-    database: Database,
-    queries: Sequence[Query],
-    connections: int,
-    display: Display,
-    stop: Event,
-    hold: Callable[[], object] | None = None,
-) -> Search:
-    """Ask all queries. After a third of them connections are broken on purpose.
+def path_of(query: Query) -> str:
+    """Give the path of the page that answers a query."""
+    return f"/search?{urlencode({'words': ' '.join(query.words)})}"
 
-    With ``hold``, the website then stays up until that returns, with a few visitors.
-    """
-    oracle = Oracle(database, "website")
-    app = create_app(oracle.connect, oracle.close, connections)
-    pool = control(db).pool
-    assert pool is not None  # create_app has set it
-    with pool:
-        phase = Phase[Answer]("searching", "queries", len(queries), CLIENTS, pool, oracle)
-        with Site(app) as site:
-            soon_gone = "" if hold else " (HOLD=1 keeps it up)"
-            display.say(f"status page: {site.url}/status{soon_gone}")
 
-            def ask(query: Query) -> Sequence[Answer]:
-                found = site.get("/search", words=" ".join(query.words))
-                return [Answer(query, [Place(*place) for place in found])]
+def data_of(path: str, status: int, body: bytes) -> Any:
+    """Give the data of a page."""
+    if status != 200:
+        raise RuntimeError(f"{path}: status {status}: {body.decode(errors='replace')}")
+    return json.loads(body)
 
-            def accident() -> Sequence[Answer]:
-                display.note(f"breaking connections on purpose, after {len(phase.results):,} queries")
-                logging.getLogger("ppp").addFilter(_is_news)
-                phase.broken = database.wreck(pool)
-                return []
 
-            tasks: list[Task[Answer]] = [partial(ask, query) for query in queries]
-            tasks.insert(len(tasks) // 3, accident)
-            phase.run(tasks, display, stop)
-            files, rows = site.get("/count")
-            if hold is not None:
-                display.say(f"kept open for you to look at, until Ctrl-C: {site.url}/status")
-                site.measuring = False
-                with visitors(site, queries):
-                    hold()
-        phase.waits = site.waits
-        phase.rest()
+def announce(display: Display, page: str, *, hold: bool) -> None:
+    """Say where the status page is."""
+    soon_gone = "" if hold else " (HOLD=1 keeps it up)"
+    display.say(f"status page: {page}{soon_gone}")
+
+
+def announce_accident(display: Display, phase: Phase[Answer]) -> None:
+    """Say that connections are broken on purpose, and have the log not say that the pool discards them."""
+    display.note(f"breaking connections on purpose, after {len(phase.results):,} queries")
+    logging.getLogger("ppp").addFilter(_is_news)
+
+
+def announce_visitors(display: Display, page: str) -> None:
+    """Say that the website is kept open."""
+    display.say(f"kept open for you to look at, until Ctrl-C: {page}")
+
+
+def announce_end(display: Display, phase: Phase[Answer]) -> None:
+    """Say what the website has gone through."""
     replaced = phase.stats["ndestroys"]  # the pool closes no connection for any other reason before its end
     display.note(f"{phase.broken} connections were broken and {replaced} replaced, the website went on")
-    return Search(phase, site, files, rows)
-
-
-@contextmanager
-def visitors(site: Site, queries: Sequence[Query]) -> Generator[None, None, None]:
-    """Run a few clients that search the website, with a short pause between two queries."""
-    gone = Event()
-
-    def visit(number: int) -> None:
-        choice = random.Random(number)
-        while not gone.wait(choice.expovariate(20)):
-            site.get("/search", words=" ".join(choice.choice(queries).words))
-
-    threads = [Thread(target=visit, args=[number], name=f"visitor {number}") for number in range(VISITORS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        gone.set()
-        for thread in threads:
-            thread.join()
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Say whether to show a log line after connections were broken: not that the pool discards them."""
     return ", discarding " not in record.getMessage()

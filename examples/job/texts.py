@@ -25,6 +25,10 @@ from storage.database import Place, Row
 
 LINES = 20
 """Lines in a passage."""
+BATCH = 16
+"""Files that are written in one transaction."""
+WRITERS = 8
+"""How many threads, or tasks, write."""
 
 _WORD = re.compile(r"\b[a-z][a-z0-9_]{1,39}\b", re.ASCII | re.IGNORECASE)
 
@@ -74,6 +78,15 @@ class Library:
         lines = (self.root / file).read_text("utf-8", "replace").split("\n")
         starts = range(0, len(lines), LINES)
         return [Passage(Place(file, start + 1), "\n".join(lines[start : start + LINES])) for start in starts]
+
+    def rows(self, files: Iterable[str]) -> list[Row]:
+        """Make the rows of all passages of some files."""
+        return [row_of(passage) for file in files for passage in self.passages(file)]
+
+    def batches(self, size: int) -> Generator[Sequence[str], None, None]:
+        """Divide the files into batches of that many."""
+        for start in range(0, len(self.files), size):
+            yield self.files[start : start + size]
 
     def queries(self, count: int, seed: int) -> list[Query]:
         """Choose words from the files: two that stand in the same passage, for each query."""

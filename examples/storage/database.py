@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ProxyPatternPool import Pool
+from ProxyPatternPool import AsyncPool, Pool
 
 
 class Place(NamedTuple):
@@ -80,3 +80,49 @@ class Database(ABC):
     @abstractmethod
     def wreck(self, pool: Pool[Connection]) -> int:
         """Break connections of this pool without its knowledge; say how many."""
+
+    @abstractmethod
+    def for_tasks(self) -> AsyncDatabase:
+        """Give the same database, for an asynchronous application."""
+
+
+class AsyncConnection(ABC):
+    """A connection whose statements are awaited; else it is as a `Connection`."""
+
+    # For its user.
+
+    @abstractmethod
+    async def search(self, words: Iterable[str]) -> list[Place]: ...
+
+    @abstractmethod
+    async def count(self) -> tuple[int, int]: ...
+
+    @abstractmethod
+    async def write(self, rows: Sequence[Row]) -> None: ...
+
+    @abstractmethod
+    async def finish(self) -> None: ...
+
+    # For the pool that lends it.
+
+    @abstractmethod
+    async def rollback(self) -> None: ...
+
+    @abstractmethod
+    async def is_healthy(self) -> bool: ...
+
+    @abstractmethod
+    async def close(self) -> None: ...
+
+
+class AsyncDatabase(ABC):
+    """A database for an asynchronous application; else it is as a `Database`."""
+
+    name: str
+    writers: int
+
+    @abstractmethod
+    async def connect(self, name: str) -> AsyncConnection: ...
+
+    @abstractmethod
+    async def wreck(self, pool: AsyncPool[AsyncConnection]) -> int: ...

@@ -12,11 +12,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+from typing_extensions import LiteralString
 
 from hooks import PostgresCheck, PostgresClose, PostgresReset, PostgresSetUp
 from ProxyPatternPool import Pool
 
-from .database import Connection, Database, Place, Row
+from .database import AsyncDatabase, Connection, Database, Place, Row
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a run-time folder at import, and warns where there is none
@@ -29,6 +30,17 @@ RESET = PostgresReset()
 CHECK = PostgresCheck(timeout=1.0)
 CLOSE = PostgresClose()
 
+SEARCH: LiteralString = "SELECT path, line FROM passages WHERE words @@ %s::tsquery ORDER BY path, line"
+COUNT: LiteralString = "SELECT count(DISTINCT path), count(*) FROM passages"
+COPY: LiteralString = "COPY passages (path, line, words) FROM STDIN"
+FINISH: LiteralString = "CREATE INDEX ON passages USING gin (words); ANALYZE passages"
+"""One index over all rows is built faster than it grows row by row."""
+
+
+def expression(words: Iterable[str]) -> str:
+    """Give what `SEARCH` looks for."""
+    return " & ".join(f"'{word}'" for word in words)
+
 
 class PostgresConnection(Connection):
     """A connection to a database of a running server."""
@@ -39,14 +51,10 @@ class PostgresConnection(Connection):
         SET_UP(self._connection)
 
     def search(self, words: Iterable[str]) -> list[Place]:
-        expression = " & ".join(f"'{word}'" for word in words)
-        cursor = self._connection.execute(
-            "SELECT path, line FROM passages WHERE words @@ %s::tsquery ORDER BY path, line", (expression,)
-        )
-        return [Place(path, line) for path, line in cursor]
+        return [Place(path, line) for path, line in self._connection.execute(SEARCH, (expression(words),))]
 
     def count(self) -> tuple[int, int]:
-        row = self._connection.execute("SELECT count(DISTINCT path), count(*) FROM passages").fetchone()
+        row = self._connection.execute(COUNT).fetchone()
         assert row is not None  # an aggregate always has its row
         files, rows = row
         return files, rows
@@ -58,15 +66,13 @@ class PostgresConnection(Connection):
 
     def write(self, rows: Sequence[Row]) -> None:
         # Words of letters, digits and underscores with spaces between them are a tsvector as they stand.
-        copy_in = "COPY passages (path, line, words) FROM STDIN"
-        with self._connection.transaction(), self._connection.cursor() as cursor, cursor.copy(copy_in) as copy:
+        with self._connection.transaction(), self._connection.cursor() as cursor, cursor.copy(COPY) as copy:
             for row in rows:
                 copy.write_row(row)
 
     def finish(self) -> None:
-        with self._connection.transaction():  # one index over all rows is built faster than it grows row by row
-            self._connection.execute("CREATE INDEX ON passages USING gin (words)")
-            self._connection.execute("ANALYZE passages")
+        with self._connection.transaction():
+            self._connection.execute(FINISH)
 
     def rollback(self) -> None:
         RESET(self._connection)
@@ -103,14 +109,22 @@ class Postgres(Database):
         return PostgresConnection(self._uri, name)
 
     def wreck(self, pool: Pool[Connection]) -> int:
-        """Terminate all backends of our database, as a restart or an administrator would."""
+        return self.terminate(pool.name)
+
+    def terminate(self, name: str) -> int:
+        """Terminate all backends of our database, as a restart or an administrator would; say how many of that pool."""
         with psycopg.connect(self._admin_uri, autocommit=True) as admin:
             terminated = admin.execute(
                 "SELECT application_name, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
                 (DATABASE,),
             ).fetchall()
         # One of the other pool, closed just before, may still be there: it does not count.
-        return sum(name.startswith(f"{pool.name} ") for name, _ in terminated)
+        return sum(backend.startswith(f"{name} ") for backend, _ in terminated)
+
+    def for_tasks(self) -> AsyncDatabase:
+        from .async_postgres import AsyncPostgres
+
+        return AsyncPostgres(self, self._uri)
 
 
 @contextmanager

@@ -11,12 +11,22 @@ from pathlib import Path
 from hooks import SQLiteCheck, SQLiteClose, SQLiteReset, SQLiteSetUp
 from ProxyPatternPool import Pool
 
-from .database import Connection, Database, Place, Row
+from .database import AsyncDatabase, Connection, Database, Place, Row
 
 SET_UP = SQLiteSetUp(journal_mode="WAL", synchronous="NORMAL")  # readers do not wait for the writer
 RESET = SQLiteReset()
 CHECK = SQLiteCheck(timeout=1.0)
 CLOSE = SQLiteClose()
+
+SEARCH = "SELECT path, line FROM passages WHERE passages MATCH ? ORDER BY path, line"
+COUNT = "SELECT count(DISTINCT path), count(*) FROM passages"
+INSERT = "INSERT INTO passages (path, line, words) VALUES (?, ?, ?)"
+OPTIMIZE = "INSERT INTO passages (passages) VALUES ('optimize')"
+
+
+def expression(words: Iterable[str]) -> str:
+    """Give what `SEARCH` looks for."""
+    return " ".join(f'"{word}"' for word in words)  # in FTS5 a space means AND
 
 
 class SQLiteConnection(Connection):
@@ -29,14 +39,10 @@ class SQLiteConnection(Connection):
         SET_UP(self._connection)
 
     def search(self, words: Iterable[str]) -> list[Place]:
-        expression = " ".join(f'"{word}"' for word in words)  # in FTS5 a space means AND
-        cursor = self._connection.execute(
-            "SELECT path, line FROM passages WHERE passages MATCH ? ORDER BY path, line", (expression,)
-        )
-        return [Place(path, line) for path, line in cursor]
+        return [Place(path, line) for path, line in self._connection.execute(SEARCH, (expression(words),))]
 
     def count(self) -> tuple[int, int]:
-        files, rows = self._connection.execute("SELECT count(DISTINCT path), count(*) FROM passages").fetchone()
+        files, rows = self._connection.execute(COUNT).fetchone()
         return files, rows
 
     def create(self) -> None:
@@ -47,11 +53,11 @@ class SQLiteConnection(Connection):
 
     def write(self, rows: Sequence[Row]) -> None:
         with self._connection:  # one transaction: committed at the end, rolled back on an error
-            self._connection.executemany("INSERT INTO passages (path, line, words) VALUES (?, ?, ?)", rows)
+            self._connection.executemany(INSERT, rows)
 
     def finish(self) -> None:
         with self._connection:
-            self._connection.execute("INSERT INTO passages (passages) VALUES ('optimize')")
+            self._connection.execute(OPTIMIZE)
 
     def rollback(self) -> None:
         RESET(self._connection)
@@ -64,13 +70,14 @@ class SQLiteConnection(Connection):
 
     def wreck(self) -> None:
         """Refuse every statement from now on."""
-        self._connection.set_authorizer(_deny)
+        self._connection.set_authorizer(deny)
 
     def __str__(self) -> str:
         return self._name
 
 
-def _deny(*_: object) -> int:
+def deny(*_: object) -> int:
+    """Refuse a statement."""
     return sqlite3.SQLITE_DENY
 
 
@@ -98,6 +105,11 @@ class SQLite(Database):
                 assert isinstance(connection, SQLiteConnection)
                 connection.wreck()
         return 2
+
+    def for_tasks(self) -> AsyncDatabase:
+        from .async_sqlite import AsyncSQLite  # here, so that aiosqlite is not needed for threads
+
+        return AsyncSQLite(self._path)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ FAULTS = {
             return search(self, words)
         SQLiteConnection.search = fail_once
         """,
-        r"wrong: queries not answered: 1\nwrong: tasks failed in searching: 1\nwrong: searching: .*: status 500",
+        r"wrong: queries not answered: 1\nwrong: jobs failed in searching: 1\nwrong: searching: .*: status 500",
     ),
     "a place too many in the answers": (
         """
@@ -100,6 +100,46 @@ FAULTS = {
     "a broken connection stays": (
         """
         SQLite.wreck = lambda self, pool: 1
+        """,
+        r"wrong: broken connections not replaced: 1\nlost: 1, wrong answers: 0 ",
+    ),
+}
+
+
+# The same for tasks; what is not here is found by the same code as above.
+ASYNC_FAULTS = {
+    "a row is dropped": (
+        """
+        write = AsyncSQLiteConnection.write
+        AsyncSQLiteConnection.write = lambda self, rows: write(self, rows[1:])
+        """,
+        r"wrong: rows not in the table: \d+",
+    ),
+    "nothing is committed": (
+        """
+        from storage import async_sqlite
+        async def write(self, rows):
+            await self._connection.executemany(async_sqlite.INSERT, rows)
+        AsyncSQLiteConnection.write = write
+        """,
+        r"wrong: rows not in the table: \d+",
+    ),
+    "a query fails": (
+        """
+        search, calls = AsyncSQLiteConnection.search, itertools.count()
+        async def fail_once(self, words):
+            if next(calls) == 50:
+                raise ZeroDivisionError
+            return await search(self, words)
+        AsyncSQLiteConnection.search = fail_once
+        """,
+        r"wrong: queries not answered: 1\nwrong: jobs failed in searching: 1\nwrong: searching: .*: status 500",
+    ),
+    "a broken connection stays": (
+        """
+        async def wreck(self, pool):
+            return 1
+        AsyncSQLite.wreck = wreck
         """,
         r"wrong: broken connections not replaced: 1\nlost: 1, wrong answers: 0 ",
     ),
@@ -147,8 +187,10 @@ class Demo:
         prelude = [
             f"import itertools, sys, threading; sys.path.insert(0, {str(EXAMPLES)!r})",
             "import search_stdlib",
-            "from job import phase, searching",
+            "from job import phase",
             "from job.texts import Library",
+            "from job.threads import searching",
+            "from storage.async_sqlite import AsyncSQLite, AsyncSQLiteConnection",
             "from storage.database import Place",
             "from storage.sqlite import SQLite, SQLiteConnection",
         ]
@@ -178,9 +220,12 @@ def demo() -> Generator[Demo, None, None]:
         yield Demo(Path(folder))
 
 
+@pytest.mark.parametrize(("workers", "options"), [("threads", []), ("tasks", ["--async"])])
 @pytest.mark.parametrize(("database", "title", "broken"), [("sqlite", "SQLite", 2), ("postgres", "PostgreSQL", 4)])
-def test_the_job_ends_well_although_connections_break(demo: Demo, database: str, title: str, broken: int) -> None:
-    run = demo.run("--db", database, *SMALL)
+def test_the_job_ends_well_although_connections_break(
+    demo: Demo, database: str, title: str, broken: int, workers: str, options: list[str]
+) -> None:
+    run = demo.run("--db", database, *options, *SMALL)
     assert run.code == 0, run.output + run.errors
     assert run.errors == ""
     assert f"in {title}" in run.output
@@ -195,15 +240,15 @@ def test_the_job_ends_well_although_connections_break(demo: Demo, database: str,
     assert table["objects at most / allowed"][1] == f"{CONNECTIONS} / {CONNECTIONS}"
     created, borrows = map(int, table["objects created / borrows"][1].split(" / "))
     assert created == CONNECTIONS + broken
-    # A thread for each query, for each that met a broken connection once more, and for the count at the end.
+    # A thread, or task, for each query, for each that met a broken connection once more, and for the count at the end.
     again = int(table["queries asked again"][1])
     assert again <= broken
-    assert table["threads"][1] == f"{100 + again + 1} for 16 clients"
+    assert table["workers"][1] == f"{100 + again + 1} {workers} for 16 clients"
     # Each took one connection, and SQLite's two were borrowed to be broken.
     assert 100 + again + 1 <= borrows <= 100 + again + 1 + 2
     assert table["objects broken / replaced"] == ["0 / 0", f"{broken} / {broken}"]
     assert table["lost"] == ["", "0"]
-    assert "/status (HOLD=1 keeps it up)\n" in run.output
+    assert re.search(r"/status/? \(HOLD=1 keeps it up\)\n", run.output)
     assert f"{broken} connections were broken and {broken} replaced, the website went on\n" in run.output
     assert "lost: 0, wrong answers: 0 (of 100; 50 of them compared to a plain scan)\n" in run.output
 
@@ -219,6 +264,14 @@ def test_the_database_is_chosen_by_the_environment(demo: Demo) -> None:
 def test_a_fault_is_noticed(demo: Demo, name: str) -> None:
     fault, complaint = FAULTS[name]
     run = demo.run_with(fault, *SMALL)
+    assert run.code == 1, run.output + run.errors
+    assert re.search(complaint, run.output), run.output + run.errors
+
+
+@pytest.mark.parametrize("name", ASYNC_FAULTS)
+def test_a_fault_of_tasks_is_noticed(demo: Demo, name: str) -> None:
+    fault, complaint = ASYNC_FAULTS[name]
+    run = demo.run_with(fault, "--async", *SMALL)
     assert run.code == 1, run.output + run.errors
     assert re.search(complaint, run.output), run.output + run.errors
 
@@ -269,25 +322,39 @@ def test_a_missing_driver_is_named(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "number"),
-    [("indexing ", signal.SIGINT), ("indexing ", signal.SIGTERM), ("searching ", signal.SIGINT)],
+    ("database", "options", "moment", "number"),
+    [
+        ("sqlite", [], "indexing ", signal.SIGINT),
+        ("sqlite", [], "indexing ", signal.SIGTERM),
+        ("sqlite", [], "searching ", signal.SIGINT),
+        ("postgres", [], "indexing ", signal.SIGINT),
+        ("postgres", [], "indexing ", signal.SIGTERM),
+        ("postgres", [], "searching ", signal.SIGINT),
+        ("sqlite", ["--async"], "indexing ", signal.SIGTERM),
+        ("sqlite", ["--async"], "searching ", signal.SIGINT),
+        ("postgres", ["--async"], "indexing ", signal.SIGINT),
+    ],
 )
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_an_interrupt_ends_it_tidily(demo: Demo, database: str, moment: str, number: signal.Signals) -> None:
-    process = demo.start(str(EXAMPLES / "search_stdlib.py"), "--db", database)
+def test_an_interrupt_ends_it_tidily(
+    demo: Demo, database: str, options: list[str], moment: str, number: signal.Signals
+) -> None:
+    process = demo.start(str(EXAMPLES / "search_stdlib.py"), "--db", database, *options)
     assert process.stdout is not None
     assert any(line.startswith(moment) for line in process.stdout)  # it is at work, and far from the end
     process.send_signal(number)
     run = demo.end(process)
     assert run.code == 130, run.output + run.errors
     assert run.errors == ""
-    assert run.output.splitlines()[-1].startswith("interrupted: the threads have ended")
+    assert run.output.splitlines()[-1].startswith("interrupted: all workers have ended")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_status_page_is_kept_open(demo: Demo, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("workers", "options", "number"),
+    [("threads", [], signal.SIGINT), ("threads", [], signal.SIGTERM), ("tasks", ["--async"], signal.SIGINT)],
+)
+def test_the_status_page_is_kept_open(demo: Demo, workers: str, options: list[str], number: signal.Signals) -> None:
     """With visitors, until one has seen enough; then all is checked as ever."""
-    process = demo.start(str(EXAMPLES / "search_stdlib.py"), "--hold", *SMALL)
+    process = demo.start(str(EXAMPLES / "search_stdlib.py"), "--hold", *options, *SMALL)
     assert process.stdout is not None
     try:
         kept = next(line for line in process.stdout if line.startswith("kept open"))
@@ -307,7 +374,7 @@ def test_the_status_page_is_kept_open(demo: Demo, number: signal.Signals) -> Non
     assert run.code == 0, run.output + run.errors
     assert run.errors == ""
     assert run.table["lost"] == ["", "0"]
-    assert run.table["threads"][1].endswith(" for 16 clients")
+    assert run.table["workers"][1].endswith(f" {workers} for 16 clients")
 
 
 def test_the_database_comes_last(demo: Demo) -> None:

@@ -7,21 +7,16 @@ from collections.abc import Sequence
 from functools import partial
 from threading import Event
 
+from job.display import Display
+from job.oracle import Oracle
+from job.texts import BATCH, WRITERS, Library
 from ProxyPatternPool import Pool
 from storage.database import Database
 
-from .display import Display
-from .oracle import Oracle
-from .phase import Phase
-from .texts import Library, row_of
-
-THREADS = 8
-
-BATCH = 16
-"""The number of files in one transaction."""
+from .working import ThreadPhase
 
 
-def index(database: Database, library: Library, connections: int, display: Display, stop: Event) -> Phase[str]:
+def index(database: Database, library: Library, connections: int, display: Display, stop: Event) -> ThreadPhase[str]:
     """Write all files into the table; the results are their paths."""
     oracle = Oracle(database, "writer")
     with Pool(
@@ -34,19 +29,18 @@ def index(database: Database, library: Library, connections: int, display: Displ
         closer=oracle.close,
         tracer=str,
     ) as pool:
-        phase = Phase[str]("indexing", "files", len(library.files), THREADS, pool, oracle)
+        phase = ThreadPhase[str]("indexing", "files", len(library.files), WRITERS, pool, oracle)
 
         def write(files: Sequence[str]) -> Sequence[str]:
             # Cut the files first, so that the connection is borrowed only for a short time.
-            rows = [row_of(passage) for file in files for passage in library.passages(file)]
+            rows = library.rows(files)
             started = time.perf_counter()
             with pool.obj() as connection:
                 phase.waits.append(time.perf_counter() - started)
                 connection.write(rows)
             return files
 
-        batches = (library.files[start : start + BATCH] for start in range(0, len(library.files), BATCH))
-        phase.run([partial(write, batch) for batch in batches], display, stop)
+        phase.run([partial(write, batch) for batch in library.batches(BATCH)], display, stop)
         started = time.perf_counter()
         with pool.obj() as connection:
             connection.finish()

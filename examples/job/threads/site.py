@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from http.client import HTTPConnection
 from threading import Thread, current_thread
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Flask
 from typing_extensions import Self
 from werkzeug.serving import ThreadedWSGIServer
 
+from job.searching import AGAIN, TRIES, data_of
 from ProxyPatternPool import control
 from website.database import db
-
-TRIES = 10
-"""How often to ask again before giving up: more often than connections break."""
 
 
 class Server(ThreadedWSGIServer):
@@ -36,17 +32,14 @@ class Site:
     """
 
     def __init__(self, app: Flask) -> None:
-        self.threads: set[str] = set()
-        """The names of the threads that answered."""
         self.waits: list[float] = []
-        """How long they waited for a connection to the database."""
         self.repeated: list[str] = []
-        """Requests that were repeated after they met a broken connection."""
         self.measuring = True
         app.before_request(self._measure)
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line for each request
         self._server = Server("127.0.0.1", 0, app)
-        self.url = f"http://{self._server.host}:{self._server.port}"
+        self.status_page = f"http://{self._server.host}:{self._server.port}/status"
+        self._threads: set[str] = set()
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="server")
 
     def __enter__(self) -> Self:
@@ -59,23 +52,25 @@ class Site:
         self._server.shutdown()
         self._thread.join()  # which waits for all threads of the server
 
-    def get(self, path: str, **arguments: str) -> Any:
-        """Request a page, again if the website says that this helps; return the data in it."""
-        url = f"{path}?{urlencode(arguments)}"
-        status, body = self._get(url)
-        for _ in range(TRIES):
-            if status != 503:
-                break
-            self.repeated.append(url)
-            status, body = self._get(url)
-        if status != 200:
-            raise RuntimeError(f"{url}: status {status}: {body.decode(errors='replace')}")
-        return json.loads(body)
+    @property
+    def workers(self) -> str:
+        """How many threads answered."""
+        return f"{len(self._threads):,} threads"
 
-    def _get(self, url: str) -> tuple[int, bytes]:
+    def get(self, path: str) -> Any:
+        """Request a page, again if the website says that this helps; return the data in it."""
+        status, body = self._get(path)
+        for _ in range(TRIES):
+            if status != AGAIN:
+                break
+            self.repeated.append(path)
+            status, body = self._get(path)
+        return data_of(path, status, body)
+
+    def _get(self, path: str) -> tuple[int, bytes]:
         connection = HTTPConnection(self._server.host, self._server.port, timeout=60.0)
         try:
-            connection.request("GET", url)
+            connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -88,4 +83,4 @@ class Site:
         started = time.perf_counter()
         control(db).get()
         self.waits.append(time.perf_counter() - started)
-        self.threads.add(current_thread().name)
+        self._threads.add(current_thread().name)

@@ -1,0 +1,1 @@
+"""A small Starlette application: its pool, its pages, and the application."""

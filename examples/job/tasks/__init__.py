@@ -1,0 +1,1 @@
+"""The job done by tasks of asyncio: through pools whose connections are used with `await`."""
