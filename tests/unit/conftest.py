@@ -15,6 +15,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .diary import Diary
 from .helpers import Caller, Naps, Works, eventually, have_all_said
+from .loops import LIBRARIES, Library
 from .maintained import Hanging, Threads
 
 pytest.register_assert_rewrite("tests.unit.model")  # which is no test, and asserts
@@ -156,3 +157,9 @@ def hanging() -> Iterator[Hanging]:
     hook = Hanging()
     yield hook
     hook.go_on.set()
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request: pytest.FixtureRequest) -> Library:
+    """What runs the event loop of a test: each in turn."""
+    return LIBRARIES[request.param]

@@ -173,6 +173,8 @@ class AsyncioLoop:
         for last in self._end.take():
             self._last_tasks.add(self._start(self._last_tasks, last(), "ProxyPatternPool at the end of the loop"))
         await awaiting(self._last_tasks.wait(LONGEST_END))
+        # What the user's generators have started meanwhile, which are finalized beside this one.
+        await awaiting(self._tasks.wait(1.0))
 
 
 def _ended(tasks: Tasks, task: "asyncio.Task[None]") -> None:

@@ -87,10 +87,12 @@ def suspended_frames(suspended: object) -> list[FrameType]:
             suspended = next((inner for inner in gc.get_referents(suspended) if type(inner) in _KINDS), None)
             continue
         frame: FrameType | None = getattr(suspended, f"{kind}_frame")
-        if frame is None or getattr(suspended, f"{kind}_running"):
+        inner = getattr(suspended, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
+        # An asynchronous generator says that it runs from when it is asked for a value until it gives one.
+        if frame is None or (inner is None and getattr(suspended, f"{kind}_running")):
             return []
         frames.append(frame)
-        suspended = getattr(suspended, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
+        suspended = inner
     return frames
 
 

@@ -1,0 +1,529 @@
+"""What is asked of an event loop of asyncio or of trio: which one runs here, its tasks, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import os
+import sys
+import weakref
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+
+from ProxyPatternPool._runtime import task_loops, tasks
+from ProxyPatternPool._runtime.task_loops import running_task_loop
+from ProxyPatternPool._runtime.tasks import awaiting
+from ProxyPatternPool._runtime.waiting import TaskLoop
+
+from .helpers import DEADLINE, Caller, run_script
+from .loops import Asyncio, Library, Trio, here, steps_of, until
+
+Steps = Generator[Any, Any, None]
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+
+
+class Log:
+    """What tasks have done."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.lines: list[str] = []
+
+    def steps(self, what: str, seconds: float = 0.0) -> Steps:
+        """Note begin and end, and how it has ended."""
+        self.lines.append(f"{what} begins")
+        try:
+            yield from self.library.pause(seconds).__await__()
+        except self.library.cancelled:
+            self.lines.append(f"{what} is cancelled")
+            raise
+        self.lines.append(f"{what} ends")
+
+
+# --- Which loop runs here
+
+
+def test_where_no_loop_runs() -> None:
+    """Then there is none, in whatever thread, and nothing is imported to find that out."""
+    assert running_task_loop() is None
+    assert run_script("loops") == []
+
+
+def test_a_loop_is_always_the_same(library: Library) -> None:
+    """There is one object for each loop; it says whether it is here, and what it is called."""
+
+    async def main() -> TaskLoop:
+        loop = here()
+        assert here() is loop
+        assert loop.here()
+        assert loop.alive()
+        assert loop.current() == loop.mark
+        assert ("trio" if isinstance(library, Trio) else "asyncio") in loop.name
+        assert "thread 'MainThread'" in loop.name
+        Caller(partial(elsewhere, loop)).result()
+        child = library.begin(inner)
+        await until(library, lambda: child.ended)
+        assert child.result is loop
+        return loop
+
+    async def inner() -> TaskLoop:
+        return here()
+
+    def elsewhere(loop: TaskLoop) -> None:
+        assert running_task_loop() is None
+        assert not loop.here()
+        assert loop.alive()
+        assert loop.current() != loop.mark
+
+    first = library.run(main)
+    assert not first.here()
+    assert library.run(main) is not first
+
+
+def test_a_loop_keeps_what_is_asked_of_it() -> None:
+    """Both are freed together, whether or not the loop was closed."""
+
+    async def main() -> weakref.ref[TaskLoop]:
+        here().at_end(lambda: steps_of(asyncio.sleep(0)))
+        return weakref.ref(here())
+
+    for close in (True, False):
+        loop = asyncio.new_event_loop()
+        known = loop.run_until_complete(main())
+        gc.collect()
+        assert known() is not None
+        if close:
+            loop.close()
+        else:
+            vars(loop)["_selector"].close()  # what remains of it is not complained about
+            for end in ("_ssock", "_csock"):
+                vars(loop)[end].close()
+            vars(loop)["_closed"] = True
+        del loop
+        gc.collect()
+        assert known() is None
+
+
+def test_a_run_keeps_what_is_asked_of_it() -> None:
+    """So does a run of trio."""
+
+    async def main() -> weakref.ref[TaskLoop]:
+        known = weakref.ref(here())
+        gc.collect()
+        assert known() is not None
+        return known
+
+    known = trio.run(main)
+    gc.collect()
+    assert known() is None
+
+
+def test_trio_in_a_loop_of_asyncio() -> None:
+    """In guest mode the tasks of each see their own loop."""
+    seen: list[TaskLoop] = []
+
+    async def guest() -> None:
+        for _ in range(3):
+            await trio.sleep(0)
+            seen.append(here())
+
+    async def host() -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        trio.lowlevel.start_guest_run(
+            guest, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=lambda _: ended.set()
+        )
+        while not ended.is_set():
+            assert here().mark is loop
+            assert not any(other.here() for other in seen)
+            await asyncio.sleep(0)
+
+    asyncio.run(host())
+    assert len(set(seen)) == 1
+    assert "trio" in seen[0].name
+
+
+# --- Jobs of other threads
+
+
+def test_a_job_from_anywhere(library: Library) -> None:
+    """A job is done soon, in the loop, without the context variables of who gave it."""
+
+    async def main() -> None:
+        loop, done = here(), list[object]()
+
+        def job() -> None:
+            done.append((running_task_loop(), variable.get("nothing"), str(loop.owner())))
+
+        variable.set("mine")
+        assert loop.spawn(job)
+        assert done == []
+        await until(library, lambda: done)
+        assert Caller(lambda: (variable.set("mine"), loop.spawn(job))[1]).result()
+        await until(library, lambda: len(done) == 2)
+        who = "task '<TrioToken.run_sync_soon task>'" if isinstance(library, Trio) else "thread 'MainThread'"
+        assert done == [(loop, "nothing", who)] * 2
+
+    library.run(main)
+
+
+def test_a_job_that_fails_ends_no_run_of_trio() -> None:
+    """A job raises nothing. If it does, nobody else has to end."""
+
+    async def main() -> None:
+        done = trio.Event()
+        assert here().spawn(lambda: 1 // 0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        assert here().spawn(done.set)
+        await done.wait()
+
+    trio.run(main)
+
+
+def test_no_job_when_the_loop_has_ended(library: Library) -> None:
+    """It is said that it is not done."""
+
+    async def main() -> TaskLoop:
+        return here()
+
+    loop = library.run(main)
+    assert not loop.spawn(lambda: None)
+
+
+def test_a_run_of_trio_that_has_crashed() -> None:
+    """One that did not finalize its asynchronous generators says that it does no job."""
+
+    async def main() -> TaskLoop:
+        loop: Any = here()
+        loop._ending = loop._over = False
+        loop._finish = nothing
+        loop._end._finish = nothing
+        return here()
+
+    async def nothing() -> None:
+        pass
+
+    loop = trio.run(main)
+    assert loop.alive(), "nobody has said so"
+    assert not loop.spawn(lambda: None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_the_child_of_a_fork_leaves_the_loop_to_its_parent(library: Library) -> None:
+    """There the loop is not alive, and it is not woken."""
+
+    async def main() -> int:
+        loop, sleeper = here(), here().new_sleeper()
+        child = os.fork()
+        if child == 0:
+            os._exit(loop.alive() or loop.spawn(lambda: None) or sleeper.alive() or Caller(sleeper.wake).result())
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert library.run(main) == 0
+
+
+# --- Tasks
+
+
+def test_a_task_of_its_own(library: Library) -> None:
+    """It has its name, and is begun later; nobody has to keep it; what it raises is nobody's."""
+
+    async def main() -> None:
+        loop, log = here(), Log(library)
+        names: list[str] = []
+
+        def steps() -> Steps:
+            names.append(str(loop.owner()))
+            yield from log.steps("it", 0.001)
+            raise ZeroDivisionError
+
+        loop.start(steps(), "chore")
+        assert log.lines == []
+        await library.pause()
+        gc.collect()
+        await until(library, lambda: len(log.lines) == 2)
+        assert log.lines == ["it begins", "it ends"]
+        assert names == ["task 'chore'"]
+        await library.pause(0.001)
+        gc.collect()
+
+    library.run(main)
+
+
+@pytest.mark.parametrize("inherit", [True, False])
+def test_the_context_of_a_task(library: Library, inherit: bool) -> None:
+    """It has a copy of the context of who started it, or one that is empty."""
+
+    async def main() -> None:
+        seen: list[str] = []
+
+        def steps() -> Steps:
+            seen.append(variable.get("nothing"))
+            variable.set("the task's")
+            yield from library.pause().__await__()
+            seen.append(variable.get())
+
+        variable.set("the caller's")
+        here().start(steps(), "chore", inherit=inherit)
+        variable.set("another")
+        await until(library, lambda: len(seen) == 2)
+        assert seen == ["the caller's" if inherit else "nothing", "the task's"]
+        assert variable.get() == "another"
+
+    library.run(main)
+
+
+def test_a_task_that_is_cancelled_at_once_begins(library: Library) -> None:
+    """When a loop ends, its tasks are cancelled, also those that have just been started: what is in them is done."""
+    log = Log(library)
+
+    def plain() -> Steps:
+        log.lines.append("plain")
+        yield from ()
+
+    async def main() -> None:
+        here().start(log.steps("it", DEADLINE), "chore")
+        here().start(plain(), "chore")
+        await awaiting(here().wait_for_tasks(0))
+
+    library.run(main)
+    assert sorted(log.lines) == ["it begins", "it is cancelled", "plain"]
+
+
+class Odd(asyncio.Future[Any]):
+    """What a task factory may make."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **_: object) -> None:
+        super().__init__(loop=loop)
+        coroutine.close()
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [Odd, pytest.param("eager", marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="there are none"))],
+)
+def test_a_task_factory_is_not_asked(factory: Any) -> None:
+    """It could begin the task at once, in the middle of who starts it, or make what is no task."""
+
+    async def main() -> None:
+        loop: Any = asyncio.get_running_loop()
+        loop.set_task_factory(vars(asyncio)["eager_task_factory"] if factory == "eager" else factory)
+        log = Log(Asyncio())
+        here().start(log.steps("it"), "chore")
+        assert log.lines == []
+        loop.set_task_factory(None)
+        await until(log.library, lambda: len(log.lines) == 2)
+
+    asyncio.run(main())
+
+
+def test_an_exit_in_a_task() -> None:
+    """What is no Exception ends the loop, as it does in any task."""
+
+    def steps() -> Steps:
+        raise SystemExit(3)
+        yield
+
+    async def main() -> None:
+        here().start(steps(), "chore")
+        await asyncio.sleep(DEADLINE)
+
+    with pytest.raises(SystemExit, match="3"):
+        asyncio.run(main())
+    gc.collect()
+
+
+@pytest.mark.parametrize("seconds", [0.0, DEADLINE])
+def test_wait_for_all_tasks(library: Library, seconds: float) -> None:
+    """Those that take too long are cancelled; all have ended then."""
+
+    async def main() -> None:
+        loop, log = here(), Log(library)
+        await awaiting(loop.wait_for_tasks(seconds))
+        loop.start(log.steps("first", 0.001 if seconds else DEADLINE), "first")
+        loop.start(log.steps("second"), "second")
+        await library.pause()
+        await awaiting(loop.wait_for_tasks(seconds))
+        ends = ["first ends", "second ends"] if seconds else ["first is cancelled", "second is cancelled"]
+        assert sorted(line for line in log.lines if "begins" not in line) == ends
+
+    library.run(main)
+
+
+def test_a_task_that_ends_too_late(library: Library) -> None:
+    """It is cancelled when the time is over, not before."""
+
+    async def main() -> None:
+        loop, log = here(), Log(library)
+        loop.start(log.steps("it", DEADLINE), "chore")
+        await awaiting(loop.wait_for_tasks(0.01))
+        assert log.lines == ["it begins", "it is cancelled"]
+
+    library.run(main)
+
+
+# --- The end of a loop
+
+
+def test_steps_at_the_end(library: Library) -> None:
+    """They are done when all tasks have ended, and are not cancelled; they start tasks, and wait for them."""
+    log = Log(library)
+
+    def last(number: int) -> Steps:
+        loop = here()
+        assert loop.alive()
+        yield from log.steps(f"last {number}")
+        loop.start(log.steps(f"chore {number}", 0.002), "chore")
+        loop.spawn(lambda: log.lines.append(f"job {number}"))
+        assert not (yield from loop.new_sleeper().sleep(0.001))
+        yield from loop.wait_for_tasks(DEADLINE)
+        log.lines.append(f"done {number}")
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        for number in range(2):
+            here().at_end(partial(last, number))
+        here().start(log.steps("it", DEADLINE), "chore")
+        await library.pause(0.001)
+
+    library.run(main)
+    assert log.lines[:2] == ["it begins", "it is cancelled"]
+    for number in range(2):
+        order = [f"last {number} begins", f"last {number} ends", f"job {number}", f"done {number}"]
+        assert [line for line in log.lines if line in order] == order
+        assert log.lines.index(f"chore {number} ends") < log.lines.index(f"done {number}")
+
+
+def test_steps_that_are_called_off(library: Library) -> None:
+    """They are not done, and nobody keeps them; to call off twice, or after the end, does no harm."""
+
+    class Last:
+        def __call__(self) -> Steps:
+            raise AssertionError("it was called off")
+
+        def __del__(self) -> None:
+            freed.append(self.__class__.__name__)
+
+    freed: list[str] = []
+
+    async def main() -> Callable[[], None]:
+        for elsewhere in (False, True):
+            off = here().at_end(Last())
+            if elsewhere:
+                Caller(off).result()
+            off()
+            off()
+            gc.collect()
+            assert freed.pop() == "Last"
+        here().at_end(partial(steps_of, library.pause()))
+        return here().at_end(partial(steps_of, library.pause()))
+
+    late = library.run(main)
+    late()
+
+
+def test_steps_that_hang_at_the_end(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are cancelled in the end."""
+    log = Log(library)
+    for module in ("asyncio_hub", "trio_hub"):
+        monkeypatch.setattr(f"ProxyPatternPool._runtime.{module}.LONGEST_END", 0.01)
+
+    async def main() -> None:
+        here().at_end(partial(log.steps, "last", DEADLINE))
+
+    library.run(main)
+    assert log.lines == ["last begins", "last is cancelled"]
+
+
+def test_a_generator_of_the_user_at_the_end(library: Library) -> None:
+    """What one starts when it is finalized is done, too: nobody has left the loop yet."""
+    log = Log(library)
+
+    async def users() -> Any:
+        try:
+            yield 1
+        finally:
+            log.lines.append("the user's ends")
+            here().start(log.steps("retter"), "chore")
+
+    def last() -> Steps:
+        log.lines.append("last")
+        yield from here().wait_for_tasks(DEADLINE)
+
+    async def main() -> None:
+        kept.extend(users() for _ in range(5))
+        for number, generator in enumerate(kept):
+            if number == 2:
+                here().at_end(last)
+            assert await generator.__anext__() == 1
+
+    kept: list[Any] = []
+    library.run(main)
+    assert log.lines.count("the user's ends") == 5
+    assert log.lines.count("retter ends") == 5
+    if isinstance(library, Trio):
+        assert log.lines.index("last") >= 5, "after all of the user's"
+
+
+def test_the_end_comes_once() -> None:
+    """A loop that goes on, though its asynchronous generators were finalized, does not do anything at its end."""
+    loop = asyncio.new_event_loop()
+    log = Log(Asyncio())
+
+    async def main(what: str) -> None:
+        here().at_end(partial(log.steps, what))
+
+    loop.run_until_complete(main("first"))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(main("second"))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    assert log.lines == ["first begins", "first ends"]
+
+
+ENDS = ["closed", "closed, kept", "never closed", "never closed, kept", "finalized", "finalized, kept", "stopped"]
+
+
+@pytest.mark.parametrize("debug", ["", "debug"])
+@pytest.mark.parametrize("how", ENDS)
+def test_a_loop_that_is_not_ended_properly(how: str, debug: str) -> None:
+    """Nothing is said of tasks that were pending, were never begun, or of what was to be done at the end."""
+    lines = run_script("loops", "asyncio", how, debug)
+    assert lines == (["last"] if "finalized" in how else []) + ["end"]
+
+
+def test_a_module_that_is_imported_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library is looked at from when it is imported on."""
+    monkeypatch.setattr(task_loops, "_asyncio", None)
+    monkeypatch.setattr(task_loops, "_trio", None)
+    with monkeypatch.context() as patch:
+        for name in ("asyncio.tasks", "trio.lowlevel"):
+            patch.delitem(sys.modules, name)
+        assert running_task_loop() is None
+        assert task_loops._asyncio is task_loops._trio is None
+
+    async def main() -> TaskLoop | None:
+        return running_task_loop()
+
+    assert asyncio.run(main()) is not None
+    assert trio.run(main) is not None
+    assert tasks.LONGEST_END > 2
+
+
+def test_steps_as_a_coroutine() -> None:
+    """Whoever awaits one, or closes it, gets what the steps give."""
+
+    def steps() -> Generator[Any, Any, int]:
+        yield from asyncio.sleep(0).__await__()
+        return 5
+
+    async def main() -> None:
+        assert await tasks.StepsCoroutine(steps()) == 5
+        unused = tasks.StepsCoroutine(steps())
+        unused.close()
+
+    asyncio.run(main())
