@@ -366,6 +366,21 @@ def test_a_task_that_ends_too_late(library: Library) -> None:
     library.run(main)
 
 
+def test_a_task_that_nobody_needs_at_the_end(library: Library) -> None:
+    """It is cancelled as soon as the others are waited for, and not when they have ended."""
+
+    async def main() -> None:
+        loop, log = here(), Log(library)
+        for number in range(2):
+            loop.start(log.steps(f"round {number}", DEADLINE if number else 0.0), "round", ends_with_loop=True)
+        loop.start(log.steps("closer", 0.001), "closer")
+        await until(library, lambda: "round 0 ends" in log.lines)
+        await awaiting(loop.wait_for_tasks(DEADLINE))
+        assert sorted(log.lines[3:]) == ["closer ends", "round 0 ends", "round 1 is cancelled"]
+
+    library.run(main)
+
+
 # --- The end of a loop
 
 

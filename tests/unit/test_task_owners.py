@@ -19,7 +19,7 @@ from ProxyPatternPool._runtime.owner import here as threads
 from ProxyPatternPool._runtime.task_owner import TaskOwner
 from ProxyPatternPool._runtime.tasks import StepsCoroutine, awaiting
 
-from .helpers import Caller
+from .helpers import DEADLINE, Caller
 from .loops import Library, Trio, here, until
 
 
@@ -44,6 +44,7 @@ def test_the_owner_is_the_task(library: Library) -> None:
         assert here().owner() is mine
         assert len({mine, *owners}) == len({each.ident for each in (mine, *owners)}) == 3
         await until(library, lambda: str(owners[0]).endswith("(ended)"))
+        assert [owner.name for owner in owners] == ["first", "second"]
         assert [str(owner) for owner in owners] == ["task 'first' (ended)", "task 'second' (ended)"]
         assert not str(mine).endswith("(ended)")
 
@@ -98,7 +99,7 @@ def test_an_owner_keeps_nothing_alive(library: Library) -> None:
 
 async def generate(owners: list[Owner], library: Library) -> AsyncGenerator[int, None]:
     owners.append(here().owner())
-    await library.pause(0.02)
+    await library.pause(DEADLINE)
     yield 1
 
 
@@ -108,7 +109,7 @@ def steps(wait: Callable[[], Coroutine[Any, Any, object]]) -> Generator[Any, Any
 
 @pytest.mark.parametrize("way", ["coroutine", "generator", "steps"])
 def test_where_a_task_waits(library: Library, way: str) -> None:
-    """The innermost frame of one that waits is known, through all that can be awaited."""
+    """The innermost frame of one that waits is known, through all that can be awaited; none when it has ended."""
 
     async def main() -> None:
         owners: list[Owner] = []
@@ -119,7 +120,7 @@ def test_where_a_task_waits(library: Library, way: str) -> None:
                     pass
             else:
                 owners.append(here().owner())
-                await library.pause(0.02)
+                await library.pause(DEADLINE)
 
         async def wait_in_steps() -> None:
             await awaiting(steps(wait))
@@ -132,6 +133,7 @@ def test_where_a_task_waits(library: Library, way: str) -> None:
         assert inside.f_code.co_name.startswith("sleep") or "trio" in inside.f_code.co_filename
         assert frame_of(owner, {}) is inside
         del inside
+        child.cancel()
         await until(library, lambda: child.ended and frame(owner) is None)
 
     library.run(main)
@@ -142,16 +144,18 @@ def test_where_a_task_of_the_pool_waits(library: Library) -> None:
 
     async def main() -> None:
         owners: list[Owner] = []
+        sleeper = here().new_sleeper()
 
         def do() -> Generator[Any, Any, None]:
             owners.append(here().owner())
             assert frame(owners[0]) is None
-            yield from library.pause(0.005).__await__()
+            yield from sleeper.sleep(None)
 
         here().start(do(), "chore")
         await until(library, lambda: owners)
         assert frame(owners[0]) is not None
-        await awaiting(here().wait_for_tasks(1.0))
+        sleeper.wake()
+        await awaiting(here().wait_for_tasks(DEADLINE))
         await until(library, lambda: frame(owners[0]) is None)
         assert frame(here().owner()) is None, "it is running"
 
