@@ -284,9 +284,7 @@ class Core(Generic[T]):
         """Close the pool at interpreter exit: what is to be called for that."""
         self.log_queue.silent = self.notifier.silent = True
         doomed = self.guard.locked(partial(self.ledger.close, at_exit=True))
-        if self._driver.for_tasks:
-            return []  # event loops have ended, or stand still
-        if not self.hooks.closes:
+        if self._driver.for_tasks or not self.hooks.closes:  # event loops have ended, or stand still
             self.chores.anywhere.clear()
             return [self.chores.flush_log] if self.log_queue else []
         self.returns.read_mailbox()
