@@ -374,6 +374,71 @@ def test_two_loops_at_once(flavour: str, second: str, scheduler: FakeScheduler) 
     run_in(flavour, lives)
 
 
+def test_two_loops_in_one_thread(scheduler: FakeScheduler) -> None:
+    """That the first loop does not run at this moment does not help: its objects are lent to nobody else."""
+    pool = Server().pool()
+
+    async def intrudes() -> None:
+        with pytest.raises(PoolException, match="lives in"):
+            await pool.get()
+        with pytest.raises(PoolException, match="lives in"):
+            async with pool.obj():
+                pass
+
+    loop = asyncio.new_event_loop()
+    thing = loop.run_until_complete(pool.get())
+    loop.run_until_complete(pool.ret(thing))
+    asyncio.run(intrudes())
+    with pytest.raises(PoolException, match="no event loop runs"):
+        pool.get().send(None)
+    assert loop.run_until_complete(pool.get()) is thing
+    loop.run_until_complete(pool.ret(thing))
+    loop.run_until_complete(pool.close())
+    loop.close()
+
+
+def test_a_loop_that_goes_on_in_another_thread(scheduler: FakeScheduler) -> None:
+    """It is the same loop for the pool, and the thread that has run it before has no part in it any more."""
+    pool = Server().pool()
+    loop = asyncio.new_event_loop()
+
+    async def uses() -> set[Thing]:
+        found: set[Thing] = set()
+        for _ in range(3):
+            async with pool.obj() as thing:
+                found.add(thing)
+        return found
+
+    first = loop.run_until_complete(uses())
+    assert Caller(lambda: loop.run_until_complete(uses())).result() == first
+    assert loop.run_until_complete(uses()) == first
+    assert len(first) == 1
+    loop.run_until_complete(pool.close())
+    loop.close()
+
+
+def test_in_a_callback(scheduler: FakeScheduler) -> None:
+    """Who borrows in a callback of the loop, by hand, is no task: the owner is the thread."""
+    pool = Server().pool()
+
+    async def uses() -> None:
+        async with pool.obj() as thing:
+            pass
+        called = asyncio.get_running_loop().create_future()
+
+        def calls() -> None:
+            with pytest.raises(StopIteration) as end:
+                pool.get().send(None)
+            called.set_result(end.value.value)
+
+        asyncio.get_running_loop().call_soon(calls)
+        assert await called is thing
+        assert pool.owners()[0].owner == "thread 'MainThread'"
+        await pool.ret(thing)
+
+    asyncio.run(uses())
+
+
 def test_where_no_loop_runs(scheduler: FakeScheduler) -> None:
     """Driven by hand, outside any loop, the pool says that it is for tasks."""
     pool = Server().pool()

@@ -39,6 +39,7 @@ class AsyncCore(Generic[T]):
         notice_fork()
         loop, driver = _loop_here(self.label), self.driver
         if loop is driver.loop and not driver.ended:
+            driver.mark = loop.mark
             return loop
         with driver.lock:  # of two loops, in two threads, one comes first
             before = driver.loop

@@ -10,8 +10,8 @@ from .._runtime.waiting import TaskLoop, TaskSleeper, do_nothing
 from .steps import TASK_NAME, Rest, Steps
 
 
-def _nobody() -> Owner:
-    raise RuntimeError("no event loop is known yet")
+def _nobody() -> None:
+    """No task: no event loop is known yet."""
 
 
 class TaskDriver:
@@ -24,10 +24,10 @@ class TaskDriver:
         """Held while the loop changes. A signal handler may look at the pool meanwhile, in the same thread."""
         self.loop: TaskLoop | None = None
         self.current: Callable[[], object] = do_nothing
-        """For the quick ways of ``AsyncPool``: what this returns equals ``mark`` where the loop runs."""
+        """For the quick ways of ``AsyncPool``: what this returns equals ``mark`` in the thread of the loop."""
         self.mark: object = self
-        self.owner: Callable[[], Owner] = _nobody
-        """Who calls, where the loop runs."""
+        self.task_owner: Callable[[], Owner | None] = _nobody
+        """Who calls, if that is a task of the loop, in its thread."""
         self.ended = False
         """Whether the loop has finalized its asynchronous generators, as it does before it is closed."""
         self.closed_for_end = False
@@ -39,7 +39,7 @@ class TaskDriver:
     def live_in(self, loop: TaskLoop, last: Callable[[], Steps[None]]) -> None:
         """Use tasks of a loop, which runs here; at its end it does the last steps."""
         self.loop = loop
-        self.owner = loop.owner
+        self.task_owner = loop.task_owner
         self._call_off = loop.at_end(last)
         # Last, and the mark before the function, so that the quick ways of AsyncPool are right whatever they read.
         self.mark = loop.mark
@@ -49,7 +49,7 @@ class TaskDriver:
         """Know no loop."""
         self.current = do_nothing
         self.mark = self
-        self.owner = _nobody
+        self.task_owner = _nobody
         self._call_off = do_nothing
         self.ended = self.closed_for_end = False
         self.loop = None

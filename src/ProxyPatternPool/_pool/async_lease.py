@@ -177,16 +177,16 @@ class QuickBorrowed(AsyncBorrowed[T]):
         core, driver = self._tasks.core, self._tasks.driver
         shelves = core.shelves
         # Functions in variables: Python 3.11 calls those quicker than methods that are attributes of an instance.
-        clock, current, owner_here = core.clock, driver.current, driver.owner
+        clock, current, task_owner = core.clock, driver.current, driver.task_owner
         now = clock()
         if (
             self._timeout is None
             and now < shelves.quick_gets_until
             and current() == driver.mark
+            and (owner := task_owner()) is not None
             and self._entry is None
         ):
             # What follows is Shelves.take(), written out: a call costs a tenth of the whole.
-            owner = owner_here()
             try:
                 entry = shelves.idle.pop()
             except IndexError:

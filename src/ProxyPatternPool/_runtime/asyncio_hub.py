@@ -9,6 +9,7 @@ from functools import partial
 from operator import methodcaller
 from typing import Any, cast
 
+from .native import get_ident
 from .owner import Owner, here
 from .task_owner import TaskKind, owner_of
 from .tasks import LONGEST_END, MAX_SLEEP, EndOfLoop, Last, StepsCoroutine, Tasks, awaiting, quietly
@@ -19,6 +20,9 @@ Loop = asyncio.AbstractEventLoop
 
 _running: Callable[[], Loop | None] = vars(asyncio)["_get_running_loop"]
 """Not the public function, which raises where no loop runs."""
+
+_ASKS_SYSTEM = sys.version_info < (3, 12)
+"""Whether that asks the operating system for the number of the process: it takes longest of all that a loan does."""
 
 _current_task: Callable[[Loop], Any] = (
     # In C: from 3.12 on, where there are tasks that begin within create_task(), only that knows for sure.
@@ -37,6 +41,7 @@ def running_loop() -> "AsyncioLoop | None":
     known: AsyncioLoop | None = vars(loop).get("_ppp_loop")
     if known is None:
         known = vars(loop)["_ppp_loop"] = AsyncioLoop(loop)
+    known.mark = known.current()  # a loop may run in another thread than before
     return known
 
 
@@ -63,7 +68,7 @@ class AsyncioSleeper:
 
     def __init__(self, home: "AsyncioLoop") -> None:
         self._home = home
-        self.hub = home.mark
+        self.hub = home.loop
         self._woken = False
         self._future: asyncio.Future[None] | None = None
 
@@ -112,10 +117,11 @@ class AsyncioLoop:
 
     for_tasks = True
     cancelled = asyncio.CancelledError
-    current = staticmethod(_running)
+    current = staticmethod(get_ident if _ASKS_SYSTEM else _running)
 
     def __init__(self, loop: Loop) -> None:
-        self.mark = loop
+        self.loop = loop
+        self.mark = self.current()
         self.name = f"the event loop {id(loop):#x} of asyncio in thread {current_name()!r}"
         self._process = os.getpid()
         self._tasks = Tasks(self.new_sleeper)
@@ -123,19 +129,23 @@ class AsyncioLoop:
         self._end = EndOfLoop(self.here, self._finish)
 
     def here(self) -> bool:
-        return self.current() is self.mark
+        return _running() is self.loop
 
     def alive(self) -> bool:
-        return not self.mark.is_closed() and self._process == os.getpid()
+        return not self.loop.is_closed() and self._process == os.getpid()
 
     def spawn(self, job: Callable[[], object]) -> bool:
         # The child of a fork would wake up its parent's loop: they share what it sleeps on.
-        return self._process == os.getpid() and _call_soon(self.mark, job)
+        return self._process == os.getpid() and _call_soon(self.loop, job)
 
     def owner(self) -> Owner:
-        task = _current_task(self.mark)
+        owner = self.task_owner()
+        return here().owner if owner is None else owner
+
+    def task_owner(self) -> Owner | None:
+        task = _current_task(self.loop)
         if task is None:
-            return here().owner
+            return None
         try:
             known: Owner = task._ppp_owner
         except AttributeError:
@@ -157,7 +167,7 @@ class AsyncioLoop:
         # Not loop.create_task: a task factory may begin the task at once, among the frames of whoever calls this, and
         # may be anything. A task takes a copy of the context in which it is made.
         new: type[asyncio.Task[None]] = asyncio.Task
-        make = partial(new, StepsCoroutine(quietly(steps)), loop=self.mark, name=name)
+        make = partial(new, StepsCoroutine(quietly(steps)), loop=self.loop, name=name)
         task: Any = make() if inherit else Context().run(make)
         task._log_destroy_pending = False
         task.add_done_callback(partial(_ended, tasks), context=Context())

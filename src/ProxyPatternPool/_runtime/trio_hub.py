@@ -161,10 +161,14 @@ class TrioLoop:
         return True
 
     def owner(self) -> Owner:
+        owner = self.task_owner()
+        return here().owner if owner is None else owner
+
+    def task_owner(self) -> Owner | None:
         try:
             task = current_task()
         except RuntimeError:
-            return here().owner
+            return None
         return owner_of(task, _KIND)
 
     def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> TrioSleeper:

@@ -129,16 +129,20 @@ class TaskLoop(Hub, Protocol):
 
     @property
     def current(self) -> Callable[[], object]:
-        """A function in C whose result equals ``mark`` here, and, as a rule, nowhere else: for the quick ways."""
+        """A function in C whose result equals ``mark`` in the loop's thread, and, as a rule, in no other."""
         ...
 
     @property
     def mark(self) -> object:
-        """What ``current`` returns here."""
+        """What ``current`` returned when it was last asked here."""
         ...
 
     def owner(self) -> Owner:
         """Who calls, here: the task, or the thread if no task runs."""
+        ...
+
+    def task_owner(self) -> Owner | None:
+        """The task that the loop runs at this moment; ``None`` if it runs none. To be asked in the loop's thread."""
         ...
 
     def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> TaskSleeper:
