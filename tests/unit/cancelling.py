@@ -77,12 +77,12 @@ async def _pause_in_trio() -> None:
         waiting = False
 
 
-async def until(happened: Callable[[], object]) -> None:
+async def until(happened: Callable[[], object], wait: Callable[[], Awaitable[object]] = pause) -> None:
     """Let other tasks go on until something has happened; fail if it never does."""
     for _ in range(PATIENCE):
         if happened():
             return
-        await pause()
+        await wait()
     raise AssertionError("it has not happened")
 
 
@@ -179,36 +179,106 @@ class Watch:
             asyncio.get_running_loop().call_soon(self._cancel)
 
 
+class Started:
+    """A task that a test has started."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._cancel: Callable[[], object] = lambda: None
+        self.result: Any = None
+        self.came_out: BaseException | None = None
+        """What came out of it; nothing else looks at that."""
+        self.ended = False
+
+    def cancel(self) -> None:
+        """Cancel it; in trio, for good."""
+        self._cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it has ended by its cancellation."""
+        return isinstance(self.came_out, (asyncio.CancelledError, trio.Cancelled))
+
+    def outcome(self) -> Any:
+        """What it has returned; what came out of it is raised."""
+        assert self.ended
+        if self.came_out is not None:
+            raise self.came_out
+        return self.result
+
+    async def run(self) -> None:
+        """Do it, in its task."""
+        if trio.lowlevel.in_trio_task():
+            with trio.CancelScope() as scope:
+                self._cancel = scope.cancel
+                await self._run()
+        else:
+            task = asyncio.current_task()
+            assert task is not None
+            self._cancel = task.cancel
+            await self._run()
+
+    async def _run(self) -> None:
+        try:
+            self.result = await self._job()
+        except BaseException as error:
+            self.came_out = error.with_traceback(None)  # which keeps what the task had
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self.ended = True
+            self._cancel = lambda: None
+
+
+class Crowd:
+    """The tasks that a test starts."""
+
+    def __init__(self, spawn: Callable[[Job], object]) -> None:
+        self._spawn = spawn
+        self.started: list[Started] = []
+
+    async def start(self, job: Job, pauses: int = 1) -> Started:
+        """Start a task, and let it go as far as it can."""
+        started = Started(job)
+        self.started.append(started)
+        self._spawn(started.run)
+        await pause(pauses)
+        return started
+
+    async def all_ended(self, wait: Callable[[], Awaitable[object]] = pause) -> None:
+        """Wait for all tasks."""
+        await until(lambda: all(started.ended for started in self.started), wait)
+
+
 @asynccontextmanager
-async def meanwhile(*jobs: Job) -> AsyncGenerator[None, None]:
-    """Have other tasks do something. At the end of the block they must end, too."""
-    ended = 0
-
-    async def do(job: Job) -> None:
-        nonlocal ended
-        await job()
-        ended += 1
-
-    async def all_ended() -> None:
-        await until(lambda: ended == len(jobs))
-
+async def crowd(wait: Callable[[], Awaitable[object]] = pause) -> AsyncGenerator[Crowd, None]:
+    """Start tasks, which end in the block, or at its end."""
     if trio.lowlevel.in_trio_task():
         async with trio.open_nursery() as nursery:
-            for job in jobs:
-                nursery.start_soon(do, job)
-            yield
-            await all_ended()
+            tasks = Crowd(nursery.start_soon)
+            yield tasks
+            await tasks.all_ended(wait)
         return
-    tasks = [asyncio.create_task(do(job)) for job in jobs]
-    yield
+    spawned: list[asyncio.Task[object]] = []
+    tasks = Crowd(lambda job: spawned.append(asyncio.create_task(job())))
     try:
-        await all_ended()
+        yield tasks
+        await tasks.all_ended(wait)
     finally:
-        for task in tasks:
+        for task in spawned:
             task.cancel()
-        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await asyncio.gather(*spawned, return_exceptions=True)
+
+
+@asynccontextmanager
+async def meanwhile(*jobs: Job) -> AsyncGenerator[None, None]:
+    """Have other tasks do something. At the end of the block they must end well."""
+    async with crowd() as others:
+        for job in jobs:
+            await others.start(job, pauses=0)
+        yield
+    for other in others.started:
+        other.outcome()
 
 
 def run_task(flavour: Flavour, main: Callable[[], Awaitable[None]]) -> None:

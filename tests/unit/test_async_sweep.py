@@ -316,6 +316,13 @@ async def give_back(scene: Scene) -> None:
         _ = scene.pool.ret(thing)
 
 
+async def give_back_at_once(scene: Scene) -> None:
+    """Give back what is lent before the first in the queue has waited for long: he is woken to look for it."""
+    await pause(3)
+    for thing in scene.lent:
+        _ = scene.pool.ret(thing)
+
+
 async def discard(scene: Scene) -> None:
     """Discard all that is lent, so that waiters create."""
     for thing in scene.lent:
@@ -366,6 +373,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a check that fails": Scenario(lease_kept, fails("check", all_idle), parameters=checking),
     "too old": Scenario(block, one_idle_and_old, parameters={"max_lifetime": 50.0}),
     "waiting": Scenario(block, all_lent, (give_back, come_next)),
+    "woken to look": Scenario(block, one_lent, (give_back_at_once, come_next), {"max_size": 1}),
     "waiting with a timeout": Scenario(patient, all_lent, (come_next, give_back)),
     "waiting for a lease": Scenario(partial(lease_block, timeout=60), all_lent, (give_back, come_next)),
     "waiting for a place": Scenario(patient, all_lent, (discard, come_next)),

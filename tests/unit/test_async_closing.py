@@ -1,0 +1,262 @@
+"""A pool for tasks is closed: who waits, who has an object, and who closes it."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from ProxyPatternPool import AsyncPool, PoolClosed, TimeOut
+
+from .cancelling import Flavour, crowd, pause, run_task, until
+from .clock import FakeScheduler
+from .helpers import Thing, Works, said
+from .tasks import both
+from .virtual_time import nap, now, run_in_virtual_time, sleep
+
+
+class Closers:
+    """A factory whose closers take a while."""
+
+    def __init__(self, pauses: int = 5) -> None:
+        self.works = Works()
+        self.pauses = pauses
+        self.done: list[Thing] = []
+
+    async def close(self, thing: Thing) -> None:
+        self.works.close(thing)
+        await pause(self.pauses)
+        self.done.append(thing)
+
+    def pool(self, max_size: int) -> AsyncPool[Thing]:
+        return AsyncPool(self.works.make, max_size, 0, closer=self.close)
+
+
+async def waits(pool: AsyncPool[Thing]) -> None:
+    async with pool.obj():
+        pass
+
+
+@both
+@pytest.mark.parametrize("creating", [False, True])
+def test_callers_who_wait_get_pool_closed_at_once(
+    flavour: Flavour, creating: bool, scheduler: FakeScheduler, works: Works
+) -> None:
+    """All of them, while the closers of what was idle, and a creation, are still under way."""
+    gate: list[None] = []
+
+    async def connect(number: int) -> Thing:
+        if creating:
+            await until(lambda: gate)
+        return works.make(number)
+
+    pool: AsyncPool[Thing] = AsyncPool(connect, 1, 0, closer=works.close)
+
+    async def main() -> None:
+        async with crowd() as tasks:
+            first = await tasks.start(partial(waits, pool) if creating else pool.get)
+            waiting = [await tasks.start(partial(waits, pool)) for _ in range(20)]
+            closing = await tasks.start(partial(pool.close, 60))
+            await until(lambda: all(task.ended for task in waiting))
+            assert not closing.ended
+            for task in waiting:
+                with pytest.raises(PoolClosed):
+                    task.outcome()
+            if creating:
+                gate.append(None)
+            else:
+                await pool.ret(first.outcome())
+            await until(lambda: closing.ended)
+            closing.outcome()
+            if creating:
+                with pytest.raises(PoolClosed):
+                    first.outcome()
+        assert works.closed == works.made
+        assert len(works.made) == 1
+
+    run_task(flavour, main)
+
+
+@both
+def test_it_waits_for_lent_objects_until_its_timeout(
+    flavour: Flavour, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those that come back in time are closed before it returns; others are named, and closed when they come back."""
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = AsyncPool(works.make, 3, 0, closer=works.close, name="db")
+        quick, slow = await pool.get(), await pool.get()
+        began = now()
+
+        async def give_back() -> None:
+            await sleep(2)
+            await pool.ret(quick)
+
+        async with crowd(nap) as tasks:
+            await tasks.start(give_back)
+            await pool.close(10)
+            assert now() == began + 10
+        assert works.closed == [quick]
+        assert any("closed while" in line and "has" in line for line in said(caplog))
+        await pool.ret(slow)
+        assert works.closed == [quick, slow]
+        await pool.close()
+        assert pool.stats()["nobjs"] == 0
+
+    run_in_virtual_time(flavour, main)
+
+
+@both
+def test_it_ends_as_soon_as_the_last_object_is_closed(flavour: Flavour, works: Works) -> None:
+    """The timeout is the longest wait, and not a delay."""
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = AsyncPool(works.make, 3, 0, closer=lambda _: sleep(1))
+        thing = await pool.get()
+        began = now()
+
+        async def give_back() -> None:
+            await sleep(2)
+            await pool.ret(thing)
+
+        async with crowd(nap) as tasks:
+            await tasks.start(give_back)
+            await pool.close(60)
+            assert now() == pytest.approx(began + 3)
+
+    run_in_virtual_time(flavour, main)
+
+
+@both
+def test_a_close_that_is_cancelled_in_the_middle(flavour: Flavour, scheduler: FakeScheduler) -> None:
+    """What was begun is finished: all that is idle is closed side by side, nobody is served, and who waits knows."""
+    closers = Closers(20)
+    pool = closers.pool(4)
+
+    async def main() -> None:
+        lent = [await pool.get() for _ in range(4)]
+        for thing in lent[1:]:
+            await pool.ret(thing)
+        async with crowd() as tasks:
+            closing = await tasks.start(partial(pool.close, 60))
+            closing.cancel()
+            await until(lambda: closing.ended)
+            assert closing.cancelled
+            assert closers.done == []
+            assert len(closers.works.closed) == 3
+            with pytest.raises(PoolClosed):
+                await pool.get()
+            await until(lambda: len(closers.done) == 3)
+            _ = pool.ret(lent[0])
+            await until(lambda: len(closers.done) == 4)
+        assert pool.stats()["nobjs"] == 0
+
+    run_task(flavour, main)
+
+
+@both
+@pytest.mark.parametrize("timeout", [0.0, 5.0])
+def test_closed_from_a_task_that_has_an_object(flavour: Flavour, timeout: float, works: Works) -> None:
+    """It does not wait for itself longer than it was told to; what it has is closed when it comes back."""
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = AsyncPool(works.make, 1, 0, closer=works.close)
+        async with pool.obj() as thing:
+            began = now()
+            await pool.close(timeout)
+            assert now() == began + timeout
+            assert works.closed == []
+        assert works.closed == [thing]
+
+    run_in_virtual_time(flavour, main)
+
+
+@both
+def test_closed_in_the_block_of_the_pool(flavour: Flavour, scheduler: FakeScheduler) -> None:
+    """At the end of its block a pool closes what is idle, and waits for that, also if the block failed."""
+    closers = Closers()
+
+    async def block() -> None:
+        async with closers.pool(2) as pool:
+            await waits(pool)
+            raise ZeroDivisionError
+
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await block()
+        assert closers.done == closers.works.made
+        assert len(closers.done) == 1
+
+    run_task(flavour, main)
+
+
+@both
+def test_a_close_after_a_cancelled_get_ends(flavour: Flavour, scheduler: FakeScheduler, works: Works) -> None:
+    """A task that was cancelled while it waited, or while its object was created, holds up no close."""
+
+    async def connect(number: int) -> Thing:
+        if number:
+            await pause(100)
+        return works.make(number)
+
+    pool: AsyncPool[Thing] = AsyncPool(connect, 2, 0, closer=works.close)
+
+    async def main() -> None:
+        async with crowd() as tasks:
+            thing = await pool.get()
+            creating = await tasks.start(partial(waits, pool))
+            waiting = await tasks.start(partial(waits, pool))
+            creating.cancel()
+            waiting.cancel()
+            await tasks.all_ended()
+            closing = await tasks.start(partial(pool.close, 60))
+            await pool.ret(thing)
+            await until(lambda: closing.ended)
+            closing.outcome()
+        assert works.closed == works.made == [thing]
+        assert pool.stats()["nobjs"] == 0
+
+    run_task(flavour, main)
+
+
+@both
+def test_timed_out_though_it_is_created(flavour: Flavour, works: Works) -> None:
+    """A time limit of the task's ends a creation; what the pool's own timeout does not end goes to its caller."""
+
+    async def connect(number: int) -> Thing:
+        await sleep(3)
+        return works.make(number)
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = AsyncPool(connect, 1, 0, closer=works.close)
+        thing = await pool.get(1)  # bounds the wait in the queue, not the creation
+        async with crowd(nap) as tasks:
+            waiting = await tasks.start(partial(pool.get, 1))
+            await sleep(2)
+            with pytest.raises(TimeOut):
+                waiting.outcome()
+            await pool.ret(thing)
+        assert pool.stats()["navail"] == 1
+        await pool.close()
+        assert works.closed == [thing]
+
+    run_in_virtual_time(flavour, main)
+
+
+def test_closed_by_a_signal_to_the_program(scheduler: FakeScheduler) -> None:
+    """Where ``asyncio.run`` cancels the main task, the block of a pool waits for the closers all the same."""
+    closers = Closers(20)
+
+    async def main() -> None:
+        async with closers.pool(2) as pool:
+            await waits(pool)
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await pause()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+    assert closers.done == closers.works.made
+    assert len(closers.done) == 1
