@@ -37,8 +37,8 @@ def test_kills(hub: str, mode: str) -> None:
     ]
 
 
-def test_threads_and_both_hubs_in_one_pool() -> None:
-    """Native threads and the greenlets of two different hubs wait in the same pool, and all are served."""
+def test_all_kinds_of_callers_in_one_pool() -> None:
+    """Native threads, greenlets of two hubs and tasks of two event loops wait in the same pool, and all are served."""
     assert run_script("gevent", "unpatched", "mixed") == ["all served"]
 
 
