@@ -17,7 +17,7 @@ from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 
-from ProxyPatternPool import HookError, Hooks, Pool, PoolObserver, Proxy, control, observers, proxy
+from ProxyPatternPool import AsyncPool, HookError, Hooks, Pool, PoolObserver, Proxy, control, observers, proxy
 from ProxyPatternPool._hooks import AsyncHooks
 from ProxyPatternPool.status import status_app
 from ProxyPatternPool.wsgi import ReturnMiddleware
@@ -417,6 +417,55 @@ def test_objects_that_are_not_awaitable_are_pooled(make: Callable[[], object], s
         assert type(second) is type(first)
     assert pool.stats()["hook_errors"] == 0
     pool.shutdown()
+
+
+# --- what an AsyncPool awaits
+
+
+@pytest.mark.parametrize("result", [*set(RESULTS) - {"async generator", "future"}, "not to be awaited"])
+def test_a_pool_for_tasks_awaits_what_can_be_awaited(result: str, scheduler: FakeScheduler) -> None:
+    """Whatever kind of awaitable a hook returns, it has ended before what comes next; other results are ignored."""
+    seen: list[str] = []
+
+    def note(name: str) -> Callable[[object], object]:
+        async def awaited() -> bool:
+            await asyncio.sleep(0)
+            seen.append(name)
+            return True
+
+        @types.coroutine
+        def old() -> Generator[None, None, bool]:
+            yield
+            seen.append(name)
+            return True
+
+        class Noted:
+            def __await__(self) -> Generator[None, None, bool]:
+                return awaited().__await__()
+
+        def plain() -> bool:
+            seen.append(name)
+            return True
+
+        kinds: dict[str, Callable[[], object]] = {
+            "coroutine": awaited,
+            "generator-based coroutine": old,
+            "own class": Noted,
+            "proxy of one": lambda: proxy(Noted()),
+            "not to be awaited": plain,
+        }
+        return lambda _: kinds[result]()
+
+    hooks: dict[str, Any] = {name: note(name) for name in ("opener", "getter", "retter", "closer", "health")}
+
+    async def life() -> None:
+        async with AsyncPool(note("fun"), 1, 0, health_before_get=0.0, **hooks) as pool:
+            for _ in range(2):
+                async with pool.obj() as obj:
+                    assert obj is True
+
+    asyncio.run(life())
+    assert seen == ["fun", "opener", "getter", "retter", "health", "getter", "retter", "closer"]
 
 
 # --- what else of a user's is called
