@@ -14,6 +14,7 @@ import trio.testing
 
 from ProxyPatternPool import (
     AsyncPool,
+    Kept,
     PoolClosed,
     PoolException,
     PoolValueError,
@@ -580,6 +581,60 @@ def test_set_again(flavour: str, scheduler: FakeScheduler) -> None:
         assert not server.works.alive
 
     server.run(main)
+
+
+@both
+def test_set_again_while_an_object_is_made(flavour: str, scheduler: FakeScheduler) -> None:
+    """Whoever it was made for gets one of the new function; what was made is closed."""
+    server, other = Server(flavour, retter=None), Works()
+
+    async def make(number: int) -> Thing:
+        thing = await server.make(number)
+        server.control.set_fun(other.make)
+        return thing
+
+    async def main() -> None:
+        server.control.set_fun(make)
+        assert await server.control.aget() is other.made[0]
+        await settle(scheduler)
+        assert len(server.works.closed) == 1
+
+    server.run(main)
+
+
+class Forgetful:
+    """A strategy of a user's whose owner loses what it keeps, once: another thread of the same owner gives it back."""
+
+    def __init__(self) -> None:
+        self._kept: Kept[Any] | None = None
+        self._forgets = True
+
+    def get(self) -> Kept[Any] | None:
+        if self._kept is not None and self._forgets:
+            self._kept, self._forgets = None, False
+        return self._kept
+
+    def set(self, kept: Kept[Any], /) -> None:
+        self._kept = kept
+
+    def delete(self) -> None:
+        self._kept = None
+
+
+@both
+def test_a_block_whose_object_another_thread_gives_back(flavour: str) -> None:
+    """Before it has begun: it takes again, and has what its owner keeps."""
+    works = Works()
+    db: Thing = proxy(fun=works.make, max_size=1, scope=Forgetful)
+
+    async def main() -> None:
+        async with control(db).aobj() as thing:
+            assert control(db).get() is thing
+        pool = control(db).pool
+        assert pool is not None
+        assert (pool.stats()["nusing"], pool.stats()["nuses"]) == (0, 2)
+
+    run_in(flavour, main)
 
 
 @both

@@ -228,11 +228,10 @@ class FromPool(FromFactory[T]):
         return await self._lend_to_task(timeout)
 
 
-def _given_back(kept: Kept[T]) -> Kept[T]:
-    """Give an object back that its owners go on using."""
-    loan = kept.pop_loan()
-    if loan is not None:
-        loan.release()
+def _given_back(lent: Kept[T]) -> Kept[T]:
+    """Give an object back that its owners go on using: what they keep of it has no loan."""
+    kept = Kept(lent.obj)
+    lent.end()
     return kept
 
 
