@@ -25,7 +25,11 @@ from ProxyPatternPool import (
     HealthCheck,
     Pool,
     PoolObserver,
+    Scope,
+    control,
+    proxy,
 )
+from ProxyPatternPool.asgi import ReturnMiddleware
 
 
 class Connection:
@@ -315,3 +319,21 @@ async def tasks_borrow_from_a_pool_for_threads(pool: Pool[Connection]) -> None:
     pool.alease().obj  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     async with pool.alease() as lease:
         lease.nothing  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def proxies() -> None:
+    db = proxy(fun=connect_async, scope=Scope.CONTEXT, max_size=4)
+    db.nothing  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    threads: Connection = proxy(fun=connect_async, scope=Scope.THREAD)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    proxy(fun=connect_async, scope=Scope.CONTEXT, max_size="4")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    proxy(fun=connect_async, scope=Scope.CONTEXT, health=of_other)  # type: ignore[arg-type,unused-coroutine]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    proxy(fun=connect_async, scope=Scope.CONTEXT, tracer=describe)  # type: ignore[arg-type,unused-coroutine]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    control(db).set_fun(nothing_needed)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    (await control(db).aget()).nothing  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    with control(db).aobj() as one:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+        pass
+    async with control(db).aobj() as two:
+        two.nothing  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    control(db).apool.stats()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
+    ReturnMiddleware(db, db)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ReturnMiddleware(control(db).aret, db)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -23,6 +23,7 @@ from ProxyPatternPool import (
     AsyncPool,
     AsyncRetter,
     Closer,
+    Control,
     Factory,
     HealthCheck,
     Holding,
@@ -31,9 +32,14 @@ from ProxyPatternPool import (
     Pool,
     PoolObserver,
     PoolStats,
+    Proxy,
     Retter,
+    Scope,
     Tracer,
+    control,
+    proxy,
 )
+from ProxyPatternPool.asgi import ASGIApplication, ReturnMiddleware
 
 T = TypeVar("T")
 
@@ -510,3 +516,46 @@ async def tasks_borrow_from_a_pool_for_threads() -> None:
             assert_type(other_lease, AsyncLease[Connection])
             await other_lease.discard()
         assert_type(await asyncio.create_task(pool.aget()), Connection)
+
+
+# --- proxies
+
+
+async def proxies_are_typed_as_what_they_stand_for() -> None:
+    db = proxy(fun=connect_async, scope=Scope.CONTEXT, max_size=4, closer=Connection.close, health=is_well)
+    assert_type(db, Connection)
+    assert_type(await db.execute("SELECT 1"), list[str])
+    assert_type(proxy(fun=Connect("localhost"), scope=Proxy.Scope.CONTEXT), Connection)
+    assert_type(proxy(fun=connect_async, scope=Scope.SHARED), Connection)
+    assert_type(proxy(fun=connect, scope=Scope.CONTEXT, max_size=4), Connection)
+    reference = Proxy(fun=connect_async, scope=Scope.CONTEXT, max_size=4)
+    assert_type(reference, Proxy[Connection])
+    assert_type(reference.set_fun(connect_async), Proxy[Connection])
+
+
+async def tasks_take_from_proxies() -> None:
+    db: Connection = proxy(scope=Scope.CONTEXT, max_size=4)
+    controls = control(db)
+    assert_type(controls, Control[Connection])
+    controls.set_fun(connect_async)
+    controls.set_fun(connect)
+    assert_type(await controls.aget(), Connection)
+    assert_type(await controls.aget(timeout=1.0), Connection)
+    await controls.aret()
+    async with controls.aobj(1.0) as connection:
+        assert_type(connection, Connection)
+    await controls.adiscard()
+    assert_type(controls.apool, AsyncPool[Connection] | None)
+    assert_type(controls.pool, Pool[Connection] | None)
+    await controls.aclose(timeout=1.0)
+    controls.close(1.0)
+
+
+async def application(scope: dict[str, str], receive: Callable[[], object], send: Callable[[object], object]) -> None:
+    send(receive())
+
+
+async def applications_are_wrapped() -> None:
+    db = proxy(fun=connect_async, scope=Scope.CONTEXT, max_size=4)
+    app: ASGIApplication = ReturnMiddleware(application, db, acquire=True)
+    await ReturnMiddleware(app)({"type": "http"}, list, list)
