@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
-from ProxyPatternPool import Scope, TimeOut, control
+from ProxyPatternPool import ProxyException, Scope, TimeOut, control, proxy
+from ProxyPatternPool.asgi import ReturnMiddleware
 
-from ..unit.helpers import Thing, eventually
+from ..unit.helpers import DEADLINE, Thing, eventually
 from .application import PATIENCE, SIZE
 from .shop import Shop
 from .support import Answer, Running, all_answers, asgi_command, ask_asgi, right, served
@@ -159,3 +161,84 @@ def test_what_a_coroutine_names_it_takes() -> None:
     assert asyncio.run(ask_asgi(app_of(named), "/")) == (200, '["0",true]')
     assert asyncio.run(ask_asgi(app_of(used), "/")) == (200, '["0",false]')
     eventually(lambda: shop.lent == 0)
+
+
+# In this process: what holds for proxies that are awaited. ------------------------------------------------------------
+
+
+class Counter:
+    """A proxy whose objects are awaited, and what is lent of them."""
+
+    def __init__(self) -> None:
+        self.db = proxy(fun=self._make, scope=Scope.CONTEXT, max_size=2, min_size=0, timeout=DEADLINE, name="db")
+
+    async def _make(self, number: int) -> Thing:
+        await asyncio.sleep(0)
+        return Thing(number)
+
+    @property
+    def lent(self) -> int:
+        pool = control(self.db).apool
+        assert pool is not None
+        return pool.stats()["nusing"]
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_middlewares_that_have_tasks_of_their_own(outside: bool) -> None:
+    """Inside of ours such a one keeps the request's object from the endpoint; around it, it does not."""
+    counter = Counter()
+    base = importlib.import_module("starlette.middleware.base").BaseHTTPMiddleware
+
+    async def endpoint() -> int:
+        if outside:
+            return counter.db.number
+        with pytest.raises(ProxyException, match=r"^this task has no object of proxy 'db' yet"):
+            _ = counter.db.number
+        return -1
+
+    async def dispatch(request: object, call_next: Callable[[object], Any]) -> Any:
+        return await call_next(request)
+
+    app = app_of(endpoint)
+    ours = partial(app.add_middleware, ReturnMiddleware, counter.db, acquire=True)
+    theirs = partial(app.add_middleware, base, dispatch=dispatch)
+    for add in (ours, theirs) if outside else (theirs, ours):  # the last that is added is around the others
+        add()
+
+    async def main() -> None:
+        assert await ask_asgi(app, "/") == (200, "0" if outside else "-1")
+        assert counter.lent == 0
+
+    asyncio.run(main())
+
+
+def test_what_belongs_to_a_request() -> None:
+    """Dependencies, before and after the answer, and background tasks have the request's object; then it goes back."""
+    counter = Counter()
+    fastapi = importlib.import_module("fastapi")
+    seen: list[object] = []
+
+    async def transaction() -> AsyncGenerator[None]:
+        seen.append(("begin", counter.db.number))
+        yield
+        seen.append(("commit", counter.db.number))
+
+    async def later() -> None:
+        seen.append(("later", counter.db.number))
+
+    needed = fastapi.Depends(transaction)
+
+    async def endpoint(background: Any, transaction: Any = needed) -> int:
+        background.add_task(later)
+        return counter.db.number
+
+    endpoint.__annotations__["background"] = fastapi.BackgroundTasks
+    app = app_of(endpoint)
+    app.add_middleware(ReturnMiddleware, counter.db, acquire=True)
+
+    async def main() -> None:
+        assert await ask_asgi(app, "/") == (200, "0")
+        assert sorted(map(str, seen)) == ["('begin', 0)", "('commit', 0)", "('later', 0)"]
+        assert counter.lent == 0
+
+    asyncio.run(main())

@@ -43,6 +43,7 @@ class Reader:
         """Write the next block, in which this is to be found."""
         block = self._blocks.pop(0)
         assert what in block
+        block = block.replace('"host=db.example dbname=orders"', repr(self._conninfo))
         before = self.names["db"]
         exec(compile(block, "docs/servers.md", "exec"), self.names)
         if self.names["db"] is not before:
@@ -64,6 +65,17 @@ class Reader:
             assert pool.stats()["nusing"] == 0
         for connection in self._connections:  # one block leaves the closer to its reader
             connection.close()
+
+
+async def in_lifespan(names: dict[str, Any], path: str) -> tuple[int, str]:
+    """Ask the application once, as long as it lives; at its end nothing is lent, and the connections are closed."""
+    async with names["lifespan"](names["app"]):
+        answer = await ask_asgi(names["app"], path)
+        pool = control(names["orders"]).apool
+        assert pool is not None
+        assert pool.stats()["nusing"] == 0
+    assert pool.stats()["nobjs"] == 0
+    return answer
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
@@ -97,6 +109,21 @@ def test_its_python_runs(database: Server) -> None:
     reader.write('@app.get("/async")')
     for path in "/answer", "/async":
         assert asyncio.run(ask_asgi(names["app"], path)) == (200, "42")
+
+    reader.write("acquire=True")
+    assert asyncio.run(in_lifespan(names, "/orders")) == (200, "42")
+    reader.write("aobj()")
+    names["app"] = app = importlib.import_module("fastapi").FastAPI()
+    an_order = importlib.import_module("fastapi").Depends(names["an_order"])
+
+    async def dependent(connection: Any = an_order) -> int:
+        assert control(names["orders"]).get() is connection
+        (number,) = await (await names["orders"].execute("SELECT 6 * 7")).fetchone()
+        return int(number)
+
+    app.get("/dependent")(dependent)
+    control(names["orders"]).set_fun(names["connect"])
+    assert asyncio.run(in_lifespan(names, "/dependent")) == (200, "42")
 
     names["pool"] = Pool(reader.connect, 2, closer=lambda connection: connection.close())
     reader.pools.append(names["pool"])
