@@ -6,7 +6,7 @@ from typing import Any
 from .._awaitables import awaited
 from .._runtime.native import new_rlock
 from .._runtime.owner import Owner
-from .._runtime.waiting import TaskLoop, TaskSleeper, do_nothing
+from .._runtime.waiting import TaskLoop, do_nothing
 from .steps import TASK_NAME, Rest, Steps
 
 
@@ -79,20 +79,44 @@ class TaskDriver:
         Hooks are called in the loop only, so this is it.
         """
         assert self.loop is not None, "a hook was called outside the event loop"
-        ended = self.loop.new_sleeper()
-        self.loop.start(_do_and_wake(steps, ended), TASK_NAME, inherit=True)
-        return _end_of(ended)
+        apart = _Apart(self.loop)
+        self.loop.start(apart.do(steps), TASK_NAME, inherit=True)
+        return apart.wait()
 
     def finish(self, rest: Rest) -> None:
         """Do nothing: what is left is to wait for another task, which goes on."""
 
 
-def _do_and_wake(steps: Steps[None], sleeper: TaskSleeper) -> Steps[None]:
-    try:
-        yield from steps
-    finally:
-        sleeper.wake()
+class _Apart:
+    """Steps that a task of the pool's own does, and a caller who waits for them, unless he is cancelled."""
 
+    __slots__ = ("_awaited", "_cancelled", "_ended", "_raised")
 
-def _end_of(sleeper: TaskSleeper) -> Steps[None]:
-    yield from sleeper.sleep(None)
+    def __init__(self, loop: TaskLoop) -> None:
+        self._cancelled = loop.cancelled
+        self._ended = loop.new_sleeper()
+        self._awaited = False
+        self._raised: BaseException | None = None
+
+    def do(self, steps: Steps[None]) -> Steps[None]:
+        """Do them, in the task of the pool's own."""
+        try:
+            yield from steps
+        except (GeneratorExit, self._cancelled):
+            raise  # this task was cancelled, or a hook did as if: the caller was not
+        except BaseException as error:  # such as a SystemExit in a hook
+            if not self._awaited:
+                raise
+            self._raised = error
+        finally:
+            self._ended.wake()
+
+    def wait(self) -> Steps[None]:
+        """Wait for them, in the caller; what they raise that is no ``Exception`` is his."""
+        self._awaited = True
+        try:
+            yield from self._ended.sleep(None)
+        finally:
+            self._awaited = False
+        if self._raised is not None:
+            raise self._raised
