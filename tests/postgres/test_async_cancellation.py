@@ -47,39 +47,34 @@ async def in_wait_for(work: Awaitable[object]) -> None:
         await asyncio.wait_for(work, SOON)
 
 
-async def in_timeout(work: Awaitable[object]) -> None:
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(SOON):
+WAYS = [cancelled_itself, in_wait_for]
+
+if sys.version_info >= (3, 11):
+
+    async def in_timeout(work: Awaitable[object]) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SOON):
+                await work
+
+    async def beside_one_that_fails(work: Awaitable[object]) -> None:
+        async def fail() -> None:
+            await asyncio.sleep(SOON)
+            raise ZeroDivisionError
+
+        async def do() -> None:
             await work
 
+        async def both() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(do())
+                group.create_task(fail())
 
-async def beside_one_that_fails(work: Awaitable[object]) -> None:
-    async def fail() -> None:
-        await asyncio.sleep(SOON)
-        raise ZeroDivisionError
+        with pytest.raises(Exception, match="unhandled errors in a TaskGroup"):
+            await both()
 
-    async def do() -> None:
-        await work
+    WAYS += [in_timeout, beside_one_that_fails]
 
-    async def both() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(do())
-            group.create_task(fail())
-
-    with pytest.raises(Exception, match="unhandled errors in a TaskGroup"):
-        await both()
-
-
-newer = pytest.mark.skipif(sys.version_info < (3, 11), reason="new in 3.11")
-ways = pytest.mark.parametrize(
-    "way",
-    [
-        cancelled_itself,
-        in_wait_for,
-        pytest.param(in_timeout, marks=newer),
-        pytest.param(beside_one_that_fails, marks=newer),
-    ],
-)
+ways = pytest.mark.parametrize("way", WAYS)
 
 
 @drivers
@@ -241,6 +236,9 @@ def test_cancelled_anywhere(server: Server, driver: Driver[Any]) -> None:
             cancelled = sum(isinstance(each, asyncio.CancelledError) for each in results)
             assert cancelled >= 10
             assert answers >= 5 * (len(tasks) - cancelled)
+            # psycopg leaves a connection that is cancelled while it is made to the traceback, with which it is closed.
+            tasks.clear()
+            results.clear()
             await soon(lambda: pool.stats()["nusing"] == 0)
             assert len(await driver.backends(pool, size)) == size
             await soon(lambda: len(server.backends()) == size)

@@ -109,6 +109,24 @@ def test_fastapi(write: Writer) -> None:
     assert is_closed(pool)
 
 
+def test_cancellation(write: Writer) -> None:
+    """The query is cancelled, and its connection is closed: nobody else gets it."""
+    names = write("Cancellation")
+    pool = names["pool"]
+
+    async def again() -> None:
+        async with pool.obj() as connection:
+            before = connection
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(names["report"](), 0.2)
+        assert before.closed
+        async with pool.obj() as connection:
+            assert connection is not before
+        await pool.close()
+
+    asyncio.run(again())
+
+
 def test_starlette(write: Writer) -> None:
     """The endpoint answers, and the stream comes whole."""
     names = write("Starlette")
