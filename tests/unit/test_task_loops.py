@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from typing import Any
 
@@ -482,6 +482,28 @@ def test_a_generator_of_the_user_at_the_end(library: Library) -> None:
     assert log.lines.count("retter ends") == 5
     if isinstance(library, Trio):
         assert log.lines.index("last") >= 5, "after all of the user's"
+
+
+def test_what_is_used_first_at_the_end(library: Library) -> None:
+    """A generator of the user that is finalized may be the first to ask for something at the end: no error, no word."""
+    log = Log(library)
+
+    async def users() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            off = here().at_end(partial(log.steps, "last"))
+            log.lines.append("the user's ends")
+            if not isinstance(library, Trio):
+                off()
+
+    async def main() -> None:
+        kept.append(users())
+        assert await kept[0].__anext__() == 1
+
+    kept: list[AsyncGenerator[int, None]] = []
+    library.run(main)
+    assert log.lines == ["the user's ends", *(["last begins", "last ends"] if isinstance(library, Trio) else [])]
 
 
 def test_the_end_comes_once() -> None:

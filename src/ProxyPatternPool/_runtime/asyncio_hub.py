@@ -174,6 +174,9 @@ class AsyncioLoop:
         return cast("asyncio.Task[None]", task)
 
     def at_end(self, last: Last) -> Callable[[], None]:
+        # A generator that finalizes may use the first pool of all. asyncio would warn of one that is begun so late.
+        if getattr(self.loop, "_asyncgens_shutdown_called", False):
+            return do_nothing
         return self._end.add(last)
 
     def wait_for_tasks(self, seconds: float) -> Generator[Any, Any, None]:

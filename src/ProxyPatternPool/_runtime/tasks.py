@@ -152,7 +152,8 @@ class EndOfLoop:
         # start a task for that.
         sys.set_asyncgen_hooks(finalizer=None)
         try:
-            with suppress(StopIteration):  # it has come to its yield
+            # It has come to its yield; or the loop has ended already, and all warnings are errors.
+            with suppress(StopIteration, ResourceWarning):
                 self._generator.__anext__().send(None)
         finally:
             sys.set_asyncgen_hooks(*hooks)
