@@ -15,11 +15,13 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import anyio
 import anyio.to_thread
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ProxyPatternPool import AsyncPool, Pool, PoolStats
 
@@ -169,34 +171,45 @@ class TaskApplication:
         return json.dumps({"process": os.getpid()} | {key: tasks[key] + both[key] for key in tasks})
 
 
+class ClosingResponse(StreamingResponse):
+    """What docs/asyncio.md shows: the generator of a stream is closed at its end, also if its client hangs up."""
+
+    def __init__(self, parts: AsyncGenerator[bytes]) -> None:
+        super().__init__(parts)
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._parts):
+            await super().__call__(scope, receive, send)
+
+
 def starlette() -> Any:
     application = TaskApplication()
-    responses, routing = importlib.import_module("starlette.responses"), importlib.import_module("starlette.routing")
-    text, streaming = responses.PlainTextResponse, responses.StreamingResponse
+    routing = importlib.import_module("starlette.routing")
 
     async def square(request: Any) -> Any:
-        return text(await application.square(**request.path_params))
+        return PlainTextResponse(await application.square(**request.path_params))
 
     async def stream(request: Any) -> Any:
-        return streaming(application.stream(**request.path_params))
+        return ClosingResponse(application.stream(**request.path_params))
 
     async def flow(request: Any) -> Any:
-        return streaming(application.flow(**request.path_params))
+        return ClosingResponse(application.flow(**request.path_params))
 
     def plain(request: Any) -> Any:
-        return text(application.plain(**request.path_params))
+        return PlainTextResponse(application.plain(**request.path_params))
 
     async def hold(request: Any) -> Any:
-        return text(await application.hold(**request.path_params))
+        return PlainTextResponse(await application.hold(**request.path_params))
 
     async def release(_: Any) -> Any:
-        return text(application.release())
+        return PlainTextResponse(application.release())
 
     async def held(_: Any) -> Any:
-        return text(application.held())
+        return PlainTextResponse(application.held())
 
     async def stats(_: Any) -> Any:
-        return text(application.stats())
+        return PlainTextResponse(application.stats())
 
     routes = {
         "/square/{pool}/{number:int}": square,
@@ -215,19 +228,18 @@ def starlette() -> Any:
 
 def fastapi() -> Any:
     application = TaskApplication()
-    responses = importlib.import_module("fastapi.responses")
     app = importlib.import_module("fastapi").FastAPI(
-        lifespan=application.lifespan, default_response_class=responses.PlainTextResponse
+        lifespan=application.lifespan, default_response_class=PlainTextResponse
     )
 
     async def square(pool: str, number: int) -> str:
         return await application.square(pool, number)
 
     async def stream(pool: str, number: int) -> Any:
-        return responses.StreamingResponse(application.stream(pool, number))
+        return ClosingResponse(application.stream(pool, number))
 
     async def flow(pool: str) -> Any:
-        return responses.StreamingResponse(application.flow(pool))
+        return ClosingResponse(application.flow(pool))
 
     def plain(number: int) -> str:
         return application.plain(number)
@@ -290,9 +302,10 @@ def serve_with_aiohttp(fd: int, *, cancelling: bool, patience: float) -> None:
     async def send(request: Any, parts: AsyncGenerator[bytes]) -> Any:
         response = web.StreamResponse()
         with suppress(ConnectionResetError):  # which aiohttp would log: the client has hung up
-            await response.prepare(request)
-            async for part in parts:
-                await response.write(part)
+            async with aclosing(parts):
+                await response.prepare(request)
+                async for part in parts:
+                    await response.write(part)
         return response
 
     async def stream(request: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import inspect
 import re
@@ -11,7 +12,7 @@ import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,41 @@ def test_starlette(write: Writer) -> None:
 
     asyncio.run(main())
     assert is_closed(names["pool"])
+
+
+def test_a_stream_whose_client_hangs_up(write: Writer) -> None:
+    """Its object is back when the request has ended, though nothing collects garbage."""
+    response = write("Starlette")["ClosingResponse"]
+    pool = AsyncPool(lambda number: object(), 1)
+    sent: list[Mapping[str, Any]] = []
+    gone = asyncio.Event()
+
+    async def parts() -> AsyncGenerator[bytes]:
+        async with pool.obj():
+            while True:
+                yield b"part"
+
+    async def receive() -> dict[str, str]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+        if len(sent) == 3:
+            gone.set()
+            await asyncio.Event().wait()  # until it is cancelled
+
+    async def main() -> None:
+        await response(parts())({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
+        assert len(sent) == 3
+        assert (pool.stats()["nusing"], pool.stats()["navail"]) == (0, 1)
+        await pool.close()
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
 
 
 def test_aiohttp(write: Writer) -> None:
@@ -298,6 +334,26 @@ def test_names_for_those_who_come_from_other_pools() -> None:
     assert len(rows) > 20
     for name in re.findall(r"`(?:async with pool\.)?(\w+)", " ".join(rows)):
         assert name in ours or name in {"async", "c"}, name
+
+
+def test_what_is_committed(write: Writer) -> None:
+    """What the table says to those who know psycopg_pool: only what is done in ``transaction()`` is kept."""
+    pool: AsyncPool[Any] = write.code(blocks(FIRST)[0], {})["pool"]
+
+    async def main() -> list[tuple[int]]:
+        async with pool:
+            async with pool.obj() as c, c.transaction():
+                await c.execute("CREATE TABLE kept (number int)")
+                await c.execute("INSERT INTO kept VALUES (1)")
+            async with pool.obj() as c:
+                await c.execute("INSERT INTO kept VALUES (2)")
+            async with pool.obj() as c:
+                cursor = await c.execute("SELECT number FROM kept")
+                rows: list[tuple[int]] = await cursor.fetchall()
+                return rows
+
+    assert "`async with pool.obj() as c, c.transaction():`" in SECTIONS["From another pool"]
+    assert asyncio.run(main()) == [(1,)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGUSR1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -65,11 +66,12 @@ KINDS = {
 
 IMPATIENT = {
     "uvicorn": Kind(uvicorn("starlette", "--timeout-graceful-shutdown", "1"), code=-signal.SIGTERM),
-    "hypercorn-asyncio": Kind(hypercorn("starlette", "--graceful-timeout", "1")),
     "hypercorn-trio": Kind(hypercorn("starlette", "--graceful-timeout", "1", "--worker-class", "trio")),
     "aiohttp": Kind(aiohttp("finishing", 1.0)),
 }
 """Those that are told to wait for one second only when they are to stop."""
+if sys.version_info < (3, 12):  # from then on it waits for all connections first, without a limit
+    IMPATIENT["hypercorn-asyncio"] = Kind(hypercorn("starlette", "--graceful-timeout", "1"))
 
 
 @contextmanager
