@@ -4,6 +4,7 @@ import inspect
 import os.path
 import sys
 from collections.abc import Callable, Iterator
+from itertools import dropwhile, takewhile
 from traceback import walk_stack
 from types import CodeType, FrameType
 
@@ -58,16 +59,15 @@ def calling_frames(task: TaskOwner | None) -> list[tuple[FrameType, int]]:
     if task is None:
         return list(walk_stack(caller(2)))
     outermost = task.outermost_frame()
-    found: list[tuple[FrameType, int]] = []
-    for frame in outwards(frame_at(1)):
-        of_loop = _module_of(frame).startswith(_LOOPS)
-        if of_loop and outermost is None:
-            break
-        if found or not (of_loop or is_inside(frame)):
-            found.append((frame, frame.f_lineno))
-        if frame is outermost:
-            break
-    return found
+    if outermost is None:  # what it does is written in C, or is our own
+        return []
+    frames = [*takewhile(lambda frame: frame is not outermost, outwards(frame_at(1))), outermost]
+    return [(frame, frame.f_lineno) for frame in dropwhile(_is_between, frames)]
+
+
+def _is_between(frame: FrameType) -> bool:
+    """Whether a frame is of this package, or of what a user's code has called to come to it."""
+    return is_inside(frame) or _module_of(frame).startswith(_LOOPS)
 
 
 class Place:
