@@ -100,7 +100,7 @@ demo: $(VENV)/.group-postgres
 endif
 
 # Run without measuring: they try as much as they can in their time, and all that they reach is reached by others.
-proofs := tests/unit/test_machine.py tests/unit/test_interruptions.py tests/stress
+proofs := tests/unit/test_machine.py tests/unit/test_interruptions.py tests/unit/test_async_interruptions.py tests/stress
 .PHONY: test test-greenlets test-unit test-others
 test: check typing $(VENV)/.wheel $(VENV)/.browser  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*

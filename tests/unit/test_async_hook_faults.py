@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
 import pytest
 
 from ProxyPatternPool import AsyncPool, PoolException
+from ProxyPatternPool._engine import hooks
 
 from .cancelling import Flavour, Started, crowd, pause, run_task, until
 from .clock import FakeScheduler
@@ -141,8 +142,11 @@ def test_a_hook_that_waits_for_the_pool(flavour: Flavour, hook: str, scheduler: 
         if hook == "closer":
             await use()
 
+    async def use_with(thing: Thing) -> Any:
+        return await use()
+
     def called(name: str) -> Any:
-        return (lambda thing: use()) if hook == name else None
+        return use_with if hook == name else None
 
     pool = AsyncPool(
         make,
@@ -186,3 +190,43 @@ def test_a_retter_that_discards_its_object(flavour: Flavour, scheduler: FakeSche
         assert works.closed == []
 
     run_task(flavour, main)
+
+
+@both
+@pytest.mark.parametrize("plain", [False, True])
+def test_thrown_in_while_it_is_seen_what_a_factory_has_returned(
+    flavour: Flavour, plain: bool, scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The closer is called with the object, if that is what was returned, and never with what is to be awaited."""
+    results: list[object] = []
+
+    def make(number: int) -> Any:
+        return works.make(number) if plain else Later(partial(works.make, number))
+
+    def interrupted(result: object) -> bool:
+        results.append(result)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    pool: AsyncPool[Thing] = AsyncPool(make, 1, 0, closer=works.close)
+
+    async def main() -> None:
+        monkeypatch.setattr(hooks, "is_awaitable", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            await pool.get()
+        assert len(results) == 1
+        assert works.closed == works.made == (results if plain else [])
+        await serves(pool, works)
+
+    run_task(flavour, main)
+
+
+class Later:
+    """Awaited for an object."""
+
+    def __init__(self, make: Callable[[], Thing]) -> None:
+        self._make = make
+
+    def __await__(self) -> Generator[Any, Any, Thing]:
+        yield from pause().__await__()
+        return self._make()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -404,15 +404,6 @@ SCENARIOS: dict[str, Scenario] = {
     "a round that creates": Scenario(housekeep, parameters={"min_size": 2}),
     "a round whose creation fails": Scenario(housekeep, fails("make"), parameters={"min_size": 2}),
 }
-
-
-@pytest.fixture
-def quick_collections() -> Iterator[None]:
-    """Have the collector look only at what is made in this test."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def attempt(

@@ -66,10 +66,16 @@ class HookCaller(Generic[T]):
                 entry.obj = made[0]
         if not made:
             raise RuntimeError("fun raised StopIteration")  # as in a generator, see PEP 479
-        if is_awaitable(made[0]):
+        try:
+            if not is_awaitable(made[0]):
+                return
             del entry.obj  # no hook is for it
-            steps = self._driver.settle("fun", made[0])
-            entry.obj = made[0] if steps is None else (yield from steps)
+        except BaseException:  # thrown in
+            if entry.has_object and is_awaitable(made[0]):
+                del entry.obj
+            raise
+        steps = self._driver.settle("fun", made[0])
+        entry.obj = made[0] if steps is None else (yield from steps)
 
     def open(self, entry: Entry[T]) -> Steps[None]:
         """Call the opener.

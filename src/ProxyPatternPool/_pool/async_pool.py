@@ -349,7 +349,7 @@ class AsyncPool(Generic[T]):
             PoolException: No event loop runs here, or the pool lives in another one.
             PoolValueError: The timeout is negative or NaN.
         """
-        await self._operate(partial(self._core.operations.shutdown, seconds("timeout", timeout)))
+        await awaiting(self._operate(partial(self._core.operations.shutdown, seconds("timeout", timeout))))
         if not self._core.ledger.places:
             self._driver.call_off_end()
 
@@ -361,7 +361,7 @@ class AsyncPool(Generic[T]):
 
         Rounds are done without it; this is for tests, and for operators who want one at once.
         """
-        await self._operate(self._core.maintenance.housekeep)
+        await awaiting(self._operate(self._core.maintenance.housekeep))
 
     async def drain(self) -> None:
         """Replace every object that exists now before it is lent again: credentials changed, or a server moved.
@@ -369,7 +369,7 @@ class AsyncPool(Generic[T]):
         Idle ones are closed now, lent ones when they come back. Maintenance creates up to ``min_size`` new ones. No
         caller is refused, and this waits for no lent object. ``stats()["nstale"]`` says how many are left.
         """
-        await self._operate(self._core.operations.drain)
+        await awaiting(self._operate(self._core.operations.drain))
 
     async def resize(self, *, min_size: int | None = None, max_size: int | None = None) -> None:
         """Change the bounds of the pool while it runs.
@@ -386,11 +386,11 @@ class AsyncPool(Generic[T]):
             PoolValueError: A value makes no sense, or ``min_size`` would exceed ``max_size``; nothing has changed.
             TypeError: A value has the wrong type; nothing has changed.
         """
-        await self._operate(partial(self._core.operations.resize, min_size, max_size))
+        await awaiting(self._operate(partial(self._core.operations.resize, min_size, max_size)))
 
     async def clear(self) -> None:
         """Close all objects that are idle now; maintenance creates up to ``min_size`` new ones."""
-        await self._operate(self._core.operations.clear)
+        await awaiting(self._operate(self._core.operations.clear))
 
     async def wait_ready(self, timeout: float | None = None) -> None:
         """Wait until ``min_size`` objects exist, idle or lent. Maintenance creates them.
@@ -405,11 +405,11 @@ class AsyncPool(Generic[T]):
             PoolException: No event loop runs here, or the pool lives in another one.
             PoolValueError: The timeout is negative or NaN.
         """
-        await self._operate(partial(self._core.operations.wait_ready, timeout))
+        await awaiting(self._operate(partial(self._core.operations.wait_ready, timeout)))
 
-    async def _operate(self, begin: Callable[[], Steps[None]]) -> None:
+    def _operate(self, begin: Callable[[], Steps[None]]) -> Steps[None]:
         self._tasks.bind()  # first: it may start empty
-        await awaiting(begin())
+        yield from begin()
 
     def stats(self) -> PoolStats:
         """Take a JSON-compatible snapshot: sizes, counters, and which task holds which object since when."""
