@@ -564,3 +564,22 @@ def test_steps_as_a_coroutine() -> None:
         unused.close()
 
     asyncio.run(main())
+
+
+def test_the_stack_of_a_task() -> None:
+    """That of a task that does steps can be shown by what asyncio has for it."""
+
+    def steps() -> Steps:
+        yield from here().new_sleeper().sleep(None)
+
+    async def main() -> None:
+        mine = asyncio.current_task()
+        here().start(steps(), "chore")
+        await asyncio.sleep(0)
+        (task,) = asyncio.all_tasks() - {mine}
+        assert [frame.f_code.co_name for frame in task.get_stack()] == ["quietly"]
+        coroutine: Any = task.get_coro()
+        assert coroutine.cr_await.gi_code is steps.__code__
+        assert not coroutine.cr_running
+
+    asyncio.run(main())

@@ -17,7 +17,7 @@ from ProxyPatternPool._runtime.current import current_id
 from ProxyPatternPool._runtime.owner import Owner, frame_of, in_words, is_owner
 from ProxyPatternPool._runtime.owner import here as threads
 from ProxyPatternPool._runtime.task_owner import TaskOwner
-from ProxyPatternPool._runtime.tasks import StepsCoroutine, awaiting
+from ProxyPatternPool._runtime.tasks import awaiting
 
 from .helpers import DEADLINE, Caller
 from .loops import Library, Trio, here, until
@@ -279,11 +279,3 @@ def test_eager_tasks() -> None:
         assert isinstance(here(), AsyncioLoop)
 
     asyncio.run(main())
-
-
-def test_a_coroutine_of_steps_waits_nowhere_itself() -> None:
-    """It leads to its steps."""
-    coroutine = StepsCoroutine(steps(lambda: asyncio.sleep(0)))
-    assert coroutine.cr_frame is None
-    assert not coroutine.cr_running
-    coroutine.close()

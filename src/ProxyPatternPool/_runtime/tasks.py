@@ -4,7 +4,8 @@ import sys
 import types
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
-from typing import Any, Protocol, TypeAlias, TypeVar
+from types import FrameType, GeneratorType
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .native import monotonic
 from .waiting import TaskSleeper
@@ -42,29 +43,41 @@ class StepsCoroutine(Coroutine[Any, Any, R]):
     native coroutine would not be, and would warn that it was never awaited if its loop is closed before it begins.
     """
 
-    __slots__ = ("_begun", "cr_await")
-
-    cr_frame = None
-    cr_running = False
+    __slots__ = ("_begun", "_steps")
 
     def __init__(self, steps: Generator[Any, Any, R]) -> None:
         self._begun = False
-        self.cr_await = steps
+        self._steps = cast("GeneratorType[Any, Any, R]", steps)
 
     def send(self, value: Any, /) -> Any:
         self._begun = True
-        return self.cr_await.send(value)
+        return self._steps.send(value)
 
     def throw(self, *error: Any) -> Any:
         if not self._begun:
             self.send(None)  # if there is nothing to wait for, this has ended, without noticing what is thrown in
-        return self.cr_await.throw(*error)
+        return self._steps.throw(*error)
 
     def close(self) -> None:
-        self.cr_await.close()
+        self._steps.close()
 
     def __await__(self) -> Generator[Any, Any, R]:
-        return self.cr_await
+        return self._steps
+
+    # What shows the stacks of tasks looks for these.
+
+    @property
+    def cr_frame(self) -> FrameType | None:
+        frame: FrameType | None = self._steps.gi_frame  # None once they have ended, whatever checkers know
+        return frame
+
+    @property
+    def cr_running(self) -> bool:
+        return self._steps.gi_running
+
+    @property
+    def cr_await(self) -> object:
+        return self._steps.gi_yieldfrom
 
 
 class Cancellable(Protocol):
