@@ -8,7 +8,7 @@ import io
 import sys
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ import trio
 
 from ProxyPatternPool import AsyncLease, AsyncPool, PoolClosed, PoolException
 from ProxyPatternPool._pool.async_pool import async_core_of
+from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
+from ProxyPatternPool._runtime.task_loops import running_task_loop
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler
@@ -578,6 +580,84 @@ def test_a_hook_that_hangs_at_the_end(flavour: str, scheduler: FakeScheduler, mo
 
     run_in(flavour, uses)
     assert sorted(closed) == [1, 2]
+
+
+@both
+def test_generators_that_are_finalized_at_the_end(flavour: str, scheduler: FakeScheduler) -> None:
+    """Asynchronous generators that were left in the middle come first: what they have, and what they use, is closed."""
+    server = Server()
+    pool = server.pool()
+    kept: list[AsyncGenerator[Thing, None]] = []
+    used: list[Thing] = []
+
+    async def generate() -> AsyncGenerator[Thing, None]:
+        async with pool.obj() as thing:
+            try:
+                yield thing
+            finally:
+                await turn()
+                async with pool.obj() as other:
+                    used.append(other)
+
+    async def uses_late() -> AsyncGenerator[Thing, None]:
+        try:
+            yield Thing(0)
+        finally:
+            async with pool.obj(10) as thing:
+                used.append(thing)
+
+    async def leaves() -> None:
+        for begin in (uses_late, generate, uses_late):
+            kept.append(begin())
+            await kept[-1].__anext__()
+
+    run_in(flavour, leaves)
+    if flavour == "asyncio":  # trio finalizes them in a scope that is cancelled
+        assert len(used) == 3
+    assert server.works.alive == []
+    kept.clear()
+
+
+def test_a_generator_that_hangs_at_the_end(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds up its loop, and no pool: others are closed though it never ends."""
+    monkeypatch.setattr("ProxyPatternPool._runtime.asyncio_hub.OTHERS_TIME", 0.02)
+    server = Server()
+    pool = server.pool()
+    kept: list[AsyncGenerator[None, None]] = []
+
+    async def hangs() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            while server.works.alive:
+                await asyncio.sleep(0.001)
+
+    async def leaves() -> None:
+        kept.append(hangs())
+        await kept[0].__anext__()
+        async with pool.obj():
+            pass
+
+    asyncio.run(leaves())
+    assert server.works.closed == server.works.made
+    kept.clear()
+
+
+def test_an_end_that_is_the_only_one(scheduler: FakeScheduler) -> None:
+    """Whoever ends the generator of a loop by itself has what is idle closed."""
+    server = Server()
+    pool = server.pool()
+
+    async def uses() -> None:
+        async with pool.obj():
+            pass
+        loop = running_task_loop()
+        assert isinstance(loop, AsyncioLoop)
+        assert loop._end._generator is not None
+        await loop._end._generator.aclose()
+        assert server.works.closed == server.works.made
+
+    asyncio.run(uses())
 
 
 # Dropped. ------------------------------------------------------------------------------------------------

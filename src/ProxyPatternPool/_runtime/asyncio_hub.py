@@ -18,6 +18,9 @@ from .waiting import do_nothing
 
 Loop = asyncio.AbstractEventLoop
 
+OTHERS_TIME = 2.0
+"""Seconds that the end of a loop waits for asynchronous generators of the user's, which may use a pool."""
+
 _running: Callable[[], Loop | None] = vars(asyncio)["_get_running_loop"]
 """Not the public function, which raises where no loop runs."""
 
@@ -183,11 +186,27 @@ class AsyncioLoop:
         return self._tasks.wait(seconds)
 
     async def _finish(self) -> None:
+        # The user's generators are finalized beside this one, and may use a pool: they come first.
+        others = _finalized_with(self.loop, asyncio.current_task())
+        if others:
+            await asyncio.wait(others, timeout=OTHERS_TIME)
         for last in self._end.take():
             self._last_tasks.add(self._start(self._last_tasks, last(), "ProxyPatternPool at the end of the loop"))
         await awaiting(self._last_tasks.wait(LONGEST_END))
-        # What the user's generators have started meanwhile, which are finalized beside this one.
+        # What a generator has started that took longer.
         await awaiting(self._tasks.wait(1.0))
+
+
+def _finalized_with(loop: Loop, this: "asyncio.Task[Any] | None") -> "set[asyncio.Task[Any]]":
+    """The tasks for which the loop waits together with this one.
+
+    In the same moment it begins to finalize all generators, in any order, and asks nobody else.
+    """
+    for task in asyncio.all_tasks(loop):
+        gathered: list[asyncio.Task[Any]] = getattr(getattr(task, "_fut_waiter", None), "_children", [])
+        if this in gathered:
+            return {other for other in gathered if other is not this}
+    return set()
 
 
 def _ended(tasks: Tasks, task: "asyncio.Task[None]") -> None:
