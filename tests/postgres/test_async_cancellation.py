@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
 import psutil
 import pytest
+import uvloop
 
 from ProxyPatternPool import AsyncPool
 
@@ -47,7 +48,7 @@ async def in_wait_for(work: Awaitable[object]) -> None:
         await asyncio.wait_for(work, SOON)
 
 
-WAYS = [cancelled_itself, in_wait_for]
+every = [cancelled_itself, in_wait_for]
 
 if sys.version_info >= (3, 11):
 
@@ -72,9 +73,9 @@ if sys.version_info >= (3, 11):
         with pytest.raises(Exception, match="unhandled errors in a TaskGroup"):
             await both()
 
-    WAYS += [in_timeout, beside_one_that_fails]
+    every.extend([in_timeout, beside_one_that_fails])
 
-ways = pytest.mark.parametrize("way", WAYS)
+ways = pytest.mark.parametrize("way", every)
 
 
 @drivers
@@ -206,7 +207,10 @@ def test_the_cancelled_task_does_not_wait_for_the_retter(server: Server, relay: 
 
 
 @drivers
-def test_cancelled_anywhere(server: Server, driver: Driver[Any]) -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_cancelled_anywhere(
+    server: Server, driver: Driver[Any], run: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
     """Tasks are cancelled at any moment of their work: no other gets an answer of theirs, and no connection is lost."""
     chance = random.Random(1)
     size = 3
@@ -246,4 +250,4 @@ def test_cancelled_anywhere(server: Server, driver: Driver[Any]) -> None:
             assert (stats["nobjs"], stats["nwaiting"]) == (size, 0)
             assert stats["nborrows"] == stats["nreturns"]
 
-    asyncio.run(main())
+    run(main())
