@@ -223,7 +223,7 @@ async def ask_asgi(app: Any, path: str, sending: Callable[[Mapping[str, Any]], N
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [],
+        "headers": [(b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
     }

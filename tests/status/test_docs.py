@@ -1,5 +1,6 @@
 """What docs/status.md says is true."""
 
+import asyncio
 import re
 import zlib
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from ProxyPatternPool import control
+
+from ..servers.support import ask_asgi
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,10 +19,13 @@ def test_its_python_runs() -> None:
     """Every block, in order."""
     text = (ROOT / "docs" / "status.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in blocks:
         exec(compile(block, "docs/status.md", "exec"), namespace)
+    status, page = asyncio.run(ask_asgi(namespace["tasks_app"], "/status/"))
+    assert status == 200
+    assert "<title>" in page
     pool = control(namespace["db"]).pool
     assert pool is not None
     pool.shutdown()
