@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool, PoolValueError, TimeOut
+from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.process import using_scheduler
 
@@ -229,6 +231,25 @@ def test_max_use_of_one(scheduler: FakeScheduler, works: Works) -> None:
         with pool.obj() as thing:
             assert thing.number == use
     assert len(works.closed) == 3
+
+
+def test_others_are_quicker(scheduler: FakeScheduler, works: Works) -> None:
+    """Who sees idle objects, which others take before he does, is served like everyone who finds none."""
+    pool = Pool(works.make, 4, 3, closer=works.close)
+    shelves = pool._core.ledger.shelves
+    taken: list[Entry[Thing]] = []
+
+    class Shelf(deque[Entry[Thing]]):
+        def pop(self) -> Entry[Thing]:  # type: ignore[override]
+            taken.append(super().pop())
+            raise IndexError
+
+    shelves.idle = Shelf(shelves.idle)
+    assert pool.get().number == 3
+    assert len(taken) == 3
+    shelves.idle = deque(taken)
+    pool.shutdown()
+    assert len(works.alive) == 1
 
 
 def test_ret_from_another_thread(scheduler: FakeScheduler) -> None:

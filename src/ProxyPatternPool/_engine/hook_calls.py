@@ -5,9 +5,8 @@ borrow, and so are other greenlets and tasks: their frames are others.
 """
 
 import os.path
-from collections.abc import Callable, Iterator
-from itertools import islice
-from types import FrameType
+from collections.abc import Callable
+from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeVar, cast
 
 from .._runtime.caller import frame_at
@@ -37,28 +36,31 @@ def made_for(client: object, make: Callable[[], R]) -> R:
 
 
 _HERE = made_for.__code__.co_filename
-_HOOKS = tuple(os.path.join(os.path.dirname(_HERE), name) for name in ("hooks.py", "descriptions.py"))
+_HOOKS = frozenset(os.path.join(os.path.dirname(_HERE), name) for name in ("hooks.py", "descriptions.py"))
 """The only modules that call hooks. Whichever function there calls one has a ``self``, with the hooks of one pool, and
 an ``entry``, or, if the hook only says something about its object, an ``obj``."""
 
 
-def _calls() -> Iterator[HookCall | FrameType]:
-    """The calls of hooks that the caller of this module is in the middle of, and frames of ``made_for``."""
+def _look(is_it: Callable[[HookCall], bool], code: CodeType | None = None) -> HookCall | FrameType | None:
+    """The innermost call of a hook that the caller of this module is in the middle of and that `is_it`, or a frame.
+
+    In one function, without a generator: this is done whenever a caller finds nothing idle.
+    """
     # It begins outside: a frame that refers to itself would keep all others alive until the collector comes.
     frame: FrameType | None = frame_at(2)
     within = False
     while frame is not None:
-        code = frame.f_code
-        if code.co_filename in _HOOKS:
+        if frame.f_code.co_filename in _HOOKS:
             # Else it has called a function of its own module, which may have called an observer.
-            if not within and (call := _call_in(frame)) is not None:
-                yield call
+            if not within and (call := _call_in(frame)) is not None and is_it(call):
+                return call
             within = True
         else:
             within = False
-            if code is made_for.__code__:
-                yield frame
+            if frame.f_code is code:
+                return frame
         frame = frame.f_back
+    return None
 
 
 def _call_in(frame: FrameType) -> HookCall | None:
@@ -73,16 +75,16 @@ def _call_in(frame: FrameType) -> HookCall | None:
 
 def client_of_new_pool() -> object | None:
     """For whom the caller makes a pool, see ``made_for``; ``None``: for nobody, or in the middle of a hook."""
-    for call in _calls():
-        return None if isinstance(call, HookCall) else cast(object, call.f_locals["client"])
-    return None
+    found = _look(lambda _: True, made_for.__code__)
+    return cast(object, found.f_locals["client"]) if isinstance(found, FrameType) else None
 
 
-def hook_calls() -> Iterator[HookCall]:
-    """The calls of hooks, of whatever pool, that the caller is in the middle of, from the innermost on."""
-    return (call for call in _calls() if isinstance(call, HookCall))
+def innermost_call(is_it: Callable[[HookCall], bool]) -> HookCall | None:
+    """The innermost call of a hook, of whatever pool, that the caller is in the middle of and that `is_it`."""
+    return cast("HookCall | None", _look(is_it))
 
 
 def objects_in_hooks_of(client: object) -> list[Any]:
     """What the innermost hook of a pool that is made for a client is called with, or ``MAKING``; nothing outside."""
-    return [call.obj for call in islice((call for call in hook_calls() if call.client is client), 1)]
+    call = innermost_call(lambda call: call.client is client)
+    return [] if call is None else [call.obj]

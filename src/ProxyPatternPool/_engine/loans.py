@@ -93,7 +93,7 @@ class Loans(Generic[T]):
     ) -> Steps[Entry[T]]:
         """Lend an entry to a caller who found none idle."""
         entry = yield from self._waits.get(timeout, receipt, loop, start)
-        return (yield from self._prepared(entry, start))
+        return (yield from self._prepared(entry, start)) if self.has_loan_hooks else entry
 
     def _borrow_instead(
         self,
@@ -112,14 +112,11 @@ class Loans(Generic[T]):
             except BaseException:
                 self._driver.finish(self._returns.end_loan(entry, entry.uses, why))
                 raise
-        return (yield from self._prepared(entry, start))
+        return (yield from self._prepared(entry, start)) if self.has_loan_hooks else entry
 
     def _prepared(self, entry: Entry[T], start: float) -> Steps[Entry[T]]:
-        if self.has_loan_hooks:
-            prepared = self._prepare_loan(entry, start)
-            if not isinstance(prepared, Entry):
-                yield from prepared
-        return entry
+        prepared = self._prepare_loan(entry, start)
+        return prepared if isinstance(prepared, Entry) else (yield from prepared)
 
     def _prepare_loan(self, entry: Entry[T], start: float) -> Entry[T] | Steps[Entry[T]]:
         """Do what is to be done at each loan: tell observers, note the stack, call the getter."""

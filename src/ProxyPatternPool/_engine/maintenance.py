@@ -226,7 +226,7 @@ class Maintenance(Generic[T]):
         return self._scheduling.maintained and not self._scheduling.has_threads and not self._log_queue.silent
 
     def stand_in(self, *, lines: bool = False, hub: bool = False) -> Steps[bool]:
-        """Do the work of maintenance in a caller, if it is missing; say whether it still is.
+        """Do the work of maintenance in a caller, where it ``is_missing``; say whether it still is.
 
         For callers who have nothing of the pool in their hands and are in no finalizer: hooks are called.
 
@@ -235,8 +235,6 @@ class Maintenance(Generic[T]):
                 wait behind him.
             hub: Whether to do what belongs into the pool's hub, if this is it.
         """
-        if not self.is_missing:
-            return False
         chores = self._chores
         self._scheduling.schedule()
         if self._scheduling.has_threads:

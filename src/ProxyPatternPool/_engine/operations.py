@@ -20,7 +20,7 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps, remaining, sleep
+from .steps import Rest, Steps, remaining
 
 T = TypeVar("T")
 
@@ -167,7 +167,9 @@ class Operations(Generic[T]):
             while not (so := done()) and (left := deadline - self._clock()) > 0:
                 if self._maintenance.is_missing and (yield from self._maintenance.stand_in(hub=True)):
                     left = min(left, TURN)
-                yield from sleep(sleeper, None if left == math.inf else left)
+                slept = sleeper.sleep(None if left == math.inf else left)
+                if not isinstance(slept, bool):
+                    yield from slept
             return so
         finally:
             self._guard.locked(self._objects.unwatch, sleeper)

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._awaitables import refuse_awaitable
-from .._runtime.waiting import AnySleeper, TaskLoop
+from .._runtime.waiting import TaskLoop
 
 R = TypeVar("R")
 
@@ -48,12 +48,6 @@ def run_rest(rest: Rest) -> None:
     """Drive in a thread what is left to do."""
     if rest is not None:
         run(rest)
-
-
-def sleep(sleeper: AnySleeper, seconds: float | None) -> Steps[bool]:
-    """Sleep until woken (True) or until the time is over (False); ``None``: for ever. A task suspends meanwhile."""
-    slept = sleeper.sleep(seconds)
-    return slept if isinstance(slept, bool) else (yield from slept)
 
 
 class Driver(Protocol):

@@ -17,13 +17,13 @@ from .._runtime.process import refresh_here, this_process
 from .._runtime.waiting import AnySleeper, TaskLoop
 from .checks import Checks
 from .chores import Chores
-from .hook_calls import HookCall, hook_calls
+from .hook_calls import HookCall, innermost_call
 from .maintenance import TURN, Maintenance
 from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps, remaining, sleep
+from .steps import Rest, Steps, remaining
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class Waits(Generic[T]):
             yield from self._chores.run_in_caller()
         own = self._own_hook()  # a hook of this pool may have what is idle, and could only wait for itself
         vain = own is not None and timeout != 0
-        if own is None:
+        if own is None and self._maintenance.is_missing:
             yield from self._maintenance.stand_in(lines=True)
         owner = this_process.here.owner if loop is None else loop.owner()
         sleeper: AnySleeper | None = None
@@ -107,9 +107,13 @@ class Waits(Generic[T]):
                     entry = yield from self._replace(dropped, waiter, start, deadline)
                 else:
                     entry = yield from self._wait(waiter, start, deadline)
-                if own is not None and not own.describes and entry.stage is CREATING:
+                if entry.stage is not CREATING:
+                    unfit = self._checks.why_unfit(entry)
+                    why = unfit if unfit is None or isinstance(unfit, str) else (yield from unfit)
+                elif own is not None and not own.describes:
                     raise self._own_work()
-                why = yield from self._accept(entry, waiter, deadline)
+                else:
+                    why = yield from self._create(entry, waiter, deadline)
                 if why is None:
                     return entry
                 # A new one: an interrupted step may have left the old one in the queue, as served.
@@ -139,7 +143,8 @@ class Waits(Generic[T]):
 
     def _own_hook(self) -> HookCall | None:
         """The call of a hook of this pool that the caller is in the middle of, the innermost, if there is one."""
-        return next((call for call in hook_calls() if call.hooks is self._hooks.hooks), None)
+        hooks = self._hooks.hooks
+        return innermost_call(lambda call: call.hooks is hooks)
 
     def _wait(self, waiter: Waiter[T], start: float, deadline: float) -> Steps[Entry[T]]:
         """Get an entry, lent, or a permit to create one; queue for it if need be."""
@@ -165,7 +170,9 @@ class Waits(Generic[T]):
                 left = min(left, TURN)
             if waiter.hub is None and not self._warned_of_loop and loop_is_running():
                 self._warn_of_loop(deadline - start)
-            yield from sleep(waiter.sleeper, None if left == math.inf else left)
+            slept = waiter.sleeper.sleep(None if left == math.inf else left)
+            if not isinstance(slept, bool):
+                yield from slept
             now = self.clock()
             entry = self._guard.locked(self.ledger.collect, waiter, now)
         return entry
@@ -197,15 +204,12 @@ class Waits(Generic[T]):
             return None
         return self._objects.close_and_free(entry)
 
-    def _accept(self, entry: Entry[T], waiter: Waiter[T], deadline: float) -> Steps[DiscardReason | None]:
-        """Make of what a caller got an object lent to him; say why it is no good, if it is not.
+    def _create(self, entry: Entry[T], waiter: Waiter[T], deadline: float) -> Steps[DiscardReason | None]:
+        """Make of a permit an object that is lent to the caller; say why there is none, if that is not raised.
 
         The caller for whom a creation was tried gets its error. But if an earlier attempt has failed, and somebody has
         got that error, a caller with a timeout goes on waiting, if there is room in the queue.
         """
-        if entry.stage is not CREATING:
-            unfit = self._checks.why_unfit(entry)
-            return unfit if unfit is None or isinstance(unfit, str) else (yield from unfit)
         try:
             yield from self._objects.create(entry)
             self._guard.locked(self.ledger.lend_new, entry, self.clock(), waiter)

@@ -93,6 +93,8 @@ class Ledger(Generic[T]):
 
     def _take_any(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
         for shelf in (self.shelves.idle, self.shelves.checked):
+            if not shelf:  # as a rule; an exception would take longer
+                continue
             try:
                 entry = shelf.pop()
             except IndexError:
