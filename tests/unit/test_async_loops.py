@@ -707,7 +707,7 @@ def test_dropped_after_its_loop(flavour: str, scheduler: FakeScheduler, caplog: 
 def ours() -> list[object]:
     """All objects of this package that there are."""
     gc.collect()
-    return [each for each in gc.get_objects() if type(each).__module__.startswith("ProxyPatternPool")]
+    return [each for each in gc.get_objects() if str(type(each).__module__).startswith("ProxyPatternPool")]
 
 
 @contextmanager
