@@ -79,7 +79,7 @@ class Core(Generic[T]):
         self.started = datetime.fromtimestamp(self.environment.wall_clock())
         self.started_at = self.clock()
         self._config = config
-        self._driver = driver
+        self.driver = driver
         self.log_queue = LogQueue(label, self.environment.wall_clock)
         self.notifier = ObserverNotifier(observer, self.name, label, self.clock, self.log_queue)
         self.descriptions = Descriptions(hooks, self.notifier)
@@ -164,20 +164,6 @@ class Core(Generic[T]):
         if not self.scheduling.maintained:
             self.log_later(logging.WARNING, "%s: no maintenance in the parent of a reloading server", self.label)
 
-    def create_first(self) -> None:
-        """Create the first objects, in the caller."""
-        if not self.scheduling.maintained:
-            return
-        self.scheduling.bind_hub()
-        try:
-            # In this thread alone: its first objects are there when a pool is made, and an interruption is raised here.
-            refill, *others = list(self.maintenance.new_refills())
-            run_rest(refill())
-            others.clear()
-        except BaseException:
-            run(self.operations.shutdown(0.0))
-            raise
-
     def __repr__(self) -> str:
         return self.label
 
@@ -189,21 +175,6 @@ class Core(Generic[T]):
     def count(self) -> Counts:
         """Read what its objects and callers do, with the lock held or, for a look at any time, without it."""
         return count(self.ledger, self.sweeps, self.clock())
-
-    @property
-    def end(self) -> str:
-        """Why it serves nobody, in words; empty: it does."""
-        loop = self._driver.loop
-        if self.ledger.closed and not self._driver.closed_for_end:
-            return "closed"
-        return "its event loop has ended" if loop is not None and not loop.alive() else ""
-
-    def in_short(self) -> str:
-        """Say in one line what it is and does; without the lock, so that a signal handler may ask."""
-        counts = self.count()
-        bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
-        state = f"{self.end}, " if self.end else ""
-        return f"{self.name}: {state}{counts.idle} idle, {counts.in_use} in use, {counts.waiting} waiting, {bound}"
 
     def allow_same_object(self) -> None:
         """Let the factory return an object again that is there already, where all loans are leases.
@@ -256,8 +227,8 @@ class Core(Generic[T]):
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
         """Run what is queued, hooks included; raises nothing."""
-        loop = self._driver.loop
-        if not self._driver.for_tasks:
+        loop = self.driver.loop
+        if not self.driver.for_tasks:
             run(self.chores.run(common=common, hub=hub))
         elif not hub:
             self.chores.flush_log_in_worker()
@@ -284,7 +255,7 @@ class Core(Generic[T]):
         """Close the pool at interpreter exit: what is to be called for that."""
         self.log_queue.silent = self.notifier.silent = True
         doomed = self.guard.locked(partial(self.ledger.close, at_exit=True))
-        if self._driver.for_tasks or not self.hooks.closes:  # event loops have ended, or stand still
+        if self.driver.for_tasks or self.hooks.hooks.closer is None:  # event loops have ended, or stand still
             self.chores.anywhere.clear()
             return [self.chores.flush_log] if self.log_queue else []
         self.returns.read_mailbox()
@@ -294,7 +265,7 @@ class Core(Generic[T]):
 
     def wait_until_empty(self, seconds: float) -> None:
         """Wait until every place is free, for some seconds at most."""
-        if not self._driver.for_tasks and (self.hooks.closes or not self.log_queue.silent):
+        if not self.driver.for_tasks and (self.hooks.hooks.closer is not None or not self.log_queue.silent):
             run(self.operations.wait_until_empty(seconds))
 
     def after_fork(self) -> None:
@@ -303,7 +274,7 @@ class Core(Generic[T]):
         never_free(
             (self.ledger, self.chores.anywhere, self.chores.in_hub, self.objects.last_error, self.log_queue.lines)
         )
-        self._driver.leave_loop()
+        self.driver.leave_loop()
         self.start_over(closed=closed)
 
     def start_over(self, *, closed: bool) -> None:

@@ -136,11 +136,6 @@ class HookCaller(Generic[T]):
             return self._reset_failed(entry, error)
         return True
 
-    @property
-    def checks(self) -> bool:
-        """Whether there is a health check."""
-        return self.hooks.health is not None
-
     def check(self, entry: Entry[T]) -> bool | Steps[bool]:
         """Call the health check; say whether the object may be lent again."""
         health = self.hooks.health
@@ -160,11 +155,6 @@ class HookCaller(Generic[T]):
         except Exception as error:
             return self._check_failed(entry, error)
         return self._judge(entry, healthy)
-
-    @property
-    def closes(self) -> bool:
-        """Whether there is a closer."""
-        return self.hooks.closer is not None
 
     def close(self, entry: Entry[T]) -> Rest:
         """Call the closer, once in the life of a retired entry."""

@@ -93,7 +93,7 @@ class Maintenance(Generic[T]):
             self._tally.add("hk_rounds")
             self.last_round = now
             self._next_round = now + (delay or 0.0)
-            checks = self._hooks.checks and not self._ledger.closed
+            checks = self._hooks.hooks.health is not None and not self._ledger.closed
             if checks and self._tally["hk_rounds"] % self._config.health_freq == 0:
                 # A check that is awaited, and hangs, keeps its object, but not the rounds to come from checking others.
                 name = f"health {self._tally['hk_rounds']}" if self._driver.for_tasks else "health"

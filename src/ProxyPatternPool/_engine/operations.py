@@ -20,7 +20,7 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps, remaining
+from .steps import Rest, Steps, remaining, run, run_rest
 
 T = TypeVar("T")
 
@@ -54,6 +54,22 @@ class Operations(Generic[T]):
         """Operate a new ledger."""
         self._ledger = ledger
         self._sweeps = sweeps
+
+    # The beginning. --------------------------------------------------------------------------------
+
+    def create_first(self) -> None:
+        """Create the first objects of a pool for threads, in the caller."""
+        if not self._scheduling.maintained:
+            return
+        self._scheduling.bind_hub()
+        try:
+            # In this thread alone: its first objects are there when a pool is made, and an interruption is raised here.
+            refill, *others = list(self._maintenance.new_refills())
+            run_rest(refill())
+            others.clear()
+        except BaseException:
+            run(self.shutdown(0.0))
+            raise
 
     # The end. --------------------------------------------------------------------------------------
 

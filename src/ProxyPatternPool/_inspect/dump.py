@@ -18,6 +18,7 @@ from .._runtime.caller import is_inside
 from .._runtime.owner import Owner, in_words
 from .._runtime.races import snapshot
 from .._runtime.task_owner import TaskOwner
+from .short import why_ended
 
 T = TypeVar("T")
 
@@ -74,9 +75,10 @@ class _Descriptor:
 
 def _lines(core: Core[T]) -> Iterator[str]:
     ledger, counts, now = core.ledger, core.count(), core.clock()
+    ended = why_ended(core)
     bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
     yield (
-        f"{core.label}{core.end and f', {core.end}'}: {counts.idle} idle, {counts.in_use} lent, "
+        f"{core.label}{ended and f', {ended}'}: {counts.idle} idle, {counts.in_use} lent, "
         f"{counts.checking} being checked, {counts.creating} being created, {counts.closing} being closed, "
         f"{counts.waiting} waiting, {bound}"
     )

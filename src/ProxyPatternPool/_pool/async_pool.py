@@ -16,6 +16,7 @@ from .._engine.tasks import TaskDriver
 from .._hooks import AsyncHooks
 from .._inspect.dump import dump
 from .._inspect.owners import Holding, owners
+from .._inspect.short import in_short
 from .._inspect.stats import as_json, report
 from .._inspect.types import PoolStats
 from .._ledger.entry import Entry
@@ -459,7 +460,7 @@ class AsyncPool(Generic[T]):
         return as_json(self.stats())
 
     def __repr__(self) -> str:
-        return f"<AsyncPool {self._core.in_short()}>"
+        return f"<AsyncPool {in_short(self._core)}>"
 
     def __del__(self) -> None:
         # This is a finalizer: it must not wait, and must call no user code. The pool's event loop closes the objects.

@@ -16,6 +16,7 @@ from .._errors import PoolValueError
 from .._hooks import Hooks
 from .._inspect.dump import dump
 from .._inspect.owners import Holding, owners
+from .._inspect.short import in_short
 from .._inspect.stats import as_json, report
 from .._inspect.types import PoolStats
 from .._ledger.entry import Entry
@@ -177,7 +178,7 @@ class Pool(Generic[T]):
         if log_level is not None:
             set_log_level(log_level)
         self._core: Core[T] = Core(hooks, config, current_scheduler(), observer)
-        self._core.create_first()
+        self._core.operations.create_first()
         # An attribute of each pool, which checkers do not see, and not a method: that would make pools descriptors. If
         # a pool were an attribute of a class, its instances could not have pools of their own, and ``del`` of an
         # instance's would shut the class's down.
@@ -461,7 +462,7 @@ class Pool(Generic[T]):
         return as_json(self.stats())
 
     def __repr__(self) -> str:
-        return f"<Pool {self._core.in_short()}>"
+        return f"<Pool {in_short(self._core)}>"
 
     def __del__(self) -> None:
         # This is a finalizer: it must not wait, and must call no user code. Maintenance closes the objects.
