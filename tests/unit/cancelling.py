@@ -185,26 +185,23 @@ class Started:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._cancel: Callable[[], object] = lambda: None
-        self.result: Any = None
-        self.came_out: BaseException | None = None
-        """What came out of it; nothing else looks at that."""
         self.ended = False
+        self.cancelled = False
+        """Whether its cancellation came out of it."""
+        self._result: Any = None
+        self._error: Exception | None = None
 
     def cancel(self) -> None:
         """Cancel it; in trio, for good."""
         self._cancel()
 
-    @property
-    def cancelled(self) -> bool:
-        """Whether it has ended by its cancellation."""
-        return isinstance(self.came_out, (asyncio.CancelledError, trio.Cancelled))
-
     def outcome(self) -> Any:
         """What it has returned; what came out of it is raised."""
         assert self.ended
-        if self.came_out is not None:
-            raise self.came_out
-        return self.result
+        assert not self.cancelled
+        if self._error is not None:
+            raise self._error
+        return self._result
 
     async def run(self) -> None:
         """Do it, in its task."""
@@ -220,11 +217,12 @@ class Started:
 
     async def _run(self) -> None:
         try:
-            self.result = await self._job()
-        except BaseException as error:
-            self.came_out = error.with_traceback(None)  # which keeps what the task had
-            if not isinstance(error, Exception):
-                raise
+            self._result = await self._job()
+        except (asyncio.CancelledError, trio.Cancelled):
+            self.cancelled = True
+            raise
+        except Exception as error:
+            self._error = error.with_traceback(None)  # which keeps what the task had
         finally:
             self.ended = True
             self._cancel = lambda: None

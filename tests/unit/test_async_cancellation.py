@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -118,6 +119,7 @@ def test_cancelled_in_the_queue_of_a_pool_for_threads(
             pool.ret(thing)
             handed.cancel()
             await until(lambda: handed.ended)
+            gc.collect()
             scheduler.run()  # a lease is dropped
         assert waiting.cancelled
         assert handed.cancelled

@@ -19,12 +19,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
-from ProxyPatternPool import AsyncPool, HookError, PoolClosed
+from ProxyPatternPool import AsyncPool, HookError, Pool, PoolClosed
 
 from .cancelling import KINDS, Flavour, Kind, Watch, meanwhile, pause, run_task, until
 from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor
-from .helpers import Thing
+from .helpers import Thing, Works
 
 BOUND = 2
 SLOW = 12
@@ -451,3 +451,84 @@ def test_interrupted_at_any_suspension_point_a_task_loses_nothing_and_ends_at_on
             print(kind, place, watch.came_out, watch.suspended_again)  # shown if this fails
             assert watch.came_out is watch.expected
             assert watch.suspended_again == 0 or not scenario.at_once
+
+
+# Tasks in a pool for threads. ---------------------------------------------------------------------------
+
+
+async def aget(pool: Pool[Thing], timeout: float | None) -> None:
+    thing = await pool.aget(timeout)
+    try:
+        await pause()
+    finally:
+        pool.ret(thing)
+
+
+async def aobj(pool: Pool[Thing], timeout: float | None) -> None:
+    async with pool.aobj(timeout):
+        await pause()
+
+
+async def alease(pool: Pool[Thing], timeout: float | None) -> None:
+    lease = await pool.alease(timeout)
+    await pause()
+    await lease.release()
+
+
+async def alease_block(pool: Pool[Thing], timeout: float | None) -> None:
+    async with pool.alease(timeout) as lease:
+        await pause()
+        await lease.discard()
+
+
+@pytest.mark.usefixtures("quick_collections")
+@pytest.mark.parametrize("handed", [False, True])
+@pytest.mark.parametrize("timeout", [None, 60])
+@pytest.mark.parametrize("way", [aget, aobj, alease, alease_block])
+@pytest.mark.parametrize("flavour", KINDS)
+def test_interrupted_at_any_suspension_point_a_task_loses_nothing_of_a_pool_for_threads(
+    flavour: Flavour,
+    way: Callable[[Pool[Thing], float | None], Coroutine[Any, Any, None]],
+    timeout: float | None,
+    handed: bool,
+    scheduler: FakeScheduler,
+    clock: HandMovedClock,
+) -> None:
+    """It waits in the queue of threads: what comes back meanwhile is lent to the next one, and each hook is called."""
+    logging.getLogger("ppp").setLevel(logging.CRITICAL)
+
+    def attempt(kind: Kind, place: int) -> Watch:
+        works, auditor, watch = Works(bound=BOUND), Auditor(), Watch(flavour, kind, place)
+
+        async def main() -> None:
+            pool = Pool(works.make, BOUND, 0, closer=works.close, retter=lambda _: None, observer=auditor)
+            lent = [pool.get() for _ in range(BOUND)]
+
+            async def give_back() -> None:
+                for thing in lent:
+                    await pause(3)
+                    clock.advance(handed * 1.0)
+                    pool.ret(thing)
+
+            async with meanwhile(give_back, partial(aobj, pool, 60)):
+                await watch.over(partial(way, pool, timeout))
+            gc.collect()
+            scheduler.run()
+            assert pool.stats()["nobjs"] == pool.stats()["navail"] == len(works.alive)
+            assert pool.stats()["nwaiting"] == 0
+            assert len({id(pool.get(0)) for _ in range(BOUND)}) == BOUND
+            assert auditor.wrong == []
+            assert len(auditor.lent_now) == BOUND
+
+        run_task(flavour, main)
+        return watch
+
+    for kind in KINDS[flavour]:
+        for place in count():
+            watch = attempt(kind, place)
+            if not watch.interrupted:
+                assert place == watch.passed > 0
+                break
+            print(kind, place, watch.came_out, watch.suspended_again)
+            assert watch.came_out is watch.expected
+            assert watch.suspended_again == 0
