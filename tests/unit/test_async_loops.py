@@ -460,11 +460,18 @@ WAYS: dict[str, Way] = {
 
 
 @both
+@pytest.mark.parametrize("resets", [False, True])
 @pytest.mark.parametrize("way", WAYS)
-def test_given_back_in_another_thread(flavour: str, way: str, real: Scheduler) -> None:
-    """Whatever a thread gives back is there at once for a task that waits while its loop sleeps."""
+def test_given_back_in_another_thread(flavour: str, way: str, resets: bool, real: Scheduler) -> None:
+    """Whatever a thread gives back is there at once for a task that waits while its loop sleeps; hooks run there."""
     server = Server()
-    pool = server.pool(1)
+    loop_thread = threading.get_ident()
+
+    async def reset(_: Thing) -> None:
+        assert threading.get_ident() == loop_thread
+        await turn()
+
+    pool = server.pool(1, retter=reset if resets else None)
     leases: list[AsyncLease[Thing]] = []
 
     async def waits() -> None:
