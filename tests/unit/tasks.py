@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import trio
+
+from ProxyPatternPool import AsyncPool
+
+from .helpers import Thing, Works
 
 R = TypeVar("R")
 
@@ -37,3 +42,23 @@ async def turn(times: int = 1) -> None:
 
 def _flavour() -> str:
     return "trio" if trio.lowlevel.in_trio_task() else "asyncio"
+
+
+class Server:
+    """Makes and closes things, as slowly as a server does, and keeps books."""
+
+    def __init__(self) -> None:
+        self.works = Works()
+        self.slow: int | None = None
+        """The number of a thing whose creation takes for ever."""
+
+    async def make(self, number: int) -> Thing:
+        await turn(sys.maxsize if number == self.slow else 1)
+        return self.works.make(number)
+
+    async def close(self, thing: Thing) -> None:
+        await turn()
+        self.works.close(thing)
+
+    def pool(self, max_size: int = 2, min_size: int = 0, **parameters: Any) -> AsyncPool[Thing]:
+        return AsyncPool(self.make, max_size, min_size, closer=self.close, name="books", **parameters)

@@ -1,0 +1,262 @@
+"""What a pool for tasks does at the end of its event loop, and when it is dropped; nothing is left of either."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import AsyncGenerator
+
+import pytest
+import trio
+
+from ProxyPatternPool import AsyncLease, AsyncPool
+from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
+from ProxyPatternPool._runtime.task_loops import running_task_loop
+from ProxyPatternPool._scheduler.scheduler import Scheduler
+
+from .clock import FakeScheduler
+from .helpers import Thing, said
+from .tasks import Server, both, run_in, turn
+
+# The end of a loop. --------------------------------------------------------------------------------------
+
+
+@both
+def test_a_creation_that_a_loop_ends(flavour: str, real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """A creation under way ends with its loop, a caller's as well as one of maintenance, and nothing is logged."""
+    began = threading.Semaphore(0)
+    ended: list[int] = []
+
+    async def hangs(number: int) -> Thing:
+        began.release()
+        try:
+            await (trio.sleep_forever() if flavour == "trio" else asyncio.Event().wait())
+        finally:
+            ended.append(number)
+        raise AssertionError("it waits for ever")
+
+    pool = AsyncPool(hangs, 3, 2, name="books")
+
+    async def begins() -> None:
+        waiting = asyncio.ensure_future(pool.get()) if flavour == "asyncio" else None
+        await pool.__aenter__()
+        for _ in range(2):
+            while not began.acquire(blocking=False):
+                await (trio.sleep(0.001) if flavour == "trio" else asyncio.sleep(0.001))
+        if waiting is not None:
+            waiting.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    run_in(flavour, begins)
+    assert sorted(ended)[:2] == [0, 1]
+    assert repr(pool) == "<AsyncPool books: its event loop has ended, 0 idle, 0 in use, 0 waiting, max 3>"
+    stats = pool.stats()
+    assert stats["nobjs"] == stats["hk_errors"] == 0
+    assert said(caplog) == []
+
+
+@both
+def test_a_lease_that_is_dropped_at_the_end(flavour: str, scheduler: FakeScheduler) -> None:
+    """What a task had at the end of its loop is closed there, though maintenance had no time to see it."""
+    server = Server()
+    pool = server.pool()
+    kept: list[AsyncLease[Thing]] = []
+
+    async def drops() -> None:
+        kept.append(await pool.lease())
+        kept.clear()
+
+    run_in(flavour, drops)
+    assert server.works.closed == server.works.made
+    assert len(server.works.made) == 1
+
+
+@both
+def test_a_hook_that_hangs_at_the_end(flavour: str, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closer that hangs holds up the end of its loop for two seconds, and no other object is left open for it."""
+    monkeypatch.setattr("ProxyPatternPool._engine.async_core.END_TIME", 0.02)
+    closed: list[int] = []
+
+    async def close(number: int) -> None:
+        if number == 0:
+            await (trio.sleep_forever() if flavour == "trio" else asyncio.Event().wait())
+        closed.append(number)
+
+    pool: AsyncPool[int] = AsyncPool(lambda number: number, 3, 0, closer=close)
+
+    async def uses() -> None:
+        async with pool.obj(), pool.obj(), pool.obj():
+            pass
+
+    run_in(flavour, uses)
+    assert sorted(closed) == [1, 2]
+
+
+@both
+def test_generators_that_are_finalized_at_the_end(flavour: str, scheduler: FakeScheduler) -> None:
+    """Asynchronous generators that were left in the middle come first: what they have, and what they use, is closed."""
+    server = Server()
+    pool = server.pool()
+    kept: list[AsyncGenerator[Thing, None]] = []
+    used: list[Thing] = []
+
+    async def generate() -> AsyncGenerator[Thing, None]:
+        async with pool.obj() as thing:
+            try:
+                yield thing
+            finally:
+                await turn()
+                async with pool.obj() as other:
+                    used.append(other)
+
+    async def uses_late() -> AsyncGenerator[Thing, None]:
+        try:
+            yield Thing(0)
+        finally:
+            async with pool.obj(10) as thing:
+                used.append(thing)
+
+    async def leaves() -> None:
+        for begin in (uses_late, generate, uses_late):
+            kept.append(begin())
+            await kept[-1].__anext__()
+
+    run_in(flavour, leaves)
+    if flavour == "asyncio":  # trio finalizes them in a scope that is cancelled
+        assert len(used) == 3
+    assert server.works.alive == []
+    kept.clear()
+
+
+def test_a_generator_that_hangs_at_the_end(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds up its loop, and no pool: others are closed though it never ends."""
+    monkeypatch.setattr("ProxyPatternPool._runtime.asyncio_hub.OTHERS_TIME", 0.02)
+    server = Server()
+    pool = server.pool()
+    kept: list[AsyncGenerator[None, None]] = []
+
+    async def hangs() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            while server.works.alive:
+                await asyncio.sleep(0.001)
+
+    async def leaves() -> None:
+        kept.append(hangs())
+        await kept[0].__anext__()
+        async with pool.obj():
+            pass
+
+    asyncio.run(leaves())
+    assert server.works.closed == server.works.made
+    kept.clear()
+
+
+def test_an_end_that_is_the_only_one(scheduler: FakeScheduler) -> None:
+    """Whoever ends the generator of a loop by itself has what is idle closed."""
+    server = Server()
+    pool = server.pool()
+
+    async def uses() -> None:
+        async with pool.obj():
+            pass
+        loop = running_task_loop()
+        assert isinstance(loop, AsyncioLoop)
+        assert loop._end._generator is not None
+        await loop._end._generator.aclose()
+        assert server.works.closed == server.works.made
+
+    asyncio.run(uses())
+
+
+# Dropped. ------------------------------------------------------------------------------------------------
+
+
+@both
+def test_dropped_in_its_loop(flavour: str, real: Scheduler) -> None:
+    """A pool that is dropped without a close has its objects closed by its loop, those that are lent later."""
+    server = Server()
+
+    async def drops() -> None:
+        pool = server.pool()
+        leases = [await pool.lease()]
+        async with pool.obj():
+            pass
+        reference = weakref.ref(pool)
+        del pool
+        assert reference() is None
+        while len(server.works.closed) < 1:
+            await (trio.sleep(0.001) if flavour == "trio" else asyncio.sleep(0.001))
+        assert server.works.closed == [server.works.made[1]]
+        leases.clear()
+        while len(server.works.closed) < 2:
+            await (trio.sleep(0.001) if flavour == "trio" else asyncio.sleep(0.001))
+
+    run_in(flavour, drops)
+    assert server.works.alive == []
+
+
+@both
+def test_dropped_after_its_loop(flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """A pool that is dropped when its loop has ended does nothing any more, and says nothing."""
+    server = Server()
+    kept: list[Thing] = []
+    pools = [server.pool()]
+
+    async def borrows() -> None:
+        kept.append(await pools[0].get())
+
+    run_in(flavour, borrows)
+    pools.clear()
+    scheduler.run()
+    assert server.works.closed == []
+    assert said(caplog) == []
+
+
+def ours() -> list[object]:
+    """All objects of this package that there are."""
+    gc.collect()
+    return [each for each in gc.get_objects() if str(type(each).__module__).startswith("ProxyPatternPool")]
+
+
+@both
+@pytest.mark.parametrize("closing", [True, False])
+def test_many_pools_in_one_loop(flavour: str, closing: bool, real: Scheduler) -> None:
+    """A thousand pools that were closed, or dropped, leave nothing in their loop."""
+    server = Server()
+
+    async def one() -> None:
+        pool = server.pool()
+        async with pool.obj():
+            pass
+        if closing:
+            await pool.close()
+
+    async def many() -> None:
+        await one()
+        before = len(ours())
+        for _ in range(1000):
+            await one()
+        while server.works.alive or len(ours()) > before + 20:  # the scheduler has some in hand for a moment
+            await (trio.sleep(0.01) if flavour == "trio" else asyncio.sleep(0.01))
+
+    run_in(flavour, many)
+
+
+@both
+def test_many_loops_with_one_pool(flavour: str, scheduler: FakeScheduler) -> None:
+    """A thousand loops leave nothing in their pool, and it keeps none of them."""
+    pool = AsyncPool(Thing, 2, 0)
+
+    async def uses() -> None:
+        async with pool.obj():
+            pass
+
+    run_in(flavour, uses)
+    before = len(ours())
+    for _ in range(1000):
+        run_in(flavour, uses)
+    scheduler.run()
+    assert len(ours()) <= before + 20
