@@ -8,7 +8,6 @@ that function are written, and the ``Args`` of its docstring if it has one.
 """
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -188,8 +187,8 @@ OVERRIDES = [each for each in PROXY if each.name in ("max_size", "log_level")]
 def _in_class(parameter: Parameter) -> Parameter:
     """The parameter as ``Proxy`` has it: ``Scope`` is an attribute there, and the enumeration has another name."""
     if parameter.name == "scope":
-        annotation = re.sub(r"\bScope\b", "_Scope", parameter.annotation)
-        return replace(parameter, annotation=annotation, default=parameter.default and f"_{parameter.default}")
+        annotation = parameter.annotation.replace('"Scope ', '"_Scope ')
+        return replace(parameter, annotation=annotation, default=f"_{parameter.default}")
     return parameter
 
 
@@ -269,20 +268,6 @@ PLACES = (
     Block(f"{SOURCES}_proxy/parameters.py", "what needs a pool", lambda _: names('"{}",', NEEDS_POOL)),
     Function(
         f"{SOURCES}_proxy/proxy.py",
-        "the parameters of Proxy, if fun is awaited",
-        [_in_class(_in_tasks(each)) for each in OF_PROXY],
-        (),
-        documented=False,
-    ),
-    Function(
-        f"{SOURCES}_proxy/proxy.py",
-        "the parameters of Proxy, if fun is plain",
-        [*map(_in_class, OF_PROXY)],
-        PROXY_POSITIONAL,
-        documented=False,
-    ),
-    Function(
-        f"{SOURCES}_proxy/proxy.py",
         "the parameters of Proxy",
         [_in_class(_in_any_case(each)) for each in OF_PROXY],
         PROXY_POSITIONAL,
@@ -293,7 +278,6 @@ PLACES = (
         "the parameters of proxy, if fun is awaited",
         [_in_function(_in_tasks(each)) for each in OF_PROXY],
         (),
-        documented=False,
     ),
     Function(
         f"{SOURCES}_proxy/typed.py",

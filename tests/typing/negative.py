@@ -198,8 +198,8 @@ def parameters() -> None:
     proxy(fun=connect, hook_errors="ignore")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, auto_return=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, set_name=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, min_size=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, unknown=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    Proxy(fun=connect, min_size=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, unknown=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 # --- observers
@@ -211,7 +211,7 @@ def observers_that_are_none() -> None:
     Pool(connect, observer=lambda event: event)  # type: ignore[arg-type,misc]  # pyright: ignore[reportArgumentType]
     Pool(connect, observer=Half())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, observer=PoolObserver)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, observer=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, observer=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, observer=Half())  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     observers(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -241,7 +241,7 @@ def hooks_that_are_none() -> None:
     Pool(connect, health=1.0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, stats={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Pool(connect, tracer="connection")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, opener=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Proxy(fun=connect, opener=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, closer=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
@@ -342,7 +342,6 @@ def nothing_is_awaited() -> None:
     Pool(connect, health=lambda c: ping_async(c))  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
     Pool(connect, tracer=host_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, tracer=host_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Proxy(fun=connect, health=ping_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     said: Pool[Connection] = Pool(connect_async)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
     db: Connection = proxy(fun=connect_async)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     Pool(connect_async, closer=Connection.close)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]

@@ -524,11 +524,12 @@ async def tasks_borrow_from_a_pool_for_threads() -> None:
 async def proxies_are_typed_as_what_they_stand_for() -> None:
     db = proxy(fun=connect_async, scope=Scope.CONTEXT, max_size=4, closer=Connection.close, health=is_well)
     assert_type(db, Connection)
+    assert_type(await control(db).aget(), Connection)
     assert_type(await db.execute("SELECT 1"), list[str])
     assert_type(proxy(fun=Connect("localhost"), scope=Proxy.Scope.CONTEXT), Connection)
     assert_type(proxy(fun=connect_async, scope=Scope.SHARED), Connection)
     assert_type(proxy(fun=connect, scope=Scope.CONTEXT, max_size=4), Connection)
-    reference = Proxy(fun=connect_async, scope=Scope.CONTEXT, max_size=4)
+    reference: Proxy[Connection] = Proxy(fun=connect_async, scope=Scope.CONTEXT, max_size=4)
     assert_type(reference, Proxy[Connection])
     assert_type(reference.set_fun(connect_async), Proxy[Connection])
 

@@ -129,7 +129,7 @@ for each in ast.parse(text).body:
 
 @pytest.mark.parametrize(
     ("name", "last"),
-    [("positive.py", "errors_have_their_places"), ("positive_async.py", "tasks_borrow_from_a_pool_for_threads")],
+    [("positive.py", "errors_have_their_places"), ("positive_async.py", "applications_are_wrapped")],
 )
 def test_what_is_accepted_runs(name: str, last: str, project: Project) -> None:
     """The types say the truth: what checkers accept does not fail when it is run."""

@@ -119,7 +119,7 @@ def test_refused_by_checkers() -> None:
     with pytest.raises(TypeError, match=r"^max_size must be a whole number, not '3'$"):
         proxy(fun=connect, max_size="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match=r"^timeout must be a number of seconds, not '3'$"):
-        Proxy(fun=connect, timeout="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+        Proxy(fun=connect, timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, closer=measure)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, health=lambda c: 3)  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
     proxy(fun=connect, closer=lambda c: c.nothing())  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue,reportUnknownMemberType,reportUnknownLambdaType]

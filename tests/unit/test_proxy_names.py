@@ -70,7 +70,7 @@ def test_set_name() -> None:
     assert nameless.set() == "own set"
     assert nameless._set_obj(1) == 1
     with pytest.raises(TypeError, match=r"^set_name must be a string, not 5$"):
-        Proxy(set_name=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+        Proxy(set_name=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_hidden_names_are_told_of(caplog: pytest.LogCaptureFixture) -> None:

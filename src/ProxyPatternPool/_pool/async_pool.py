@@ -321,7 +321,7 @@ class AsyncPool(Generic[T]):
                 The object is borrowed when the block begins; what is raised then is what ``get`` raises.
         """
         # What its __aexit__ returns is no native coroutine, which pyright asks for.
-        return QuickBorrowed(self._tasks, timeout, self)  # pyright: ignore[reportReturnType]
+        return QuickBorrowed(self._tasks, timeout, self)  # pyright: ignore[reportReturnType]  # any coroutine does
 
     def lease(self, timeout: float | None = None, *, quiet: bool = False) -> LeaseRequest[T]:
         """Borrow an object with an ``AsyncLease``: ``await`` this, or enter it with ``async with``.

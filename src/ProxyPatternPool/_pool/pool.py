@@ -297,7 +297,7 @@ class Pool(Generic[T]):
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
         """
         # What its __aexit__ returns is no native coroutine, which pyright asks for.
-        return AsyncBorrowed(TaskLender(self._core), timeout, self)  # pyright: ignore[reportReturnType]
+        return AsyncBorrowed(TaskLender(self._core), timeout, self)  # pyright: ignore[reportReturnType]  # any coroutine does
 
     def alease(self, timeout: float | None = None, *, quiet: bool = False) -> LeaseRequest[T]:
         """Borrow an object with an ``AsyncLease``: what ``lease`` does, in a task, see ``aget``.

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from typing_extensions import Self, TypeVar, Unpack
 
@@ -46,81 +46,6 @@ class Proxy(Forwarding, Generic[T]):
 
     Scope = _Scope
 
-    # Checkers take the first that fits: what a coroutine function returns is not what the proxy stands for.
-    @overload
-    # written by tools/generate.py: the parameters of Proxy, if fun is awaited
-    def __init__(
-        self,
-        *,
-        obj: None = None,
-        fun: Callable[[int], Awaitable[T]],
-        set_name: str | None = "set",
-        scope: Literal[_Scope.CONTEXT, _Scope.SHARED],
-        log_level: int | str | None = None,
-        max_size: int | None = None,
-        auto_return: bool = True,
-        min_size: int = 1,
-        timeout: float | None = None,
-        max_use: int | None = 0,
-        max_waiting: int | None = None,
-        max_lifetime: float | None = 0.0,
-        max_avail_delay: float | None = 0.0,
-        max_using_delay: float | None = 0.0,
-        max_using_delay_kill: float | None = 0.0,
-        health_freq: int = 1,
-        health_before_get: float | None = None,
-        backoff: tuple[float, float] | None = (0.05, 5.0),
-        hk_delay: float | None = None,
-        delay: float | None = None,
-        opener: Callable[[T], object] | None = None,
-        getter: Callable[[T], object] | None = None,
-        retter: Callable[[T], object] | None = None,
-        closer: Callable[[T], object] | None = None,
-        health: Callable[[T], bool | Awaitable[bool]] | None = None,
-        stats: Callable[[T], object] | None = None,
-        tracer: Callable[[T], str] | None = None,
-        name: str | None = None,
-        trace_owner: bool = False,
-        hook_errors: HookErrors = "log",
-        observer: PoolObserverOrNone[T] = None,
-    ) -> None: ...
-    @overload
-    # written by tools/generate.py: the parameters of Proxy, if fun is plain
-    def __init__(
-        self,
-        obj: T | None = None,
-        fun: Callable[[int], T] | None = None,
-        set_name: str | None = "set",
-        scope: "_Scope | ScopeStrategy[T] | Callable[[], ScopeStrategy[T]]" = _Scope.AUTO,
-        log_level: int | str | None = None,
-        max_size: int | None = None,
-        *,
-        auto_return: bool = True,
-        min_size: int = 1,
-        timeout: float | None = None,
-        max_use: int | None = 0,
-        max_waiting: int | None = None,
-        max_lifetime: float | None = 0.0,
-        max_avail_delay: float | None = 0.0,
-        max_using_delay: float | None = 0.0,
-        max_using_delay_kill: float | None = 0.0,
-        health_freq: int = 1,
-        health_before_get: float | None = None,
-        backoff: tuple[float, float] | None = (0.05, 5.0),
-        hk_delay: float | None = None,
-        delay: float | None = None,
-        opener: Callable[[T], object] | None = None,
-        getter: Callable[[T], object] | None = None,
-        retter: Callable[[T], object] | None = None,
-        closer: Callable[[T], object] | None = None,
-        health: Callable[[T], bool] | None = None,
-        stats: Callable[[T], object] | None = None,
-        tracer: Callable[[T], str] | None = None,
-        name: str | None = None,
-        trace_owner: bool = False,
-        hook_errors: HookErrors = "log",
-        observer: PoolObserverOrNone[T] = None,
-    ) -> None: ...
     # written by tools/generate.py: the parameters of Proxy
     def __init__(
         self,
