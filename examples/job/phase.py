@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Event
 from typing import Generic, Protocol, TypeVar
 
 from ProxyPatternPool import PoolStats
@@ -47,16 +46,6 @@ class Phase(Generic[R]):
         self.broken = 0
         self.seconds = 0.0
         self.stats: PoolStats = pool.stats()
-
-
-def end_if(stop: Event) -> None:
-    """End the job here if the user wants to stop.
-
-    Raises:
-        KeyboardInterrupt: The user wants to stop.
-    """
-    if stop.is_set():
-        raise KeyboardInterrupt
 
 
 def in_balance(stats: PoolStats) -> bool:

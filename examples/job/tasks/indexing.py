@@ -6,22 +6,20 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
-from threading import Event
 
-from job.display import Display
 from job.oracle import AsyncOracle
-from job.texts import BATCH, WRITERS, Library
+from job.plan import Plan
+from job.texts import BATCH, WRITERS
 from ProxyPatternPool import AsyncPool
 from storage.database import AsyncDatabase
 
 from .working import TaskPhase
 
 
-async def index(
-    database: AsyncDatabase, library: Library, connections: int, display: Display, stop: Event
-) -> TaskPhase[str]:
+async def index(database: AsyncDatabase, plan: Plan) -> TaskPhase[str]:
     """Write all files into the table; the results are their paths."""
-    oracle = AsyncOracle(database, "writer")
+    oracle, library = AsyncOracle(database, "writer"), plan.library
+    connections = min(database.writers, plan.connections)
     async with AsyncPool(
         oracle.connect,
         max_size=connections,
@@ -44,7 +42,7 @@ async def index(
                 await connection.write(rows)
             return files
 
-        await phase.run([partial(write, batch) for batch in library.batches(BATCH)], display, stop)
+        await phase.run([partial(write, batch) for batch in library.batches(BATCH)], plan.display, plan.stop)
         started = time.perf_counter()
         async with pool.obj() as connection:
             await connection.finish()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from threading import Event
 
 from async_website.app import create_app
 from async_website.database import create_pool
 from job import searching
-from job.display import Display
 from job.oracle import AsyncOracle
+from job.plan import Plan
 from job.searching import CLIENTS, VISITORS, Answer, Search, path_of
 from job.texts import Query
 from storage.database import AsyncDatabase
@@ -22,23 +21,14 @@ from .site import Site, Waits
 from .working import Job, TaskPhase
 
 
-async def search(
-    database: AsyncDatabase,
-    queries: Sequence[Query],
-    connections: int,
-    display: Display,
-    stop: Event,
-    hold: Callable[[], Awaitable[None]] | None = None,
-) -> Search:
-    """Ask all queries. After a third of them connections are broken on purpose.
-
-    With ``hold``, the website then stays up until that returns, with a few visitors.
-    """
+async def search(database: AsyncDatabase, plan: Plan) -> Search:
+    """Ask all queries. After a third of them connections are broken on purpose."""
+    queries, display = plan.queries, plan.display
     oracle, waits = AsyncOracle(database, "website"), Waits()
-    pool = create_pool(oracle.connect, oracle.close, connections, waits)
+    pool = create_pool(oracle.connect, oracle.close, plan.connections, waits)
     phase = TaskPhase[Answer]("searching", "queries", len(queries), CLIENTS, pool, oracle)
     async with Site(create_app(pool), waits) as site:
-        searching.announce(display, site.status_page, hold=hold is not None)
+        searching.announce(display, site.status_page, hold=plan.hold)
 
         async def ask(query: Query) -> Sequence[Answer]:
             return [Answer.of(query, await site.get(path_of(query)))]
@@ -50,13 +40,15 @@ async def search(
 
         jobs: list[Job[Answer]] = [partial(ask, query) for query in queries]
         jobs.insert(len(jobs) // 3, accident)
-        await phase.run(jobs, display, stop)
+        await phase.run(jobs, display, plan.stop)
         files, rows = await site.get("/count")
         phase.waits = list(site.waits)
-        if hold is not None:
+        if plan.hold:
             searching.announce_visitors(display, site.status_page)
             async with visitors(site, queries):
-                await hold()
+                while not plan.stop.is_set():
+                    await asyncio.sleep(0.2)
+                plan.stop.clear()
         await phase.rest()
     searching.announce_end(display, phase)
     return Search(phase, site, files, rows)

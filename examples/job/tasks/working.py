@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from threading import Event
 from typing import TypeAlias, TypeVar
 
 from job import phase
 from job.display import Display
 from job.oracle import AsyncOracle
-from job.phase import Phase, end_if, in_balance
+from job.phase import Phase, in_balance
+from job.plan import Stop
 from ProxyPatternPool import AsyncPool
 from storage.database import AsyncConnection
 
@@ -28,7 +28,7 @@ class TaskPhase(Phase[R]):
         super().__init__(title, unit, total, workers, pool, oracle)
         self.pool = pool
 
-    async def run(self, jobs: Iterable[Job[R]], display: Display, stop: Event) -> None:
+    async def run(self, jobs: Iterable[Job[R]], display: Display, stop: Stop) -> None:
         """Have the tasks do the jobs, and show the progress.
 
         Raises:
@@ -44,7 +44,7 @@ class TaskPhase(Phase[R]):
             _, working = await asyncio.wait(working, timeout=0.1)
         self.seconds = time.perf_counter() - started
         display.end(len(self.results))
-        end_if(stop)
+        stop.end_if_set()
 
     async def rest(self) -> None:
         """Check every connection once more, and keep the statistics of the pool when nothing changes in it any more."""
@@ -55,7 +55,7 @@ class TaskPhase(Phase[R]):
             await asyncio.sleep(0.01)
             self.stats = self.pool.stats()
 
-    async def _work(self, queue: Iterator[Job[R]], stop: Event) -> None:
+    async def _work(self, queue: Iterator[Job[R]], stop: Stop) -> None:
         """Do one job after the other: what each task runs."""
         for job in queue:
             if stop.is_set():

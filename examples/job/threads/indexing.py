@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from threading import Event
 
-from job.display import Display
 from job.oracle import Oracle
-from job.texts import BATCH, WRITERS, Library
+from job.plan import Plan
+from job.texts import BATCH, WRITERS
 from ProxyPatternPool import Pool
 from storage.database import Database
 
 from .working import ThreadPhase
 
 
-def index(database: Database, library: Library, connections: int, display: Display, stop: Event) -> ThreadPhase[str]:
+def index(database: Database, plan: Plan) -> ThreadPhase[str]:
     """Write all files into the table; the results are their paths."""
-    oracle = Oracle(database, "writer")
+    oracle, library = Oracle(database, "writer"), plan.library
+    connections = min(database.writers, plan.connections)
     with Pool(
         oracle.connect,
         max_size=connections,
@@ -40,7 +40,7 @@ def index(database: Database, library: Library, connections: int, display: Displ
                 connection.write(rows)
             return files
 
-        phase.run([partial(write, batch) for batch in library.batches(BATCH)], display, stop)
+        phase.run([partial(write, batch) for batch in library.batches(BATCH)], plan.display, plan.stop)
         started = time.perf_counter()
         with pool.obj() as connection:
             connection.finish()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Sequence
+import time
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
 
 from job import searching
-from job.display import Display
 from job.oracle import Oracle
+from job.plan import Plan
 from job.searching import CLIENTS, VISITORS, Answer, Search, path_of
 from job.texts import Query
 from ProxyPatternPool import control
@@ -22,26 +23,17 @@ from .site import Site
 from .working import Job, ThreadPhase
 
 
-def search(
-    database: Database,
-    queries: Sequence[Query],
-    connections: int,
-    display: Display,
-    stop: Event,
-    hold: Callable[[], object] | None = None,
-) -> Search:
-    """Ask all queries. After a third of them connections are broken on purpose.
-
-    With ``hold``, the website then stays up until that returns, with a few visitors.
-    """
+def search(database: Database, plan: Plan) -> Search:
+    """Ask all queries. After a third of them connections are broken on purpose."""
+    queries, display = plan.queries, plan.display
     oracle = Oracle(database, "website")
-    app = create_app(oracle.connect, oracle.close, connections)
+    app = create_app(oracle.connect, oracle.close, plan.connections)
     pool = control(db).pool
     assert pool is not None  # create_app has set it
     with pool:
         phase = ThreadPhase[Answer]("searching", "queries", len(queries), CLIENTS, pool, oracle)
         with Site(app) as site:
-            searching.announce(display, site.status_page, hold=hold is not None)
+            searching.announce(display, site.status_page, hold=plan.hold)
 
             def ask(query: Query) -> Sequence[Answer]:
                 return [Answer.of(query, site.get(path_of(query)))]
@@ -53,13 +45,15 @@ def search(
 
             jobs: list[Job[Answer]] = [partial(ask, query) for query in queries]
             jobs.insert(len(jobs) // 3, accident)
-            phase.run(jobs, display, stop)
+            phase.run(jobs, display, plan.stop)
             files, rows = site.get("/count")
-            if hold is not None:
+            if plan.hold:
                 searching.announce_visitors(display, site.status_page)
                 site.measuring = False
                 with visitors(site, queries):
-                    hold()
+                    while not plan.stop.is_set():
+                        time.sleep(0.2)
+                    plan.stop.clear()
         phase.waits = site.waits
         phase.rest()
     searching.announce_end(display, phase)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import TypeAlias, TypeVar
 
 from job import phase
 from job.display import Display
 from job.oracle import Oracle
-from job.phase import Phase, end_if, in_balance
+from job.phase import Phase, in_balance
+from job.plan import Stop
 from ProxyPatternPool import Pool
 from storage.database import Connection
 
@@ -26,7 +27,7 @@ class ThreadPhase(Phase[R]):
         super().__init__(title, unit, total, workers, pool, oracle)
         self.pool = pool
 
-    def run(self, jobs: Iterable[Job[R]], display: Display, stop: Event) -> None:
+    def run(self, jobs: Iterable[Job[R]], display: Display, stop: Stop) -> None:
         """Have the threads do the jobs, and show the progress.
 
         Raises:
@@ -54,7 +55,7 @@ class ThreadPhase(Phase[R]):
                 thread.join()
         self.seconds = time.perf_counter() - started
         display.end(len(self.results))
-        end_if(stop)
+        stop.end_if_set()
 
     def rest(self) -> None:
         """Check every connection once more, and keep the statistics of the pool when nothing changes in it any more."""
@@ -65,7 +66,7 @@ class ThreadPhase(Phase[R]):
             time.sleep(0.01)
             self.stats = self.pool.stats()
 
-    def _work(self, queue: SimpleQueue[Job[R]], stop: Event) -> None:
+    def _work(self, queue: SimpleQueue[Job[R]], stop: Stop) -> None:
         """Do one job after the other: what each thread runs."""
         while not stop.is_set():
             try:
