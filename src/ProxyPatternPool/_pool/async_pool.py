@@ -469,20 +469,16 @@ class AsyncPool(Generic[T]):
             tasks.abandon()
 
 
+def tasks_of(pool: AsyncPool[T]) -> AsyncCore[T]:
+    """The inner state of a pool for tasks, for other modules of this package."""
+    return pool._tasks  # pyright: ignore[reportPrivateUsage]  # it is this module's
+
+
 def async_core_of(pool: AsyncPool[T]) -> Core[T]:
-    """The parts of a pool for tasks, for other modules of this package."""
-    tasks = pool._tasks  # pyright: ignore[reportPrivateUsage]  # it is this module's
+    """The parts of a pool for tasks, which starts empty if its event loop is closed."""
+    tasks = tasks_of(pool)
     tasks.notice_loop_end()
     return tasks.core
 
 
-def bind_here(pool: AsyncPool[Any]) -> None:
-    """Have a pool live in the event loop that runs here, and start empty if the one in which it lived is closed.
-
-    Raises:
-        PoolException: No event loop runs here, or the pool lives in another.
-    """
-    pool._tasks.bind()  # pyright: ignore[reportPrivateUsage]  # see above
-
-
-__all__ = ["AsyncLease", "AsyncPool", "async_core_of", "bind_here"]
+__all__ = ["AsyncLease", "AsyncPool", "async_core_of", "tasks_of"]

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar, cast
 from .._awaitables import COROUTINES, flag_of
 from .._engine.core import Core
 from .._errors import ProxyException
-from .._pool.async_pool import AsyncPool, async_core_of, bind_here
+from .._pool.async_pool import AsyncPool, async_core_of, tasks_of
 from .._pool.lease import QuietLease
 from .._pool.pool import Pool, core_of
 from .._scope.base import End, Kept
@@ -127,7 +127,7 @@ class LenderToTasks(Lender[T]):
     lend_for_good = lend
 
     def begin_in_task(self) -> None:
-        bind_here(self._pool)
+        tasks_of(self._pool).bind()
 
     async def lend_to_task(self, timeout: float | None) -> Kept[T]:
         lease = await self._pool.lease(timeout, quiet=True)
@@ -138,7 +138,7 @@ class LenderToTasks(Lender[T]):
         return Kept(obj, _LoanForGood(self._pool, obj))
 
     def retire(self) -> None:
-        self.core.abandon()
+        tasks_of(self._pool).abandon()
 
     def close(self, timeout: float) -> None:
         raise ProxyException(f"{self.core.label} is closed in its event loop: write `await control(…).aclose()`")
