@@ -5,15 +5,15 @@ A handler of the user's may be slow, hang, or borrow from the very pool that log
 
 import inspect
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from traceback import format_exception
 from types import TracebackType
+from typing import Any, cast
 
 from .._runtime.native import get_ident, new_rlock
-from .._runtime.task_loops import running_task_loop
-from .._runtime.task_owner import TaskOwner
 from .._runtime.threads import current_name, thread_name
 from .._text import without_traceback
 
@@ -135,10 +135,12 @@ def _tasks_are_logged() -> bool:
 
 
 def _task_name() -> str | None:
-    """The name of the current task, for the log."""
-    running = running_task_loop() if _tasks_are_logged() else None
-    task = None if running is None else running.owner()
-    return task.name if isinstance(task, TaskOwner) else None
+    """The name of the task of asyncio that runs, as records have it; nothing is made for that, as for an owner."""
+    asyncio: Any = sys.modules.get("asyncio") if _tasks_are_logged() else None
+    try:
+        return cast(str, asyncio.current_task().get_name())
+    except Exception:  # no loop runs here, or no task, or one of a class of the user's
+        return None
 
 
 def _place() -> tuple[str, int, str]:
