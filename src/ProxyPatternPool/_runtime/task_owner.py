@@ -60,11 +60,17 @@ class TaskOwner:
         frame: FrameType | None = None if kind is None else getattr(coroutine, f"{kind}_frame")
         return frame
 
-    def __str__(self) -> str:
+    @property
+    def name(self) -> str:
+        """Its name, or the last that is known of it."""
         task = self._task()
         if task is not None:
             self._name = self._name_of(task)
-        return f"task {self._name!r}" + (" (ended)" if task is None or self._kind.ended(task) else "")
+        return self._name
+
+    def __str__(self) -> str:
+        task = self._task()
+        return f"task {self.name!r}" + (" (ended)" if task is None or self._kind.ended(task) else "")
 
 
 _KINDS: dict[type, str] = {CoroutineType: "cr", GeneratorType: "gi", AsyncGeneratorType: "ag"}
