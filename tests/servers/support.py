@@ -100,6 +100,17 @@ def asgi_command(kind: str, *order: str) -> Callable[[int], list[str]]:
     return lambda fd: ["-W", "error", "-m", "tests.servers.scripts.asgi", kind, str(fd), *order]
 
 
+def uvicorn(factory: str, *options: str) -> Callable[[int], list[str]]:
+    """How to run uvicorn by its own command line, with ``module:factory``; its output is for what goes wrong."""
+    fixed = "--factory", "--no-access-log", "--log-level", "warning", "--lifespan", "on"
+    return lambda fd: ["-m", "uvicorn", factory, "--fd", str(fd), *fixed, *options]
+
+
+def hypercorn(factory: str, *options: str) -> Callable[[int], list[str]]:
+    """The same for hypercorn."""
+    return lambda fd: ["-m", "hypercorn", f"{factory}()", "--bind", f"fd://{fd}", "--log-level", "warning", *options]
+
+
 @contextmanager
 def served(
     command: Callable[[int], list[str]], environment: Mapping[str, str] | None = None, program: str = sys.executable

@@ -1,9 +1,8 @@
-"""Applications whose requests are tasks, made with several frameworks: each uses three pools of two objects.
+"""Applications whose requests are tasks, made with several frameworks: each uses two pools of two objects.
 
 ``tasks`` is an ``AsyncPool``; ``both`` is a ``Pool`` of plain objects, from which plain functions, in threads of the
-framework's, borrow as well; ``proxy`` is that of a proxy, whose middleware gives back what a request has taken. The
-servers' own command lines name the functions ``starlette``, ``fastapi`` and ``quart``; ``python -m
-tests.servers.task_apps FD MODE PATIENCE`` serves the application of aiohttp.
+framework's, borrow as well. The servers' own command lines name the functions ``starlette``, ``fastapi`` and
+``quart``; ``python -m tests.servers.task_apps FD MODE PATIENCE`` serves the application of aiohttp.
 """
 
 from __future__ import annotations
@@ -21,13 +20,10 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.types import Receive, Send
-from starlette.types import Scope as ASGIScope
+from starlette.types import Receive, Scope, Send
 
-from ProxyPatternPool import AsyncPool, Pool, PoolStats, Scope, control, proxy
-from ProxyPatternPool.asgi import ReturnMiddleware
+from ProxyPatternPool import AsyncPool, Pool, PoolStats
 
 from .application import LIFE, PARTS, PATIENCE, SIZE, Desk, Office
 
@@ -57,7 +53,7 @@ class TaskOffice(Office):
 
 
 class TaskApplication:
-    """What the frameworks have in common: ``POOL`` is ``tasks``, ``both`` or ``proxy``.
+    """What the frameworks have in common: ``POOL`` is ``tasks`` or ``both``.
 
     ``/square/POOL/7`` answers 49, ``/stream/POOL/7`` in several parts, ``/plain/7`` in a thread. ``/hold/POOL`` has an
     object until ``/release``, or until a signal, when the server does not answer any more; ``/held`` says how it ended.
@@ -76,18 +72,6 @@ class TaskApplication:
             retter=self.office.tidy,
             closer=self.office.clear_slowly,
             name="tasks",
-        )
-        self.proxys_office = TaskOffice()
-        self.db: Desk = proxy(
-            fun=self.proxys_office.furnish_slowly,
-            scope=Scope.CONTEXT,
-            max_size=SIZE,
-            min_size=SIZE,
-            timeout=PATIENCE,
-            max_use=USES,
-            retter=self.proxys_office.tidy,
-            closer=self.proxys_office.clear_slowly,
-            name="proxy",
         )
         self.shared_office = Office()
         self.both = Pool(
@@ -109,35 +93,24 @@ class TaskApplication:
         """What the server does around all requests."""
         async with self.tasks:
             await self.tasks.wait_ready(PATIENCE)
-            async with control(self.db).aobj():
-                pass
             yield
             await self.tasks.close(PATIENCE)  # which waits for what is lent
-            await control(self.db).aclose(PATIENCE)
             await anyio.to_thread.run_sync(self.both.shutdown, PATIENCE)
-        alive = self.office.alive, self.shared_office.alive, self.proxys_office.alive
+        alive = self.office.alive, self.shared_office.alive
         # At once: uvicorn ends by the signal that has stopped it, and the interpreter does not exit.
-        print("closed" if alive == (0, 0, 0) else f"{alive} were not closed", flush=True)
+        print("closed" if alive == (0, 0) else f"{alive} were not closed", flush=True)
         faulthandler.cancel_dump_traceback_later()
 
     def _borrowed(self, pool: str) -> AbstractAsyncContextManager[Desk]:
-        if pool == "proxy":
-            return control(self.db).aobj()
         return self.tasks.obj() if pool == "tasks" else self.both.aobj()
 
     async def square(self, pool: str, number: int) -> str:
-        if pool == "proxy":
-            await control(self.db).aget()  # the middleware gives it back
-            return await self._square(self.db, number)
-        async with self._borrowed(pool) as desk:
-            return await self._square(desk, number)
-
-    async def _square(self, desk: Desk, number: int) -> str:
         request = f"square {number}"
-        desk.begin(request)
-        await anyio.sleep(0.0005)
-        square = desk.square(request, number)
-        desk.end(request)
+        async with self._borrowed(pool) as desk:
+            desk.begin(request)
+            await anyio.sleep(0.0005)
+            square = desk.square(request, number)
+            desk.end(request)
         return str(square)
 
     def plain(self, number: int) -> str:
@@ -194,14 +167,8 @@ class TaskApplication:
                 "failures": stats["hook_errors"] + stats["nerrors"],
             }
 
-        apool = control(self.db).apool
-        assert apool is not None
-        pools = [
-            numbers(self.tasks.stats(), self.office),
-            numbers(self.both.stats(), self.shared_office),
-            numbers(apool.stats(), self.proxys_office),
-        ]
-        return json.dumps({"process": os.getpid()} | {key: sum(each[key] for each in pools) for key in pools[0]})
+        tasks, both = numbers(self.tasks.stats(), self.office), numbers(self.both.stats(), self.shared_office)
+        return json.dumps({"process": os.getpid()} | {key: tasks[key] + both[key] for key in tasks})
 
 
 class ClosingResponse(StreamingResponse):
@@ -211,7 +178,7 @@ class ClosingResponse(StreamingResponse):
         super().__init__(parts)
         self._parts = parts
 
-    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with aclosing(self._parts):
             await super().__call__(scope, receive, send)
 
@@ -255,9 +222,7 @@ def starlette() -> Any:
         "/stats": stats,
     }
     return importlib.import_module("starlette.applications").Starlette(
-        routes=[routing.Route(path, endpoint) for path, endpoint in routes.items()],
-        lifespan=application.lifespan,
-        middleware=[Middleware(ReturnMiddleware, application.db)],
+        routes=[routing.Route(path, endpoint) for path, endpoint in routes.items()], lifespan=application.lifespan
     )
 
 
@@ -266,8 +231,6 @@ def fastapi() -> Any:
     app = importlib.import_module("fastapi").FastAPI(
         lifespan=application.lifespan, default_response_class=PlainTextResponse
     )
-
-    app.add_middleware(ReturnMiddleware, application.db)
 
     async def square(pool: str, number: int) -> str:
         return await application.square(pool, number)
@@ -315,7 +278,6 @@ def quart() -> Any:
             yield
 
     app.while_serving(around_all_requests)
-    app.asgi_app = ReturnMiddleware(app.asgi_app, application.db)
     app.get("/square/<pool>/<int:number>")(application.square)
     app.get("/stream/<pool>/<int:number>", endpoint="stream")(application.stream)
     app.get("/flow/<pool>", endpoint="flow")(application.flow)

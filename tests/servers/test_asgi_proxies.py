@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 import pytest
 
 from ..unit.helpers import eventually
 from .application import SIZE
-from .support import REQUESTS, Answer, Running, all_answers, right
+from .support import REQUESTS, Answer, Running, all_answers, hypercorn, right, uvicorn
 from .test_tasks import Kind, hang_up, running
 
 APPLICATION = "tests.servers.proxy_apps:application"
-
-
-def uvicorn(*options: str) -> Callable[[int], list[str]]:
-    fixed = "--factory", "--no-access-log", "--log-level", "critical", "--lifespan", "on"
-    return lambda fd: ["-m", "uvicorn", APPLICATION, "--fd", str(fd), *fixed, *options]
-
-
-def hypercorn(*options: str) -> Callable[[int], list[str]]:
-    return lambda fd: [
-        "-m",
-        "hypercorn",
-        f"{APPLICATION}()",
-        "--bind",
-        f"fd://{fd}",
-        "--log-level",
-        "critical",
-        *options,
-    ]
+SILENT = "--log-level", "critical"
 
 
 KINDS = {
-    "uvicorn": Kind(uvicorn("--loop", "asyncio"), code=-signal.SIGTERM),
-    "uvicorn-uvloop": Kind(uvicorn("--loop", "uvloop"), code=-signal.SIGTERM),
-    "hypercorn-trio": Kind(hypercorn("--worker-class", "trio")),
+    "uvicorn": Kind(uvicorn(APPLICATION, *SILENT, "--loop", "asyncio"), code=-signal.SIGTERM),
+    "uvicorn-uvloop": Kind(uvicorn(APPLICATION, *SILENT, "--loop", "uvloop"), code=-signal.SIGTERM),
+    "hypercorn-trio": Kind(hypercorn(APPLICATION, *SILENT, "--worker-class", "trio")),
 }
 
 PATHS = "acquired/square", "own/stream", "own/square", "own/plain"

@@ -16,9 +16,10 @@ import pytest
 
 from ..unit.helpers import eventually
 from .application import PATIENCE, SIZE
-from .support import REQUESTS, Answer, Running, all_answers, ask, right, served
+from .support import REQUESTS, Answer, Running, all_answers, ask, hypercorn, right, served, uvicorn
 
-POOLS = "tasks", "both", "proxy"
+APPS = "tests.servers.task_apps"
+POOLS = "tasks", "both"
 
 
 class Kind(NamedTuple):
@@ -30,50 +31,30 @@ class Kind(NamedTuple):
     """Whether an endpoint is cancelled when its client hangs up."""
     code: int = 0
     """With what it ends after a SIGTERM."""
-    asgi: bool = True
-    """Whether there is a middleware for it that gives back what requests have taken through a proxy."""
-
-
-def uvicorn(framework: str, *options: str) -> Callable[[int], list[str]]:
-    fixed = "--factory", "--no-access-log", "--log-level", "warning", "--lifespan", "on"
-    return lambda fd: ["-m", "uvicorn", f"tests.servers.task_apps:{framework}", "--fd", str(fd), *fixed, *options]
-
-
-def hypercorn(framework: str, *options: str) -> Callable[[int], list[str]]:
-    fixed = "--log-level", "warning"
-    return lambda fd: [
-        "-m",
-        "hypercorn",
-        f"tests.servers.task_apps:{framework}()",
-        "--bind",
-        f"fd://{fd}",
-        *fixed,
-        *options,
-    ]
 
 
 def aiohttp(mode: str, patience: float = PATIENCE) -> Callable[[int], list[str]]:
-    return lambda fd: ["-m", "tests.servers.task_apps", str(fd), mode, str(patience)]
+    return lambda fd: ["-m", APPS, str(fd), mode, str(patience)]
 
 
 KINDS = {
-    "uvicorn-starlette": Kind(uvicorn("starlette", "--loop", "asyncio"), code=-signal.SIGTERM),
-    "uvicorn-fastapi": Kind(uvicorn("fastapi", "--loop", "uvloop"), code=-signal.SIGTERM),
-    "hypercorn-asyncio": Kind(hypercorn("starlette")),
-    "hypercorn-trio": Kind(hypercorn("starlette", "--worker-class", "trio")),
-    "hypercorn-quart": Kind(hypercorn("quart"), cancels=True),
-    "aiohttp": Kind(aiohttp("finishing"), asgi=False),
-    "aiohttp-cancelling": Kind(aiohttp("cancelling"), cancels=True, asgi=False),
+    "uvicorn-starlette": Kind(uvicorn(f"{APPS}:starlette", "--loop", "asyncio"), code=-signal.SIGTERM),
+    "uvicorn-fastapi": Kind(uvicorn(f"{APPS}:fastapi", "--loop", "uvloop"), code=-signal.SIGTERM),
+    "hypercorn-asyncio": Kind(hypercorn(f"{APPS}:starlette")),
+    "hypercorn-trio": Kind(hypercorn(f"{APPS}:starlette", "--worker-class", "trio")),
+    "hypercorn-quart": Kind(hypercorn(f"{APPS}:quart"), cancels=True),
+    "aiohttp": Kind(aiohttp("finishing")),
+    "aiohttp-cancelling": Kind(aiohttp("cancelling"), cancels=True),
 }
 
 IMPATIENT = {
-    "uvicorn": Kind(uvicorn("starlette", "--timeout-graceful-shutdown", "1"), code=-signal.SIGTERM),
-    "hypercorn-trio": Kind(hypercorn("starlette", "--graceful-timeout", "1", "--worker-class", "trio")),
+    "uvicorn": Kind(uvicorn(f"{APPS}:starlette", "--timeout-graceful-shutdown", "1"), code=-signal.SIGTERM),
+    "hypercorn-trio": Kind(hypercorn(f"{APPS}:starlette", "--graceful-timeout", "1", "--worker-class", "trio")),
     "aiohttp": Kind(aiohttp("finishing", 1.0)),
 }
 """Those that are told to wait for one second only when they are to stop."""
 if sys.version_info < (3, 12):  # from then on it waits for all connections first, without a limit
-    IMPATIENT["hypercorn-asyncio"] = Kind(hypercorn("starlette", "--graceful-timeout", "1"))
+    IMPATIENT["hypercorn-asyncio"] = Kind(hypercorn(f"{APPS}:starlette", "--graceful-timeout", "1"))
 
 
 @contextmanager
@@ -111,7 +92,7 @@ def at_rest(server: Running) -> dict[str, int]:
 def test_requests(name: str) -> None:
     """500 requests to each pool, a fifth of whose clients hang up: answers are right, and nothing is lost or shared."""
     with running(KINDS[name]) as server:
-        for pool in POOLS if KINDS[name].asgi else POOLS[:2]:
+        for pool in POOLS:
             answers = all_answers(partial(visit, server, pool))
             assert answers == [right(number) for number in range(REQUESTS)]
         stats = at_rest(server)
@@ -183,7 +164,7 @@ def test_a_stop_that_cancels_requests(name: str) -> None:
 
 def test_several_workers() -> None:
     """Each process of a server has pools of its own, and closes them."""
-    command = uvicorn("fastapi", "--workers", "2")
+    command = uvicorn(f"{APPS}:fastapi", "--workers", "2")
     quiet = "-W", "ignore:unclosed:ResourceWarning"  # of uvicorn's own socket
     with served(lambda fd: ["-W", "error", *quiet, *command(fd)]) as server:
         answers = all_answers(partial(visit, server, "tasks"))
