@@ -300,10 +300,11 @@ async def check_one(pool: AsyncPool[Any]) -> None:
 
 
 def test_which_event_loop(write: Writer) -> None:
-    """A second loop has a connection of its own; a pool that was closed stays closed."""
+    """A second loop has a connection of its own, and counts anew; a pool that was closed stays closed."""
     names = write("Which event loop")
     assert (names["first"], names["second"]) == (42, 42)
     pool: AsyncPool[Any] = names["pool"]
+    assert pool.stats()["ncreated"] == 0
 
     async def close() -> None:
         assert await names["ask"]() == 42
