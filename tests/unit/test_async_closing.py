@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from ProxyPatternPool import AsyncPool, PoolClosed, TimeOut
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .cancelling import Flavour, crowd, pause, run_task, until
 from .clock import FakeScheduler
@@ -260,3 +261,25 @@ def test_closed_by_a_signal_to_the_program(scheduler: FakeScheduler) -> None:
         asyncio.run(main())
     assert closers.done == closers.works.made
     assert len(closers.done) == 1
+
+
+@pytest.mark.parametrize("hook", ["retter", "closer"])
+def test_what_is_under_way_at_the_end_of_a_loop_is_finished(hook: str, real: Scheduler) -> None:
+    """A closer or a retter that was begun is not cut off where ``asyncio.run`` cancels all tasks at its end."""
+    closers = Closers(20)
+    done: list[Thing] = []
+
+    async def reset(thing: Thing) -> None:
+        await pause(20)
+        done.append(thing)
+
+    pool: AsyncPool[Thing] = AsyncPool(closers.works.make, 2, 0, retter=reset, closer=closers.close)
+
+    async def main() -> None:
+        thing = await pool.get()
+        _ = pool.ret(thing) if hook == "retter" else pool.discard(thing)
+        await pause()
+
+    asyncio.run(main())
+    assert closers.done == closers.works.made
+    assert done == (closers.works.made if hook == "retter" else [])

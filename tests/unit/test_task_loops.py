@@ -402,7 +402,7 @@ def test_steps_at_the_end(library: Library) -> None:
     async def main() -> None:
         for number in range(2):
             here().at_end(partial(last, number))
-        here().start(log.steps("it", DEADLINE), "chore")
+        here().start(log.steps("it", DEADLINE), "chore", ends_with_loop=True)
         await library.pause(0.001)
 
     library.run(main)
@@ -574,7 +574,7 @@ def test_the_stack_of_a_task() -> None:
 
     async def main() -> None:
         mine = asyncio.current_task()
-        here().start(steps(), "chore")
+        here().start(steps(), "chore", ends_with_loop=True)
         await asyncio.sleep(0)
         (task,) = asyncio.all_tasks() - {mine}
         assert [frame.f_code.co_name for frame in task.get_stack()] == ["quietly"]

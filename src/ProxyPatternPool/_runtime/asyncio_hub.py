@@ -163,6 +163,10 @@ class AsyncioLoop:
     ) -> None:
         task = self._start(self._tasks, steps, name, inherit=inherit)
         self._tasks.add(task, ends_with_loop=ends_with_loop)
+        if not ends_with_loop:
+            # Who ends a loop, as asyncio.run does, cancels all tasks that asyncio knows of, be it in the middle of a
+            # closer. It does not know of this one: steps at the end of the loop wait for it, see wait_for_tasks.
+            asyncio._unregister_task(task)
 
     def _start(
         self, tasks: Tasks, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False
