@@ -173,10 +173,12 @@ def test_one_that_cannot_be_ended_is_not_lent_again(server: Server, relay: Relay
 
     async def query(pool: AsyncPool[Any]) -> None:
         async with pool.obj() as conn:
+            left.append(driver.pid(conn))
             await driver.ask(conn, SLEEP)
 
+    left: list[int] = []
     asyncio.run(main())
-    server.terminate(server.backends())
+    server.terminate(left)
 
 
 def test_the_cancelled_task_does_not_wait_for_the_retter(server: Server, relay: Relay) -> None:
