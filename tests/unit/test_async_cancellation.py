@@ -13,7 +13,7 @@ import anyio
 import pytest
 import trio
 
-from ProxyPatternPool import AsyncPool, Pool
+from ProxyPatternPool import AsyncPool, Pool, TimeOut
 
 from .cancelling import Flavour, Started, crowd, pause, run_task, until
 from .clock import FakeScheduler, HandMovedClock
@@ -428,5 +428,47 @@ def test_three_waiters_and_a_cancelled_creation(flavour: Flavour, scheduler: Fak
             await tasks.all_ended()
         assert {task.outcome() for task in waiting} == set(works.made)
         assert len(works.made) == 1
+
+    run_task(flavour, main)
+
+
+@both
+def test_a_cancelled_creation_is_no_error_of_the_server(
+    flavour: Flavour, scheduler: FakeScheduler, works: Works
+) -> None:
+    """Nobody waits for a back-off, and no error names it as its cause; what was an error before stays one."""
+    gate = Gate()
+    errors: list[Exception] = []
+
+    async def connect(number: int) -> Thing:
+        await gate.passed()
+        if errors:
+            raise errors[0]
+        return works.make(number)
+
+    pool: AsyncPool[Thing] = AsyncPool(connect, 1, 0)
+
+    async def cancel_one() -> None:
+        gate.open = False
+        async with crowd() as tasks:
+            creating = await tasks.start(partial(hold, pool))
+            creating.cancel()
+        assert creating.cancelled
+        gate.open = True
+
+    async def main() -> None:
+        await cancel_one()
+        assert pool.stats()["last_error"] is None
+        assert pool.stats()["retry_in"] == 0.0
+        async with pool.obj():
+            with pytest.raises(TimeOut) as raised:
+                await pool.get(0)
+            assert raised.value.__cause__ is None
+        errors.append(ConnectionError("down"))
+        await pool.clear()
+        with pytest.raises(ConnectionError):
+            await pool.get()
+        await cancel_one()
+        assert pool.stats()["last_error"] == "ConnectionError: down"
 
     run_task(flavour, main)

@@ -69,7 +69,8 @@ class Objects(Generic[T]):
             if entry.stage is GONE:
                 raise  # its event loop has ended, and the pool has begun anew
             self._retire_early(entry)  # nobody else gets it meanwhile
-            self.last_error = without_traceback(error)
+            if not self._driver.is_cancellation(error):  # else it says nothing about the server
+                self.last_error = without_traceback(error)
             self._guard.locked(self._count_error, entry, error)
             self._driver.finish(self.close_and_free(entry))
             self._notifier.creation_failed(error, self._clock() - start)

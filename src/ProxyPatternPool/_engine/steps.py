@@ -81,6 +81,10 @@ class Driver(Protocol):
         """Have nothing done at the end of the event loop: the pool is closed, and has nothing left to close."""
         ...
 
+    def is_cancellation(self, error: BaseException) -> bool:
+        """Whether an error says no more than that a task was cancelled."""
+        ...
+
     def settle(self, name: str, result: object) -> Steps[Any] | None:
         """Make of the result of a hook, by the hook's name, what it stands for: by the steps that end with that.
 
@@ -113,6 +117,10 @@ class ThreadDriver:
 
     def call_off_end(self) -> None:
         """Do the same, for the same reason."""
+
+    def is_cancellation(self, error: BaseException) -> bool:
+        """Say no: a thread is not cancelled."""
+        return False
 
     def settle(self, name: str, result: object) -> None:
         """Refuse the result of a hook that is to be awaited.

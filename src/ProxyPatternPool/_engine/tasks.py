@@ -65,6 +65,10 @@ class TaskDriver:
 
     # How steps wait. -----------------------------------------------------------------------------------
 
+    def is_cancellation(self, error: BaseException) -> bool:
+        """Whether an error says no more than that a task was cancelled, or destroyed."""
+        return self.loop is not None and isinstance(error, (GeneratorExit, self.loop.cancelled))
+
     def settle(self, name: str, result: object) -> Steps[Any] | None:
         """Await what a hook has returned, if it is to be awaited.
 
