@@ -452,7 +452,7 @@ def test_sharing_survives_a_fork(scheduler: FakeScheduler) -> None:
     thing = Thing(5)
     source = FromFactoryPerOwner(PoolMaker(lambda _: thing, {}, OwnPools(), str))
     first = source.take(None)
-    source.note(first)
+    source.all_kept.add(first)
     source._lender().core.after_fork()
     source.after_fork()
     assert [source.take(None).obj, source.take(None).obj] == [thing, thing]

@@ -244,15 +244,14 @@ class Control(Generic[T]):
 
     def ret(self) -> None:
         """Give the current owner's object back to the pool; without a pool, or an object, do nothing."""
-        self._end()
+        kept = self._owners.lent()
+        if kept is not None:
+            self._owners.give_back(kept)
 
     def aret(self) -> Awaitable[None]:
         """Do the same, at once; to await what is returned is to wait for a ``retter`` that is awaited itself."""
-        return self._end() or FINISHED
-
-    def _end(self) -> End:
         kept = self._owners.lent()
-        return None if kept is None else self._owners.give_back(kept)
+        return FINISHED if kept is None else self._owners.give_back(kept) or FINISHED
 
     def discard(self) -> None:
         """Give the current owner's object back as broken: it is closed, and the next access gets another.

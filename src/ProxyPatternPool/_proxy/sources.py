@@ -47,6 +47,7 @@ class Source(ABC, Generic[T]):
         self.supported: Supported = UNKNOWN
         """The special methods of objects of these classes."""
         self.all_kept: WeakIdentitySet[Kept[T]] = WeakIdentitySet()
+        """What owners keep from here."""
         _all_sources.add(self)
 
     @property
@@ -70,7 +71,7 @@ class Source(ABC, Generic[T]):
 
     @abstractmethod
     def take(self, timeout: float | None) -> Kept[T]:
-        """Take an object for an owner to keep, which is noted afterwards."""
+        """Take an object for an owner to keep; whoever calls adds it to ``all_kept``."""
 
     def begin_in_task(self) -> None:
         """Begin to use this in a task: what is kept may be of an event loop that has ended.
@@ -82,12 +83,6 @@ class Source(ABC, Generic[T]):
     async def take_in_task(self, timeout: float | None) -> Kept[T]:
         """Take an object for a task, while others go on."""
         return self.take(timeout)  # there is nothing to wait for
-
-    def note(self, kept: Kept[T]) -> None:
-        """Know what an owner keeps from here; it is unusable if this was retired meanwhile."""
-        self.all_kept.add(kept)
-        if self.retired:
-            kept.invalidate()
 
     def expected(self) -> tuple[type[object] | None, list[T]]:
         """What is known before an owner has an object: the class of all of them, or objects that exist."""

@@ -125,7 +125,9 @@ class Taking(Generic[T]):
         self, source: Source[T], slot: Slot[T], kept: Kept[T], block: OpenBlock | None, code: CodeType | None
     ) -> Taken[T] | None:
         """Keep for the current owner what was taken; nothing if the source was replaced meanwhile."""
-        source.note(kept)
+        source.all_kept.add(kept)
+        if source.retired:
+            kept.invalidate()
         # Before it is kept: an owner that is interrupted here takes another, and none keeps what is not recorded.
         obj = getattr(kept, "obj", kept)
         if obj is not kept:  # else the source was replaced meanwhile

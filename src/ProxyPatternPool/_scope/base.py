@@ -58,9 +58,14 @@ class Kept(Generic[T]):
 
     def end(self, *, broken: bool = False) -> End:
         """Do either; what is returned waits for hooks that go on."""
-        self.invalidate()
-        loan = self.pop_loan()
-        if loan is None:
+        # As invalidate() and pop_loan(), written out: this is done after each request.
+        try:
+            del self.obj
+        except AttributeError:
+            pass
+        try:
+            loan = self._loans.pop()
+        except IndexError:
             return None
         return loan.discard() if broken else loan.release()
 
