@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 from unittest import mock
 
@@ -320,6 +321,83 @@ def test_taken_in_the_task_that_is_to_have_it() -> None:
         assert server.works.numbers == []
 
     asyncio.run(main())
+
+
+def test_a_time_limit_around_it() -> None:
+    """``wait_for`` makes a task of it before Python 3.12, and is refused; since then it is in the task itself."""
+    server = Server("asyncio")
+
+    async def main() -> None:
+        if sys.version_info < (3, 12):
+            with pytest.raises(ProxyException, match=r"awaited in another task"):
+                await asyncio.wait_for(server.control.aget(), 5.0)
+            assert server.works.numbers == []
+        else:
+            await asyncio.wait_for(server.control.aget(), 5.0)
+            assert server.db.number == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no eager tasks before 3.12")
+def test_tasks_that_begin_at_once() -> None:
+    """An eager task has an object of its own, though it begins in the middle of its parent."""
+    server = Server("asyncio")
+
+    async def child() -> int:
+        assert not server.control.has()
+        number: int = (await server.control.aget()).number
+        return number
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(vars(asyncio)["eager_task_factory"])
+        await server.control.aget()
+        assert await asyncio.create_task(child()) == 1
+        assert server.db.number == 0
+
+    asyncio.run(main())
+
+
+def test_a_generator_that_is_left_in_the_middle() -> None:
+    """Its block ends when the loop has closed it, in a task of the loop's: the object goes back."""
+    server = Server("asyncio")
+
+    async def generator() -> AsyncGenerator[Thing]:
+        async with server.control.aobj() as thing:
+            yield thing
+
+    async def main() -> None:
+        async for thing in generator():
+            assert thing is server.control.get()
+            break
+        await turn(6)
+        assert server.in_use == 0
+        assert not server.control.has()
+
+    asyncio.run(main())
+
+
+@both
+def test_a_block_that_ends_in_another_task(flavour: str) -> None:
+    """As that of a fixture may: its object goes back all the same, though the task that had it has ended before."""
+    server = Server(flavour)
+    block = server.control.aobj()
+
+    async def begin() -> None:
+        await block.__aenter__()
+
+    async def end() -> None:
+        assert not server.control.has()
+        await block.__aexit__(None, None, None)
+
+    async def main() -> None:
+        await in_task(flavour, begin)
+        assert server.in_use == 1
+        await in_task(flavour, end)
+        assert server.in_use == 0
+        assert server.calls == ["ret", "ret done"]
+
+    server.run(main)
 
 
 # --- which scopes
