@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 import pytest
 import trio
 
-from ProxyPatternPool import AsyncLease, AsyncPool
+from ProxyPatternPool import AsyncLease, AsyncPool, PoolClosed
 from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
 from ProxyPatternPool._runtime.task_loops import running_task_loop
 from ProxyPatternPool._scheduler.scheduler import Scheduler
@@ -169,6 +169,30 @@ def test_an_end_that_is_the_only_one(scheduler: FakeScheduler) -> None:
         assert server.works.closed == server.works.made
 
     asyncio.run(uses())
+
+
+@both
+def test_a_generator_that_has_a_pool(flavour: str, scheduler: FakeScheduler) -> None:
+    """A block that is left by the end of its generator cannot wait: maintenance closes the pool."""
+    server = Server()
+
+    async def generate() -> AsyncGenerator[AsyncPool[Thing], None]:
+        async with server.pool() as pool:
+            yield pool
+
+    async def main() -> None:
+        generator = generate()
+        pool = await generator.__anext__()
+        async with pool.obj():
+            pass
+        await generator.aclose()
+        scheduler.run()
+        await turn(10)
+        assert server.works.closed == server.works.made
+        with pytest.raises(PoolClosed):
+            await pool.get()
+
+    run_in(flavour, main)
 
 
 # Dropped. ------------------------------------------------------------------------------------------------

@@ -423,6 +423,51 @@ def test_a_slow_retter(flavour: str, scheduler: FakeScheduler) -> None:
     run_in(flavour, main)
 
 
+@both
+@pytest.mark.parametrize("hook", ["make", "check", "close"])
+def test_a_hook_that_ends_the_program(
+    flavour: str, hook: str, scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A SystemExit in a hook that maintenance calls is logged, and ends neither the loop nor other hooks."""
+    fails: set[str] = set()
+    works = Works()
+
+    async def may_fail(name: str) -> None:
+        await turn()
+        if name in fails:
+            raise SystemExit
+
+    async def make(number: int) -> Thing:
+        await may_fail("make")
+        return works.make(number)
+
+    async def check(_: Thing) -> bool:
+        await may_fail("check")
+        return True
+
+    async def close(thing: Thing) -> None:
+        works.close(thing)
+        await may_fail("close")
+
+    async def main() -> None:
+        lifetime = 0 if hook == "check" else 10
+        parameters: dict[str, Any] = {"health": check, "hk_delay": 10, "max_lifetime": lifetime, "name": "books"}
+        async with AsyncPool(make, 2, 1, closer=close, **parameters) as pool:
+            await maintained(scheduler, pool)
+            assert len(works.alive) == 1
+            fails.add(hook)
+            clock.advance(10)
+            await maintained(scheduler, pool)
+            fails.clear()
+            clock.advance(1)
+            await maintained(scheduler, pool)
+            assert pool.stats()["navail"] == 1
+
+    run_in(flavour, main)
+    assert any("maintenance failed: SystemExit" in line for line in said(caplog))
+    assert works.alive == []
+
+
 # Where something is missing. ----------------------------------------------------------------------------
 
 

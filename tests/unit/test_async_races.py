@@ -183,3 +183,24 @@ def test_a_coroutine_that_is_no_coroutine(scheduler: FakeScheduler) -> None:
         await asyncio.get_running_loop().create_task(Steps(borrows()))
 
     asyncio.run(main())
+
+
+def test_a_return_that_nobody_waits_for(scheduler: FakeScheduler, works: Works) -> None:
+    """What a return gives to be awaited can be closed as well: the retter goes on."""
+    back: list[Thing] = []
+
+    async def reset(thing: Thing) -> None:
+        await turn()
+        back.append(thing)
+
+    pool = AsyncPool(works.make, 1, 0, retter=reset)
+
+    async def main() -> None:
+        thing = await pool.get()
+        going_on = pool.ret(thing)
+        going_on.close()
+        await turn(5)
+        assert back == [thing]
+        assert await pool.get(0) is thing
+
+    asyncio.run(main())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import io
+import json
 import logging
+import pickle
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -362,5 +365,20 @@ def test_in_words(scheduler: FakeScheduler) -> None:
         await lease.release()
         assert repr(lease) == "<Lease of pool 'books': ended>"
         assert repr(pool) == "<AsyncPool books: 1 idle, 0 in use, 0 waiting, max 1>"
+
+    asyncio.run(main())
+
+
+def test_no_copy(scheduler: FakeScheduler) -> None:
+    """A pool is no value, nor is a lease: its object would go back twice. As a text a pool is its statistics."""
+    pool = AsyncPool(Thing, 1, 0, name="books")
+
+    async def main() -> None:
+        async with pool.lease() as lease:
+            for each in (pool, lease):
+                for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+                    with pytest.raises(TypeError, match="cannot copy or pickle <"):
+                        duplicate(each)
+            assert json.loads(str(pool))["nusing"] == 1
 
     asyncio.run(main())
