@@ -96,6 +96,20 @@ def test_a_fork_beside_a_loop(case: str) -> None:
 
 
 @needs_fork
+def test_a_fork_after_a_loop() -> None:
+    """That the pool was closed for the end of the parent's loop closes it for no child, as for no other loop."""
+    assert ends("fork_after_a_loop") == [
+        "got thing 0",
+        "closed thing 0",
+        "child: got child thing 0",
+        "child: closed child thing 0",
+        "child: <AsyncPool module: its event loop has ended, 0 idle, 0 in use, 0 waiting, max 2>",
+        "got thing 0",
+        "closed thing 0",
+    ]
+
+
+@needs_fork
 def test_a_fork_in_a_coroutine() -> None:
     """The child inherits the frames of the coroutine, and what those hold; it gives back nothing of it."""
     said, logged = apart(ends("fork_in_a_coroutine"))

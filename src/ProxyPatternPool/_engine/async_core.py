@@ -71,9 +71,7 @@ class AsyncCore(Generic[T]):
         for entry in core.ledger.places.entries():
             left += entry.has_object and entry.stage is not CLOSED
             entry.stage = GONE  # whoever still has it does nothing with it
-        closed = core.ledger.closed and not self.driver.closed_for_end
-        self.driver.leave_loop()
-        core.start_over(closed=closed)
+        core.start_over()
         if left:
             objects = "1 object" if left == 1 else f"{left} objects"
             core.log_later(logging.WARNING, "%s: %s has ended, and has left %s open", self.label, ended.name, objects)

@@ -270,15 +270,15 @@ class Core(Generic[T]):
 
     def after_fork(self) -> None:
         """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""
-        closed = self.ledger.closed
         never_free(
             (self.ledger, self.chores.anywhere, self.chores.in_hub, self.objects.last_error, self.log_queue.lines)
         )
-        self.driver.leave_loop()
-        self.start_over(closed=closed)
+        self.start_over()
 
-    def start_over(self, *, closed: bool) -> None:
-        """Have nothing again, as a new pool, or as one that was closed."""
+    def start_over(self) -> None:
+        """Have nothing again, as a new pool; or as a closed one, unless it was closed for the end of an event loop."""
+        closed = self.ledger.closed and not self.driver.closed_for_end
+        self.driver.leave_loop()
         self._start_empty(self.config)
         if closed:
             self.ledger.close()

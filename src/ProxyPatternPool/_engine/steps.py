@@ -74,7 +74,7 @@ class Driver(Protocol):
         ...
 
     def leave_loop(self) -> None:
-        """Know no event loop: in the child of a fork."""
+        """Know no event loop: that of before has ended, or is the parent's of this child of a fork."""
         ...
 
     def call_off_end(self) -> None:

@@ -253,6 +253,12 @@ def fork_in_a_coroutine() -> None:
     asyncio.run(around(lambda lease: in_child(lambda: child_of_a_coroutine(lease))))
 
 
+def fork_after_a_loop() -> None:
+    asyncio.run(take_and_return())
+    in_child(child_of_a_process)
+    asyncio.run(take_and_return())
+
+
 def fork_beside_a_loop() -> None:
     def fork(_: object) -> None:
         thread = threading.Thread(target=fork_in_a_thread)
