@@ -39,7 +39,7 @@ def storm(kind: str, name: str, pools: int, loans: int) -> Damage | None:
 
 def measure(options: Options, progress: Progress) -> dict[str, dict[str, Damage | None]]:
     """Run all storms, two at a time: nothing is timed."""
-    pools, loans = options.pick(6, 1), options.pick(1300, 200)
+    pools, loans = options.pick(4, 1), options.pick(2000, 200)
     pairs = [(kind, name) for kind in LOOPS for name in BUILDS]
 
     def run_one(pair: tuple[str, str]) -> Damage | None:
