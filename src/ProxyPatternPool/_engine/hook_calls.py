@@ -41,7 +41,7 @@ _HOOKS = frozenset(os.path.join(os.path.dirname(_HERE), name) for name in ("hook
 an ``entry``, or, if the hook only says something about its object, an ``obj``."""
 
 
-def _look(is_it: Callable[[HookCall], bool], code: CodeType | None = None) -> HookCall | FrameType | None:
+def _look(is_it: Callable[[HookCall], bool], code: CodeType | None = None) -> Any:
     """The innermost call of a hook that the caller of this module is in the middle of and that `is_it`, or a frame.
 
     In one function, without a generator: this is done whenever a caller finds nothing idle.
@@ -75,13 +75,14 @@ def _call_in(frame: FrameType) -> HookCall | None:
 
 def client_of_new_pool() -> object | None:
     """For whom the caller makes a pool, see ``made_for``; ``None``: for nobody, or in the middle of a hook."""
-    found = _look(lambda _: True, made_for.__code__)
+    found: object = _look(lambda _: True, made_for.__code__)
     return cast(object, found.f_locals["client"]) if isinstance(found, FrameType) else None
 
 
 def innermost_call(is_it: Callable[[HookCall], bool]) -> HookCall | None:
     """The innermost call of a hook, of whatever pool, that the caller is in the middle of and that `is_it`."""
-    return cast("HookCall | None", _look(is_it))
+    found: HookCall | None = _look(is_it)  # not cast: that is a call
+    return found
 
 
 def objects_in_hooks_of(client: object) -> list[Any]:

@@ -77,6 +77,8 @@ class Loans(Generic[T]):
         except AttributeError:  # a child that has not begun anew yet
             notice_fork()
             return self.borrow(timeout, receipt, loop)
+        if not self._shelves.idle:  # as a rule, in those whom the quick way has brought here
+            return self._borrow(timeout, receipt, loop, start)
         if loop is not None:
             owner = loop.owner()
         entry = self._shelves.take(start, owner, receipt)

@@ -93,7 +93,9 @@ class Returns(Generic[T]):
         if self._is_parents(entry):
             return None
         if put is NEEDS_SLOW_PATH:
-            return self._take_back(entry, entry.last_ret)
+            # If this entry would have let it be quick there is nobody to be told, and no retter: as a rule others wait.
+            quiet = entry.uses < entry.slow_return_at_use
+            return self._put_back(entry) if quiet else self._take_back(entry, entry.last_ret)
         # Not within a locked step of this thread: there nobody else can have made returns slow meanwhile.
         if put is NEEDS_SETTLE and self._guard.locked(self._ledger.settle, entry, entry.last_ret):
             return self._objects.close_and_free(entry)

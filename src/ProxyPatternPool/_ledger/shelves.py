@@ -64,8 +64,6 @@ class Shelves(Generic[T]):
 
     def take(self, now: float, owner: Owner, receipt: Receipt[T] | None = None) -> Entry[T] | None:
         """Lend the hottest idle entry, if there is one."""
-        if not self.idle:  # as a rule, in those who come here; an exception would take longer
-            return None
         try:
             entry = self.idle.pop()
         except IndexError:
