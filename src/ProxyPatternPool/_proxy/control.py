@@ -248,7 +248,7 @@ class Control(Generic[T]):
         if kept is not None:
             self._owners.give_back(kept)
 
-    def aret(self) -> Awaitable[None]:
+    def aret(self) -> Coroutine[Any, Any, None]:
         """Do the same, at once; to await what is returned is to wait for a ``retter`` that is awaited itself."""
         kept = self._owners.lent()
         return FINISHED if kept is None else self._owners.give_back(kept) or FINISHED
@@ -263,7 +263,7 @@ class Control(Generic[T]):
         """
         self._end_broken()
 
-    def adiscard(self) -> Awaitable[None]:
+    def adiscard(self) -> Coroutine[Any, Any, None]:
         """Do the same, at once; to await what is returned is to wait for a ``closer`` that is awaited itself.
 
         Raises:

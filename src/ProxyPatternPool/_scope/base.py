@@ -1,6 +1,6 @@
 """What an owner keeps, and the slots that keep it."""
 
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from types import CodeType
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -9,7 +9,7 @@ from .open_block import OpenBlock
 T = TypeVar("T")
 
 
-End: TypeAlias = Awaitable[None] | None
+End: TypeAlias = Coroutine[Any, Any, None] | None
 """What there is to await for hooks that go on by themselves, if there is anything."""
 
 
