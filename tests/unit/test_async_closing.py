@@ -6,8 +6,11 @@ import asyncio
 from functools import partial
 
 import pytest
+import trio
 
 from ProxyPatternPool import AsyncPool, PoolClosed, TimeOut
+from ProxyPatternPool._engine import async_core
+from ProxyPatternPool._runtime import trio_hub
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .cancelling import Flavour, crowd, pause, run_task, until
@@ -263,23 +266,70 @@ def test_closed_by_a_signal_to_the_program(scheduler: FakeScheduler) -> None:
     assert len(closers.done) == 1
 
 
-@pytest.mark.parametrize("hook", ["retter", "closer"])
-def test_what_is_under_way_at_the_end_of_a_loop_is_finished(hook: str, real: Scheduler) -> None:
-    """A closer or a retter that was begun is not cut off where ``asyncio.run`` cancels all tasks at its end."""
-    closers = Closers(20)
-    done: list[Thing] = []
+class Resets(Closers):
+    """A retter that takes a while, too."""
 
-    async def reset(thing: Thing) -> None:
-        await pause(20)
-        done.append(thing)
+    def __init__(self, pauses: int = 20) -> None:
+        super().__init__(pauses)
+        self.reset: list[Thing] = []
 
-    pool: AsyncPool[Thing] = AsyncPool(closers.works.make, 2, 0, retter=reset, closer=closers.close)
+    async def ret(self, thing: Thing) -> None:
+        await pause(self.pauses)
+        self.reset.append(thing)
+
+    def pool(self, max_size: int) -> AsyncPool[Thing]:
+        return AsyncPool(self.works.make, max_size, 0, retter=self.ret, closer=self.close)
+
+
+def end_at_once(flavour: Flavour, hook: str, pool: AsyncPool[Thing]) -> None:
+    """End a loop while a hook is under way."""
 
     async def main() -> None:
         thing = await pool.get()
         _ = pool.ret(thing) if hook == "retter" else pool.discard(thing)
         await pause()
 
-    asyncio.run(main())
-    assert closers.done == closers.works.made
-    assert done == (closers.works.made if hook == "retter" else [])
+    trio.run(main) if flavour == "trio" else asyncio.run(main())
+
+
+@both
+@pytest.mark.parametrize("hook", ["retter", "closer"])
+def test_what_is_under_way_at_the_end_of_a_loop_is_finished(flavour: Flavour, hook: str, real: Scheduler) -> None:
+    """It is not cut off where ``asyncio.run`` cancels all tasks, or ``trio.run`` all system tasks."""
+    resets = Resets()
+    end_at_once(flavour, hook, resets.pool(1))
+    assert resets.done == resets.works.made
+    assert resets.reset == (resets.works.made if hook == "retter" else [])
+
+
+@both
+@pytest.mark.parametrize("hook", ["retter", "closer"])
+def test_what_hangs_at_the_end_of_a_loop_is_cut_off(
+    flavour: Flavour, hook: str, real: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After two seconds: a retter, and the closer that is called for its object then."""
+    monkeypatch.setattr(async_core, "END_TIME", 0.01)
+    monkeypatch.setattr(trio_hub, "UNFINISHED", 0.01)
+    resets = Resets(1_000_000_000)
+    end_at_once(flavour, hook, resets.pool(1))
+    assert resets.works.closed == resets.works.made
+    assert len(resets.works.closed) == 1
+    assert resets.done == resets.reset == []
+
+
+def test_nobody_watches_the_main_task_for_longer_than_hooks_last(
+    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In trio there is a task for that, which ends when there is nothing to finish any more."""
+    monkeypatch.setattr(trio_hub, "WATCH", 0)
+    resets = Resets()
+    pool = resets.pool(1)
+
+    async def main() -> None:
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        for _ in range(2):
+            await waits(pool)
+            await until(lambda: trio.lowlevel.current_statistics().tasks_living == tasks)
+
+    trio.run(main)
+    assert len(resets.reset) == 2

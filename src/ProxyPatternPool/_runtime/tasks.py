@@ -105,9 +105,16 @@ class Tasks:
         """Note that a task has ended."""
         self._tasks.remove(task)
         self._ending_with_loop.discard(task)
-        if not self._tasks:
-            for sleeper in self._waiting:
-                sleeper.wake()
+        for sleeper in self._waiting:
+            sleeper.wake()
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
+
+    def each(self, do: Callable[[Cancellable], object]) -> None:
+        """Do something with each task."""
+        for task in self._tasks:
+            do(task)
 
     def wait(self, seconds: float) -> Generator[Any, Any, None]:
         """Wait until all have ended; after some seconds cancel those that have not, and wait for them."""
@@ -115,14 +122,18 @@ class Tasks:
             task.cancel()
         until, left = monotonic() + seconds, seconds
         sleeper = self._new_sleeper()
+        cancelled: set[Cancellable] = set()
         self._waiting.add(sleeper)
         try:
             while self._tasks and left > 0:
                 yield from sleeper.sleep(left)
                 left = until - monotonic()
-            for task in list(self._tasks):
-                task.cancel()
             while self._tasks:
+                # Also those that a task which was cancelled has started, such as the closer of an object whose retter
+                # it was.
+                for task in self._tasks - cancelled:
+                    task.cancel()
+                    cancelled.add(task)
                 yield from sleeper.sleep(None)
         finally:
             self._waiting.remove(sleeper)

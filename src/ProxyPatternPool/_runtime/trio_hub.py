@@ -1,5 +1,6 @@
 """Waiting among trio's tasks, and starting some. Imported only once trio itself is."""
 
+import math
 import os
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
@@ -74,6 +75,12 @@ def running_loop() -> "TrioLoop | None":
         return loop
 
 
+UNFINISHED = 2.0
+"""Seconds for which tasks may go on when the main task has ended."""
+WATCH = 1.0
+"""Seconds between two looks whether there are such tasks, while somebody notices the end of the main task for them."""
+
+
 class TrioSleeper:
     """A task sleeps until another one, or a callback, reschedules it."""
 
@@ -137,6 +144,8 @@ class TrioLoop:
         self.name = f"the run {id(self.token):#x} of trio in thread {current_name()!r}"
         self._process = os.getpid()
         self._ending = self._over = False
+        self._watching = False
+        self._deadline = math.inf
         self._tasks = Tasks(self.new_sleeper)
         self._nursery: trio.Nursery | None = None
         self._late: list[Callable[[trio.Nursery], None]] = []
@@ -181,13 +190,34 @@ class TrioLoop:
         scope = trio.CancelScope()
         self._tasks.add(scope, ends_with_loop=ends_with_loop)
         do = partial(self._do, steps, scope)
-        if self._nursery is None:
-            try:
-                trio.lowlevel.spawn_system_task(do, name=name, context=context)
-            except RuntimeError:  # the main task has ended, and so have all others: see _finish
-                self._late.append(partial(_start_in, do, name, context))
-        else:
+        if self._nursery is not None:
             _start_in(do, name, context, self._nursery)
+            return
+        try:
+            trio.lowlevel.spawn_system_task(do, name=name, context=context)
+        except RuntimeError:  # the main task has ended, and so have all others: see _finish
+            self._late.append(partial(_start_in, do, name, context))
+            return
+        if not ends_with_loop:
+            # At the end of its main task trio cancels all system tasks, be it in the middle of a closer.
+            scope.shield, scope.deadline = True, self._deadline
+            if not self._watching:
+                self._watching = True
+                trio.lowlevel.spawn_system_task(self._watch_main_task, name=name, context=Context())
+
+    async def _watch_main_task(self) -> None:
+        """As long as there are tasks that are not to be cut off: when the main task ends, give them some seconds."""
+        try:
+            while self._tasks:
+                await trio.sleep(WATCH)
+        except trio.Cancelled:
+            self._deadline = trio.current_time() + UNFINISHED
+            self._tasks.each(self._limit)
+            raise
+        self._watching = False
+
+    def _limit(self, task: Any) -> None:
+        task.deadline = self._deadline
 
     async def _do(self, steps: Generator[Any, Any, None], scope: trio.CancelScope) -> None:
         try:

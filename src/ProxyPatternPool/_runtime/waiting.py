@@ -159,13 +159,14 @@ class TaskLoop(Hub, Protocol):
         """Have a new task do steps, here, which must raise nothing but what ends the task; it is kept until its end.
 
         They are not begun before this returns, and they are begun though the task is cancelled at once, unless the loop
-        is closed before. An ``Exception`` that they raise is nobody's, and is dropped.
+        is closed before. An ``Exception`` that they raise is nobody's, and is dropped. Where whoever ends the loop
+        cancels all tasks this one goes on, within some seconds.
 
         Args:
             steps: What it does.
             name: What the task is called.
             inherit: Whether it sees the context variables of the caller (a copy of them), and not those of nobody.
-            ends_with_loop: Whether nobody needs what it does once the loop ends: ``wait_for_tasks`` cancels it.
+            ends_with_loop: Whether nobody needs what it does once the loop ends: then it is cancelled at once.
         """
         ...
 
