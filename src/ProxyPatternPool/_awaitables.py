@@ -105,10 +105,11 @@ def awaited(name: str, result: object) -> Generator[Any, Any, Any] | None:
     """
     if _what_to_await(result) is None:
         return None
-    if isinstance(result, AsyncGeneratorType):
+    kind: type[object] = type(result)
+    if kind is AsyncGeneratorType:
         refuse_awaitable(name, result, "a function with a yield in it makes one; return the result")
-    if isinstance(result, GeneratorType):  # made by types.coroutine
-        return result
+    if kind is GeneratorType:  # made by types.coroutine
+        return cast("GeneratorType[Any, Any, Any]", result)
     return cast("Awaitable[Any]", result).__await__()
 
 

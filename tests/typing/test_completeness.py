@@ -80,7 +80,7 @@ def test_pyright_knows_all_types(project: Project) -> None:
 
 
 ALLOWED, ALLOWED_TO_OTHERS = HERE / "stubtest-allowlist.txt", HERE / "stubtest-others.txt"
-_OF_OTHERS = ["--ignore-missing-stub", "--ignore-unused-allowlist", "--allowlist", ALLOWED_TO_OTHERS]
+_OF_OTHERS: list[str | Path] = ["--ignore-missing-stub", "--ignore-unused-allowlist", "--allowlist", ALLOWED_TO_OTHERS]
 
 STUBBED: dict[str, list[str | Path]] = {
     "ProxyPatternPool": ["--allowlist", ALLOWED],

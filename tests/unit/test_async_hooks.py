@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any
 
@@ -214,20 +214,20 @@ class Connects:
         return "connected"
 
 
+FACTORIES: dict[str, Callable[[int], str | Awaitable[str]]] = {
+    "plain": lambda number: "plain",
+    "awaited": lambda number: Opens(),
+    "called": Connects(),
+    "bound": partial(Connects().method, "bound"),
+    "connected": lambda number: Connects.connect(),
+}
+
+
 @both
-@pytest.mark.parametrize(
-    ("fun", "expected"),
-    [
-        (lambda number: "plain", "plain"),
-        (lambda number: Opens(), "awaited"),
-        (Connects(), "called"),
-        (partial(Connects().method, "bound"), "bound"),
-        (lambda number: Connects.connect(), "connected"),
-    ],
-)
-def test_all_kinds_of_factories(flavour: str, fun: Any, expected: str, scheduler: FakeScheduler) -> None:
+@pytest.mark.parametrize("expected", FACTORIES)
+def test_all_kinds_of_factories(flavour: str, expected: str, scheduler: FakeScheduler) -> None:
     """A plain function, something awaitable, a callable object, a partial of a method, a class method in a lambda."""
-    pool: AsyncPool[str] = AsyncPool(fun, 1, 0)
+    pool = AsyncPool(FACTORIES[expected], 1, 0)
 
     async def gets() -> None:
         async with pool.obj() as got:

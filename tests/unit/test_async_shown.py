@@ -175,9 +175,10 @@ def test_a_task_that_does_nothing_else(scheduler: FakeScheduler) -> None:
 def test_borrowed_through_asyncio(scheduler: FakeScheduler) -> None:
     """Where functions of asyncio are between the user's and ours, the stack ends in the user's."""
     pool = AsyncPool(Thing, 1, 0, trace_owner=True)
+    timeout: Any = getattr(asyncio, "timeout", None)  # new in 3.11
 
     async def staggered() -> Thing:
-        async with asyncio.timeout(10):
+        async with timeout(10):
             return await pool.get()
 
     async def main() -> None:
@@ -187,7 +188,7 @@ def test_borrowed_through_asyncio(scheduler: FakeScheduler) -> None:
         assert holding.stack[-1].name == "staggered"
         await pool.ret(thing)
 
-    if hasattr(asyncio, "timeout"):  # new in 3.11
+    if timeout is not None:
         asyncio.run(main())
 
 
