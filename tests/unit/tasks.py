@@ -31,6 +31,17 @@ def run_in(flavour: str, main: Callable[[], Awaitable[R]]) -> R:
     return asyncio.run(begin()) if flavour == "asyncio" else trio.run(begin)
 
 
+def forget_loop(main: Callable[[], Awaitable[object]]) -> None:
+    """Do something in a loop of asyncio that is closed without its end: nobody is told, and no task is cancelled."""
+
+    async def begin() -> None:
+        await main()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    loop.close()
+
+
 async def turn(times: int = 1) -> None:
     """Let all other tasks go on that can, so many times."""
     for _ in range(times):

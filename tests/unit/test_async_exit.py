@@ -121,16 +121,3 @@ def test_a_fork_in_a_coroutine() -> None:
         *PARENT_GOES_ON,
     ]
     assert all("not lent here" in line for line in logged)
-
-
-@needs_fork
-def test_a_fork_between_two_loops() -> None:
-    """A pool that the end of its loop has closed is open in a child, as it is in the next loop of its parent."""
-    own = ["got thing 0", "closed thing 0"]
-    assert ends("fork_between_two_loops") == [
-        *own,
-        "child: got child thing 0",
-        "child: closed child thing 0",
-        "child: <AsyncPool module: its event loop has ended, 0 idle, 0 in use, 0 waiting, max 2>",
-        *own,
-    ]

@@ -6,19 +6,23 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, cast
 
 import pytest
 import trio
 
 from ProxyPatternPool import AsyncLease, AsyncPool, PoolClosed
+from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
 from ProxyPatternPool._runtime.task_loops import running_task_loop
+from ProxyPatternPool._scheduler.dispatch import Dispatcher
+from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler
 from .helpers import Thing, said
-from .tasks import Server, both, run_in, turn
+from .tasks import Server, both, forget_loop, run_in, turn
 
 # The end of a loop. --------------------------------------------------------------------------------------
 
@@ -267,6 +271,31 @@ def test_many_pools_in_one_loop(flavour: str, closing: bool, real: Scheduler) ->
             await (trio.sleep(0.01) if flavour == "trio" else asyncio.sleep(0.01))
 
     run_in(flavour, many)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, forget_loop], ids=["ended", "closed"])
+def test_dropped_and_left(run: Callable[[Any], object], scheduler: FakeScheduler) -> None:
+    """A pool that is dropped while something is lent, and whose loop ends before that comes back, is not kept."""
+    server = Server()
+    kept: list[AsyncLease[Thing]] = []
+    cores: list[weakref.ref[object]] = []
+
+    async def main() -> None:
+        pool = server.pool()
+        cores.append(weakref.ref(async_core_of(pool)))
+        kept.append(await pool.lease())
+        del pool
+        scheduler.run()
+
+    run(main() if run is asyncio.run else main)
+    kept.clear()
+    scheduler.run()
+    core = cores[0]()
+    if core is not None:
+        Dispatcher(scheduler.clock, scheduler.timing, scheduler.workers).dispatch(cast("Maintained", core))
+    del core
+    gc.collect()
+    assert cores[0]() is None
 
 
 @both

@@ -7,7 +7,7 @@ import gc
 import io
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,24 +19,13 @@ from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, eventually, said
-from .tasks import Server, both, run_in, turn
+from .tasks import Server, both, forget_loop, run_in, turn
 
 
 def end_of(line: str) -> str:
     """The part of a line that says how many objects are left."""
     assert line.startswith("pool 'books': the "), line
     return line.partition(" has ended, and has left ")[2]
-
-
-def forget_loop(main: Callable[[], Awaitable[object]]) -> None:
-    """Do something in a loop of asyncio that is closed without its end: nobody is told, and no task is cancelled."""
-
-    async def begin() -> None:
-        await main()
-
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(begin())
-    loop.close()
 
 
 # One after the other. --------------------------------------------------------------------------------

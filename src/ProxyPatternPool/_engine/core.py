@@ -210,6 +210,8 @@ class Core(Generic[T]):
     def hub_ended(self) -> None:
         """Have no hub any more."""
         self.scheduling.hub = None
+        if self.driver.for_tasks:
+            self.scheduling.let_go()  # nobody can close what it has left
 
     def run_due(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""

@@ -272,11 +272,5 @@ def multiprocessing_beside_a_loop() -> None:
     asyncio.run(around(lambda _: fork_by_multiprocessing()))
 
 
-def fork_between_two_loops() -> None:
-    asyncio.run(take_and_return())
-    in_child(child_of_a_process)
-    asyncio.run(take_and_return())
-
-
 if __name__ == "__main__":
     globals()[sys.argv[1]]()
