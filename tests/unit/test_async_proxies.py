@@ -25,6 +25,7 @@ from ProxyPatternPool import (
     TimeOut,
     control,
     proxy,
+    returning,
 )
 from ProxyPatternPool._proxy.control import either_pool_of
 
@@ -552,6 +553,26 @@ def test_objects_that_do_not_come_back_by_themselves(flavour: str, scheduler: Fa
             await in_task(flavour, job)
             await settle(scheduler)
             assert server.in_use == max(0, lost)
+
+    server.run(main)
+
+
+@both
+def test_decorated_jobs_give_back(flavour: str) -> None:
+    """A coroutine function that is decorated with ``returning`` gives back at its end, and not what its caller had."""
+    server = Server(flavour)
+
+    @returning(server.db)
+    async def job() -> int:
+        number: int = (await server.control.aget()).number
+        return number
+
+    async def main() -> None:
+        assert await job() == 0
+        assert not server.control.has()
+        async with server.control.aobj():
+            await job()
+            assert server.control.has()
 
     server.run(main)
 

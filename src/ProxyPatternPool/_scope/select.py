@@ -30,9 +30,10 @@ class Scope(Enum):
     EVENTLET = 5
     """Each greenlet of eventlet."""
     CONTEXT = 6
-    """Each context of ``contextvars``, and in asyncio each task. A child does not inherit its parent's object.
+    """Each context of ``contextvars``, and each task of asyncio or trio. A child does not inherit its parent's object.
 
-    Waiting for an object blocks the event loop: a pool needs one for each task that keeps one while it awaits.
+    A task takes its object by ``await control(db).aget()``. One that just uses the proxy, and has to wait, blocks the
+    event loop, and so those who could give back.
     """
 
 
