@@ -196,7 +196,7 @@ def test_a_generator_that_is_abandoned(flavour: Flavour, ended: str, pool: Async
 
 @pytest.mark.parametrize("kind", ["lease", "get"])
 def test_a_loan_as_a_task_of_its_own(kind: str, scheduler: FakeScheduler, pool: AsyncPool[Thing]) -> None:
-    """``create_task(pool.lease())``: the task that is cancelled has nothing, whether it has begun or not."""
+    """``create_task(pool.lease())``: a task that is cancelled or closed has nothing, whether it has begun or not."""
 
     async def main() -> None:
         thing = await pool.get()
@@ -207,6 +207,8 @@ def test_a_loan_as_a_task_of_its_own(kind: str, scheduler: FakeScheduler, pool: 
             await asyncio.wait([task])
             assert task.cancelled()
         assert pool.stats()["nwaiting"] == 0
+        request = pool.lease()
+        request.close()
         returning = asyncio.create_task(pool.ret(thing))
         returning.cancel()
         await asyncio.wait([returning])
