@@ -10,14 +10,13 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 from benchmarks import plots
 from benchmarks.asynchronous.loops import LOOPS, event_loop
-from benchmarks.contenders.asynchronous import FLOOR, POOLS, QUEUE, RESET, Build, Connect, blocks, opened
+from benchmarks.contenders.asynchronous import FLOOR, POOLS, QUEUE, RESET, Build, Connect, opened
 from benchmarks.options import Options
 from benchmarks.report import Progress, Section, Table, Target
 from benchmarks.timing import Timer, in_nanoseconds, ratio, spread, timers_in_turns
@@ -60,7 +59,7 @@ def measure(options: Options) -> dict[str, dict[str, Times]]:
         }
         timers: list[Timer] = []
         for (kind, _), pool in pools.items():
-            timers += [timer(loops[kind], pool.cycles), timer(loops[kind], partial(blocks, pool.loan))]
+            timers += [timer(loops[kind], pool.cycles), timer(loops[kind], pool.blocks)]
         series = iter(timers_in_turns(timers, options.pick(151, 3), options.pick(0.002, 0.0005)))
         times: dict[str, dict[str, Times]] = {kind: {} for kind in loops}
         for kind, name in pools:

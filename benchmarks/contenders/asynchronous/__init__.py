@@ -7,7 +7,7 @@ import sys
 from benchmarks.contenders.asynchronous.aiosqlitepool import AiosqlitePool
 from benchmarks.contenders.asynchronous.asyncio_connection_pool import AsyncioConnectionPool
 from benchmarks.contenders.asynchronous.asyncpg import AsyncpgPool
-from benchmarks.contenders.asynchronous.base import Build, Connect, Contender, Loan, blocks, opened
+from benchmarks.contenders.asynchronous.base import Build, Connect, Contender, Loan, opened
 from benchmarks.contenders.asynchronous.generic import GenericPool
 from benchmarks.contenders.asynchronous.ours import Ours, OursReset
 from benchmarks.contenders.asynchronous.plain import Deque, LifoQueue
@@ -23,7 +23,6 @@ __all__ = [
     "Connect",
     "Contender",
     "Loan",
-    "blocks",
     "opened",
 ]
 

@@ -29,6 +29,13 @@ class AiosqlitePool:
             conn = await pool.acquire()
             await pool.release(conn)
 
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        pool = self.pool
+        for _ in range(count):
+            async with pool.connection():
+                pass
+
     async def idle(self) -> int:
         """Count the objects not lent."""
         return self._pool.size

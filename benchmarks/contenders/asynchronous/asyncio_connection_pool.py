@@ -46,6 +46,13 @@ class AsyncioConnectionPool:
             await block.__aenter__()
             await block.__aexit__(None, None, None)
 
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        pool = self.pool
+        for _ in range(count):
+            async with pool.get_connection():
+                pass
+
     async def idle(self) -> int:
         """Count the objects not lent."""
         return self.pool.available.qsize()

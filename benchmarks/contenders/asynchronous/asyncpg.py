@@ -89,6 +89,13 @@ class AsyncpgPool:
             conn = await pool.acquire()
             await pool.release(conn)
 
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        pool = self.pool
+        for _ in range(count):
+            async with pool.acquire():
+                pass
+
     async def idle(self) -> int:
         """Count the objects not lent."""
         return self.pool.get_idle_size()

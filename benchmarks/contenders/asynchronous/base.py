@@ -102,6 +102,10 @@ class Contender(Protocol):
         """Take an object and give it back, `count` times, in a loop as a user of this pool writes it."""
         ...
 
+    async def blocks(self, count: int) -> None:
+        """Do the same with `async with`."""
+        ...
+
     async def idle(self) -> int:
         """Count the objects that the pool has, and has not lent."""
         ...
@@ -128,10 +132,3 @@ async def opened(build: Build, connect: Connect, size: int, *, warm: bool = True
             for _ in range(size):
                 await loans.enter_async_context(pool.loan())
     return pool
-
-
-async def blocks(loan: Loan, count: int) -> None:
-    """Take an object and give it back with `async with`, `count` times."""
-    for _ in range(count):
-        async with loan():
-            pass

@@ -48,6 +48,13 @@ class GenericPool:
             conn = await pool.acquire(ENDPOINT)
             await pool.release(conn, ENDPOINT)
 
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        pool = self.pool
+        for _ in range(count):
+            async with pool.connection(ENDPOINT):
+                pass
+
     async def idle(self) -> int:
         """Count the objects not lent."""
         return await self.pool.get_endpoint_pool_size(ENDPOINT, acquired=False)

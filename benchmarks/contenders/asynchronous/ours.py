@@ -31,6 +31,13 @@ class Ours:
             obj = await pool.get()
             await pool.ret(obj)
 
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        pool = self.pool
+        for _ in range(count):
+            async with pool.obj():
+                pass
+
     async def idle(self) -> int:
         """Count the objects not lent."""
         return self.pool.stats()["navail"]

@@ -55,6 +55,12 @@ class Deque:
             obj = await self.get()
             await self.ret(obj)
 
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        for _ in range(count):
+            async with self.loan():
+                pass
+
     async def idle(self) -> int:
         """Count the objects not lent."""
         return len(self._objects)
@@ -91,6 +97,12 @@ class LifoQueue:
         for _ in range(count):
             obj = await pool.get()
             pool.put_nowait(obj)
+
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        for _ in range(count):
+            async with self.loan():
+                pass
 
     async def idle(self) -> int:
         """Count the objects not lent."""

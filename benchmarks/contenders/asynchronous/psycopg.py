@@ -64,6 +64,13 @@ class PsycopgPool:
             conn = await pool.getconn()
             await pool.putconn(conn)
 
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        pool = self.pool
+        for _ in range(count):
+            async with pool.connection():
+                pass
+
     async def idle(self) -> int:
         """Count the objects not lent."""
         return self.pool.get_stats()["pool_available"]

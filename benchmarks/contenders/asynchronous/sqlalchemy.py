@@ -80,6 +80,12 @@ class SqlAlchemyPool:
             conn = await greenlet_spawn(pool.connect)
             await greenlet_spawn(conn.close)
 
+    async def blocks(self, count: int) -> None:
+        """Cycle."""
+        for _ in range(count):
+            async with self.loan():
+                pass
+
     async def idle(self) -> int:
         """Count the objects not lent."""
         return self.pool.checkedin()
