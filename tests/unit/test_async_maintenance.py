@@ -401,6 +401,51 @@ def test_kinds_of_hooks(flavour: str, kind: str, scheduler: FakeScheduler) -> No
 
 
 @both
+def test_a_round_by_hand_waits_for_all_that_it_finds(
+    flavour: str, scheduler: FakeScheduler, clock: HandMovedClock
+) -> None:
+    """Also if maintenance looks at the pool meanwhile: what the round has still to do is not begun by others."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        closing = new_event(flavour)
+        checked: list[Thing] = []
+
+        async def closer(thing: Thing) -> None:
+            await closing.wait()
+            hooks.works.close(thing)
+
+        async def health(thing: Thing) -> bool:
+            await turn(3)
+            checked.append(thing)
+            return True
+
+        pool = AsyncPool(hooks.make, 2, 1, closer=closer, health=health, max_avail_delay=1.0, hk_delay=100.0)
+        async with pool.obj(), pool.obj():
+            pass
+        clock.advance(2.0)
+
+        async def meanwhile() -> None:
+            await turn(3)
+            await maintained(scheduler, pool)
+            assert checked == []
+            closing.set()
+
+        async def by_hand() -> None:
+            await pool.housekeep()
+            assert len(hooks.works.closed) == len(checked) == pool.stats()["navail"] == 1
+
+        if flavour == "trio":
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(meanwhile)
+                await by_hand()
+        else:
+            await asyncio.gather(by_hand(), meanwhile())
+
+    run_in(flavour, main)
+
+
+@both
 def test_a_slow_retter(flavour: str, scheduler: FakeScheduler) -> None:
     """A retter that takes long delays whoever awaits it, and no other object."""
 

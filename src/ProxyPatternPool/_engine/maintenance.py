@@ -143,8 +143,11 @@ class Maintenance(Generic[T]):
         refills = list(self.new_refills())  # else maintenance would do some of it, and not be waited for
         try:
             self._returns.read_mailbox()
+            queued = len(chores.in_hub)
             if not self._ledger.closed or self._ledger.places:
                 self._round(self._clock(), forced=True)
+            if self._driver.for_tasks:
+                yield from chores.run_queued_since(queued)
             yield from chores.run_raising()
             if refills and self._ledger.wants_refill():
                 yield from remaining(refills[0]())  # of what the round has closed, too
