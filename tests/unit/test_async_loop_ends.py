@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from ProxyPatternPool import AsyncLease, AsyncPool, PoolClosed
+from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
 from ProxyPatternPool._runtime.task_loops import running_task_loop
@@ -20,7 +21,7 @@ from ProxyPatternPool._scheduler.dispatch import Dispatcher
 from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
-from .clock import FakeScheduler
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Thing, said
 from .tasks import Server, both, forget_loop, run_in, turn
 
@@ -271,6 +272,34 @@ def test_many_pools_in_one_loop(flavour: str, closing: bool, real: Scheduler) ->
             await (trio.sleep(0.01) if flavour == "trio" else asyncio.sleep(0.01))
 
     run_in(flavour, many)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, forget_loop], ids=["ended", "closed"])
+def test_no_maintenance_afterwards(
+    run: Callable[[Any], object], scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is lent when its loop ends is neither warned of nor killed, and no more rounds are done until the next."""
+    pool = AsyncPool(Thing, 1, 0, max_using_delay=1, max_using_delay_kill=2, name="books")
+    kept: list[AsyncLease[Thing]] = []
+
+    async def main() -> None:
+        kept.append(await pool.lease())
+        await pool.ret(Thing(1))
+
+    for _ in range(2):
+        run(main() if run is asyncio.run else main)
+        clock.advance(10)
+        assert scheduler.look_at(async_core_of_ended(pool)) is None
+        kept.clear()
+        assert scheduler.look_at(async_core_of_ended(pool)) is None
+    lines = said(caplog)
+    assert [line for line in lines if "not lent here" not in line and "has left 1 object open" not in line] == []
+    assert len(lines) == 3
+
+
+def async_core_of_ended(pool: AsyncPool[Thing]) -> Core[Thing]:
+    """Its parts, without a look that would have it start over."""
+    return pool._core
 
 
 @pytest.mark.parametrize("run", [asyncio.run, forget_loop], ids=["ended", "closed"])

@@ -204,3 +204,22 @@ def test_a_return_that_nobody_waits_for(scheduler: FakeScheduler, works: Works) 
         assert await pool.get(0) is thing
 
     asyncio.run(main())
+
+
+def test_the_next_loop_at_this_moment(scheduler: FakeScheduler, works: Works) -> None:
+    """Who notices the end of a loop when the pool lives in the next one already changes nothing."""
+    pool = AsyncPool(works.make, 1, 0, closer=works.close)
+
+    async def main() -> None:
+        await pool.get()
+
+    async def goes_on() -> None:
+        thing = await pool.get()
+        core = async_core_of(pool)
+        core.hub_ended()
+        assert core.hub is not None
+        await pool.ret(thing)
+
+    asyncio.run(main())
+    asyncio.run(goes_on())
+    assert works.closed == works.made[1:]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from .._ledger.counters import Tally
-from .._runtime.waiting import TaskLoop
+from .._runtime.waiting import TaskLoop, do_nothing
 from .._text import error_repr
 from .shared import Shared
 from .steps import TASK_NAME, Rest, Steps, run_rest
@@ -165,6 +165,11 @@ class Chores:
         finally:
             self._busy.pop(name, None)
             self._scheduling.schedule()  # at what was not begun because this was under way
+
+    def request_flush_by_worker(self) -> None:
+        """Have lines logged that are queued, if there are any, by the worker to which the scheduler gives this."""
+        if self._log_queue:
+            self.in_worker.append(do_nothing)
 
     # The log. ----------------------------------------------------------------------------------------
 

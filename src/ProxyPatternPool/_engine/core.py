@@ -209,12 +209,22 @@ class Core(Generic[T]):
 
     def hub_ended(self) -> None:
         """Have no hub any more."""
-        self.scheduling.hub = None
-        if self.driver.for_tasks:
-            self.scheduling.let_go()  # nobody can close what it has left
+        with self.driver.lock:
+            loop = self.driver.loop
+            if loop is not None and loop.alive():
+                return  # at this moment the pool has come to live in its next loop
+            self.scheduling.hub = None
+            if self.driver.for_tasks:
+                self.chores.in_hub.clear()  # nobody can do anything about what the loop has left
+                self.scheduling.let_go()
 
     def run_due(self) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
+        loop = self.driver.loop
+        if loop is not None and not loop.alive():
+            self.hub_ended()  # the pool starts over when it is used again
+            self.chores.request_flush_by_worker()
+            return None
         dropped = self.ledger.mailbox.abandoned
         if dropped:
             # If this was garbage with its handle, all weak references to it were cleared before the finalizer called.
@@ -236,8 +246,6 @@ class Core(Generic[T]):
             self.chores.flush_log_in_worker()
         elif loop is not None and loop.here():
             self.chores.start_each(loop)
-        elif loop is None or not loop.alive():
-            self.chores.in_hub.clear()  # nobody can do it any more
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Have something logged by maintenance, one line at a time and holding up nothing else."""

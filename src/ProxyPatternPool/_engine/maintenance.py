@@ -11,7 +11,6 @@ from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger, LedgerClosed
 from .._ledger.sweeps import Findings, Loan, Sweeps
 from .._runtime.owner import in_words
-from .._runtime.waiting import do_nothing
 from .chores import Chore, Chores
 from .log_queue import Later
 from .objects import Objects
@@ -76,8 +75,7 @@ class Maintenance(Generic[T]):
         elif ledger.places:
             # Limits on what is lent hold until the last place is free: who came before the close may have his loan yet.
             deadlines.append(self._round(now))
-        if self._log_queue:
-            self._chores.in_worker.append(do_nothing)  # after which they are logged
+        self._chores.request_flush_by_worker()
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _round(self, now: float, *, forced: bool = False) -> float | None:

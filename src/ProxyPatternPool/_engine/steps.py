@@ -7,6 +7,7 @@ Where a step seldom waits, a plain function does it, and returns ``None`` if all
 """
 
 from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._awaitables import refuse_awaitable
@@ -64,6 +65,11 @@ class Driver(Protocol):
         ...
 
     @property
+    def lock(self) -> AbstractContextManager[object]:
+        """Held while the event loop changes."""
+        ...
+
+    @property
     def closed_for_end(self) -> bool:
         """Whether the pool was closed for the end of its event loop, and not for ever."""
         ...
@@ -109,6 +115,7 @@ class ThreadDriver:
 
     for_tasks = False
     loop = None
+    lock = nullcontext()
     closed_for_end = False
     is_elsewhere = False
 
