@@ -133,6 +133,42 @@ def test_it_ends_as_soon_as_the_last_object_is_closed(flavour: Flavour, works: W
 
 
 @both
+def test_it_waits_for_closers_that_were_begun_before(flavour: Flavour, scheduler: FakeScheduler) -> None:
+    """As those of objects that were discarded, however many; an object that is lent is not waited for."""
+    closers = Closers()
+    pool = closers.pool(3)
+
+    async def main() -> None:
+        broken, worse, lent = [await pool.get() for _ in range(3)]
+        _ = pool.discard(broken)
+        await pause(2)
+        _ = pool.discard(worse)
+        await pool.close()
+        assert closers.done == [broken, worse]
+        await pool.ret(lent)
+
+    run_task(flavour, main)
+
+
+@both
+def test_closed_by_one_of_its_closers(flavour: Flavour, scheduler: FakeScheduler, works: Works) -> None:
+    """It does not wait for itself."""
+
+    async def close(thing: Thing) -> None:
+        works.close(thing)
+        await pool.close()
+
+    pool: AsyncPool[Thing] = AsyncPool(works.make, 1, 0, closer=close)
+
+    async def main() -> None:
+        await pool.discard(await pool.get())
+        assert works.closed == works.made
+        assert repr(pool).endswith("closed, 0 idle, 0 in use, 0 waiting, max 1>")
+
+    run_task(flavour, main)
+
+
+@both
 def test_a_close_that_is_cancelled_in_the_middle(flavour: Flavour, scheduler: FakeScheduler) -> None:
     """What was begun is finished: all that is idle is closed side by side, nobody is served, and who waits knows."""
     closers = Closers(20)

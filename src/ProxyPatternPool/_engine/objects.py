@@ -170,6 +170,8 @@ class Objects(Generic[T]):
             self._scheduling.let_go()
             self._driver.call_off_end()
             self.wake_watchers()
+        elif ledger.closed and self._driver.for_tasks:
+            self.wake_watchers()  # who closes a pool for tasks waits for all closers, and not for all objects
 
     def close_ledger(self) -> list[Entry[T]]:
         """Serve nobody any more, with the lock held; say what is to be closed."""
@@ -193,7 +195,10 @@ class Objects(Generic[T]):
     # Who waits for one or the other. -----------------------------------------------------------------
 
     def watch(self, sleeper: Wakeable) -> None:
-        """Wake somebody whenever an object is there, or the last place is free; with the lock held."""
+        """Wake somebody whenever an object is there, or the last place is free; with the lock held.
+
+        In a pool for tasks that is closed, whenever any place is free.
+        """
         self._watchers.append(sleeper)
 
     def unwatch(self, sleeper: Wakeable) -> None:

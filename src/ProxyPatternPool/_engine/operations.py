@@ -15,6 +15,7 @@ from .._runtime.hubs import in_hub
 from .._runtime.waiting import TaskLoop
 from .chores import Chores
 from .guard import Reentered
+from .hook_calls import innermost_call
 from .maintenance import TURN, Maintenance
 from .objects import Objects
 from .returns import Returns
@@ -44,6 +45,7 @@ class Operations(Generic[T]):
         self._config = shared.config
         self._guard = shared.guard
         self._scheduling = shared.scheduling
+        self._hooks = shared.hooks
         self._chores = chores
         self._objects = objects
         self._returns = returns
@@ -95,6 +97,13 @@ class Operations(Generic[T]):
             yield from self.wait_until_empty(timeout, loop)
         if opened:
             self._returns.report_unreturned()
+        if self._driver.for_tasks and not self._within_hook():
+            # Tasks of the pool's own are closing what was discarded, expired or killed before.
+            yield from self._wait_until(lambda: not self._ledger.places.nretired, math.inf)
+
+    def _within_hook(self) -> bool:
+        """Whether a hook of this pool calls, which may be a closer, and would wait for itself."""
+        return innermost_call(lambda call: call.hooks is self._hooks.hooks) is not None
 
     def close_later(self) -> None:
         """Have maintenance close the pool."""

@@ -340,8 +340,9 @@ class AsyncPool(Generic[T]):
         """Close the pool: lend nothing any more, and close all objects. A second call does no harm.
 
         Callers that wait get ``PoolClosed`` at once. Idle objects are closed now, side by side, lent ones when they
-        come back. This waits for closers that are awaited, and for lent objects until the timeout; those still lent
-        then are logged with their owners. If it is cancelled, what was begun is finished all the same.
+        come back. This waits for lent objects until the timeout; those still lent then are logged with their owners.
+        It also waits for closers that are awaited, those included that were begun before. If it is cancelled, what was
+        begun is finished all the same.
 
         Args:
             timeout: Longest wait for lent objects, in seconds.
