@@ -413,6 +413,32 @@ def test_steps_at_the_end(library: Library) -> None:
         assert log.lines.index(f"chore {number} ends") < log.lines.index(f"done {number}")
 
 
+def test_a_task_that_starts_when_the_last_has_ended() -> None:
+    """A callback of a run of trio may start it, from another thread for instance: it is begun, or the run is over."""
+    started: list[bool] = []
+    begun: list[bool] = []
+
+    def start(loop: TaskLoop) -> None:
+        started.append(loop.here())
+        if loop.here():
+            loop.start(steps_of(begin()), "late")
+
+    async def begin() -> None:
+        begun.append(True)
+
+    def last(loop: TaskLoop, call: Callable[[Callable[[TaskLoop], None], TaskLoop], None]) -> Steps:
+        call(start, loop)
+        yield from ()
+
+    async def main() -> None:
+        here().at_end(partial(last, here(), trio.lowlevel.current_trio_token().run_sync_soon))
+
+    for _ in range(20):  # trio does what is to be done at the same time in any order
+        trio.run(main)
+    assert len(started) == 20
+    assert len(begun) == sum(started) > 0
+
+
 def test_steps_that_are_called_off(library: Library) -> None:
     """They are not done, and nobody keeps them; to call off twice, or after the end, does no harm."""
 

@@ -190,12 +190,13 @@ class TrioLoop:
         scope = trio.CancelScope()
         self._tasks.add(scope, ends_with_loop=ends_with_loop)
         do = partial(self._do, steps, scope)
-        if self._nursery is not None:
-            _start_in(do, name, context, self._nursery)
-            return
         try:
+            if self._nursery is not None:
+                _start_in(do, name, context, self._nursery)
+                return
             trio.lowlevel.spawn_system_task(do, name=name, context=context)
-        except RuntimeError:  # the main task has ended, and so have all others: see _finish
+        except RuntimeError:
+            # The main task has ended, and so have all others, or the last task at the end of the run: see _finish.
             self._late.append(partial(_start_in, do, name, context))
             return
         if not ends_with_loop:
@@ -241,12 +242,20 @@ class TrioLoop:
         # They are finalized in a scope that is cancelled, when there are no other tasks, and none can be spawned.
         with trio.CancelScope(shield=True, deadline=trio.current_time() + LONGEST_END):
             async with trio.open_nursery() as self._nursery:
-                for start in self._late:
-                    start(self._nursery)
+                self._start_late(self._nursery)
                 for last in self._end.take():
                     self._nursery.start_soon(_do_last, last, name="ProxyPatternPool at the end of the run")
+            # A callback of the run may come between the last task's end and this.
+            while self._late:
+                async with trio.open_nursery() as self._nursery:
+                    self._start_late(self._nursery)
         self._nursery = None
         self._over = True
+
+    def _start_late(self, nursery: trio.Nursery) -> None:
+        late, self._late = self._late, []
+        for start in late:
+            start(nursery)
 
 
 async def _do_last(last: Last) -> None:
