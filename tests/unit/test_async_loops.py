@@ -93,6 +93,27 @@ def test_what_a_loop_has_left(flavour: str, scheduler: FakeScheduler, caplog: py
     assert len(server.works.alive) == 3
 
 
+@both
+def test_what_comes_back_when_a_loop_has_ended(
+    flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody can close what a thread gives back then, and it is counted among what the loop has left."""
+    server = Server()
+    pool = server.pool(2)
+    lent: list[Thing] = []
+
+    async def borrows() -> None:
+        lent.extend([await pool.get(), await pool.get()])
+
+    run_in(flavour, borrows)
+    for thing in lent:
+        _ = pool.ret(thing)
+    lent.clear()
+    scheduler.run()
+    assert pool.stats()["nobjs"] == 0
+    assert [end_of(line) for line in said(caplog)] == ["2 objects open"]
+
+
 def test_a_loop_that_is_closed_without_its_end(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Nobody could close what was idle, which is said; what was only being created is no object yet."""
     server = Server()

@@ -67,9 +67,10 @@ class AsyncCore(Generic[T]):
     def _start_over(self, ended: TaskLoop) -> None:
         """Start empty: nobody can use, or close, what an event loop has left that has ended."""
         core = self.core
-        left = 0
+        # Not all have an entry that can be found: who gives one back in a thread has nobody to leave it to.
+        left = core.ledger.places.nobjects
         for entry in core.ledger.places.entries():
-            left += entry.has_object and entry.stage is not CLOSED
+            left -= entry.stage is CLOSED
             entry.stage = GONE  # whoever still has it does nothing with it
         core.start_over()
         if left:

@@ -54,6 +54,11 @@ class Places(Generic[T]):
         return len(self._retired)
 
     @property
+    def nobjects(self) -> int:
+        """How many objects exist, those of lost entries included."""
+        return len(self._known)
+
+    @property
     def nuses(self) -> int:
         """How many loans there have been."""
         return self._past_uses + sum(entry.uses for entry in self.entries())
