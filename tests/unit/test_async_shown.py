@@ -371,12 +371,15 @@ def test_in_words(scheduler: FakeScheduler) -> None:
 
 
 def test_no_copy(scheduler: FakeScheduler) -> None:
-    """A pool is no value, nor is a lease: its object would go back twice. As a text a pool is its statistics."""
+    """A pool is no value, nor is a lease, begun or not: its object would go back twice.
+
+    As a text a pool is its statistics.
+    """
     pool = AsyncPool(Thing, 1, 0, name="books")
 
     async def main() -> None:
         async with pool.lease() as lease:
-            for each in (pool, lease):
+            for each in (pool, lease, pool.lease(), pool.obj()):
                 for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
                     with pytest.raises(TypeError, match="cannot copy or pickle <"):
                         duplicate(each)

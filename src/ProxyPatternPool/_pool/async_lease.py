@@ -2,7 +2,7 @@
 
 from collections.abc import Coroutine, Generator
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, SupportsIndex, TypeVar
 
 from .._config import expect
 from .._engine.async_core import AsyncCore
@@ -120,6 +120,9 @@ class LeaseRequest(Awaited[AsyncLease[T]]):
         self._lease: AsyncLease[T] = (QuietAsyncLease if silent else AsyncLease)(lender)
         self._timeout = timeout
         self._begun: Steps[AsyncLease[T]] | None = None
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"cannot copy or pickle {self!r}")
 
     def __repr__(self) -> str:
         return f"<{self._lease!r}, to be awaited or entered>"
