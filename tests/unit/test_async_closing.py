@@ -151,6 +151,22 @@ def test_it_waits_for_closers_that_were_begun_before(flavour: Flavour, scheduler
 
 
 @both
+def test_it_waits_for_retters_that_were_begun_before(flavour: Flavour, scheduler: FakeScheduler) -> None:
+    """What they have reset is closed when it returns."""
+    closers = Closers()
+    pool = AsyncPool(closers.works.make, 2, 0, closer=closers.close, retter=lambda _: pause(5))
+
+    async def main() -> None:
+        things = [await pool.get() for _ in range(2)]
+        for thing in things:
+            _ = pool.ret(thing)
+        await pool.close()
+        assert closers.done == things
+
+    run_task(flavour, main)
+
+
+@both
 def test_closed_by_one_of_its_closers(flavour: Flavour, scheduler: FakeScheduler, works: Works) -> None:
     """It does not wait for itself."""
 

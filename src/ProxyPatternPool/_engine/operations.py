@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from .._config import seconds
 from .._errors import PoolClosed, TimeOut
+from .._ledger.counts import count
 from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Sweeps
@@ -98,8 +99,11 @@ class Operations(Generic[T]):
         if opened:
             self._returns.report_unreturned()
         if self._driver.for_tasks and not self._within_hook():
-            # Tasks of the pool's own are closing what was discarded, expired or killed before.
-            yield from self._wait_until(lambda: not self._ledger.places.nretired, math.inf)
+            # Tasks of the pool's own are closing, or still resetting, what came back or was discarded before.
+            yield from self._wait_until(self._nothing_in_upkeep, math.inf)
+
+    def _nothing_in_upkeep(self) -> bool:
+        return not count(self._ledger, self._sweeps, self._clock()).in_upkeep
 
     def _within_hook(self) -> bool:
         """Whether a hook of this pool calls, which may be a closer, and would wait for itself."""
