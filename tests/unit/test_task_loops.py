@@ -426,12 +426,12 @@ def test_a_task_that_starts_when_the_last_has_ended() -> None:
     async def begin() -> None:
         begun.append(True)
 
-    def last(loop: TaskLoop, call: Callable[[Callable[[TaskLoop], None], TaskLoop], None]) -> Steps:
-        call(start, loop)
+    def last(loop: TaskLoop, token: trio.lowlevel.TrioToken) -> Steps:
+        token.run_sync_soon(start, loop)
         yield from ()
 
     async def main() -> None:
-        here().at_end(partial(last, here(), trio.lowlevel.current_trio_token().run_sync_soon))
+        here().at_end(partial(last, here(), trio.lowlevel.current_trio_token()))
 
     for _ in range(20):  # trio does what is to be done at the same time in any order
         trio.run(main)
