@@ -229,7 +229,7 @@ def test_dropped_in_its_loop(flavour: str, real: Scheduler) -> None:
 
 @both
 def test_dropped_after_its_loop(flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
-    """A pool that is dropped when its loop has ended does nothing any more, and says nothing."""
+    """A pool that is dropped when its loop has ended does nothing any more, and says nothing about that."""
     server = Server()
     kept: list[Thing] = []
     pools = [server.pool()]
@@ -240,8 +240,8 @@ def test_dropped_after_its_loop(flavour: str, scheduler: FakeScheduler, caplog: 
     run_in(flavour, borrows)
     pools.clear()
     scheduler.run()
-    assert server.works.closed == []
-    assert said(caplog) == []
+    assert server.works.closed == kept
+    assert [line for line in said(caplog) if "closes 1 object that" not in line] == []
 
 
 def ours() -> list[object]:
@@ -293,8 +293,9 @@ def test_no_maintenance_afterwards(
         kept.clear()
         assert scheduler.look_at(async_core_of_ended(pool)) is None
     lines = said(caplog)
-    assert [line for line in lines if "not lent here" not in line and "has left 1 object open" not in line] == []
-    assert len(lines) == 3
+    expected = "not lent here", "has left 1 object open", "closes 1 object that tasks had when they ended"
+    assert [line for line in lines if not any(part in line for part in expected)] == []
+    assert len(lines) == (4 if run is asyncio.run else 3)
 
 
 def async_core_of_ended(pool: AsyncPool[Thing]) -> Core[Thing]:

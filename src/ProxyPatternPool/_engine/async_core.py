@@ -10,7 +10,9 @@ from .._errors import PoolException
 from .._ledger.entry import CLOSED, GONE, Entry, Receipt
 from .._observer import DiscardReason
 from .._runtime.process import belongs_to_parent, notice_fork
+from .._runtime.races import snapshot
 from .._runtime.task_loops import running_task_loop
+from .._runtime.task_owner import TaskOwner
 from .._runtime.waiting import TaskLoop
 from .core import Core
 from .steps import Rest, Steps, run_rest
@@ -74,8 +76,8 @@ class AsyncCore(Generic[T]):
             entry.stage = GONE  # whoever still has it does nothing with it
         core.start_over()
         if left:
-            objects = "1 object" if left == 1 else f"{left} objects"
-            core.log_later(logging.WARNING, "%s: %s has ended, and has left %s open", self.label, ended.name, objects)
+            message = "%s: %s has ended, and has left %s open"
+            core.log_later(logging.WARNING, message, self.label, ended.name, _objects(left))
 
     def abandon(self) -> None:
         """Have the pool closed whose handle was dropped; in a finalizer, so nobody is waited for or called."""
@@ -140,9 +142,10 @@ def _loop_here(label: str) -> TaskLoop:
 
 
 def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: TaskLoop) -> Steps[None]:
-    """At the end of a loop close what is idle, as long as that can be done, and serve nobody any more.
+    """At the end of a loop close what is there, as long as that can be done, and serve nobody any more.
 
-    The tasks of the application have ended; those that maintenance has started may not have.
+    The tasks of the application have ended; those that maintenance has started may not have. What a task had when it
+    ended nobody gives back.
     """
     driver.ended = True
     core = reference()
@@ -152,6 +155,21 @@ def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: T
     doomed = core.guard.locked(core.objects.close_ledger)  # so what comes back from now on is closed, too
     core.returns.read_mailbox()
     core.chores.start_each(loop)
+    kept = [entry for entry in snapshot(core.shelves.using.values()) if _is_lost(entry)]
+    if kept:
+        message = "%s: %s ends, and closes %s that tasks had when they ended"
+        core.log_later(logging.WARNING, message, core.label, loop.name, _objects(len(kept)))
+    for entry in kept:
+        core.returns.end_loan(entry, entry.uses, "shutdown")
     for entry in doomed:
         core.objects.close_and_free(entry)
     yield from loop.wait_for_tasks(END_TIME)
+
+
+def _is_lost(entry: Entry[Any]) -> bool:
+    """Whether a task has ended that was lent an object."""
+    return isinstance(entry.owner, TaskOwner) and entry.owner.ended
+
+
+def _objects(number: int) -> str:
+    return "1 object" if number == 1 else f"{number} objects"

@@ -129,7 +129,6 @@ class Core(Generic[T]):
         ledger.places.by_identity = self._by_identity
         self.sweeps = sweeps = Sweeps(config, ledger)
         self._refer_to_me()
-        self.log_queue.start_empty()
         self.notifier.start_empty(tally, self.faults)
         self.hooks.start_empty(tally)
         self.guard.start_empty(ledger)
@@ -283,6 +282,7 @@ class Core(Generic[T]):
         never_free(
             (self.ledger, self.chores.anywhere, self.chores.in_hub, self.objects.last_error, self.log_queue.lines)
         )
+        self.log_queue.start_empty()
         self.start_over()
 
     def start_over(self) -> None:

@@ -68,9 +68,14 @@ class TaskOwner:
             self._name = self._name_of(task)
         return self._name
 
-    def __str__(self) -> str:
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
         task = self._task()
-        return f"task {self.name!r}" + (" (ended)" if task is None or self._kind.ended(task) else "")
+        return task is None or bool(self._kind.ended(task))
+
+    def __str__(self) -> str:
+        return f"task {self.name!r}" + (" (ended)" if self.ended else "")
 
 
 _KINDS: dict[type, str] = {CoroutineType: "cr", GeneratorType: "gi", AsyncGeneratorType: "ag"}
