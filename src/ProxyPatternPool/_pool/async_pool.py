@@ -39,8 +39,9 @@ class AsyncPool(Generic[T]):
     coroutine functions, return something awaitable, or be plain.
 
     A pool can be made anywhere, at import too: it does nothing before it is first used. Then it lives in the event loop
-    that runs. When that loop ends the pool closes what is idle, if the loop is run by ``asyncio.run``, by ``trio.run``
-    or by what does the same. In the next loop it starts empty, as it does in the child of a fork.
+    that runs. At the end of that loop the pool closes what is idle, and what tasks had when they ended, if the loop is
+    run by ``asyncio.run``, by ``trio.run`` or by what does the same. In the next loop it starts empty, as it does in
+    the child of a fork.
 
     Whatever a task is cancelled in, each object is the task's, or back in the pool, or closed, and the cancellation is
     neither lost nor delayed. The factory, the ``getter`` and a check before a loan run in the borrower's task, and are
