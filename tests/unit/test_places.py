@@ -17,3 +17,15 @@ def test_an_entry_is_retired_once(scheduler: FakeScheduler) -> None:
     assert [retire(entry, "broken"), retire(entry, "idle")] == [True, False]
     run_rest(pool._core.objects.close_and_free(entry))
     assert retire(entry, "idle") is False
+
+
+def test_a_place_is_freed_once(scheduler: FakeScheduler) -> None:
+    """Who frees one that is free, since its entry was lost on the way, changes nothing."""
+    pool = Pool(Thing, 1)
+    core = pool._core
+    entry = core.ledger.shelves.idle.pop()
+    core.ledger.places.retire(entry, "broken")
+    run_rest(core.objects.close_and_free(entry))
+    before = pool.stats()["ndestroys"]
+    core.ledger.places.free(entry)
+    assert pool.stats()["ndestroys"] == before == 1

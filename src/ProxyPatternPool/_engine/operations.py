@@ -100,10 +100,12 @@ class Operations(Generic[T]):
             self._returns.report_unreturned()
         if self._driver.for_tasks and not self._within_hook():
             # Tasks of the pool's own are closing, or still resetting, what came back or was discarded before.
-            yield from self._wait_until(self._nothing_in_upkeep, math.inf)
+            yield from self._wait_until(self._nothing_comes_back, math.inf)
 
-    def _nothing_in_upkeep(self) -> bool:
-        return not count(self._ledger, self._sweeps, self._clock()).in_upkeep
+    def _nothing_comes_back(self) -> bool:
+        """Whether nothing is being reset or closed. Checks do not count: one may hang."""
+        counts = count(self._ledger, self._sweeps, self._clock())
+        return counts.in_upkeep <= counts.checking
 
     def _within_hook(self) -> bool:
         """Whether a hook of this pool calls, which may be a closer, and would wait for itself."""

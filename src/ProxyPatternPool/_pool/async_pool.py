@@ -342,8 +342,8 @@ class AsyncPool(Generic[T]):
 
         Callers that wait get ``PoolClosed`` at once. Idle objects are closed now, side by side, lent ones when they
         come back. This waits for lent objects until the timeout; those still lent then are logged with their owners.
-        It also waits for closers that are awaited, and for what was begun before: retters, and other closers. If it is
-        cancelled, what was begun is finished all the same.
+        It also waits for closers that are awaited, and for retters and closers that were begun before, but not for
+        checks. If it is cancelled, what was begun is finished all the same.
 
         Args:
             timeout: Longest wait for lent objects, in seconds.
