@@ -164,9 +164,10 @@ bench: $(VENV)/.group-benchmarks $(VENV)/.wheel  ## Measure against other pools
 	$(bin)/python -m benchmarks
 
 .PHONY: stress
-stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with SEED), then more examples of the state machine
+stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with SEED), then more of the state machine and of interruptions
 	SECONDS=$(SECONDS) $(if $(SEED),SEED=$(SEED)) $(bin)/python -W error -m tests.stress
 	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/unit -k machine --timeout=0
+	PPP_EVERY=1 $(bin)/python -m pytest tests/unit/test_async_interruptions.py
 
 .PHONY: matrix
 matrix: $(VENV)/.wheel  ## Unit tests, a short stress and greenlets on every CPython found, servers on two

@@ -93,7 +93,7 @@ def test_waits_and_loans_are_measured(
 
 @both
 def test_the_end_of_a_loop_is_told(flavour: str, real: Scheduler, works: Works, diary: Diary) -> None:
-    """What is idle at the end of its loop is discarded there, and observers are told; of what is lent they are not."""
+    """What is idle at the end of its loop is discarded there, as is what ended tasks had: observers are told."""
     pool = AsyncPool(works.make, 2, 0, observer=diary)
     kept: list[Thing] = []
 
@@ -104,7 +104,7 @@ def test_the_end_of_a_loop_is_told(flavour: str, real: Scheduler, works: Works, 
 
     run_in(flavour, main)
     run_in(flavour, main)
-    once = ["created", "lent", "created", "lent", "returned", "discarded"]
+    once = ["created", "lent", "created", "lent", "returned", "returned", "discarded", "discarded"]
     assert events(diary.lines) == once * 2
 
 
