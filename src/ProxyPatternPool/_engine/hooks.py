@@ -60,17 +60,17 @@ class HookCaller(Generic[T]):
         """
         made: list[T] = []
         try:
-            made.extend(map(self.hooks.fun, (entry.serial,)))
-        finally:
-            if made:
-                entry.obj = made[0]
-        if not made:
-            raise RuntimeError("fun raised StopIteration")  # as in a generator, see PEP 479
-        try:
+            try:
+                made.extend(map(self.hooks.fun, (entry.serial,)))
+            finally:
+                if made:
+                    entry.obj = made[0]
+            if not made:
+                raise RuntimeError("fun raised StopIteration")  # as in a generator, see PEP 479
             if not is_awaitable(made[0]):
                 return
             del entry.obj  # no hook is for it
-        except BaseException:  # thrown in
+        except BaseException:  # thrown in, or what fun has raised
             if entry.has_object and is_awaitable(made[0]):
                 del entry.obj
             raise
