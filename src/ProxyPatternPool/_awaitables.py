@@ -68,7 +68,11 @@ def flag_of(function: object) -> int:
 
 def _in_class(obj: object, name: str) -> object:
     """What the class of an object has by this name, without its metaclass, which may have a ``__getattr__``."""
-    return next((vars(base)[name] for base in type(obj).__mro__ if name in vars(base)), None)
+    for base in type(obj).__mro__:
+        if name in vars(base):
+            found: object = vars(base)[name]
+            return found
+    return None
 
 
 def _own(function: object) -> Mapping[str, object]:
