@@ -45,14 +45,10 @@ def forget_loop(main: Callable[[], Awaitable[object]]) -> None:
 async def turn(times: int = 1) -> None:
     """Let all other tasks go on that can, so many times."""
     for _ in range(times):
-        if "asyncio" in _flavour():
-            await asyncio.sleep(0)
-        else:
+        if trio.lowlevel.in_trio_task():
             await trio.lowlevel.checkpoint()
-
-
-def _flavour() -> str:
-    return "trio" if trio.lowlevel.in_trio_task() else "asyncio"
+        else:
+            await asyncio.sleep(0)
 
 
 class Server:

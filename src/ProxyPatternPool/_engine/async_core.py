@@ -155,6 +155,8 @@ def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: T
     doomed = core.guard.locked(core.objects.close_ledger)  # so what comes back from now on is closed, too
     core.returns.read_mailbox()
     core.chores.start_each(loop)
+    # Without the lock: no loan begins any more, so a use and its owner stay as they are read. A thread may end one at
+    # this moment. Of the two one takes it out of ``using``, and the other does nothing.
     kept = [entry for entry in snapshot(core.shelves.using.values()) if _is_lost(entry)]
     if kept:
         message = "%s: %s ends, and closes %s that tasks had when they ended"
