@@ -1,7 +1,7 @@
 """Coroutine functions and awaitable results are refused, but where an ``AsyncPool`` awaits them."""
 
 import inspect
-from collections.abc import Awaitable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any, cast
@@ -128,6 +128,13 @@ def forget(result: object) -> None:
         coroutine = cast("CoroutineType[object, object, object]", result)
         if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
             coroutine.close()
+
+
+def close_unbegun(steps: Generator[Any, Any, object]) -> None:
+    """Close what ``awaited`` has made and nobody has begun: Python does not warn that a coroutine was never awaited."""
+    close: Callable[[], None] | None = getattr(steps, "close", None)  # users' iterators need not have it
+    if close is not None:
+        close()
 
 
 def _what_to_await(result: object) -> str | None:

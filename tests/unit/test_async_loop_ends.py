@@ -6,7 +6,7 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any, cast
 
 import pytest
@@ -78,8 +78,10 @@ def test_a_lease_that_is_dropped_at_the_end(flavour: str, scheduler: FakeSchedul
 
 
 @both
-def test_a_hook_that_hangs_at_the_end(flavour: str, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closer that hangs holds up the end of its loop for two seconds, and no other object is left open for it."""
+def test_a_hook_that_hangs_at_the_end(
+    flavour: str, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A closer that hangs holds up the end of its loop for two seconds, and no object but its own is left open."""
     monkeypatch.setattr("ProxyPatternPool._engine.async_core.END_TIME", 0.02)
     closed: list[int] = []
 
@@ -96,6 +98,80 @@ def test_a_hook_that_hangs_at_the_end(flavour: str, scheduler: FakeScheduler, mo
 
     run_in(flavour, uses)
     assert sorted(closed) == [1, 2]
+    assert pool.stats()["nobjs"] == 0
+    scheduler.run()
+    (line,) = said(caplog)
+    assert line.endswith(" has ended, and has left 1 object open")
+
+
+async def waits_for_a_return(pool: AsyncPool[Thing], scheduler: FakeScheduler) -> None:
+    await pool.ret(await pool.get())
+
+
+async def discards(pool: AsyncPool[Thing], scheduler: FakeScheduler) -> None:
+    await pool.discard(await pool.get())
+
+
+async def drops_a_lease(pool: AsyncPool[Thing], scheduler: FakeScheduler) -> None:
+    await pool.lease(quiet=True)
+    scheduler.run()
+
+
+async def closes(pool: AsyncPool[Thing], scheduler: FakeScheduler) -> None:
+    async with pool.obj():
+        pass
+    await pool.close()
+
+
+async def reset(_: Thing) -> None:
+    await turn()
+
+
+@pytest.mark.parametrize("use", [waits_for_a_return, discards, drops_a_lease, closes])
+@pytest.mark.parametrize("with_retter", [False, True])
+def test_stopped_and_closed(
+    use: Callable[[AsyncPool[Thing], FakeScheduler], Coroutine[Any, Any, None]],
+    with_retter: bool,
+    scheduler: FakeScheduler,
+    caplog: pytest.LogCaptureFixture,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """Whenever a loop is stopped and closed without its end, nothing that a hook has returned was never awaited."""
+    outcomes: set[int] = set()
+    for turns in range(1, 12):
+        server = Server()
+        pool = server.pool(retter=reset if with_retter else None, max_use=1)
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(use(pool, scheduler))
+        cast("Any", task)._log_destroy_pending = False
+        for _ in range(turns):
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        loop.close()
+        del task, loop
+        caplog.clear()
+        assert pool.stats()["nobjs"] == 0  # it starts empty
+        scheduler.run()
+        left = len(server.works.alive)
+        assert [line[-27:] for line in said(caplog)] == [" and has left 1 object open"] * left
+        outcomes.add(left)
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
+    assert outcomes == {0, 1}
+
+
+def test_what_cannot_be_closed(scheduler: FakeScheduler) -> None:
+    """What a hook returns may be awaited by an iterator of the user's that has no more methods than iterators have."""
+
+    class Soon:
+        def __await__(self) -> Iterator[None]:
+            return iter(())
+
+    async def main() -> None:
+        pool = AsyncPool(Thing, 1, 0, closer=lambda _: Soon())
+        _ = pool.discard(await pool.get())
+
+    forget_loop(main)
 
 
 @both

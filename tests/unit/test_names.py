@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolClosed, TimeOut, TooManyWaiting
-from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._runtime.process import this_process
 
 from .clock import FakeScheduler, HandMovedClock
@@ -210,7 +209,7 @@ def test_a_tracer_that_fails_at_first(scheduler: FakeScheduler, caplog: pytest.L
     pool._core.maintenance._round(pool._core.clock() + 1, forced=True)
     have_all_said()
     known[thing] = "the first"
-    run_rest(pool._core.hooks.close(next(iter(pool._core.ledger.shelves.using.values()))))
+    assert pool._core.hooks.close(next(iter(pool._core.ledger.shelves.using.values()))) is None
     pool.ret(thing)
     scheduler.run()
     assert said(caplog) == [

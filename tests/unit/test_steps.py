@@ -32,12 +32,14 @@ def test_a_thread_does_itself_what_is_left() -> None:
     """What a task leaves to another task is done by the thread that waits for it."""
     done: list[str] = []
 
-    def step() -> Steps[None]:
-        done.append("done")
-        return
+    def step() -> Steps[str]:
+        return "done"
         yield
 
-    run_rest(THREADS.apart(step()))
+    def follow(awaited: Steps[str]) -> Steps[None]:
+        done.append((yield from awaited))
+
+    run_rest(THREADS.apart(step(), follow, in_place=False))
     assert done == ["done"]
 
 

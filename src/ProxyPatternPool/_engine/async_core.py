@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .._errors import PoolException
-from .._ledger.entry import CLOSED, GONE, Entry, Receipt
+from .._ledger.entry import GONE, Entry, Receipt
 from .._observer import DiscardReason
 from .._runtime.process import belongs_to_parent, notice_fork
 from .._runtime.races import snapshot
@@ -69,10 +69,10 @@ class AsyncCore(Generic[T]):
     def _start_over(self, ended: TaskLoop) -> None:
         """Start empty: nobody can use, or close, what an event loop has left that has ended."""
         core = self.core
-        # Not all have an entry that can be found: who gives one back in a thread has nobody to leave it to.
-        left = core.ledger.places.nobjects
+        # Objects whose closer has begun are among those that exist, until it has come to its end, or was cut short. Not
+        # all have an entry that can be found: who gives one back in a thread has nobody to leave it to.
+        left = core.ledger.places.nobjects + core.objects.cut_short
         for entry in core.ledger.places.entries():
-            left -= entry.stage is CLOSED
             entry.stage = GONE  # whoever still has it does nothing with it
         core.start_over()
         if left:

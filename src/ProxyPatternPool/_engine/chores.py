@@ -18,6 +18,10 @@ Chore: TypeAlias = Callable[[], Rest]
 """Something to do. It is begun by whoever does it, and not before."""
 
 
+class Ending(partial[Rest]):
+    """A chore that ends the loan, or the life, of an object; its function has the parameter ``in_place``."""
+
+
 class Chores:
     """The chores of one pool."""
 
@@ -80,7 +84,8 @@ class Chores:
     def _do(self, chore: Chore, loop: TaskLoop) -> Steps[None]:
         start = self._clock()
         try:
-            rest = chore()
+            # This task goes on at the end of its loop, if it ends an object: no other is needed for that.
+            rest = chore(in_place=True) if isinstance(chore, Ending) else chore()
             if rest is not None:
                 yield from rest
         except (GeneratorExit, loop.cancelled):

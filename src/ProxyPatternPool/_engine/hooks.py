@@ -116,20 +116,21 @@ class HookCaller(Generic[T]):
         except Exception as error:
             self._failed("getter", entry, error)
 
-    def take_back(self, entry: Entry[T]) -> bool | Steps[bool]:
-        """Call the retter; say whether the object may be lent again."""
+    def take_back(self, entry: Entry[T]) -> bool | Steps[object]:
+        """Call the retter; say whether the object may be lent again, or give what is left to be awaited."""
         retter = self.hooks.retter
         if retter is None:
             return True
         try:
             result = retter(entry.obj)
             if result is not None and (steps := self._driver.settle("retter", result)) is not None:
-                return self._await_retter(entry, steps)
+                return steps
         except Exception as error:
             return self._reset_failed(entry, error)
         return True
 
-    def _await_retter(self, entry: Entry[T], steps: Steps[object]) -> Steps[bool]:
+    def await_retter(self, entry: Entry[T], steps: Steps[object]) -> Steps[bool]:
+        """Await what the retter has returned; say whether the object may be lent again."""
         try:
             yield from steps
         except Exception as error:
@@ -156,8 +157,8 @@ class HookCaller(Generic[T]):
             return self._check_failed(entry, error)
         return self._judge(entry, healthy)
 
-    def close(self, entry: Entry[T]) -> Rest:
-        """Call the closer, once in the life of a retired entry."""
+    def close(self, entry: Entry[T]) -> Steps[object] | None:
+        """Call the closer, once in the life of a retired entry; give what is left to be awaited, if anything is."""
         if entry.stage is not RETIRED:
             return None
         closer = self.hooks.closer
@@ -170,12 +171,13 @@ class HookCaller(Generic[T]):
             entry.stage = CLOSED
             result = closer(entry.obj)
             if result is not None and (steps := self._driver.settle("closer", result)) is not None:
-                return self._await_closer(entry, steps)
+                return steps
         except Exception as error:
             self._close_failed(entry, error)
         return None
 
-    def _await_closer(self, entry: Entry[T], steps: Steps[object]) -> Steps[None]:
+    def await_closer(self, entry: Entry[T], steps: Steps[object]) -> Steps[None]:
+        """Await what the closer has returned."""
         try:
             yield from steps
         except Exception as error:

@@ -1,6 +1,5 @@
 """How objects are lent: at once if one is idle, and what is done with each before its borrower has it."""
 
-from functools import partial
 from traceback import StackSummary
 from typing import Generic, TypeVar
 
@@ -14,7 +13,7 @@ from .._runtime.process import notice_fork, this_process
 from .._runtime.task_owner import TaskOwner
 from .._runtime.waiting import TaskLoop
 from .checks import Checks
-from .chores import Chores
+from .chores import Chores, Ending
 from .objects import Objects
 from .returns import Returns
 from .shared import Shared
@@ -126,7 +125,7 @@ class Loans(Generic[T]):
         reason: DiscardReason | None = None  # an observer does nothing to the object: it goes back as it is
         try:
             if entry.notified is not None and self._notifier.lent(entry, self._clock() - start):
-                self._chores.leave(partial(self._objects.close_and_free, entry))
+                self._chores.leave(Ending(self._objects.close_and_free, entry))
             reason = "interrupted"
             if self._trace_owner:
                 self._note_stack(entry)

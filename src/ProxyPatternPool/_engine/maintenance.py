@@ -11,7 +11,7 @@ from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger, LedgerClosed
 from .._ledger.sweeps import Findings, Loan, Sweeps
 from .._runtime.owner import in_words
-from .chores import Chore, Chores
+from .chores import Chore, Chores, Ending
 from .log_queue import Later
 from .objects import Objects
 from .returns import Returns
@@ -105,7 +105,7 @@ class Maintenance(Generic[T]):
 
     def _queue_what_is_due(self, due: Findings[T], now: float, *, forced: bool) -> None:
         self.queue_closing(due.expired)
-        self._chores.anywhere.extend(partial(self._kill, loan) for loan in due.killed)
+        self._chores.anywhere.extend(Ending(self._kill, loan) for loan in due.killed)
         for loan in due.warned:
             # The scheduling thread calls nothing of the user's; who does a round by hand may.
             name: str | Later = self._descriptions.describe_later(loan.entry, loan.use)
@@ -115,7 +115,7 @@ class Maintenance(Generic[T]):
 
     def queue_closing(self, doomed: list[Entry[T]]) -> None:
         """Have entries closed that are the caller's."""
-        self._chores.anywhere.extend(partial(self._objects.close_and_free, entry) for entry in doomed)
+        self._chores.anywhere.extend(Ending(self._objects.close_and_free, entry) for entry in doomed)
 
     def _refill_if_due(self, now: float) -> float | None:
         """Queue a refill if the pool wants one and is not backing off; give the end of the back-off."""
@@ -156,13 +156,13 @@ class Maintenance(Generic[T]):
 
     # Chores. -------------------------------------------------------------------------------------------
 
-    def _kill(self, loan: Loan[T]) -> Rest:
+    def _kill(self, loan: Loan[T], *, in_place: bool = False) -> Rest:
         """Close what was kept too long; name it first, as long as it can be looked at."""
         self._warn_of_long_use(self._descriptions.describe(loan.entry), loan, self._clock(), ", closing it")
         if self._notifier.is_telling(loan.entry):
             return None
         self._notifier.returned(loan.entry, self._clock() - loan.since)
-        return self._objects.close_and_free(loan.entry)
+        return self._objects.close_and_free(loan.entry, in_place=in_place)
 
     def _warn_of_long_use(self, what: str | Later, loan: Loan[T], now: float, end: str) -> None:
         stack = "" if loan.stack is None else "\n" + "".join(loan.stack.format())

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from .._errors import PoolException
-from .._ledger.entry import CREATING, GONE, LIVE, RETIRED, Entry
+from .._ledger.entry import CLOSED, CREATING, GONE, LIVE, RETIRED, Entry
 from .._ledger.ledger import Ledger, LedgerClosed
 from .._observer import DiscardReason
 from .._runtime.races import remove
 from .._runtime.waiting import Wakeable
 from .._text import error_repr, without_traceback
-from .chores import Chores
+from .chores import Chores, Ending
 from .guard import Reentered
 from .shared import Shared
 from .steps import Rest, Steps
@@ -41,6 +41,8 @@ class Objects(Generic[T]):
         """Count anew, with nobody who waits for a change."""
         self._ledger = ledger
         self.attempts = self.nerrors = 0
+        self.cut_short = 0
+        """Closers that were cancelled, as at the end of an event loop: their objects may be open."""
         self.last_error: BaseException | None = None
         """Of the last creation, if it failed; without its traceback."""
         self._watchers: list[Wakeable] = []
@@ -115,36 +117,43 @@ class Objects(Generic[T]):
 
     # The end. --------------------------------------------------------------------------------------
 
-    def close_and_free(self, entry: Entry[T]) -> Rest:
+    def close_and_free(self, entry: Entry[T], *, in_place: bool = False) -> Rest:
         """Bring an entry that is the caller's to its end, from whatever stage: close the object, free the place.
 
-        A closer that is awaited goes on by itself; what is returned waits for it.
+        A closer that is awaited goes on by itself, and what is returned waits for it; unless it is awaited ``in_place``
+        by what is returned, see ``Driver.apart``.
         """
         self._retire_early(entry)
         if (entry.notified is not None and self._notifier.busy) or self._driver.is_elsewhere:
-            self._chores.leave(partial(self.close_and_free, entry))
+            self._chores.leave(Ending(self.close_and_free, entry))
             return None
         if entry.has_object and self._ledger.wants_refill():
             self._scheduling.schedule()  # where there is room the successor does not wait for the closer
-        closing: Rest = None
+        closing: Steps[object] | None = None
         try:
             self._notifier.discarded(entry, self._clock())
             closing = self._hooks.close(entry)
         finally:
             if closing is None:
                 self._end(entry)
-        return None if closing is None else self._driver.apart(self._await_closer(entry, closing))
+        if closing is None:
+            return None
+        return self._driver.apart(closing, partial(self._await_closer, entry), in_place=in_place)
 
-    def _await_closer(self, entry: Entry[T], closing: Steps[None]) -> Steps[None]:
+    def _await_closer(self, entry: Entry[T], closing: Steps[object]) -> Steps[None]:
         try:
-            yield from closing
+            yield from self._hooks.await_closer(entry, closing)
+        except BaseException as error:
+            if entry.stage is CLOSED and self._driver.is_cancellation(error):
+                self.cut_short += 1
+            raise
         finally:
             self._end(entry)
 
     def _end(self, entry: Entry[T]) -> None:
         """Free the place of an entry, if its closer was called; else have it called."""
         if entry.stage is RETIRED:  # interrupted before the closer
-            self._chores.anywhere.append(partial(self.close_and_free, entry))
+            self._chores.anywhere.append(Ending(self.close_and_free, entry))
             self._scheduling.schedule()
             return
         self._guard.locked(self._free, entry)
@@ -179,18 +188,18 @@ class Objects(Generic[T]):
         self.wake_watchers()
         return doomed
 
-    def retire_and_close(self, entry: Entry[T], reason: DiscardReason) -> Rest:
-        """Close a live entry that is the caller's."""
+    def retire_and_close(self, entry: Entry[T], reason: DiscardReason, *, in_place: bool = False) -> Rest:
+        """Close a live entry that is the caller's, as ``close_and_free`` does."""
         try:
             self._guard.locked(self._ledger.places.retire, entry, reason)
         except Reentered:
             self.leave(entry, reason)
             return None
-        return self.close_and_free(entry)
+        return self.close_and_free(entry, in_place=in_place)
 
     def leave(self, entry: Entry[T], reason: DiscardReason) -> None:
         """Leave an entry to maintenance, in a finalizer or signal handler that interrupted a locked step."""
-        self._chores.leave(partial(self.retire_and_close, entry, reason))
+        self._chores.leave(Ending(self.retire_and_close, entry, reason))
 
     # Who waits for one or the other. -----------------------------------------------------------------
 

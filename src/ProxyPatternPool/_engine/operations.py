@@ -14,7 +14,7 @@ from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Sweeps
 from .._runtime.hubs import in_hub
 from .._runtime.waiting import TaskLoop
-from .chores import Chores
+from .chores import Chores, Ending
 from .guard import Reentered
 from .hook_calls import innermost_call
 from .maintenance import TURN, Maintenance
@@ -90,7 +90,7 @@ class Operations(Generic[T]):
             raise
         if in_hub():  # a signal handler, or a callback: whoever waits there, as closers may, stops all greenlets
             for entry in doomed:
-                self._chores.leave(partial(self._objects.close_and_free, entry))
+                self._chores.leave(Ending(self._objects.close_and_free, entry))
         else:
             # All are begun before any is waited for.
             for rest in [self._objects.close_and_free(entry) for entry in doomed]:
@@ -154,19 +154,19 @@ class Operations(Generic[T]):
         try:
             doomed = deque(self._guard.locked(step))
             if self._scheduling.maintained:
-                chores.anywhere.extend(partial(self._close_next, doomed) for _ in range(len(doomed)))
+                chores.anywhere.extend(Ending(self._close_next, doomed) for _ in range(len(doomed)))
                 self._scheduling.schedule()
             while doomed:
                 yield from remaining(self._close_next(doomed))
         finally:
             self._scheduling.schedule()  # maintenance makes up for what is missing, or was interrupted
 
-    def _close_next(self, doomed: deque[Entry[T]]) -> Rest:
+    def _close_next(self, doomed: deque[Entry[T]], *, in_place: bool = False) -> Rest:
         try:
             entry = doomed.popleft()
         except IndexError:  # others were quicker
             return None
-        return self._objects.close_and_free(entry)
+        return self._objects.close_and_free(entry, in_place=in_place)
 
     def wait_ready(self, timeout: float | None) -> Steps[None]:
         """Wait until there are as many objects as the pool is to keep."""

@@ -13,7 +13,7 @@ from .._runtime.fork import never_free
 from .._runtime.owner import in_words
 from .._runtime.process import notice_fork
 from .._runtime.races import first, is_alone, remove, snapshot
-from .chores import Chores
+from .chores import Chores, Ending
 from .guard import Reentered
 from .log_queue import Later
 from .objects import Objects
@@ -88,23 +88,29 @@ class Returns(Generic[T]):
         put = self._shelves.put_fast(entry, self._clock())
         return None if put is None else self.follow_up(entry, put)
 
-    def follow_up(self, entry: Entry[T], put: Put | None) -> Rest:
-        """Finish a return that ``put_fast`` has begun without the lock."""
+    def follow_up(self, entry: Entry[T], put: Put | None, *, in_place: bool = False) -> Rest:
+        """Finish a return that ``put_fast`` has begun without the lock.
+
+        Hooks that are awaited go on by themselves, and what is returned waits for them; unless they are awaited
+        ``in_place`` by what is returned, see ``Driver.apart``.
+        """
         if self._is_parents(entry):
             return None
         if put is NEEDS_SLOW_PATH:
             # If this entry would have let it be quick there is nobody to be told, and no retter: as a rule others wait.
             quiet = entry.uses < entry.slow_return_at_use
-            return self._put_back(entry) if quiet else self._take_back(entry, entry.last_ret)
+            if quiet:
+                return self._put_back(entry, in_place=in_place)
+            return self._take_back(entry, entry.last_ret, in_place=in_place)
         # Not within a locked step of this thread: there nobody else can have made returns slow meanwhile.
         if put is NEEDS_SETTLE and self._guard.locked(self._ledger.settle, entry, entry.last_ret):
-            return self._objects.close_and_free(entry)
+            return self._objects.close_and_free(entry, in_place=in_place)
         return None
 
-    def _take_back(self, entry: Entry[T], now: float) -> Rest:
+    def _take_back(self, entry: Entry[T], now: float, *, in_place: bool = False) -> Rest:
         """Do all that is to be done at a return: tell observers, call the retter, put it back."""
         if self._must_leave(entry):
-            self._chores.leave(partial(self._take_back, entry, now))
+            self._chores.leave(Ending(self._take_back, entry, now))
             return None
         self._report_return_if_warned(entry, now)
         try:
@@ -115,37 +121,41 @@ class Returns(Generic[T]):
             self._driver.finish(self._objects.retire_and_close(entry, "interrupted"))
             raise
         if may_be_lent is True:
-            return self._put_back(entry)
+            return self._put_back(entry, in_place=in_place)
         if may_be_lent is False:
-            return self._objects.retire_and_close(entry, "retter")
-        return self._driver.apart(self._await_retter(entry, may_be_lent))
+            return self._objects.retire_and_close(entry, "retter", in_place=in_place)
+        return self._driver.apart(may_be_lent, partial(self._await_retter, entry), in_place=in_place)
 
-    def _await_retter(self, entry: Entry[T], retter: Steps[bool]) -> Steps[None]:
+    def _await_retter(self, entry: Entry[T], retter: Steps[object]) -> Steps[None]:
         try:
-            may_be_lent = yield from retter
+            may_be_lent = yield from self._hooks.await_retter(entry, retter)
         except BaseException:
             self._driver.finish(self._objects.retire_and_close(entry, "interrupted"))
             raise
-        rest = self._put_back(entry) if may_be_lent else self._objects.retire_and_close(entry, "retter")
+        # Whoever does this is not to be cut short, and so it is for a closer.
+        if may_be_lent:
+            rest = self._put_back(entry, in_place=True)
+        else:
+            rest = self._objects.retire_and_close(entry, "retter", in_place=True)
         yield from remaining(rest)
 
-    def _put_back(self, entry: Entry[T]) -> Rest:
+    def _put_back(self, entry: Entry[T], *, in_place: bool) -> Rest:
         now = self._clock()
         put = self._shelves.put_after_retter(entry, now)
         if put is not NEEDS_SLOW_PATH:
-            return None if put is None else self.follow_up(entry, put)
+            return None if put is None else self.follow_up(entry, put, in_place=in_place)
         try:
             to_close = self._guard.locked(self._ledger.put_locked, entry, now)
         except Reentered:
             self._objects.leave(entry, "interrupted")
             return None
-        return self._objects.close_and_free(entry) if to_close else None
+        return self._objects.close_and_free(entry, in_place=in_place) if to_close else None
 
-    def _discard(self, entry: Entry[T], reason: DiscardReason, now: float) -> Rest:
+    def _discard(self, entry: Entry[T], reason: DiscardReason, now: float, *, in_place: bool = False) -> Rest:
         if self._is_parents(entry):
             return None
         if self._must_leave(entry):
-            self._chores.leave(partial(self._discard, entry, reason, now))
+            self._chores.leave(Ending(self._discard, entry, reason, now))
             return None
         self._report_return_if_warned(entry, now)
         try:
@@ -153,7 +163,7 @@ class Returns(Generic[T]):
         except BaseException:
             self._driver.finish(self._objects.retire_and_close(entry, reason))
             raise
-        return self._objects.retire_and_close(entry, reason)
+        return self._objects.retire_and_close(entry, reason, in_place=in_place)
 
     def _report_return_if_warned(self, entry: Entry[T], now: float) -> None:
         warned = entry.warned_use == entry.uses
@@ -237,7 +247,7 @@ class Returns(Generic[T]):
                 orphans.popleft()
             elif is_alone(orphans):
                 # In this order: if something is thrown in between, the chore refers to it.
-                self._chores.anywhere.append(partial(self._objects.close_and_free, orphans[0]))
+                self._chores.anywhere.append(Ending(self._objects.close_and_free, orphans[0]))
                 orphans.popleft()
             else:
                 self._ledger.places.refer_again(orphans[0])
@@ -257,9 +267,9 @@ class Returns(Generic[T]):
         now = entry.last_ret = self._clock()
         owner = Later(partial(in_words, entry.owner))
         if self._ledger.places.always_slow_return or entry.warned_use == use:
-            self._chores.anywhere.append(partial(self.follow_up, entry, NEEDS_SLOW_PATH))
+            self._chores.anywhere.append(Ending(self.follow_up, entry, NEEDS_SLOW_PATH))
         elif self._guard.locked(self._ledger.put_locked, entry, now):
-            self._chores.anywhere.append(partial(self._objects.close_and_free, entry))
+            self._chores.anywhere.append(Ending(self._objects.close_and_free, entry))
         if not quietly:
             what = self._descriptions.describe_later(entry, use)
             self._warn("%s: the lease of %s was dropped by %s without release()", what, owner)

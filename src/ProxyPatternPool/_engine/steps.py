@@ -6,7 +6,7 @@ whatever a step yields is what its event loop waits for. The ``Driver`` of a poo
 Where a step seldom waits, a plain function does it, and returns ``None`` if all is done, or the steps that are left.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
@@ -98,8 +98,14 @@ class Driver(Protocol):
         """
         ...
 
-    def apart(self, steps: Steps[None]) -> Rest:
-        """Have steps done whatever is thrown into the caller; what is returned waits for them."""
+    def apart(self, awaited: Steps[R], follow: Callable[[Steps[R]], Steps[None]], *, in_place: bool) -> Rest:
+        """Have what a hook has returned awaited, whatever is thrown into the caller; what is returned waits for it.
+
+        Args:
+            awaited: What awaits it.
+            follow: Makes of that the steps which do so, and all that follows.
+            in_place: Whether the caller is to do them himself: a task of the pool's own that nobody cuts short.
+        """
         ...
 
     def finish(self, rest: Rest) -> None:
@@ -137,9 +143,9 @@ class ThreadDriver:
         """
         refuse_awaitable(name, result, REMEDIES.get(name, "it must be a plain function, or the pool an AsyncPool"))
 
-    def apart(self, steps: Steps[None]) -> Rest:
-        """Leave them to the caller: a thread is not cancelled."""
-        return steps
+    def apart(self, awaited: Steps[R], follow: Callable[[Steps[R]], Steps[None]], *, in_place: bool) -> Rest:
+        """Leave it to the caller: a thread is not cancelled."""
+        return follow(awaited)
 
     def finish(self, rest: Rest) -> None:
         """Do it here."""

@@ -1,13 +1,16 @@
 """How tasks of an event loop drive the steps of a pool, and which loop that is."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from .._awaitables import awaited
+from .._awaitables import awaited, close_unbegun
 from .._runtime.native import new_rlock
 from .._runtime.owner import Owner
 from .._runtime.waiting import TaskLoop, do_nothing
 from .steps import TASK_NAME, Rest, Steps
+
+R = TypeVar("R")
 
 
 def _nobody() -> None:
@@ -77,14 +80,17 @@ class TaskDriver:
         """
         return awaited(name, result)
 
-    def apart(self, steps: Steps[None]) -> Rest:
-        """Have a task of the pool's own do them, which sees the context variables of the caller.
+    def apart(self, awaited: Steps[R], follow: Callable[[Steps[R]], Steps[None]], *, in_place: bool) -> Rest:
+        """Have a task of the pool's own do it, which sees the context variables of the caller, if he is none himself.
 
         Hooks are called in the loop only, so this is it.
         """
+        steps = follow(awaited)
+        if in_place:
+            return steps
         assert self.loop is not None, "a hook was called outside the event loop"
         apart = _Apart(self.loop)
-        self.loop.start(apart.do(steps), TASK_NAME, inherit=True)
+        self.loop.start(apart.do(steps), TASK_NAME, inherit=True, lost=partial(close_unbegun, awaited))
         return apart.wait()
 
     def finish(self, rest: Rest) -> None:

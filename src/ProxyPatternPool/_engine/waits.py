@@ -16,7 +16,7 @@ from .._runtime.current import loop_is_running
 from .._runtime.process import refresh_here, this_process
 from .._runtime.waiting import AnySleeper, TaskLoop
 from .checks import Checks
-from .chores import Chores
+from .chores import Chores, Ending
 from .hook_calls import HookCall, innermost_call
 from .maintenance import TURN, Maintenance
 from .objects import Objects
@@ -200,7 +200,7 @@ class Waits(Generic[T]):
     def _close_rejected(self, entry: Entry[T], waiter: Waiter[T]) -> Rest:
         """Close what a caller turned down. One who is in front of the queue does not wait for that."""
         if waiter.sleeper is not None and self._scheduling.is_soon:
-            self._chores.leave(partial(self._objects.close_and_free, entry))
+            self._chores.leave(Ending(self._objects.close_and_free, entry))
             return None
         return self._objects.close_and_free(entry)
 

@@ -159,9 +159,17 @@ class AsyncioLoop:
         return AsyncioSleeper(self)
 
     def start(
-        self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False, ends_with_loop: bool = False
+        self,
+        steps: Generator[Any, Any, None],
+        name: str,
+        *,
+        inherit: bool = False,
+        ends_with_loop: bool = False,
+        lost: Callable[[], object] = do_nothing,
     ) -> None:
         task = self._start(self._tasks, steps, name, inherit=inherit)
+        if lost is not do_nothing:
+            self.loop.call_soon(_Begun(lost), context=Context())
         self._tasks.add(task, ends_with_loop=ends_with_loop)
         if not ends_with_loop:
             # Who ends a loop, as asyncio.run does, cancels all tasks that asyncio knows of, be it in the middle of a
@@ -199,6 +207,24 @@ class AsyncioLoop:
         await awaiting(self._last_tasks.wait(LONGEST_END))
         # What a generator has started that took longer.
         await awaiting(self._tasks.wait(1.0))
+
+
+class _Begun:
+    """Comes in the queue of a loop after a task that was just made: when it is called the task has begun.
+
+    Only the queue refers to it. If it is freed without a call, the loop was closed: the task does not begin any more.
+    """
+
+    __slots__ = ("_lost",)
+
+    def __init__(self, lost: Callable[[], object]) -> None:
+        self._lost = lost
+
+    def __call__(self) -> None:
+        self._lost = do_nothing
+
+    def __del__(self) -> None:
+        getattr(self, "_lost", do_nothing)()  # __init__ may have been interrupted
 
 
 def _finalized_with(loop: Loop, this: "asyncio.Task[Any] | None") -> "set[asyncio.Task[Any]]":

@@ -184,7 +184,13 @@ class TrioLoop:
         return TrioSleeper(self)
 
     def start(
-        self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False, ends_with_loop: bool = False
+        self,
+        steps: Generator[Any, Any, None],
+        name: str,
+        *,
+        inherit: bool = False,
+        ends_with_loop: bool = False,
+        lost: Callable[[], object] = do_nothing,  # trio begins all that is started
     ) -> None:
         context = copy_context() if inherit else Context()
         scope = trio.CancelScope()

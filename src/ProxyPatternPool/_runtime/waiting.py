@@ -154,7 +154,13 @@ class TaskLoop(Hub, Protocol):
         ...
 
     def start(
-        self, steps: Generator[Any, Any, None], name: str, *, inherit: bool = False, ends_with_loop: bool = False
+        self,
+        steps: Generator[Any, Any, None],
+        name: str,
+        *,
+        inherit: bool = False,
+        ends_with_loop: bool = False,
+        lost: Callable[[], object] = do_nothing,
     ) -> None:
         """Have a new task do steps, here, which must raise nothing but what ends the task; it is kept until its end.
 
@@ -167,6 +173,7 @@ class TaskLoop(Hub, Protocol):
             name: What the task is called.
             inherit: Whether it sees the context variables of the caller (a copy of them), and not those of nobody.
             ends_with_loop: Whether nobody needs what it does once the loop ends: then it is cancelled at once.
+            lost: Called if the loop is closed before the steps are begun.
         """
         ...
 

@@ -64,10 +64,14 @@ async def nap() -> None:
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    async def patient() -> None:
+        asyncio.get_running_loop().slow_callback_duration = PATIENCE  # else debug mode logs what takes longer
+        await main()
+
     if trios:
         trio.run(main)
     else:
-        asyncio.run(main())
+        asyncio.run(patient())
 
 
 async def hold() -> None:
