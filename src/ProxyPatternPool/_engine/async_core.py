@@ -15,6 +15,7 @@ from .._runtime.task_loops import running_task_loop
 from .._runtime.task_owner import TaskOwner
 from .._runtime.waiting import TaskLoop
 from .core import Core
+from .ended_tasks import EndedTasksCheck
 from .steps import Rest, Steps, run_rest
 from .tasks import TaskDriver
 
@@ -31,6 +32,7 @@ class AsyncCore(Generic[T]):
         self.driver = TaskDriver()
         self.core = make(self.driver)
         self.label = self.core.label
+        self.core.waits.on_long_wait = EndedTasksCheck(self.core.situation).check
 
     def bind(self) -> TaskLoop:
         """Live in the event loop that runs here, if in none yet; give that loop.

@@ -34,7 +34,11 @@ class Situation(Generic[T]):
 
     def in_words(self) -> str:
         """Say how many objects there are, and what becomes of them."""
-        return describe(self._guard.locked(self._count))
+        return describe(self.count())
+
+    def count(self) -> Counts:
+        """Count what the objects and callers do."""
+        return self._guard.locked(self._count)
 
     def _count(self) -> Counts:
         return count(self._ledger, self._sweeps, self._clock())

@@ -92,12 +92,18 @@ def _lines(core: Core[T]) -> Iterator[str]:
         for frame in reversed(stack or ()):
             yield f'    File "{frame.filename}", line {frame.lineno} in {frame.name}'
         yield from _suspended(entry.owner)
+    idle = list(ledger.shelves.idle_entries())
+    known = {id(entry) for entry in (*snapshot(ledger.shelves.using.values()), *idle)}
+    for entry in ledger.places.entries():
+        if entry.has_object and entry.uses and id(entry) not in known:
+            came = f"came back {now - entry.last_ret:.3f} s ago from {in_words(entry.owner)}"
+            yield f"  being reset, checked or closed, {came}: {_object(entry)}"
     for waiter in snapshot(ledger.waiters.queue):
         since = waiter.since
         if since is not None:
             yield f"  waiting for {waiter.waited + now - since:.3f} s: {in_words(waiter.owner)}"
             yield from _suspended(waiter.owner)
-    for entry in ledger.shelves.idle_entries():
+    for entry in idle:
         yield f"  idle for {now - entry.last_ret:.3f} s: {_object(entry)}"
 
 

@@ -40,6 +40,11 @@ class Counts(NamedTuple):
         # At least 0: loans begin and end without the lock, so one may do so between the reads of two numbers.
         return max(0, self.places - self.in_use - self.idle - self.creating)
 
+    @property
+    def returning(self) -> int:
+        """Objects being given back: their retter has not returned, or they are on their way to the next caller."""
+        return max(0, self.in_upkeep - self.checking - self.closing)
+
 
 def count(ledger: Ledger[T], sweeps: Sweeps[T], now: float) -> Counts:
     """Count what the objects and callers of a pool do, with its lock held.
@@ -69,7 +74,11 @@ def describe(counts: Counts) -> str:
     exist = counts.places - counts.creating
     elsewhere = "".join(
         f", {number} being {what}"
-        for number, what in ((counts.checking, "checked"), (counts.closing, "closed"))
+        for number, what in (
+            (counts.returning, "given back"),
+            (counts.checking, "checked"),
+            (counts.closing, "closed"),
+        )
         if number
     )
     pause = f", next attempt to create one in {counts.retry_in:.3f} s" if counts.retry_in else ""

@@ -196,7 +196,8 @@ class FromPool(FromFactory[T]):
         self._only = lender = maker.lender(max_size, maker.parameters, self.all_kept)
         self.pool, self.apool = lender.pool, lender.apool
         self._core: Core[T] = lender.core
-        self._core.waits.on_long_wait = UnusedObjectsCheck(self.all_kept, units_of_work).check
+        if not maker.awaited:  # of tasks nothing is found out: what they keep comes back when they end
+            self._core.waits.on_long_wait = UnusedObjectsCheck(self.all_kept, units_of_work).check
         self._lend = lender.lend if auto_return else lender.lend_for_good
         self._lend_to_task = lender.lend_to_task if auto_return else lender.lend_to_task_for_good
 
