@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from ProxyPatternPool import AsyncPool, HookError
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Works
+from .helpers import Thing, Works
 from .tasks import both, run_in, turn
 
 
@@ -250,3 +251,29 @@ def test_an_asynchronous_generator_is_refused(flavour: str, scheduler: FakeSched
             await pool.get()
 
     run_in(flavour, gets)
+
+
+@pytest.mark.parametrize("as_task", [False, True])
+def test_awaited_by_two_tasks(as_task: bool, scheduler: FakeScheduler) -> None:
+    """What a return gives to await is awaited by one task, as a coroutine is; another is told so, and harms nobody."""
+
+    async def main() -> None:
+        go_on = asyncio.Event()
+        pool = AsyncPool(Thing, 1, 0, retter=lambda _: go_on.wait())
+        back = pool.ret(await pool.get())
+
+        async def wait() -> None:
+            await back
+
+        first = asyncio.create_task(wait())
+        await turn()
+        second = asyncio.create_task(back if as_task else wait())
+        await turn()
+        with pytest.raises(RuntimeError, match="another task awaits this return already"):
+            await second
+        assert not first.done()
+        go_on.set()
+        await first
+        await back  # there is nothing to wait for any more
+
+    asyncio.run(main())

@@ -360,8 +360,9 @@ def test_in_words(scheduler: FakeScheduler) -> None:
     async def main() -> None:
         block, request = pool.obj(), pool.lease()
         assert repr(block) == "<Lease of pool 'books': not begun>"
-        assert repr(request) == "<<Lease of pool 'books': not begun>, to be awaited or entered>"
+        assert repr(request) == "<Lease of pool 'books': not begun, to be awaited or entered>"
         lease = await request
+        assert repr(request) == repr(lease)
         assert repr(lease) == "<Lease of pool 'books': object 0>"
         await lease.release()
         assert repr(lease) == "<Lease of pool 'books': ended>"

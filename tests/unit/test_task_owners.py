@@ -239,6 +239,22 @@ def test_names_that_are_no_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_words(owner) == str(owner) == f"task 'NamedTask-{owner.ident:#x}' (ended)"
 
 
+@pytest.mark.parametrize("seen_before", [False, True])
+def test_tasks_that_are_called_none(seen_before: bool) -> None:
+    """Python 3.13.0 gives tasks that name that began at once and were given none: then it is what it was before."""
+
+    async def main() -> None:
+        task: Any = asyncio.current_task()
+        task.set_name("mine")
+        if seen_before:
+            here().owner()
+        task.set_name(None)
+        owner: Any = here().owner()
+        assert owner.name == ("mine" if seen_before else f"Task-{owner.ident:#x}")
+
+    asyncio.run(main())
+
+
 def test_tasks_that_take_no_attributes() -> None:
     """They have one owner each, all the same."""
     first, second = owner_in(Sealed)

@@ -125,7 +125,8 @@ class LeaseRequest(Awaited[AsyncLease[T]]):
         raise TypeError(f"cannot copy or pickle {self!r}")
 
     def __repr__(self) -> str:
-        return f"<{self._lease!r}, to be awaited or entered>"
+        shown = repr(self._lease)
+        return f"{shown[:-1]}, to be awaited or entered>" if shown.endswith(": not begun>") else shown
 
     def _begin(self) -> Steps[AsyncLease[T]]:
         yield from self._lease.begin(self._timeout)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Coroutine, Generator
-from types import TracebackType
+from types import GeneratorType, TracebackType
 from typing import Any, TypeVar, cast
 
 from .._engine.steps import Rest, Steps
@@ -43,15 +43,34 @@ class Awaited(Coroutine[Any, Any, R]):
 
 
 class Finishing(Awaited[None]):
-    """A return whose work goes on, whether or not somebody awaits this, and waits for it."""
+    """A return whose work goes on, whether or not somebody awaits this, and waits for it.
 
-    __slots__ = ("_rest",)
+    One task at a time awaits it, as any coroutine.
+    """
+
+    __slots__ = ("_awaited", "_rest")
 
     def __init__(self, rest: Steps[None]) -> None:
         self._rest = rest
+        self._awaited = False
 
     def _steps(self) -> Steps[None]:
         return self._rest
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        self._must_not_wait()
+        self._awaited = True
+        return self._rest
+
+    def send(self, value: Any, /) -> Any:
+        if self._awaited:  # and now it is a task, too
+            self._must_not_wait()
+        return self._rest.send(value)
+
+    def _must_not_wait(self) -> None:
+        waits_for: object = cast("GeneratorType[Any, Any, None]", self._rest).gi_yieldfrom
+        if waits_for is not None:  # whoever went on with it would break off that wait
+            raise RuntimeError("another task awaits this return already: call ret, discard or release once for each")
 
 
 class _Finished(Awaited[None]):

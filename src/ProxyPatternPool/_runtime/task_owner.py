@@ -27,14 +27,17 @@ class TaskOwner:
         self._kind = kind
         self.ident = id(task)
         self.thread = get_ident()
+        self._name = f"{type(task).__name__}-{self.ident:#x}"  # if it has no name
         self._name = self._name_of(task)  # for the time when it has gone
 
     def _name_of(self, task: Any) -> str:
         try:
             name = self._kind.name(task)
-            return name if type(name) is str else str(name)
+            text = name if type(name) is str else str(name)
         except Exception:  # a task of a class of the user's, or a name
-            return f"{type(task).__name__}-{self.ident:#x}"
+            return self._name
+        # Python 3.13.0 gives this name, the text of None, to tasks that began at once and were to have none.
+        return self._name if text == "None" else text
 
     def _coroutine(self) -> object:
         """What it does; ``None`` if that is not known, or it is gone."""
