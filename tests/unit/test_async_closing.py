@@ -230,16 +230,22 @@ def test_closed_from_a_task_that_has_an_object(flavour: Flavour, timeout: float,
 
 @both
 def test_closed_in_the_block_of_the_pool(flavour: Flavour, scheduler: FakeScheduler) -> None:
-    """At the end of its block a pool closes what is idle, and waits for that, also if the block failed."""
+    """At the end of its block a pool closes what is idle, and waits for that, also if the block failed.
+
+    Then it cannot be entered again.
+    """
     closers = Closers()
+    pool = closers.pool(2)
 
     async def block() -> None:
-        async with closers.pool(2) as pool:
+        async with pool:
             await waits(pool)
             raise ZeroDivisionError
 
     async def main() -> None:
         with pytest.raises(ZeroDivisionError):
+            await block()
+        with pytest.raises(PoolClosed, match="is closed"):
             await block()
         assert closers.done == closers.works.made
         assert len(closers.done) == 1

@@ -64,11 +64,13 @@ def test_close_is_the_same(scheduler: FakeScheduler, works: Works) -> None:
 
 
 def test_as_a_block(scheduler: FakeScheduler, works: Works) -> None:
-    """A pool used as a block is closed at its end, whatever happens inside."""
+    """A pool used as a block is closed at its end, whatever happens inside; then it cannot be entered again."""
     with Pool(works.make, closer=works.close) as pool:
         assert pool.get().number == 0
         pool.ret(works.made[0])
     assert works.alive == []
+    with pytest.raises(PoolClosed, match="is closed"):
+        pool.__enter__()
     with pytest.raises(KeyboardInterrupt), Pool(works.make, closer=works.close):
         raise KeyboardInterrupt
     assert works.alive == []

@@ -186,7 +186,15 @@ class Operations(Generic[T]):
                     f"{self._situation.in_words()}"
                 )
             )
-        if ledger.closed:
+        self.refuse_if_closed()
+
+    def refuse_if_closed(self) -> None:
+        """Refuse who begins to use a closed pool.
+
+        Raises:
+            PoolClosed: It is closed.
+        """
+        if self._ledger.closed:
             raise PoolClosed(f"{self._label} is closed")
 
     def _wait_until(self, done: Callable[[], bool], timeout: float, loop: TaskLoop | None = None) -> Steps[bool]:

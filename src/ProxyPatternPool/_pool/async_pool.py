@@ -48,7 +48,8 @@ class AsyncPool(Generic[T]):
     cancelled with it. A ``retter`` or ``closer`` that is awaited runs in a task of the pool's own, with the context
     variables of the caller, who waits for it; if he is cancelled it goes on.
 
-    Close the pool with ``shutdown()`` or an ``async with`` statement. If it is dropped its objects are closed, too.
+    Close the pool with ``shutdown()`` or an ``async with`` statement, which raises ``PoolClosed`` if it is closed
+    already. If it is dropped its objects are closed, too.
     """
 
     # Checkers take the first that fits. The second says that the result may be awaitable, too: if it were only T, mypy
@@ -443,6 +444,7 @@ class AsyncPool(Generic[T]):
 
     async def __aenter__(self) -> Self:
         self._tasks.bind()
+        self._core.operations.refuse_if_closed()
         self._core.scheduling.schedule()
         return self
 

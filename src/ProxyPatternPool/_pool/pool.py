@@ -46,10 +46,11 @@ class Pool(Generic[T]):
     No hook is called with a lock held. ``max_size`` bounds the objects being created, idle, lent, checked and being
     closed, all together.
 
-    Close the pool with ``shutdown()`` or a ``with`` statement. If it is dropped, or the interpreter ends, its objects
-    are closed, too. If it is dropped while objects are lent, those of leases are closed when the lease ends; those
-    borrowed with ``get()`` cannot come back any more, and stay until the process ends. In the child of a fork the pool
-    starts empty, and the parent's objects are neither used nor closed there.
+    Close the pool with ``shutdown()`` or a ``with`` statement, which raises ``PoolClosed`` if it is closed already. If
+    it is dropped, or the interpreter ends, its objects are closed, too. If it is dropped while objects are lent, those
+    of leases are closed when the lease ends; those borrowed with ``get()`` cannot come back any more, and stay until
+    the process ends. In the child of a fork the pool starts empty, and the parent's objects are neither used nor closed
+    there.
 
     Finalizers and signal handlers may give objects back and shut the pool down, even if they interrupt one of the
     pool's own steps. ``get`` and ``stats`` raise a ``PoolException`` there, since they could only wait for themselves.
@@ -447,6 +448,7 @@ class Pool(Generic[T]):
         dump(self._core, file)
 
     def __enter__(self) -> Self:
+        self._core.operations.refuse_if_closed()
         return self
 
     def __exit__(
