@@ -78,6 +78,46 @@ def test_a_lease_that_is_dropped_at_the_end(flavour: str, scheduler: FakeSchedul
 
 
 @both
+@pytest.mark.parametrize("way", ["ret", "release"])
+def test_given_back_by_a_thread_at_the_end(
+    flavour: str,
+    way: str,
+    scheduler: FakeScheduler,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What the end of a loop has found with a task that has ended, a thread may give back: it is closed once."""
+    server = Server()
+    pool = server.pool()
+    core = async_core_of(pool)
+    kept: list[AsyncLease[Thing]] = []
+    log = core.log_later
+
+    def give_back() -> None:
+        _ = pool.ret(kept[0].obj) if way == "ret" else kept[0].release()
+
+    def log_when_a_thread_has_come(*arguments: Any) -> None:
+        # The line is logged after the look, and before what was found is taken back.
+        thread = threading.Thread(target=give_back)
+        thread.start()
+        thread.join()
+        log(*arguments)
+
+    monkeypatch.setattr(core, "log_later", log_when_a_thread_has_come)
+
+    async def main() -> None:
+        kept.append(await pool.lease())
+
+    run_in(flavour, main)
+    assert server.works.closed == server.works.made
+    kept.clear()
+    assert pool.stats()["nobjs"] == 0
+    scheduler.run()
+    (line,) = said(caplog)
+    assert line.endswith(" ends, and closes 1 object that tasks had when they ended")
+
+
+@both
 def test_a_hook_that_hangs_at_the_end(
     flavour: str, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -156,7 +156,6 @@ def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: T
     driver.closed_for_end = not core.ledger.closed
     doomed = core.guard.locked(core.objects.close_ledger)  # so what comes back from now on is closed, too
     core.returns.read_mailbox()
-    core.chores.start_each(loop)
     # Without the lock: no loan begins any more, so a use and its owner stay as they are read. A thread may end one at
     # this moment. Of the two one takes it out of ``using``, and the other does nothing.
     kept = [entry for entry in snapshot(core.shelves.using.values()) if _is_lost(entry)]
@@ -167,6 +166,7 @@ def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: T
         core.returns.end_loan(entry, entry.uses, "shutdown")
     for entry in doomed:
         core.objects.close_and_free(entry)
+    core.chores.start_each(loop)  # last: a thread may have given something back just now
     yield from loop.wait_for_tasks(END_TIME)
 
 

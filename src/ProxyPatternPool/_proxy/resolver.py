@@ -106,12 +106,13 @@ class ProxyResolver(Generic[T]):
         """Say how a task takes an object that it may have to wait for."""
         which, variable = self._which()
         how = f"control({variable or '…'})"
+        taking = f"`await {how}.aget()`, or use it in a block, `async with {how}.aobj():`"
         if not loop_is_running():
-            return f"the caller has no object of {which}, which is for tasks: no event loop runs here"
-        return (
-            f"this task has no object of {which} yet, and to get one is to wait: first write `await {how}.aget()`, or "
-            f"use it in a block, `async with {how}.aobj():`"
-        )
+            return (
+                f"the caller has no object of {which}, which is for tasks, and no event loop runs in this thread, "
+                f"where a framework may call what is a plain `def`: write `async def`, and first {taking}"
+            )
+        return f"this task has no object of {which} yet, and to get one is to wait: first write {taking}"
 
     def how_to_set(self) -> str:
         """Say how to set the proxy."""
