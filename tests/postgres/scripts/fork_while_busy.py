@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import traceback
 from time import monotonic, sleep
 
 import psycopg
@@ -40,7 +41,7 @@ def main(conninfo: str) -> None:
             stats = pool.stats()
             assert (stats["nusing"], stats["nwaiting"], stats["navail"]) == (0, 0, 0), stats
             pool.ret(lent[0])  # the parent's: a warning, nothing else
-            mine = [pool.get(timeout=0) for _ in range(SIZE)]
+            mine = [pool.get(timeout=20) for _ in range(SIZE)]  # maintenance may be creating one of them
             assert not {conn.info.backend_pid for conn in mine} & parents
             for conn in mine:
                 row = conn.execute("SELECT pg_backend_pid()").fetchone()
@@ -50,6 +51,8 @@ def main(conninfo: str) -> None:
             pool.shutdown()
             print("child: all places free", flush=True)
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
