@@ -52,7 +52,7 @@ async def _pause_in_asyncio() -> None:
         elif not over.done():
             over.set_result(None)
 
-    later(4)
+    later(2)
     await over
 
 

@@ -27,7 +27,7 @@ from .diary import Auditor
 from .helpers import Thing, Works
 
 BOUND = 2
-SLOW = 12
+SLOW = 3
 """Pauses in a retter and in a closer: much more than a task needs to end."""
 
 

@@ -8,7 +8,6 @@ import pickle
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -17,52 +16,11 @@ from ProxyPatternPool import Proxy, ProxyException, TimeOut, control, proxy
 from ProxyPatternPool._proxy.special import SPECIAL
 
 from .clock import FakeScheduler
-from .helpers import run_script
-from .probes.compare import Cover, differences, outcome
-from .probes.covers import PerTenant, each, front_of, made_once, shared, through, twice, unknown
+from .probes.compare import Cover, outcome
+from .probes.covers import each, front_of, shared
+from .probes.lookers import BY_CLASS, FOR_LOOKERS, IN_C, LOOKING, PROBING
 from .probes.operations import OPERATIONS, derived, run
-from .probes.subjects import SUBJECTS, Base, Block, Point, Promise, Thing, finish
-
-COVERS: dict[str, Callable[[], Cover]] = {
-    "shared": shared,
-    "made once": made_once,
-    "thread": lambda: each(Proxy.Scope.THREAD),
-    "context": lambda: each(Proxy.Scope.CONTEXT),
-    "own strategy": lambda: each(PerTenant),
-    "twice": twice,
-    "a subclass": through,
-}
-
-
-@pytest.mark.parametrize("scope", COVERS)
-def test_a_proxy_makes_no_difference(scope: str, scheduler: FakeScheduler) -> None:
-    """All that can be done to objects, to objects of all kinds, and to proxies of them, comes to the same."""
-    assert differences(COVERS[scope]) == []
-
-
-def test_a_proxy_makes_no_difference_in_werkzeugs_scope(scheduler: FakeScheduler) -> None:
-    pytest.importorskip("werkzeug")
-    assert differences(lambda: each(Proxy.Scope.WERKZEUG)) == []
-
-
-@pytest.mark.parametrize("library", ["gevent", "eventlet"])
-def test_a_proxy_makes_no_difference_among_greenlets(library: str) -> None:
-    if find_spec(library) is None:
-        pytest.skip(f"{library} is not installed")
-    assert run_script("probe_greenlets", library, seconds=90.0) == ["compared"]
-
-
-def test_the_table_is_not_hollow() -> None:
-    """Each operation works on at least one object."""
-    hollow: list[str] = []
-    for name, operation in OPERATIONS.items():
-        subjects = [make() for make in SUBJECTS.values()]
-        if not any(outcome(operation, subject, subject)[0] == "returned" for subject in subjects):
-            hollow.append(name)
-        for subject in subjects:
-            finish(subject)
-    assert hollow == []
-
+from .probes.subjects import SUBJECTS, Base, Block, Point, Promise, Thing
 
 # --- nothing to forward to
 
@@ -83,34 +41,6 @@ HARMLESS = {
     "a list eq": False,
 }
 """A proxy that is not set is false, has a text, and equals itself alone."""
-BY_CLASS = (
-    "__class__",
-    "isfunction",
-    "isclass",
-    "iscoroutinefunction",
-    "isinstance of",
-    "isinstance of a protocol",
-    "match on classes",
-    "singledispatch",
-)
-"""What asks for the class alone, as debuggers do, and gevent of all objects there are: it gets an answer."""
-LOOKING = ("dir", "__doc__", "getdoc", "__module__", "__hash__")
-"""What every object has, so that tools ask for it."""
-PROBING = ("__dict__", "__annotations__", "__name__", "__self__")
-"""What some objects have, so that tools ask for it, and go on if it is not there."""
-PROBING_IN_C = ("vars", "issubclass of", "signature")
-"""Functions that say in their own way that it is not there."""
-CLAIMED = (
-    *("next", "next with a default", "next to the end"),
-    *("index", "as an index", "in a slice", "hex", "chr", "range", "fspath", "join paths"),
-    *("async with", "async with an error", "async with a stack", "await", "async for", "anext", "aiter"),
-)
-"""What a proxy cannot do before its object is known: tools would take it for an iterator, an awaitable, a path."""
-IN_C = ("'ab' mod", "match on sequences", "match on mappings")
-"""What does not ask the proxy at all."""
-OTHER_ERRORS = ("buffer to write", "joined bytes", "buffer", "buffer, then resize")
-"""Functions in C that raise an error of their own in place of whatever they get, or find no buffer."""
-FOR_LOOKERS = (*BY_CLASS, *LOOKING, *PROBING, *PROBING_IN_C, *CLAIMED, *OTHER_ERRORS)
 
 
 def raised_by(operation: str, x: Any) -> object:
@@ -162,11 +92,6 @@ def test_what_keeps_an_object_away_comes_out(operation: str, scheduler: FakeSche
         assert asked
         return
     assert asked == []
-
-
-def test_the_first_use(scheduler: FakeScheduler) -> None:
-    """An object is made by whatever is done first, as if it had been there, unless that may be only a look."""
-    assert differences(unknown, (*FOR_LOOKERS, *IN_C, "repr", "ascii")) == []
 
 
 def test_errors_of_a_factory_are_not_about_the_proxy(scheduler: FakeScheduler) -> None:
@@ -344,10 +269,10 @@ def test_a_proxy_as_a_base_class() -> None:
     assert not issubclass(front, kind)
 
 
-@pytest.mark.parametrize("scope", ["shared", "thread"])
-def test_match_knows_the_kind_of_the_object(scope: str, scheduler: FakeScheduler) -> None:
+@pytest.mark.parametrize("new_cover", [shared, lambda: each(Proxy.Scope.THREAD)], ids=["shared", "thread"])
+def test_match_knows_the_kind_of_the_object(new_cover: Callable[[], Cover], scheduler: FakeScheduler) -> None:
     """A proxy is a sequence or a mapping for ``match`` as soon as there is an object, and as long as it is one."""
-    cover = COVERS[scope]()
+    cover = new_cover()
     kind = OPERATIONS["match on sequences"], OPERATIONS["match on mappings"]
     front = cover([1, 2])
     control(front).get()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
+from itertools import count
 from typing import Any, TypeAlias
 
 from .operations import OPERATIONS, Operation
@@ -61,15 +62,21 @@ def cannot(operation: str, subject: str, expected: Outcome) -> bool:
     return (operation, subject) in (("as an index", "slice"), ("in a slice", "none"))
 
 
-def differences(new_cover: Callable[[], Cover], without: Collection[str] = ()) -> list[str]:
-    """Try all operations on all objects, and on proxies of others like them; say where the outcomes differ."""
+def differences(
+    new_cover: Callable[[], Cover], without: Collection[str] = (), *, first: int = 0, every: int = 1
+) -> list[str]:
+    """Try all operations on all objects, and on proxies of others like them; say where the outcomes differ.
+
+    With `every`, only one in so many pairs of an object and an operation is tried, beginning with the `first`.
+    """
     found: list[str] = []
+    pairs = count(-first)
     for subject, make in SUBJECTS.items():
         cover = new_cover()
         if isinstance(cover, ByFunction) and _is_awaited(make):
             continue
         for name, operation in OPERATIONS.items():
-            if name in without:
+            if name in without or next(pairs) % every:
                 continue
             bare, hidden = make(), make()
             expected = outcome(operation, bare, bare)

@@ -1,6 +1,6 @@
-"""``python -m tests.unit.scripts.probe_greenlets gevent|eventlet``: the table of probes, inside and outside a greenlet.
+"""``python -m tests.unit.scripts.probe_greenlets gevent|eventlet EVERY``: probes inside and outside a greenlet.
 
-Prints where a proxy makes a difference.
+Tries one pair of an object and an operation in EVERY, and prints where a proxy makes a difference.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if __name__ == "__main__":
         green = importlib.import_module(library)
     scope = Scope[library.upper()]
 
-    def probe() -> None:
-        for difference in differences(lambda: each(scope)):
+    def probe(first: int) -> None:
+        for difference in differences(lambda: each(scope), first=first, every=int(sys.argv[2])):
             print(difference)
 
-    probe()
-    greenlet = green.spawn(probe)
+    probe(0)
+    greenlet = green.spawn(probe, 1 % int(sys.argv[2]))
     (greenlet.get if library == "gevent" else greenlet.wait)()
     print("compared")
