@@ -99,34 +99,38 @@ ifeq ($(DB),postgres)
 demo: $(VENV)/.group-postgres
 endif
 
-# Run without measuring: they try as much as they can in their time, and all that they reach is reached by others.
-proofs := tests/unit/test_machine.py tests/unit/test_interruptions.py tests/unit/test_async_interruptions.py tests/stress
-.PHONY: test test-greenlets test-unit test-others
+# Run without measuring, which doubles what they take: all of the library that they reach is reached by others. Proofs try as
+# much as they can in their time; uses start programs that hold pools, and wait for them.
+proofs := $(patsubst %,tests/unit/test_%.py,machine interruptions async_interruptions interleavings async_sweep async_proxy_sweep transparency)
+uses := tests/demo tests/postgres tests/servers tests/stress tests/wheel
+.PHONY: test test-greenlets test-unit test-others test-proofs test-uses
 test: check typing $(VENV)/.wheel $(VENV)/.browser  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target \
-	  test-others test-unit test-greenlets prove-machine prove-interruptions prove-stress
+	  test-unit test-uses test-proofs test-others test-greenlets
 	@$(coverage) combine --quiet
 	$(coverage) report
 
-prove-%:
-	$(bin)/python -m pytest $(filter %$* %$*.py,$(proofs))
+test-unit:
+	$(coverage) run -m pytest tests/unit $(addprefix --ignore=,$(proofs))
+
+test-uses:
+	$(bin)/python -m pytest $(uses)
+
+test-proofs:
+	$(bin)/python -m pytest $(proofs)
 
 # Measured apart: to follow their switches coverage has to import greenlet, without which the rest must work.
 test-greenlets:
 	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets
 
-test-unit:
-	$(coverage) run -m pytest tests/unit $(addprefix --ignore=,$(proofs))
-
-# Servers and databases: much of it waits for them.
 test-others:
-	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/greenlets tests/typing tests/unit $(proofs))
+	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/greenlets tests/typing tests/unit $(uses))
 
 .PHONY: check lint imports generated steps
 check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law, what is generated, steps
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-	  lint imports generated steps $(VERSIONS:%=pyright-%) $(VERSIONS:%=mypy-%)
+	  $(VERSIONS:%=pyright-%) $(VERSIONS:%=mypy-%) lint imports generated steps
 
 lint: $(VENV)/.group-lint
 	$(bin)/ruff check .
@@ -144,11 +148,14 @@ generated: $(VENV)/.group-lint
 steps: $(VENV)/.python-$(version)
 	$(bin)/python tools/waits_on_errors.py
 
+# Everything is checked for the oldest Python and the newest, the library for those between them as well.
+ends := $(firstword $(VERSIONS)) $(lastword $(VERSIONS))
+
 mypy-%: $(VENV)/.group-types
-	$(bin)/mypy --python-version $* $(checked)
+	$(bin)/mypy --python-version $* $(if $(filter $*,$(ends)),$(checked),src)
 
 pyright-%: $(VENV)/.group-types
-	$(bin)/pyright --pythonversion $* --pythonpath $(bin)/python
+	$(bin)/pyright --pythonversion $* --pythonpath $(bin)/python $(if $(filter $*,$(ends)),,src)
 
 .PHONY: generate
 generate: $(VENV)/.group-lint  ## Write signatures, docstrings and tables from tools/parameters.py; pictures from the sources
@@ -164,10 +171,10 @@ bench: $(VENV)/.group-benchmarks $(VENV)/.wheel  ## Measure against other pools
 	$(bin)/python -m benchmarks
 
 .PHONY: stress
-stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with SEED), then more of the state machine and of interruptions
+stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with SEED), then more of what proofs try
 	SECONDS=$(SECONDS) $(if $(SEED),SEED=$(SEED)) $(bin)/python -W error -m tests.stress
 	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/unit -k machine --timeout=0
-	PPP_EVERY=1 $(bin)/python -m pytest tests/unit/test_async_interruptions.py
+	PPP_EVERY=1 $(bin)/python -m pytest tests/unit/test_async_interruptions.py tests/unit/test_transparency.py
 
 .PHONY: matrix
 matrix: $(VENV)/.wheel  ## Unit tests, a short stress and greenlets on every CPython found, servers on two

@@ -1,7 +1,6 @@
 """Every unit test has a hand-moved clock and a scheduler that does nothing by itself."""
 
 import faulthandler
-import gc
 import logging
 from collections.abc import Iterator
 
@@ -165,12 +164,3 @@ def hanging() -> Iterator[Hanging]:
 def library(request: pytest.FixtureRequest) -> Library:
     """What runs the event loop of a test: each in turn."""
     return LIBRARIES[request.param]
-
-
-@pytest.fixture
-def quick_collections() -> Iterator[None]:
-    """Have the collector look only at what is made in this test."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()

@@ -161,7 +161,6 @@ async def balance(pool: AsyncPool[Thing], books: Books, auditor: Auditor, schedu
     assert auditor.alive == auditor.lent_now == {}
 
 
-@pytest.mark.usefixtures("quick_collections")
 @both
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("hooks", [False, True])

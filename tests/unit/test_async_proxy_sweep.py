@@ -50,7 +50,6 @@ async def request(db: Thing) -> None:
     await ReturnMiddleware(app, db, acquire=True)({"type": "http"}, None, None)
 
 
-@pytest.mark.usefixtures("quick_collections")
 @pytest.mark.parametrize("hooks", [False, True])
 @pytest.mark.parametrize("lent", range(BOUND + 1))
 @pytest.mark.parametrize("way", [aget, aobj, adiscard, request])

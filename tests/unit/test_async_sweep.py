@@ -431,7 +431,6 @@ def attempt(
     return watch
 
 
-@pytest.mark.usefixtures("quick_collections")
 @pytest.mark.parametrize("hooks", ["", "ho"])
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("flavour", KINDS)
@@ -481,7 +480,6 @@ async def alease_block(pool: Pool[Thing], timeout: float | None) -> None:
         await lease.discard()
 
 
-@pytest.mark.usefixtures("quick_collections")
 @pytest.mark.parametrize("handed", [False, True])
 @pytest.mark.parametrize("timeout", [None, 60])
 @pytest.mark.parametrize("way", [aget, aobj, alease, alease_block])

@@ -12,7 +12,6 @@ is left in the queue.
 import gc
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +19,6 @@ from ProxyPatternPool import Pool, PoolClosed, control, proxy
 
 from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor
-
-if TYPE_CHECKING:
-    pass
 from .throwing import BOUND, OPERATIONS, Thing, Thrower, Thrown, get_and_ret, throwing
 
 

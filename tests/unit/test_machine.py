@@ -298,12 +298,12 @@ class TrioMachine(PoolMachine):
     way = TasksOfTrio
 
 
-EXAMPLES = int(os.environ.get("PPP_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("PPP_EXAMPLES", "250"))
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("machine", "examples"), [(PoolMachine, EXAMPLES), (TaskMachine, EXAMPLES // 8), (TrioMachine, EXAMPLES // 8)]
+    ("machine", "examples"), [(PoolMachine, EXAMPLES), (TaskMachine, EXAMPLES // 4), (TrioMachine, EXAMPLES // 4)]
 )
 def test_machine(machine: type[PoolMachine], examples: int) -> None:
     """Whatever the steps, the properties hold after each."""
