@@ -101,8 +101,8 @@ endif
 
 # Run without measuring, which doubles what they take: all of the library that they reach is reached by others. Proofs try as
 # much as they can in their time; uses start programs that hold pools, and wait for them.
-proofs := $(patsubst %,tests/unit/test_%.py,machine interruptions async_interruptions interleavings async_sweep async_proxy_sweep transparency)
-uses := tests/demo tests/postgres tests/servers tests/stress tests/wheel
+proofs := $(patsubst %,tests/unit/test_%.py,machine interruptions async_interruptions interleavings async_sweep async_proxy_sweep)
+uses := tests/demo tests/postgres tests/stress tests/wheel $(filter-out %/test_wsgi.py,$(wildcard tests/servers/test_*.py))
 .PHONY: test test-greenlets test-unit test-others test-proofs test-uses
 test: check typing $(VENV)/.wheel $(VENV)/.browser  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*

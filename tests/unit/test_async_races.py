@@ -88,6 +88,20 @@ def test_an_object_is_killed_at_this_moment(way: str, scheduler: FakeScheduler, 
     asyncio.run(main())
 
 
+def test_an_object_is_discarded_within_a_block(scheduler: FakeScheduler, works: Works) -> None:
+    """Its end finds that the loan is over, and gives nothing back."""
+    pool = AsyncPool(works.make, 1, 0, closer=works.close)
+
+    async def main() -> None:
+        for closed in (1, 2):
+            async with pool.obj() as thing:
+                await pool.discard(thing)
+            assert pool.stats()["nobjs"] == 0
+            assert len(works.closed) == closed
+
+    asyncio.run(main())
+
+
 def test_two_notice_the_end_of_a_loop(scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two threads that find the loop closed one starts the pool anew."""
     pool = AsyncPool(works.make, 1, 0, name="books")

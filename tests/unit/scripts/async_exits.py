@@ -28,6 +28,7 @@ PARENT = os.getpid()
 # From 3.12 on a fork among threads is warned about. Here it is what is to be tested.
 warnings.filterwarnings("ignore", "This process", DeprecationWarning)
 logging.basicConfig(format="logged %(message)s", stream=sys.stdout)
+logging.getLogger("asyncio").addFilter(lambda record: "took" not in str(record.msg))  # debug mode finds a loop slow
 kept: list[object] = []  # as modules keep what they have
 trios = sys.argv[2:] == ["trio"]
 
