@@ -1,17 +1,10 @@
 """Hooks for pools whose connections are used with ``await``: set up the session, reset it, check it, close it.
 
-They are for ``AsyncPool`` what those of ``hooks.py`` are for ``Pool``. A task may be cancelled at any time, also while
-a query runs. Whether its connection can be used again is found out when it comes back: the reset waits until the server
-has ended that query. If it fails, the pool discards the connection. So every reset and every check has to end by
-itself, also when the network has failed. ::
+Those for psycopg are in ``ProxyPatternPool.psycopg``. A task may be cancelled at any time, also while a query runs.
+Whether its connection can be used again is found out when it comes back: the reset waits until the server has ended
+that query. If it fails, the pool discards the connection. So every reset and every check has to end by itself, also
+when the network has failed. ::
 
-    pool = AsyncPool(
-        lambda _: psycopg.AsyncConnection.connect("dbname=data", tcp_user_timeout=10_000),
-        opener=PsycopgSetUp(statement_timeout="30s"),
-        retter=PsycopgReset(),
-        health=PsycopgCheck(timeout=1.0),
-        closer=PsycopgClose(),
-    )
     pool = AsyncPool(
         lambda _: asyncpg.connect(database="data", server_settings={"statement_timeout": "30s"}),
         retter=AsyncpgReset(timeout=5.0),
@@ -30,73 +23,13 @@ itself, also when the network has failed. ::
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from ProxyPatternPool import AsyncCloser, AsyncHealthCheck, AsyncOpener, AsyncRetter
 
 if TYPE_CHECKING:  # the hooks for one driver do not need the others
     import aiosqlite
     import asyncpg
-    import psycopg
-
-PsycopgConnection: TypeAlias = "psycopg.AsyncConnection[Any]"
-"""A connection, whatever its rows are."""
-
-
-class PsycopgSetUp(AsyncOpener[PsycopgConnection]):
-    """Set parameters of the session.
-
-    Args:
-        settings: Their values by their names, such as ``statement_timeout="30s"`` or ``synchronous_commit="off"``.
-    """
-
-    def __init__(self, **settings: str) -> None:
-        self._settings = settings
-
-    async def __call__(self, obj: PsycopgConnection, /) -> None:
-        async with obj.transaction():  # a setting outlives its transaction only if that is committed
-            for name, value in self._settings.items():
-                await obj.execute("SELECT set_config(%s, %s, false)", (name, value))
-
-
-class PsycopgReset(AsyncRetter[PsycopgConnection]):
-    """Undo what the last user did not commit; if he was cancelled in a query, and it could not be ended, this fails.
-
-    psycopg itself ends a query that is cancelled: it asks the server to, and waits for the answer. If the server does
-    not answer, or the task is cancelled once more meanwhile, psycopg closes the connection.
-    """
-
-    async def __call__(self, obj: PsycopgConnection, /) -> None:
-        await obj.rollback()
-
-
-class PsycopgCheck(AsyncHealthCheck[PsycopgConnection]):
-    """Check that the server answers ``SELECT 1`` in time.
-
-    This does not use ``execute``: after a timeout that would first try to end the query, for up to ten seconds. If it
-    raises, that means unhealthy, too.
-
-    Args:
-        timeout: Longest wait for the answer, in seconds.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-
-    async def __call__(self, obj: PsycopgConnection, /) -> bool:
-        from psycopg import generators, waiting
-
-        server = obj.pgconn
-        server.send_query(b"SELECT 1")
-        [answer] = await waiting.wait_async(generators.execute(server), server.socket, timeout=self._timeout)
-        return bool(answer.get_value(0, 0) == b"1")
-
-
-class PsycopgClose(AsyncCloser[PsycopgConnection]):
-    """Close the connection; the server undoes what was not committed."""
-
-    async def __call__(self, obj: PsycopgConnection, /) -> None:
-        await obj.close()
 
 
 class AsyncpgReset(AsyncRetter["asyncpg.Connection"]):

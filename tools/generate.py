@@ -19,6 +19,7 @@ from .parameters import (
     ASYNC_POSITIONAL,
     MAY_RETURN_AWAITABLES,
     PASSED_ON,
+    PASSED_TO_ASYNC_POOL,
     POOL,
     POSITIONAL,
     PROXY,
@@ -264,6 +265,9 @@ PLACES = (
     Block(ASYNC, "the hooks", lambda _: map(_as_of_pool, AWAITED_HOOKS)),
     Block(ASYNC, "what is checked", lambda _: names("{0}={0},", [each for each in CHECKED if each.name != "delay"])),
     Block(f"{SOURCES}_proxy/parameters.py", "what is passed on", lambda width: fields(PASSED_ON, width)),
+    Block(
+        f"{SOURCES}_pool/parameters.py", "what an AsyncPool takes", lambda width: fields(PASSED_TO_ASYNC_POOL, width)
+    ),
     Block(f"{SOURCES}_proxy/parameters.py", "the others", lambda width: fields(OVERRIDES, width)),
     Block(f"{SOURCES}_proxy/parameters.py", "what needs a pool", lambda _: names('"{}",', NEEDS_POOL)),
     Function(

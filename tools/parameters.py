@@ -335,3 +335,6 @@ PROXY_POSITIONAL = ("obj", "fun", "set_name", "scope", "log_level", "max_size")
 
 PASSED_ON = tuple(each for each in POOL if each.name not in [own.name for own in PROXY])
 """The parameters that a proxy passes on to its pool."""
+
+PASSED_TO_ASYNC_POOL = tuple(each for each in ASYNC_POOL if each.name not in ("fun", "max_size"))
+"""The parameters that a function that makes an ``AsyncPool`` passes on to it."""

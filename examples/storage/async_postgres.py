@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import psycopg
 
-from async_hooks import PsycopgCheck, PsycopgClose, PsycopgConnection, PsycopgReset, PsycopgSetUp
 from ProxyPatternPool import AsyncPool
+from ProxyPatternPool.psycopg import AsyncCheck, AsyncClose, AsyncSetUp
 
 from .database import AsyncConnection, AsyncDatabase, Place, Row
 from .postgres import COPY, COUNT, FINISH, SEARCH, Postgres, expression
 
-SET_UP = PsycopgSetUp(statement_timeout="30s", synchronous_commit="off")
-RESET = PsycopgReset()
-CHECK = PsycopgCheck(timeout=1.0)
-CLOSE = PsycopgClose()
+SET_UP = AsyncSetUp(statement_timeout="30s", synchronous_commit="off")
+CHECK = AsyncCheck(timeout=1.0)
+CLOSE = AsyncClose()
 
 
 class AsyncPostgresConnection(AsyncConnection):
     """A connection to a database of a running server."""
 
-    def __init__(self, connection: PsycopgConnection, name: str) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[Any], name: str) -> None:
         self._connection = connection
         self._name = name
 
@@ -48,7 +48,7 @@ class AsyncPostgresConnection(AsyncConnection):
             await self._connection.execute(FINISH)
 
     async def rollback(self) -> None:
-        await RESET(self._connection)
+        await self._connection.rollback()
 
     async def is_healthy(self) -> bool:
         try:

@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 from typing_extensions import LiteralString
 
-from hooks import PostgresCheck, PostgresClose, PostgresReset, PostgresSetUp
 from ProxyPatternPool import Pool
+from ProxyPatternPool.psycopg import Check, Close, Reset, SetUp
 
 from .database import AsyncDatabase, Connection, Database, Place, Row
 
@@ -25,10 +25,10 @@ with warnings.catch_warnings():
 
 DATABASE = "stdlib"
 
-SET_UP = PostgresSetUp(statement_timeout="30s", synchronous_commit="off")
-RESET = PostgresReset()
-CHECK = PostgresCheck(timeout=1.0)
-CLOSE = PostgresClose()
+SET_UP = SetUp(statement_timeout="30s", synchronous_commit="off")
+RESET = Reset()
+CHECK = Check(timeout=1.0)
+CLOSE = Close()
 
 SEARCH: LiteralString = "SELECT path, line FROM passages WHERE words @@ %s::tsquery ORDER BY path, line"
 COUNT: LiteralString = "SELECT count(DISTINCT path), count(*) FROM passages"

@@ -8,15 +8,15 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from hooks import SQLiteCheck, SQLiteClose, SQLiteReset, SQLiteSetUp
 from ProxyPatternPool import Pool
+from ProxyPatternPool.dbapi import Check, Close, Reset, SetUp, sqlite_limit
 
 from .database import AsyncDatabase, Connection, Database, Place, Row
 
-SET_UP = SQLiteSetUp(journal_mode="WAL", synchronous="NORMAL")  # readers do not wait for the writer
-RESET = SQLiteReset()
-CHECK = SQLiteCheck(timeout=1.0)
-CLOSE = SQLiteClose()
+SET_UP = SetUp("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL")  # readers do not wait for the writer
+RESET = Reset()
+CHECK = Check("SELECT count(*) FROM sqlite_master", limit=sqlite_limit(1.0))
+CLOSE = Close()
 
 SEARCH = "SELECT path, line FROM passages WHERE passages MATCH ? ORDER BY path, line"
 COUNT = "SELECT count(DISTINCT path), count(*) FROM passages"
@@ -63,7 +63,10 @@ class SQLiteConnection(Connection):
         RESET(self._connection)
 
     def is_healthy(self) -> bool:
-        return CHECK(self._connection)
+        try:
+            return CHECK(self._connection)
+        except sqlite3.Error:
+            return False
 
     def close(self) -> None:
         CLOSE(self._connection)

@@ -34,6 +34,7 @@ from ._pool import log
 from ._pool.async_lease import AsyncLease
 from ._pool.async_pool import AsyncPool
 from ._pool.lease import Lease
+from ._pool.parameters import AsyncPoolParameters
 from ._pool.pool import Pool
 from ._proxy.control import Control
 from ._proxy.parameters import PoolOverrides, PoolParameters
@@ -53,6 +54,7 @@ __all__ = [
     "AsyncLease",
     "AsyncOpener",
     "AsyncPool",
+    "AsyncPoolParameters",
     "AsyncRetter",
     "Closer",
     "Control",

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-import psycopg
 import pytest
 import trio
 
@@ -20,13 +19,9 @@ from async_hooks import (
     AiosqliteClose,
     AiosqliteReset,
     AiosqliteSetUp,
-    PsycopgClose,
-    PsycopgReset,
-    PsycopgSetUp,
 )
 from ProxyPatternPool import AsyncPool
 from tests.postgres.async_support import LONG, PROMPT, SOON, ended, soon
-from tests.postgres.support import Server
 
 FOR_EVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
@@ -268,29 +263,3 @@ def test_sqlite_in_trio(path: Path) -> None:
     for connection in used:
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             connection.connection.execute("SELECT 1")
-
-
-def test_psycopg_is_set_up_once_and_reset_each_time(server: Server) -> None:
-    """The session keeps its settings after a rollback, and the next user finds no transaction."""
-    used: list[psycopg.AsyncConnection[Any]] = []
-
-    async def main() -> None:
-        async with AsyncPool(
-            lambda _: psycopg.AsyncConnection.connect(server.conninfo, connect_timeout=30),
-            max_size=1,
-            opener=PsycopgSetUp(statement_timeout="29s", application_name="fruits"),
-            retter=PsycopgReset(),
-            closer=PsycopgClose(),
-        ) as pool:
-            for _ in range(2):
-                async with pool.obj() as connection:
-                    used.append(connection)
-                    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-                    cursor = await connection.execute("SHOW statement_timeout")
-                    assert await cursor.fetchone() == ("29s",)
-                    cursor = await connection.execute("SHOW application_name")
-                    assert await cursor.fetchone() == ("fruits",)
-
-    asyncio.run(main())
-    assert used[0] is used[1]
-    assert used[0].closed

@@ -8,13 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import asyncpg
 import psycopg
 import pytest
+from psycopg.rows import TupleRow
 
 from ProxyPatternPool import AsyncPool
+from ProxyPatternPool.psycopg import AsyncCheck, AsyncClose, AsyncReset
 
 from .relay import Relay
 from .support import Server, ask, connect
@@ -25,11 +27,9 @@ from async_hooks import (
     AsyncpgCheck,
     AsyncpgClose,
     AsyncpgReset,
-    PsycopgCheck,
-    PsycopgClose,
-    PsycopgConnection,
-    PsycopgReset,
 )
+
+AsyncConn: TypeAlias = "psycopg.AsyncConnection[TupleRow]"
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -104,32 +104,32 @@ class Driver(ABC, Generic[C]):
         return found
 
 
-class Psycopg(Driver[PsycopgConnection]):
+class Psycopg(Driver[AsyncConn]):
     """Begins a transaction with each first statement."""
 
     errors = (psycopg.OperationalError,)
 
     def hooks(self, limit: float) -> dict[str, Any]:
-        return {"retter": PsycopgReset(), "health": PsycopgCheck(limit), "closer": PsycopgClose()}
+        return {"retter": AsyncReset(), "health": AsyncCheck(limit), "closer": AsyncClose()}
 
-    async def connect(self, address: str) -> PsycopgConnection:
+    async def connect(self, address: str) -> AsyncConn:
         return await psycopg.AsyncConnection.connect(address, connect_timeout=30)
 
-    async def ask(self, conn: PsycopgConnection, query: str) -> Any:
+    async def ask(self, conn: AsyncConn, query: str) -> Any:
         row = await (await conn.execute(query.encode())).fetchone()
         assert row is not None
         return row[0]
 
-    def pid(self, conn: PsycopgConnection) -> int:
+    def pid(self, conn: AsyncConn) -> int:
         return conn.info.backend_pid
 
-    def is_closed(self, conn: PsycopgConnection) -> bool:
+    def is_closed(self, conn: AsyncConn) -> bool:
         return conn.closed
 
-    def is_in_transaction(self, conn: PsycopgConnection) -> bool:
+    def is_in_transaction(self, conn: AsyncConn) -> bool:
         return conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
 
-    async def begin(self, conn: PsycopgConnection) -> None:
+    async def begin(self, conn: AsyncConn) -> None:
         pass
 
 

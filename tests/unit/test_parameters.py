@@ -18,9 +18,10 @@ from .helpers import ROOT
 SOURCES = "src/ProxyPatternPool"
 POOL, PROXY, FUNCTION = f"{SOURCES}/_pool/pool.py", f"{SOURCES}/_proxy/proxy.py", f"{SOURCES}/_proxy/typed.py"
 TYPED, HOOKS, CONFIG = f"{SOURCES}/_proxy/parameters.py", f"{SOURCES}/_hooks.py", f"{SOURCES}/_config.py"
-ASYNC = f"{SOURCES}/_pool/async_pool.py"
+ASYNC, FOR_ASYNC = f"{SOURCES}/_pool/async_pool.py", f"{SOURCES}/_pool/parameters.py"
 PAGE, MIGRATION = "README.md", "docs/migration.md"
-FILES = {POOL, ASYNC, PROXY, FUNCTION, TYPED, HOOKS, CONFIG, PAGE, MIGRATION}
+FILES = {POOL, ASYNC, FOR_ASYNC, PROXY, FUNCTION, TYPED, HOOKS, CONFIG, PAGE, MIGRATION}
+ALL_TYPED = {TYPED, FOR_ASYNC}
 
 SIGNATURES = {POOL, ASYNC, PROXY, FUNCTION}
 
@@ -66,21 +67,25 @@ def test_all_is_generated(tree: Path) -> None:
 
 CHANGES = {
     "a default": ('default="(0.05, 5.0)"', 'default="(0.5, 5.0)"', {*SIGNATURES, PAGE}),
-    "a type": ('"tuple[float, float] | None"', '"tuple[float, float]"', {*SIGNATURES, TYPED}),
-    "a text": ("Check health once in this many", "Check once in this many", {*SIGNATURES, TYPED, PAGE}),
-    "a longer text": ("Each object gets a random lifetime", "Each has a lifetime", {*SIGNATURES, TYPED, PAGE}),
+    "a type": ('"tuple[float, float] | None"', '"tuple[float, float]"', {*SIGNATURES, *ALL_TYPED}),
+    "a text": ("Check health once in this many", "Check once in this many", {*SIGNATURES, *ALL_TYPED, PAGE}),
+    "a longer text": ("Each object gets a random lifetime", "Each has a lifetime", {*SIGNATURES, *ALL_TYPED, PAGE}),
     "a text of a proxy": ("One object for all", "An object for all", {PROXY, FUNCTION, PAGE}),
     "a default of a proxy": ('default="Scope.AUTO"', 'default="Scope.THREAD"', {PROXY, FUNCTION, PAGE}),
     "the type of a hook": ('returns="bool"', 'returns="object"', {*SIGNATURES, TYPED, HOOKS}),
-    "the protocol of a hook": ('"HealthCheck",', '"Doctor",', {*SIGNATURES, TYPED, HOOKS, PAGE}),
-    "the name of a hook": ('hook("opener"', 'hook("opened"', {*SIGNATURES, TYPED, HOOKS, PAGE}),
+    "the protocol of a hook": ('"HealthCheck",', '"Doctor",', {*SIGNATURES, *ALL_TYPED, HOOKS, PAGE}),
+    "the name of a hook": ('hook("opener"', 'hook("opened"', {*SIGNATURES, *ALL_TYPED, HOOKS, PAGE}),
     "a name": ('"max_lifetime"', '"max_life"', {*FILES} - {HOOKS}),
     "the order": ('    "max_use",\n    "max_avail_delay",', '    "max_avail_delay",\n    "max_use",', {POOL, PAGE}),
     "the order of a proxy's": ('"set_name", "scope"', '"scope", "set_name"', {PROXY, FUNCTION}),
     "the order of an AsyncPool's": ('"min_size", "timeout")', '"timeout", "min_size")', {ASYNC}),
-    "what is there for old code": ('("delay", "log_level")', '("delay", "log_level", "max_use")', {ASYNC}),
-    "what is never awaited": ('("stats", "tracer")', '("stats", "tracer", "opener")', {ASYNC}),
-    "the type of what may be awaited": ("bool | Awaitable[bool]", "Awaitable[bool]", {ASYNC, PROXY, FUNCTION}),
+    "what is there for old code": ('("delay", "log_level")', '("delay", "log_level", "max_use")', {ASYNC, FOR_ASYNC}),
+    "what is never awaited": ('("stats", "tracer")', '("stats", "tracer", "opener")', {ASYNC, FOR_ASYNC}),
+    "the type of what may be awaited": (
+        "bool | Awaitable[bool]",
+        "Awaitable[bool]",
+        {ASYNC, FOR_ASYNC, PROXY, FUNCTION},
+    ),
     "what makes a pool": ("needs_pool=True", "needs_pool=False", {TYPED, PAGE, MIGRATION}),
 }
 
@@ -115,6 +120,7 @@ def test_a_change_of_the_definition_alone_is_found(what: str, tree: Path) -> Non
         (PROXY, '            "max_use": max_use,\n', ""),
         (FUNCTION, "        observer=observer,\n", ""),
         (TYPED, '        "min_size",\n', ""),
+        (FOR_ASYNC, "    trace_owner: bool\n", ""),
         (CONFIG, "        max_use: object,\n", ""),
         (HOOKS, "    stats: Callable[[T], object] | None = None\n", ""),
         (PAGE, "| `max_use` | `0` |", "| `max_use` | `1` |"),
@@ -182,6 +188,7 @@ def test_a_new_parameter_is_added_in_one_place(tree: Path) -> None:
         ASYNC: "            max_dust=max_dust,\n",
         PROXY: '            "max_dust": max_dust,\n',
         FUNCTION: "        max_dust=max_dust,\n",
+        FOR_ASYNC: "    max_dust: float | None\n",
         CONFIG: "        max_dust: object,\n",
         PAGE: "| `max_dust` | `None` | Discard an object with this much dust on it; `None`: never. Dust is measured in",
         MIGRATION: "`max_dust`",

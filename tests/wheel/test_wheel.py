@@ -117,9 +117,9 @@ def test_the_wheel_requires_typing_extensions_only(metadata: Message, project: P
     assert [requirement.split(">")[0] for requirement in plain] == ["typing-extensions"]
 
 
-def test_the_extras_are_those_of_the_scopes_and_the_exporters(metadata: Message, project: Project) -> None:
+def test_the_extras_are_those_of_the_scopes_and_the_doors(metadata: Message, project: Project) -> None:
     extras = project["optional-dependencies"]
-    assert set(extras) == {"werkzeug", "gevent", "eventlet", "opentelemetry", "prometheus"}
+    assert set(extras) == {"werkzeug", "gevent", "eventlet", "opentelemetry", "prometheus", "psycopg"}
     assert {requirement for requirement in requirements(metadata) if "extra==" in requirement} == {
         f'{requirement};extra=="{extra}"' for extra, wanted in extras.items() for requirement in wanted
     }
