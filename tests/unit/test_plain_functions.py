@@ -281,11 +281,20 @@ def test_a_factory_that_returns_an_awaitable_has_failed(result: str, scheduler: 
 
 @pytest.mark.parametrize("max_size", [None, 2])
 def test_a_proxy_says_it_where_it_is_used(max_size: int | None, scheduler: FakeScheduler) -> None:
-    """Who uses the proxy gets the error, with a pool or without."""
+    """Who uses the proxy gets the error, with a pool or without, and hears what a proxy needs to await it."""
     db: Any = proxy(fun=lambda _: ping(_), max_size=max_size, min_size=0)
-    with pytest.raises(TypeError, match=r"^fun returned a coroutine"):
+    with pytest.raises(TypeError) as error:
         db.execute("SELECT 1")
+    assert str(error.value) == (
+        "fun returned a coroutine, and nobody awaits it: it must return the object itself, or be written as "
+        "`async def`, with scope=Proxy.Scope.CONTEXT"
+    )
     assert not control(db).has()
+    db = proxy(fun=Thing, opener=lambda thing: ping(thing), hook_errors="discard", max_size=max_size, min_size=0)
+    with pytest.raises(
+        HookError, match=r"must be a plain function, or be written as `async def`, with scope=.*CONTEXT'"
+    ):
+        _ = db.number
 
 
 @pytest.mark.parametrize("result", RESULTS)

@@ -40,7 +40,7 @@ from .returns import Returns
 from .scheduling import Scheduling
 from .shared import Shared
 from .situation import Situation
-from .steps import THREADS, Driver, run, run_rest
+from .steps import THREADS, THREADS_OF_PROXY, Driver, run, run_rest
 from .waits import Waits
 
 T = TypeVar("T")
@@ -79,10 +79,12 @@ class Core(Generic[T]):
         self.started = datetime.fromtimestamp(self.environment.wall_clock())
         self.started_at = self.clock()
         self._config = config
-        self.driver = driver
         self.log_queue = LogQueue(label, self.environment.wall_clock)
         self.notifier = ObserverNotifier(observer, self.name, label, self.clock, self.log_queue)
         self.descriptions = Descriptions(hooks, self.notifier)
+        if driver is THREADS and self.descriptions.client is not None:
+            driver = THREADS_OF_PROXY
+        self.driver = driver
         self.hooks = HookCaller(hooks, config, label, self.notifier, self.log_queue, driver, self.descriptions)
         self.guard = Guard(label)
         self.scheduling = Scheduling(scheduler, self.guard, self.log_queue, maintained=not _is_reloader())

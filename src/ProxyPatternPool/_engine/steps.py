@@ -113,11 +113,14 @@ class Driver(Protocol):
         ...
 
 
-REMEDIES = {"fun": "it must return the object itself, or the pool be an AsyncPool"}
-
-
 class ThreadDriver:
     """Threads and greenlets wait inside, and hooks are plain functions."""
+
+    def __init__(self, fun: str, hook: str) -> None:
+        self._fun = fun
+        """What else is possible if what fun returns is to be awaited, for the error."""
+        self._hook = hook
+        """The same for a hook."""
 
     for_tasks = False
     loop = None
@@ -141,7 +144,10 @@ class ThreadDriver:
         Raises:
             TypeError: It is to be awaited.
         """
-        refuse_awaitable(name, result, REMEDIES.get(name, "it must be a plain function, or the pool an AsyncPool"))
+        if name == "fun":
+            refuse_awaitable(name, result, f"it must return the object itself, or {self._fun}")
+        else:
+            refuse_awaitable(name, result, f"it must be a plain function, or {self._hook}")
 
     def apart(self, awaited: Steps[R], follow: Callable[[Steps[R]], Steps[None]], *, in_place: bool) -> Rest:
         """Leave it to the caller: a thread is not cancelled."""
@@ -152,4 +158,6 @@ class ThreadDriver:
         run_rest(rest)
 
 
-THREADS = ThreadDriver()
+THREADS = ThreadDriver("the pool be an AsyncPool", "the pool an AsyncPool")
+THREADS_OF_PROXY = ThreadDriver(*["be written as `async def`, with scope=Proxy.Scope.CONTEXT"] * 2)
+"""For the pools of proxies: a proxy makes one for tasks if what it is given are coroutine functions."""
