@@ -74,7 +74,7 @@ $(VENV)/.downstream: $(VENV)/.wheel
 	@echo "== $(VENV): the environment of a user"
 	@rm -rf $(VENV)/downstream
 	@$(python) -m venv --without-pip $(VENV)/downstream
-	@$(pip) --python $(VENV)/downstream/bin/python install "$$(echo $(VENV)/wheel/*.whl)[opentelemetry,prometheus,werkzeug]"
+	@$(pip) --python $(VENV)/downstream/bin/python install "$$(echo $(VENV)/wheel/*.whl)[opentelemetry,prometheus,sqlalchemy,werkzeug]"
 	@touch $@
 
 # A browser, for the tests of pages: a package of the system's, which is not ours to put anywhere else.
@@ -122,10 +122,10 @@ test-proofs:
 
 # Measured apart: to follow their switches coverage has to import greenlet, without which the rest must work.
 test-greenlets:
-	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets
+	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets tests/engines
 
 test-others:
-	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/greenlets tests/typing tests/unit $(uses))
+	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/engines tests/greenlets tests/typing tests/unit $(uses))
 
 .PHONY: check lint imports generated steps
 check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law, what is generated, steps

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from ._config import seconds
 from ._errors import PoolValueError
 from ._ledger.counts import Counts
-from ._pool.either import EitherPool, core_of_either, is_pool
+from ._pool.either import EitherPool, core_of_either, is_pool, pool_in
 from ._proxy.control import either_pool_of
 from ._proxy.proxy import Proxy
 from ._proxy.typed import control
@@ -73,14 +73,14 @@ class Watched:
         self._things: WeakValueDictionary[int, object] = WeakValueDictionary()
 
     def add(self, *pools_or_proxies: object) -> None:
-        """Show pools from now on: these, or those that proxies have when they are shown.
+        """Show pools from now on: these, or those that proxies and engines have when they are shown.
 
         Raises:
-            TypeError: one is neither a pool nor a proxy.
+            TypeError: one is neither a pool nor a proxy, and has no pool.
         """
         for thing in pools_or_proxies:
             # Not isinstance: a proxy says that it is what its object is.
-            if not is_pool(thing) and not issubclass(type(thing), Proxy):
+            if not is_pool(thing) and not issubclass(type(thing), Proxy) and pool_in(thing) is None:
                 raise TypeError(f"watch() takes pools and proxies, not {thing!r}")
         for thing in pools_or_proxies:
             self._things[id(thing)] = thing
@@ -91,7 +91,10 @@ class Watched:
             thing = reference()
             if thing is None:  # dropped meanwhile
                 continue
-            pool = thing if is_pool(thing) else either_pool_of(control(thing))
+            if is_pool(thing):
+                yield thing
+                continue
+            pool = either_pool_of(control(thing)) if issubclass(type(thing), Proxy) else pool_in(thing)
             if pool is not None:
                 yield pool
 

@@ -30,7 +30,7 @@ DiscardReason = Literal[
 ``idle``: idle for ``max_avail_delay``. ``interrupted``: an exception was thrown into the thread that was lending,
 taking back or checking it. ``killed``: in use for ``max_using_delay_kill``. ``max_lifetime``: it was too old.
 ``max_use``: it was lent that often. ``retter``: the retter failed. ``shutdown``: the pool was closed, or dropped.
-``surplus``: the pool was made smaller.
+``surplus``: the pool was made smaller, or as many were idle as are kept.
 
 Later versions may add reasons: handle an unknown one like any other.
 """

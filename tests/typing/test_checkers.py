@@ -60,7 +60,9 @@ def test_the_project_has_only_the_wheel(project: Project) -> None:
     file, names = verdict.text.splitlines()
     assert Path(file).is_relative_to(PYTHON.parents[1])
     assert Path(file).with_name("py.typed").exists()
-    assert names == "MarkupSafe ProxyPatternPool Werkzeug opentelemetry-api prometheus_client typing_extensions"
+    assert (
+        names == "MarkupSafe ProxyPatternPool SQLAlchemy Werkzeug opentelemetry-api prometheus_client typing_extensions"
+    )
 
 
 @pytest.mark.parametrize(("name", "version"), RUNS)

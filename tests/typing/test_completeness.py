@@ -64,9 +64,9 @@ def test_pyright_knows_all_types(project: Project) -> None:
     """Whatever can be reached through the public names has a type that is written down."""
     # Pyright looks for the package where the first Python on the path has it.
     path = f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
-    verdict = run(
-        BIN / "pyright", "--verifytypes", "ProxyPatternPool", "--outputjson", cwd=project.root.parent, PATH=path
-    )
+    # What others leave unknown, as SQLAlchemy does in the base class of its pools, is theirs.
+    options = ["--verifytypes", "ProxyPatternPool", "--ignoreexternal", "--outputjson"]
+    verdict = run(BIN / "pyright", *options, cwd=project.root.parent, PATH=path)
     report = json.loads(verdict.text)["typeCompleteness"]
     assert Path(report["packageRootDirectory"]).is_relative_to(PYTHON.parents[1])
     wrong = {

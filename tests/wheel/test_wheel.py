@@ -119,7 +119,7 @@ def test_the_wheel_requires_typing_extensions_only(metadata: Message, project: P
 
 def test_the_extras_are_those_of_the_scopes_and_the_doors(metadata: Message, project: Project) -> None:
     extras = project["optional-dependencies"]
-    assert set(extras) == {"werkzeug", "gevent", "eventlet", "opentelemetry", "prometheus", "psycopg"}
+    assert set(extras) == {"werkzeug", "gevent", "eventlet", "opentelemetry", "prometheus", "psycopg", "sqlalchemy"}
     assert {requirement for requirement in requirements(metadata) if "extra==" in requirement} == {
         f'{requirement};extra=="{extra}"' for extra, wanted in extras.items() for requirement in wanted
     }

@@ -3,7 +3,7 @@
 from .sources import House, Room
 from .svg import MONO, Picture, wrapped
 
-WIDTH = 1000
+WIDTH = 1020
 CARDS = 640
 """The right end of the cards; the lines of the imports are beside them."""
 NAME, TEXT, RIGHT = 30, 168, 626

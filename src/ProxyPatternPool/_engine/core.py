@@ -110,6 +110,8 @@ class Core(Generic[T]):
         self.loans = Loans(shared, chores, objects, returns, checks, waits)
         self.operations = Operations(shared, chores, objects, returns, maintenance, situation)
         self._by_identity = True
+        self._max_idle: int | None = None
+        self._oldest_first = False
         self._start_empty(config)
         scheduler.register(self)
         self._check_parameters()
@@ -126,6 +128,8 @@ class Core(Generic[T]):
             always_slow_return=hooks.retter is not None or bool(self.notifier),
             quick_gets=not self.loans.has_loan_hooks and config.health_before_get is None,
             random=self.environment.random,
+            max_idle=self._max_idle,
+            oldest_first=self._oldest_first,
         )
         self.shelves = ledger.shelves  # for the quick ways of Pool
         ledger.places.by_identity = self._by_identity
@@ -183,6 +187,14 @@ class Core(Generic[T]):
         To be called before there is any object.
         """
         self._by_identity = self.ledger.places.by_identity = False
+
+    def keep_idle(self, most: int | None, *, oldest_first: bool) -> None:
+        """Close what comes back while so many objects are idle; lend first what has been idle for longest.
+
+        To be called before there is any object.
+        """
+        self._max_idle, self._oldest_first = most, oldest_first
+        self._start_empty(self._config)
 
     # For leases. ---------------------------------------------------------------------------------------
 

@@ -130,6 +130,14 @@ class Operations(Generic[T]):
         """Have every object that exists now replaced before it is lent again."""
         return self._close_all(partial(self._sweeps.drain, self._clock()))
 
+    def drain_here(self) -> Steps[None]:
+        """Do the same; all that was idle is closed when this ends, and by nobody else."""
+        self._scheduling.bind_hub()
+        # All are begun before any is waited for.
+        doomed = self._guard.locked(self._sweeps.drain, self._clock())
+        for rest in [self._objects.close_and_free(entry) for entry in doomed]:
+            yield from remaining(rest)
+
     def resize(self, min_size: int | None, max_size: int | None) -> Steps[None]:
         """Have other bounds from now on."""
         return self._close_all(partial(self._resize, min_size, max_size))

@@ -123,7 +123,7 @@ class PoolStats(TypedDict):
     ndrained: int
     """Objects closed because of a ``drain``."""
     nshed: int
-    """Objects closed because a ``resize`` left too many."""
+    """Objects closed because there were too many: after a ``resize``, or idle, in a pool that bounds these."""
     ncleared: int
     """Objects closed by ``clear``."""
     nhealth: int

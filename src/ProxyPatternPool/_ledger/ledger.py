@@ -4,6 +4,7 @@ It calls no user code, reads no clock and starts no thread. Everything here is c
 steps that need no lock are those of ``shelves``.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -48,9 +49,17 @@ class Ledger(Generic[T]):
         quick_gets: bool = True,
         quick_rets: bool = GIL,
         random: Callable[[], float],
+        max_idle: int | None = None,
+        oldest_first: bool = False,
     ) -> None:
         self._config = config
-        self.shelves: Shelves[T] = Shelves(max_use=config.max_use, quick_gets=quick_gets, quick_rets=quick_rets)
+        self._max_idle = max_idle
+        self.shelves: Shelves[T] = Shelves(
+            max_use=config.max_use,
+            quick_gets=quick_gets,
+            quick_rets=quick_rets and max_idle is None,  # else each return counts what is idle, with the lock held
+            oldest_first=oldest_first,
+        )
         self.mailbox = mailbox
         self.waiters: WaitQueue[T] = WaitQueue(config.max_waiting)
         self.places: Places[T] = Places(config, mailbox, always_slow_return=always_slow_return)
@@ -217,7 +226,10 @@ class Ledger(Generic[T]):
             return self.places.retire(entry, "shutdown")
         if (why := self.validity.why_discard(entry, now)) is not None:
             return self.places.retire(entry, why)
-        if not self.waiters.hand_to_oldest(entry, since=now - HEAD_START):
+        full = self._max_idle is not None and self.shelves.nidle >= self._max_idle
+        if not self.waiters.hand_to_oldest(entry, since=math.inf if full else now - HEAD_START):
+            if full:
+                return self.places.retire(entry, "surplus")
             shelf.append(entry)
         self.serve_waiters(now)
         return False

@@ -44,11 +44,19 @@ class _AlwaysEmpty(deque[Entry[T]]):
         raise IndexError
 
 
+class _OldestFirst(deque[Entry[T]]):
+    """The idle entries of a pool that lends first what was idle for longest. The left end was, as elsewhere."""
+
+    def pop(self, *_: int) -> Entry[T]:
+        return self.popleft()
+
+
 class Shelves(Generic[T]):
     """Which entries are idle, which are in use, and until when loans and returns are quick."""
 
-    def __init__(self, *, max_use: int | None, quick_gets: bool, quick_rets: bool) -> None:
-        self.idle: deque[Entry[T]] = deque()  # last in, first out: the left end was idle for longest
+    def __init__(self, *, max_use: int | None, quick_gets: bool, quick_rets: bool, oldest_first: bool = False) -> None:
+        # Last in, first out, unless the oldest are lent first. The left end was idle for longest.
+        self.idle: deque[Entry[T]] = _OldestFirst() if oldest_first else deque()
         self.checked: deque[Entry[T]] = deque()  # idle too: those that passed the health checks now under way
         self._was_idle: deque[Entry[T]] = deque()  # in a closed pool: what ``idle`` was before
         self.using: dict[int, Entry[T]] = {}  # by their keys

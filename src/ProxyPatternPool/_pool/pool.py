@@ -220,12 +220,14 @@ class Pool(Generic[T]):
             owner = this_process.here.owner
             entry = shelves.idle.pop()
         except (IndexError, AttributeError):  # nothing is idle; or this is a new child, see _runtime/process.py
-            return borrow(core, None).obj
-        entry.last_get = now
-        entry.owner = owner
-        entry.uses += 1
-        shelves.using[entry.key] = entry
-        return entry.obj
+            pass  # what is raised from now on has nothing to do with this
+        else:
+            entry.last_get = now
+            entry.owner = owner
+            entry.uses += 1
+            shelves.using[entry.key] = entry
+            return entry.obj
+        return borrow(core, None).obj
 
     def ret(self, obj: T) -> None:
         """Give an object back; the caller who has waited longest gets it.

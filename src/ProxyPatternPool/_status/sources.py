@@ -1,11 +1,11 @@
-"""The pools that a status page shows: those it was given, and those of the proxies it was given."""
+"""The pools that a status page shows: those it was given, and those of the proxies and engines it was given."""
 
 import weakref
 from abc import ABC, abstractmethod
 from typing import Any
 
 from .._engine.core import Core
-from .._pool.either import EitherPool, core_of_either, is_pool
+from .._pool.either import EitherPool, core_of_either, is_pool, pool_in
 from .._proxy.control import Control, either_pool_of, pool_name_of
 from .._proxy.proxy import Proxy
 from .._proxy.typed import control
@@ -65,15 +65,37 @@ class ProxySource(Source):
         return None if pool is None else core_of_either(pool)
 
 
+class EngineSource(Source):
+    """What has a pool, now this one, now another; held weakly, as a pool."""
+
+    absent = "dropped, or it has no pool of ours any more"
+
+    def __init__(self, engine: object, pool: EitherPool) -> None:
+        self._engine = weakref.ref(engine)
+        self._name = pool.name
+
+    @property
+    def name(self) -> str:
+        pool = pool_in(self._engine())
+        return self._name if pool is None else pool.name
+
+    def core(self) -> Core[Any] | None:
+        pool = pool_in(self._engine())
+        return None if pool is None else core_of_either(pool)
+
+
 def source(thing: object, number: int) -> Source:
-    """Make a source of a pool or of a proxy, the n-th.
+    """Make a source of a pool, of a proxy, or of what has a pool, the n-th.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is none of them.
     """
     # Not by isinstance: a proxy answers that as its object does, which it would have to make for that.
     if issubclass(type(thing), Proxy):
         return ProxySource(control(thing), f"proxy {number}")
     if is_pool(thing):
         return PoolSource(thing)
+    pool = pool_in(thing)
+    if pool is not None:
+        return EngineSource(thing, pool)
     raise TypeError(f"status_app shows pools and proxies, not a {type(thing).__name__}")
