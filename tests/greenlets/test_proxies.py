@@ -9,8 +9,8 @@ from .support import both_hubs, both_modes, run_script
 
 @both_hubs
 @pytest.mark.parametrize("mode", ["patched", "late", "unpatched"])
-def test_two_thousand_through_two(hub: str, mode: str) -> None:
-    """Two thousand greenlets share two objects, one at a time, and nobody calls `_ret_obj`."""
+def test_hundreds_through_two(hub: str, mode: str) -> None:
+    """Six hundred greenlets share two objects, one at a time, and nobody calls `_ret_obj`."""
     assert run_script(hub, mode, "proxy_owners") == ["spawned", "spawned_raw", "threads", "contexts"]
 
 

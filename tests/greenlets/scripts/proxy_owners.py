@@ -1,4 +1,4 @@
-"""Two thousand greenlets of every kind use a proxy with a pool of two objects, and none gives anything back."""
+"""Six hundred greenlets of every kind use a proxy with a pool of two objects, and none gives anything back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ProxyPatternPool import Control, Scope, control, proxy
 
 from ..green_env import MODE, Native, Ticker, Token, at_rest, green
 
-MANY = 2000
+MANY = 600
 PLACES = 2
 
 hub: Any = importlib.import_module(sys.argv[1])
