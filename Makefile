@@ -30,7 +30,7 @@ else
 VENV := .venv-$(version)
 endif
 
-bin := $(VENV)/bin
+bin := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # Quiet about what goes well; one line of ours says what is installed.
 pip := $(bin)/python -m pip --disable-pip-version-check -qq
 # Its plugin is in tools, and is needed by the interpreters that the tests start as well.
@@ -176,8 +176,13 @@ stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with
 	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/unit -k machine --timeout=0
 	PPP_EVERY=1 $(bin)/python -m pytest tests/unit/test_async_interruptions.py tests/unit/test_transparency.py
 
+.PHONY: unit
+unit: $(VENV)/.group-unit $(VENV)/.wheel  ## The unit tests and a short stress alone: on any system, for any Python
+	$(bin)/python -m pytest tests/unit
+	SECONDS=5 $(bin)/python -W error -m tests.stress
+
 .PHONY: matrix
-matrix: $(VENV)/.wheel  ## Unit tests, a short stress and greenlets on every CPython found, servers on two
+matrix: $(VENV)/.wheel  ## The tests on all other CPythons found; 3.14, 3.15 and a free-threaded one are brought first
 	tools/matrix $(bin)/python $(VENV)/wheel/*.whl
 
 .PHONY: clean
