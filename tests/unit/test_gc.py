@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ProxyPatternPool import Pool
+from ProxyPatternPool import AsyncPool, Pool
 from ProxyPatternPool._ledger.entry import Entry, Mailbox
+from ProxyPatternPool._pool.pool import core_of
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, said
@@ -285,3 +286,18 @@ def test_errors_keep_nothing_alive(scheduler: FakeScheduler, clock: HandMovedClo
     gc.collect()
     assert gone() is None
     assert pool.stats()["last_error"] == "ConnectionError: "
+
+
+def test_nothing_is_done_when_the_interpreter_ends(scheduler: FakeScheduler, works: Works) -> None:
+    """Finalizers run then with the modules of this package emptied, and there is nobody left to close anything."""
+    pool = Pool(works.make, max_size=2)
+    lease = pool.lease()
+    (entry,) = core_of(pool).ledger.places.entries()
+    tasks = AsyncPool(works.make)
+    scheduler.run()
+    for dropped in (entry, lease, pool, tasks):
+        dropped.__del__(lambda: True)
+    assert not scheduler.asked
+    assert pool.stats()["nusing"] == 1
+    lease.discard()
+    assert pool.get() is works.made[1], "the pool is as it was"

@@ -4,6 +4,7 @@ import enum
 import math
 from collections import deque
 from collections.abc import Callable
+from sys import is_finalizing
 from traceback import StackSummary
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
@@ -123,7 +124,8 @@ class Entry(Generic[T]):
         """Whether the object exists."""
         return hasattr(self, "obj")
 
-    def __del__(self) -> None:
-        if getattr(self, "stage", GONE) is not GONE:  # __init__ may have been interrupted
+    def __del__(self, interpreter_ends: Callable[[], bool] = is_finalizing) -> None:
+        # When the interpreter ends, nobody looks any more, and this very module is empty.
+        if not interpreter_ends() and getattr(self, "stage", GONE) is not GONE:  # __init__ may have been interrupted
             self.mailbox.orphans.append(self)
             self.mailbox.request_look()

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from sys import is_finalizing
 from types import TracebackType
 from typing import IO, Any, Generic, NoReturn, SupportsIndex, TypeVar, cast, overload
 
@@ -466,10 +467,11 @@ class AsyncPool(Generic[T]):
     def __repr__(self) -> str:
         return f"<AsyncPool {in_short(self._core)}>"
 
-    def __del__(self) -> None:
+    def __del__(self, interpreter_ends: Callable[[], bool] = is_finalizing) -> None:
         # This is a finalizer: it must not wait, and must call no user code. The pool's event loop closes the objects.
+        # When the interpreter ends, which emptied this very module, nobody can.
         tasks: AsyncCore[T] | None = getattr(self, "_tasks", None)  # __init__ may have failed
-        if tasks is not None:
+        if tasks is not None and not interpreter_ends():
             tasks.abandon()
 
 

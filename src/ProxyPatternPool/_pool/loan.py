@@ -1,5 +1,7 @@
 """What all leases have: one loan of one object, which is given back even if nobody does it."""
 
+from collections.abc import Callable
+from sys import is_finalizing
 from typing import Generic, NoReturn, Protocol, SupportsIndex, TypeVar
 
 from .._errors import PoolException
@@ -49,12 +51,12 @@ class OneLoan(Generic[T]):
         if self._entry is not None:
             raise PoolException(f"this lease of {self._lender.label} has an object already: one block at a time")
 
-    def __del__(self) -> None:
+    def __del__(self, interpreter_ends: Callable[[], bool] = is_finalizing) -> None:
         try:
             entry = self._entry
         except AttributeError:  # __init__ was interrupted
             return
-        if entry is not None:
+        if entry is not None and not interpreter_ends():
             self._lender.end_loan_later(entry, self._use, quietly=self._quietly)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from sys import is_finalizing
 from types import MethodType, TracebackType
 from typing import IO, Any, Generic, NoReturn, SupportsIndex, TypeVar
 from warnings import warn
@@ -468,10 +469,11 @@ class Pool(Generic[T]):
     def __repr__(self) -> str:
         return f"<Pool {in_short(self._core)}>"
 
-    def __del__(self) -> None:
-        # This is a finalizer: it must not wait, and must call no user code. Maintenance closes the objects.
+    def __del__(self, interpreter_ends: Callable[[], bool] = is_finalizing) -> None:
+        # This is a finalizer: it must not wait, and must call no user code. Maintenance closes the objects. When the
+        # interpreter ends, which emptied this very module, its exit has closed them.
         core: Core[T] | None = getattr(self, "_core", None)
-        if core is not None:
+        if core is not None and not interpreter_ends():
             core.abandon()
 
 
