@@ -132,8 +132,7 @@ def test_a_caller_is_told_and_a_dump_shows(flavour: str, scheduler: FakeSchedule
         assert "2 objects exist (0 idle, 1 lent, 1 being given back), " in await site.wait()
         lines = dumped(site.pool)
         site.tasks.go_on.set()
-        assert lines[2].startswith(
-            "  being reset, checked or closed, came back 4.000 s ago from task 'drop' (ended): <Thing at 0x"
-        )
+        came_back = "came back 4.000 s ago from task 'drop' (ended): <Thing at 0x"
+        assert lines[2].startswith(f"  being reset, handed over, checked or closed, {came_back}")
 
     run_in(flavour, lambda: site.tasks.run(main))

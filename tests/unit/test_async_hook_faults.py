@@ -14,7 +14,7 @@ from ProxyPatternPool._engine import hooks
 
 from .cancelling import Flavour, Started, crowd, pause, run_task, until
 from .clock import FakeScheduler
-from .helpers import Thing, Works
+from .helpers import Thing, Works, said
 from .tasks import both
 
 
@@ -106,15 +106,25 @@ def test_a_hook_that_is_cancelled_by_itself(hook: str, scheduler: FakeScheduler)
     run_task("asyncio", main)
 
 
-def test_a_retter_that_ends_the_program_while_nobody_waits(scheduler: FakeScheduler) -> None:
-    """It ends the loop, as it does in any other task of asyncio."""
-    faulty = Faulty("retter", partial(SystemExit, 3))
+@both
+@pytest.mark.parametrize("hook", ["retter", "closer"])
+def test_a_hook_that_ends_the_program_while_nobody_waits(
+    flavour: Flavour, hook: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends the loop, as in any other task of asyncio. In trio, which takes it for its own fault, it is logged."""
+    faulty = Faulty(hook, partial(SystemExit, 3))
     pool = faulty.pool()
 
     async def main() -> None:
-        _ = pool.ret(await pool.get())
+        thing = await pool.get()
+        _ = pool.ret(thing) if hook == "retter" else pool.discard(thing)
         await pause(10)
+        await serves(pool, faulty.works)
 
+    if flavour == "trio":
+        run_task(flavour, main)
+        assert any("maintenance failed: SystemExit(3)" in line for line in said(caplog))
+        return
     with pytest.raises(SystemExit):
         asyncio.run(main())
 

@@ -382,8 +382,6 @@ def test_kinds_of_hooks(flavour: str, kind: str, scheduler: FakeScheduler) -> No
         async with pool, pool.obj() as got:
             assert got is thing
             hooks.notes.append("in use")
-        async with pool:
-            pass
 
     async def checked() -> None:
         pool: AsyncPool[object] = AsyncPool(lambda _: thing, 1, 0, health=hook("check", True), hk_delay=1)

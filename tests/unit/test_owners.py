@@ -304,6 +304,7 @@ def test_while_threads_work() -> None:
     whole = re.compile(
         r"pool 'db': \d+ idle, .*, max 4"
         r"|  (lent for [-\d.]+ s to|waiting for [-\d.]+ s:) thread '.*"
+        r"|  being reset, handed over, checked or closed, came back [-\d.]+ s ago from thread .*: <Thing at .*"
         r"|  idle for [-\d.]+ s: <Thing at 0x[0-9a-f]+>, number \d+, use \d+"
     )
     for _ in range(300):

@@ -32,6 +32,7 @@ class AsyncCore(Generic[T]):
         self.driver = TaskDriver()
         self.core = make(self.driver)
         self.label = self.core.label
+        self.driver.report = self.core.chores.report
         self.core.waits.on_long_wait = EndedTasksCheck(self.core.situation).check
 
     def bind(self) -> TaskLoop:

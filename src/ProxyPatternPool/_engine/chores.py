@@ -65,7 +65,7 @@ class Chores:
         try:
             yield from self.run_raising(common=common, hub=hub)
         except BaseException as error:  # a SystemExit, or a greenlet's death, in a hook: this pool's chores end here
-            self._went_wrong(error)
+            self.report(error)
         if common:
             self.flush_log_quietly()
 
@@ -91,7 +91,7 @@ class Chores:
         except (GeneratorExit, loop.cancelled):
             pass  # as when the loop ends: what was begun has come to its end, and is not the fault of anything
         except BaseException as error:  # a hook raised something that would end the whole loop
-            self._went_wrong(error)
+            self.report(error)
         self._tally.add("hk_time", self._clock() - start)
 
     def run_in_caller(self, *, hub: bool = True) -> Steps[None]:
@@ -131,7 +131,7 @@ class Chores:
             if rest is not None:
                 yield from rest
         except Exception as error:
-            self._went_wrong(error)
+            self.report(error)
 
     def _next(self, *, common: bool, hub: bool) -> Chore | None:
         for chores, wanted in ((self.anywhere, common), (self.in_hub, hub)):
@@ -142,7 +142,8 @@ class Chores:
                 continue
         return None
 
-    def _went_wrong(self, error: BaseException) -> None:
+    def report(self, error: BaseException) -> None:
+        """Have an error logged that nobody gets."""
         self._tally.add("hk_errors")
         self._log_queue.add(logging.ERROR, "%s: maintenance failed: %s", self._label, error_repr(error), error=error)
 

@@ -17,6 +17,10 @@ def _nobody() -> None:
     """No task: no event loop is known yet."""
 
 
+def _drop(_: BaseException) -> None:
+    """Do nothing about an error: no pool is known yet."""
+
+
 class TaskDriver:
     """Tasks are suspended where they wait, and what hooks return is awaited."""
 
@@ -36,6 +40,8 @@ class TaskDriver:
         self.closed_for_end = False
         """Whether the pool was closed for that, and not for ever."""
         self._call_off: Callable[[], None] = do_nothing
+        self.report: Callable[[BaseException], None] = _drop
+        """Called with what ends a program, such as a ``SystemExit`` in a hook, where it cannot do so."""
 
     # Which loop. -------------------------------------------------------------------------------------
 
@@ -89,7 +95,7 @@ class TaskDriver:
         if in_place:
             return steps
         assert self.loop is not None, "a hook was called outside the event loop"
-        apart = _Apart(self.loop)
+        apart = _Apart(self.loop, self.report)
         self.loop.start(apart.do(steps), TASK_NAME, inherit=True, lost=partial(close_unbegun, awaited))
         return apart.wait()
 
@@ -100,10 +106,11 @@ class TaskDriver:
 class _Apart:
     """Steps that a task of the pool's own does, and a caller who waits for them, unless he is cancelled."""
 
-    __slots__ = ("_awaited", "_cancelled", "_ended", "_raised")
+    __slots__ = ("_awaited", "_cancelled", "_ended", "_raised", "_report")
 
-    def __init__(self, loop: TaskLoop) -> None:
+    def __init__(self, loop: TaskLoop, report: Callable[[BaseException], None]) -> None:
         self._cancelled = loop.cancelled
+        self._report = None if loop.exits_with_task else report
         self._ended = loop.new_sleeper()
         self._awaited = False
         self._raised: BaseException | None = None
@@ -115,9 +122,12 @@ class _Apart:
         except (GeneratorExit, self._cancelled):
             raise  # this task was cancelled, or a hook did as if: the caller was not
         except BaseException as error:  # such as a SystemExit in a hook
-            if not self._awaited:
+            if self._awaited:
+                self._raised = error
+            elif self._report is None:
                 raise
-            self._raised = error
+            else:
+                self._report(error)
         finally:
             self._ended.wake()
 

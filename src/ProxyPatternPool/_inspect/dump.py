@@ -97,7 +97,7 @@ def _lines(core: Core[T]) -> Iterator[str]:
     for entry in ledger.places.entries():
         if entry.has_object and entry.uses and id(entry) not in known:
             came = f"came back {now - entry.last_ret:.3f} s ago from {in_words(entry.owner)}"
-            yield f"  being reset, checked or closed, {came}: {_object(entry)}"
+            yield f"  being reset, handed over, checked or closed, {came}: {_object(entry)}"
     for waiter in snapshot(ledger.waiters.queue):
         since = waiter.since
         if since is not None:

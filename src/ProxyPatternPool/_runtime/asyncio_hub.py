@@ -119,6 +119,7 @@ class AsyncioLoop:
     """An event loop of asyncio, or of another library with its interface, such as uvloop."""
 
     for_tasks = True
+    exits_with_task = True
     cancelled = asyncio.CancelledError
     current = staticmethod(get_ident if _ASKS_SYSTEM else _running)
 

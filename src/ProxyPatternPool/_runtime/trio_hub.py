@@ -14,6 +14,7 @@ from trio.lowlevel import Abort, RunVar, Task, current_task, current_trio_token,
 
 from .native import get_ident
 from .owner import Owner, here
+from .process import call_in_child
 from .task_owner import TaskKind, owner_of
 from .tasks import LONGEST_END, MAX_SLEEP, EndOfLoop, Last, Tasks, awaiting, quietly
 from .threads import current_name
@@ -68,11 +69,21 @@ def running_loop() -> "TrioLoop | None":
     if not in_trio_task():
         return None
     try:
-        return _loops.get()
+        loop = _loops.get()
     except LookupError:
         loop = TrioLoop()
         _loops.set(loop)
-        return loop
+    return None if loop.is_parents else loop
+
+
+def _leave_to_parent() -> None:
+    """In a child that was forked by a task of trio: know that the run is the parent's. Trio itself goes on with it."""
+    loop = running_loop()
+    if loop is not None:
+        loop.is_parents = True
+
+
+call_in_child(_leave_to_parent)
 
 
 UNFINISHED = 2.0
@@ -135,6 +146,7 @@ class TrioLoop:
     """One run of trio."""
 
     for_tasks = True
+    exits_with_task = False
     cancelled = trio.Cancelled
     current = staticmethod(get_ident)
 
@@ -143,6 +155,8 @@ class TrioLoop:
         self.token = current_trio_token()
         self.name = f"the run {id(self.token):#x} of trio in thread {current_name()!r}"
         self._process = os.getpid()
+        self.is_parents = False
+        """Whether this is the child of a fork in a task of the run, which only the parent can go on with."""
         self._ending = self._over = False
         self._watching = False
         self._deadline = math.inf

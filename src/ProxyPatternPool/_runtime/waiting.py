@@ -123,6 +123,14 @@ class TaskLoop(Hub, Protocol):
         ...
 
     @property
+    def exits_with_task(self) -> bool:
+        """Whether a ``SystemExit`` in a task of ``start`` ends the loop, and comes out of what runs it.
+
+        Else it must not be raised there: trio takes it for a fault of its own.
+        """
+        ...
+
+    @property
     def cancelled(self) -> type[BaseException]:
         """What is thrown into a task that is cancelled."""
         ...
