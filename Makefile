@@ -5,6 +5,8 @@ PYTHON ?= python3
 DB ?= sqlite
 SECONDS ?= 60
 PPP_EXAMPLES ?= 5000
+# The releases of SQLAlchemy whose own tests are run.
+SQLALCHEMY := 2.0.58 2.1.9
 VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
 # An interpreter that crashes says where, those that tests start included.
@@ -185,7 +187,11 @@ unit: $(VENV)/.group-unit $(VENV)/.wheel  ## The unit tests and a short stress a
 matrix: $(VENV)/.wheel  ## The tests on all other CPythons found; 3.14, 3.15 and a free-threaded one are brought first
 	tools/matrix $(bin)/python $(VENV)/wheel/*.whl
 
+.PHONY: peers
+peers: $(VENV)/.wheel  ## SQLAlchemy's own tests of its pools, with ours in the place of its QueuePool
+	tools/peers $(bin)/python $(VENV)/wheel/*.whl $(SQLALCHEMY)
+
 .PHONY: clean
 clean:  ## Remove all that was made
-	rm -rf .venv* .matrix .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv* .matrix .peers .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -30,6 +30,7 @@ BUILDS: tuple[Build, ...] = (
     contenders.LifoQueue,
     contenders.PsycopgPool,
     contenders.SqlAlchemyPool,
+    contenders.SqlAlchemyFairPool,
     contenders.DbUtilsPool,
     contenders.GenericPool,
 )

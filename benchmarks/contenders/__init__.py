@@ -8,7 +8,7 @@ from benchmarks.contenders.generic import GenericPool
 from benchmarks.contenders.ours import Ours, OursLease, OursWatched, OursWith, make_pool, make_watched_pool
 from benchmarks.contenders.plain import LifoQueue, LockList, SemaphoreList
 from benchmarks.contenders.psycopg import PsycopgPool
-from benchmarks.contenders.sqlalchemy import SqlAlchemyPool
+from benchmarks.contenders.sqlalchemy import SqlAlchemyFairPool, SqlAlchemyPool
 
 __all__ = [
     "AnyContender",
@@ -26,6 +26,7 @@ __all__ = [
     "OursWith",
     "PsycopgPool",
     "SemaphoreList",
+    "SqlAlchemyFairPool",
     "SqlAlchemyPool",
     "make_pool",
     "make_watched_pool",

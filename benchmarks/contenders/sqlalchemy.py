@@ -1,4 +1,4 @@
-"""SQLAlchemy's QueuePool over a fake DB-API connection."""
+"""SQLAlchemy's QueuePool, and our FairPool for SQLAlchemy, over a fake DB-API connection."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import QueuePool
 
 from benchmarks.contenders.base import Connect, fill
+from ProxyPatternPool.sqlalchemy import FairPool
 
 FOREVER = 3600.0
 
@@ -27,6 +28,9 @@ def nothing(*_: object) -> None:
     """Listen, and do nothing."""
 
 
+OURS = "ours in SQLAlchemy"
+
+
 class SqlAlchemyPool:
     """`conn = pool.connect()` and `conn.close()`, which rolls back, as an engine does by default."""
 
@@ -37,12 +41,13 @@ class SqlAlchemyPool:
         *,
         warm: bool = True,
         name: str = "SQLAlchemy QueuePool",
+        kind: type[QueuePool | FairPool] = QueuePool,
         recycle: int = -1,
         ping: bool = False,
         listen: bool = False,
     ) -> None:
         self.name = name
-        self.pool = QueuePool(
+        self.pool = kind(
             # Duck-typed: without an engine the pool calls rollback and close, and nothing else.
             cast("Any", lambda: cast("DBAPIConnection", connect())),
             pool_size=size,
@@ -70,3 +75,10 @@ class SqlAlchemyPool:
     def close(self) -> None:
         """Close the idle connections."""
         self.pool.dispose()
+
+
+class SqlAlchemyFairPool(SqlAlchemyPool):
+    """The same with our pool for it."""
+
+    def __init__(self, connect: Connect, size: int, *, warm: bool = True) -> None:
+        super().__init__(connect, size, warm=warm, name=OURS, kind=FairPool)
