@@ -44,7 +44,7 @@ from ._proxy.typed import control, proxy
 from ._scope.base import Kept, ScopeStrategy
 from ._scope.select import Scope
 
-__version__: str = "0.1.0"
+__version__: str = "12.0.0"
 
 __all__ = [
     "AsyncCloser",

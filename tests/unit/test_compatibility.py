@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 import sys
 import typing
 from collections.abc import Callable
@@ -217,9 +218,10 @@ def test_what_notes_the_names_is_not_seen(function: Any) -> None:
 
 
 def test_version() -> None:
-    """The package says which version it is, and means the one that it is built as."""
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert f'\nversion = "{ProxyPatternPool.__version__}"\n' in project
+    """It satisfies the lower bounds of those who require the existing module; the changelog begins with it."""
+    assert int(ProxyPatternPool.__version__.split(".")[0]) > 11
+    versions = re.findall(r"^## \[([\d.]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == ProxyPatternPool.__version__
 
 
 def test_log(caplog: pytest.LogCaptureFixture) -> None:

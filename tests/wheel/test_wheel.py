@@ -23,7 +23,6 @@ Project = TypedDict(
     "Project",
     {
         "name": str,
-        "version": str,
         "license": str,
         "requires-python": str,
         "dependencies": list[str],
@@ -58,7 +57,7 @@ def project() -> Project:
 @pytest.fixture(scope="module")
 def info(project: Project) -> str:
     """The directory of the wheel's metadata."""
-    return f"{project['name'].lower()}-{project['version']}.dist-info"
+    return f"{project['name'].lower()}-{ProxyPatternPool.__version__}.dist-info"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +106,7 @@ def test_the_wheel_shows_the_readme(metadata: Message) -> None:
 
 
 def test_the_wheel_is_called_as_the_project_says(metadata: Message, project: Project) -> None:
-    assert (metadata["Name"], metadata["Version"]) == (project["name"], project["version"])
+    assert (metadata["Name"], metadata["Version"]) == (project["name"], ProxyPatternPool.__version__)
     assert metadata["Requires-Python"] == project["requires-python"] == ">=3.10"
 
 
