@@ -3,9 +3,11 @@
 import faulthandler
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from ProxyPatternPool._ledger.ledger import Ledger
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.hubs import new_sleeper
 from ProxyPatternPool._scheduler.process import using_scheduler
@@ -47,6 +49,13 @@ def scheduler(environment: Environment) -> Iterator[FakeScheduler]:
     with using_scheduler(FakeScheduler(environment)) as scheduler:
         yield scheduler
         scheduler.run()
+
+
+@pytest.fixture
+def quick_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects come back without the lock on every Python: the test does itself what other threads do in between."""
+    initialize: Any = Ledger.__init__
+    monkeypatch.setitem(initialize.__kwdefaults__, "quick_rets", True)
 
 
 @pytest.fixture

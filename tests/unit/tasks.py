@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -50,13 +49,6 @@ async def turn(times: int = 1) -> None:
             await trio.lowlevel.checkpoint()
         else:
             await asyncio.sleep(0)
-
-
-def waker() -> Callable[[], object]:
-    """What a thread can call to have the loop of this task run once."""
-    if trio.lowlevel.in_trio_task():
-        return partial(trio.lowlevel.current_trio_token().run_sync_soon, int)
-    return partial(asyncio.get_running_loop().call_soon_threadsafe, int)
 
 
 class Server:

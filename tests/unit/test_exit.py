@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from time import monotonic
 
 import pytest
 
-from ProxyPatternPool import AsyncPool, Pool
-from ProxyPatternPool._engine import async_core, core
-
-from .clock import FakeScheduler
-from .helpers import Thing, run_script
+from .helpers import run_script
 
 starts_threads = pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="3.12 starts no thread at exit")
 START = 8.0
@@ -121,24 +116,3 @@ def test_threads_that_have_not_begun() -> None:
 def test_after_the_exit() -> None:
     """Functions registered earlier than the package's, which run later, find pools closed."""
     assert exits("after_the_exit") == ["PoolClosed", *closed(0)]
-
-
-def test_names_that_are_gone(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pool that the interpreter drops at its very end, when it has emptied modules, needs none of their names.
-
-    Free-threaded builds drop what modules refer to that late.
-    """
-    pool, tasks = Pool(Thing, 1), AsyncPool(Thing, 1)
-
-    async def use() -> None:
-        async with tasks.obj():
-            pass
-
-    ended = asyncio.new_event_loop()
-    ended.run_until_complete(use())
-    ended.close()
-    scheduler.exit()
-    monkeypatch.setattr(core, "belongs_to_parent", None)
-    monkeypatch.setattr(async_core, "belongs_to_parent", None)
-    pool.__del__()
-    tasks.__del__()

@@ -14,6 +14,8 @@ from ProxyPatternPool._ledger.policy import lifetime
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .helpers import Naps, Thing, Works
 
+pytestmark = pytest.mark.usefixtures("quick_returns")
+
 
 @pytest.fixture(autouse=True)
 def latest(chance: Chance) -> None:

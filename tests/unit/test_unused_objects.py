@@ -65,8 +65,13 @@ class Office:
 
 @pytest.fixture
 def office(
-    scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, caplog: pytest.LogCaptureFixture
+    scheduler: FakeScheduler,
+    clock: HandMovedClock,
+    naps: Naps,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Office]:
+    monkeypatch.setattr(unused_objects, "GIL", True)  # these threads stand still: their frames can be read without it
     office = Office(scheduler, clock, caplog)
     yield office
     office.close()

@@ -85,8 +85,6 @@ class AsyncCore(Generic[T]):
     def abandon(self) -> None:
         """Have the pool closed whose handle was dropped; in a finalizer, so nobody is waited for or called."""
         loop = self.driver.loop
-        if self.core.at_exit:  # as in Core.abandon()
-            return
         if loop is None or loop.alive() or belongs_to_parent():
             self.core.abandon()  # else nobody can close anything any more
         if not self.core.ledger.places:

@@ -112,8 +112,6 @@ class Core(Generic[T]):
         self._by_identity = True
         self._max_idle: int | None = None
         self._oldest_first = False
-        self.at_exit = False
-        """Whether the interpreter has begun to end, and the pool is closed for that."""
         self._start_empty(config)
         scheduler.register(self)
         self._check_parameters()
@@ -270,8 +268,6 @@ class Core(Generic[T]):
 
     def abandon(self) -> None:
         """Have maintenance close the pool, for whoever must neither wait nor call anything: a finalizer."""
-        if self.at_exit:  # nothing is left to do, and the interpreter may have emptied this module already
-            return
         if belongs_to_parent():
             never_free(self.ledger)  # nobody else will: this pool ends here
         elif self.ledger.places:
@@ -280,7 +276,6 @@ class Core(Generic[T]):
 
     def close_at_exit(self) -> list[Callable[[], None]]:
         """Close the pool at interpreter exit: what is to be called for that."""
-        self.at_exit = True
         self.log_queue.silent = self.notifier.silent = True
         doomed = self.guard.locked(partial(self.ledger.close, at_exit=True))
         if self.driver.for_tasks or self.hooks.hooks.closer is None:  # event loops have ended, or stand still
