@@ -3,7 +3,6 @@
 import faulthandler
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -54,8 +53,7 @@ def scheduler(environment: Environment) -> Iterator[FakeScheduler]:
 @pytest.fixture
 def quick_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects come back without the lock on every Python: the test does itself what other threads do in between."""
-    initialize: Any = Ledger.__init__
-    monkeypatch.setitem(initialize.__kwdefaults__, "quick_rets", True)
+    monkeypatch.setitem(vars(Ledger)["__init__"].__kwdefaults__, "quick_rets", True)
 
 
 @pytest.fixture

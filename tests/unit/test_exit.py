@@ -116,3 +116,8 @@ def test_threads_that_have_not_begun() -> None:
 def test_after_the_exit() -> None:
     """Functions registered earlier than the package's, which run later, find pools closed."""
     assert exits("after_the_exit") == ["PoolClosed", *closed(0)]
+
+
+def test_where_nothing_forks() -> None:
+    """On a system without forks, such as Windows, all is as elsewhere, up to the end."""
+    assert run_script("no_forks") == ["closed 0"]

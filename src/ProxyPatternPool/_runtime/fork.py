@@ -26,4 +26,5 @@ def _before_fork() -> None:
         importlib.import_module("ctypes")
 
 
-os.register_at_fork(before=_before_fork)
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(before=_before_fork)

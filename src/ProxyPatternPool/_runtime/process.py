@@ -193,4 +193,5 @@ def _before_fork() -> None:
     _forking = True
 
 
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
