@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Lease, Pool, PoolClosed, PoolException, TimeOut
+from ProxyPatternPool._ledger.shelves import NEVER
+from ProxyPatternPool._pool.pool import core_of
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, have_all_said, said, wait_for
+from .test_async_races import Idle, Using
 
 
 class Trouble(Exception):
@@ -95,6 +98,30 @@ def test_ret_within_a_block(scheduler: FakeScheduler, caplog: pytest.LogCaptureF
         assert pool.get(0) is thing
     assert pool.stats()["nusing"] == 1
     assert said(caplog) == []
+
+
+def test_a_waiter_comes_at_the_end_of_a_block(scheduler: FakeScheduler) -> None:
+    """A block that has just found nobody waiting looks again when its object is idle."""
+    pool = Pool(Thing, 1, 1)
+    shelves = core_of(pool).shelves
+
+    def come() -> None:
+        shelves.quick_rets_until = NEVER
+
+    shelves.idle, before = Idle(come), shelves.idle
+    shelves.idle.extend(before)
+    with pool.obj():
+        pass
+    assert shelves.quick_rets_until != NEVER, "it was looked at, and nobody was there"
+
+
+def test_an_object_is_killed_at_the_end_of_a_block(scheduler: FakeScheduler) -> None:
+    """A block whose object another thread takes away at its end does nothing more."""
+    pool = Pool(Thing, 1, 1)
+    core_of(pool).shelves.using = Using()
+    with pool.obj():
+        pass
+    assert pool.stats()["navail"] == 0, "it is in the hands of who has killed it"
 
 
 def test_lease(scheduler: FakeScheduler) -> None:

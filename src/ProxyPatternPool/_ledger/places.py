@@ -11,7 +11,8 @@ from .entry import CREATING, GONE, LIVE, RETIRED, Entry, Mailbox
 
 T = TypeVar("T")
 
-_UNLIMITED = 1 << 62
+_UNLIMITED = (1 << 30) - 1
+"""The largest int that Python 3.12 and later compare quickly. From that use on a return takes longer, that is all."""
 
 
 class Places(Generic[T]):

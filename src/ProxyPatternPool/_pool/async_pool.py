@@ -323,8 +323,9 @@ class AsyncPool(Generic[T]):
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
                 The object is borrowed when the block begins; what is raised then is what ``get`` raises.
         """
+        block: QuickBorrowed[T] = QuickBorrowed.new(self._tasks, timeout, self)
         # What its __aexit__ returns is no native coroutine, which pyright asks for.
-        return QuickBorrowed(self._tasks, timeout, self)  # pyright: ignore[reportReturnType]  # any coroutine does
+        return block  # pyright: ignore[reportReturnType]  # any coroutine does
 
     def lease(self, timeout: float | None = None, *, quiet: bool = False) -> LeaseRequest[T]:
         """Borrow an object with an ``AsyncLease``: ``await`` this, or enter it with ``async with``.

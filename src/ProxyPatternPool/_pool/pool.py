@@ -265,7 +265,8 @@ class Pool(Generic[T]):
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
                 The object is borrowed when the block begins; what is raised then is what ``get`` raises.
         """
-        return Borrowed(self._core, timeout, self)
+        block: Borrowed[T] = Borrowed.new(self._core, timeout, self)
+        return block
 
     def lease(self, timeout: float | None = None, *, quiet: bool = False) -> Lease[T]:
         """Borrow an object with a ``Lease``, which can discard it, and which gives it back even if it is dropped.
