@@ -105,10 +105,9 @@ class Hanging:
 class SlowHub:
     """A hub that accepts jobs, and has not yet done any."""
 
-    for_tasks = False
-
-    def __init__(self, there: bool = True) -> None:
+    def __init__(self, there: bool = True, *, for_tasks: bool = False) -> None:
         self.there = there
+        self.for_tasks = for_tasks
         self.over = False
         self.jobs: list[Callable[[], None]] = []
 

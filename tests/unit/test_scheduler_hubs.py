@@ -99,12 +99,13 @@ def test_a_failure_of_the_schedulers_own(timed: Scheduler, caplog: pytest.LogCap
     assert said(caplog)[0].endswith("failed")
 
 
-def test_a_look_too_early_sends_nobody(timed: Scheduler, clock: HandMovedClock) -> None:
+@pytest.mark.parametrize("for_tasks", [False, True])
+def test_a_look_too_early_sends_nobody(for_tasks: bool, timed: Scheduler, clock: HandMovedClock) -> None:
     """However often a pool asks to be looked at, its hub gets its time."""
-    maintained, hub = FakeMaintained(), SlowHub()
+    maintained, hub = FakeMaintained(), SlowHub(for_tasks=for_tasks)
     maintained.hub = hub
     done = threading.Event()
-    maintained.queued.append(done.set)
+    (maintained.queued_in_hub if for_tasks else maintained.queued).append(done.set)
     since = clock.now
     for _ in range(9):
         assert timed.maintain(maintained) == since + timed.timing.hub_patience
@@ -128,10 +129,11 @@ def test_hub_chores_of_a_hub_that_ends(timed: Scheduler) -> None:
     wait_for(done)
 
 
-def test_a_hub_that_ends_at_this_moment(timed: Scheduler) -> None:
+@pytest.mark.parametrize("for_tasks", [False, True])
+def test_a_hub_that_ends_at_this_moment(for_tasks: bool, timed: Scheduler) -> None:
     """A hub that is over by the time it is to do something has it done by a worker at once."""
     maintained = FakeMaintained()
-    maintained.hub = SlowHub(there=False)
+    maintained.hub = SlowHub(there=False, for_tasks=for_tasks)
     done = threading.Event()
     maintained.queued_in_hub.append(done.set)
     timed.maintain(maintained)

@@ -12,7 +12,7 @@ from .._ledger.counters import Tally
 from .._runtime.waiting import TaskLoop, do_nothing
 from .._text import error_repr
 from .shared import Shared
-from .steps import TASK_NAME, Rest, Steps, run_rest
+from .steps import TASK_NAME, Rest, Steps, run, run_rest
 
 Chore: TypeAlias = Callable[[], Rest]
 """Something to do. It is begun by whoever does it, and not before."""
@@ -55,24 +55,26 @@ class Chores:
 
     # Doing them: without the lock, in a worker, in a greenlet of the pool's hub, or in a caller of housekeep(). ----
 
-    def run(self, *, common: bool = True, hub: bool = True) -> Steps[None]:
-        """Do what is queued, hooks included; raises nothing.
+    def run_for_scheduler(self, *, common: bool = True, hub: bool = True) -> None:
+        """Do what is queued, hooks included, or have tasks do it, if this is their event loop; raises nothing.
 
         Args:
             common: Whether to do what may be done anywhere.
-            hub: Whether to do what belongs into the pool's hub.
+            hub: Whether to do what belongs into the pool's hub. If not, a worker does this.
         """
-        try:
-            yield from self.run_raising(common=common, hub=hub)
-        except BaseException as error:  # a SystemExit, or a greenlet's death, in a hook: this pool's chores end here
-            self.report(error)
-        if common:
+        loop = self._driver.loop
+        if not self._driver.for_tasks:
+            try:
+                run(self.run_raising(common=common, hub=hub))
+            except BaseException as error:  # a SystemExit, or a greenlet's death, in a hook: these chores end here
+                self.report(error)
+            if common:
+                self.flush_log_quietly()
+        elif not hub:
+            self.in_worker.clear()  # that is: log lines
             self.flush_log_quietly()
-
-    def flush_log_in_worker(self) -> None:
-        """Do what is left to a worker: log what is queued."""
-        self.in_worker.clear()
-        self.flush_log_quietly()
+        elif loop is not None and loop.here():
+            self.start_each(loop)
 
     def start_each(self, loop: TaskLoop) -> None:
         """Have each chore done by a task of its own in the event loop, which this is; a slow hook delays no other."""

@@ -252,13 +252,7 @@ class Core(Generic[T]):
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
         """Run what is queued, hooks included; raises nothing."""
-        loop = self.driver.loop
-        if not self.driver.for_tasks:
-            run(self.chores.run(common=common, hub=hub))
-        elif not hub:
-            self.chores.flush_log_in_worker()
-        elif loop is not None and loop.here():
-            self.chores.start_each(loop)
+        self.chores.run_for_scheduler(common=common, hub=hub)
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Have something logged by maintenance, one line at a time and holding up nothing else."""

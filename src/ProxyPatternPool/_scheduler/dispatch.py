@@ -99,14 +99,14 @@ class Dispatcher:
         state = self._states.get(maintained)
         if state is None or state.hub is not hub:
             state = self._states[maintained] = DispatchState(hub)
-        looks: list[float | None] = []
-        if hub is None or hub.for_tasks:
-            looks.append(self._to_workers(maintained, state.common, hub=False))
         if hub is None:
-            looks.append(self._to_workers(maintained, state.in_hub, hub=True))
-        else:
-            looks.append(self._dispatch_to_hub(maintained, state, hub))
-        return min((look for look in looks if look is not None), default=None)
+            common = self._to_workers(maintained, state.common, hub=False)
+            return min(common, self._to_workers(maintained, state.in_hub, hub=True))
+        look = (self._to_loop if hub.for_tasks else self._to_hub)(maintained, state, hub)
+        if look is None:
+            maintained.hub_ended()  # at this moment
+            return self.dispatch(maintained)
+        return look
 
     def _to_workers(self, maintained: Maintained, age: ChoreAge, *, hub: bool) -> float:
         """Have chores of one kind run by a worker; give the time to look whether they were."""
@@ -116,19 +116,35 @@ class Dispatcher:
             self._workers.submit(Job(maintained, hub=hub), waited=age.tries > 0)
         return math.inf if chore is None else age.since + patience
 
-    def _dispatch_to_hub(self, maintained: Maintained, state: DispatchState, hub: Hub) -> float | None:
+    def _to_hub(self, maintained: Maintained, state: DispatchState, hub: Hub) -> float | None:
+        """Have all chores run by a greenlet, or, if the hub is blocked, what any thread may do by a worker.
+
+        Give the time to look whether they were; ``None``: the hub has ended.
+        """
         now, patience = self._clock(), self._timing.hub_patience
-        common = not hub.for_tasks and state.common.should_dispatch(first(maintained.queued), now, patience)
+        common = state.common.should_dispatch(first(maintained.queued), now, patience)
         in_hub = state.in_hub.should_dispatch(first(maintained.queued_in_hub), now, patience)
         if (common or in_hub) and not state.spawn(maintained, hub):
-            maintained.hub_ended()  # at this moment
-            return self.dispatch(maintained)
-        if in_hub and state.in_hub.tries == self._timing.hub_tries:
-            what = "health checks, creations and closers" if hub.for_tasks else "health checks and creations"
-            line = f"%s: {what} wait for an event loop that is blocked"
-            maintained.log_later(logging.WARNING, line, repr(maintained))
+            return None
+        if in_hub:
+            self._warn_if_blocked(maintained, state, "health checks and creations")
         # Not at the second try: the first greenlet may be in the middle of a long chore.
         if common and state.common.tries > 1:
             self._workers.submit(Job(maintained, hub=False), waited=True)
-        since = state.in_hub.since if hub.for_tasks else min(state.common.since, state.in_hub.since)
-        return since + patience
+        return min(state.common.since, state.in_hub.since) + patience
+
+    def _to_loop(self, maintained: Maintained, state: DispatchState, loop: Hub) -> float | None:
+        """The same for an event loop of tasks: there all hooks are called, and no log lines are written."""
+        lines = self._to_workers(maintained, state.common, hub=False)
+        now, patience = self._clock(), self._timing.hub_patience
+        if state.in_hub.should_dispatch(first(maintained.queued_in_hub), now, patience):
+            if not state.spawn(maintained, loop):
+                return None
+            self._warn_if_blocked(maintained, state, "health checks, creations and closers")
+        return min(lines, state.in_hub.since + patience)
+
+    def _warn_if_blocked(self, maintained: Maintained, state: DispatchState, what: str) -> None:
+        """Have a warning logged, once, that chores were sent to a hub several times and not begun."""
+        if state.in_hub.tries == self._timing.hub_tries:
+            line = f"%s: {what} wait for an event loop that is blocked"
+            maintained.log_later(logging.WARNING, line, repr(maintained))
