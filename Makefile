@@ -76,7 +76,7 @@ $(VENV)/.downstream: $(VENV)/.wheel
 	@echo "== $(VENV): the environment of a user"
 	@rm -rf $(VENV)/downstream
 	@$(python) -m venv --without-pip $(VENV)/downstream
-	@$(pip) --python $(VENV)/downstream/bin/python install "$$(echo $(VENV)/wheel/*.whl)[opentelemetry,prometheus,sqlalchemy,werkzeug]"
+	@$(pip) --python $(VENV)/downstream/bin/python install "$$(echo $(VENV)/wheel/*.whl)[opentelemetry,prometheus,psycopg,sqlalchemy,werkzeug]"
 	@touch $@
 
 # A browser, for the tests of pages: a package of the system's, which is not ours to put anywhere else.

@@ -19,9 +19,9 @@ except ImportError as _error:
         "(this package's extra 'psycopg' is psycopg without libpq)"
     ) from _error
 
-AnyConnection: TypeAlias = "Connection[Any]"
+AnyConnection: TypeAlias = Connection[Any]
 """A connection, whatever its rows are."""
-AnyAsyncConnection: TypeAlias = "AsyncConnection[Any]"
+AnyAsyncConnection: TypeAlias = AsyncConnection[Any]
 """The same for tasks."""
 
 _LOOK = 0.05
@@ -71,7 +71,7 @@ class AsyncSetUp(AsyncOpener[AnyAsyncConnection]):
 # --- giving back
 
 
-def _has_begun(connection: "AnyConnection | AnyAsyncConnection") -> bool:
+def _has_begun(connection: AnyConnection | AnyAsyncConnection) -> bool:
     """Whether there is a transaction to roll back; psycopg knows it without asking the server.
 
     Raises:
@@ -92,7 +92,7 @@ def _has_begun(connection: "AnyConnection | AnyAsyncConnection") -> bool:
     )
 
 
-def refuse_transaction(connection: "AnyConnection | AnyAsyncConnection") -> None:
+def refuse_transaction(connection: AnyConnection | AnyAsyncConnection) -> None:
     """Refuse what a hook of the user's has left, as psycopg_pool does with ``configure`` and ``reset``."""
     if _has_begun(connection):
         raise psycopg.ProgrammingError("the hook left a transaction open")
@@ -127,7 +127,7 @@ class AsyncReset(Retter[AnyAsyncConnection]):
 # --- checks
 
 
-def _is_answered(connection: "AnyConnection | AnyAsyncConnection", timeout: float) -> "Generator[Any, Any, bool]":
+def _is_answered(connection: AnyConnection | AnyAsyncConnection, timeout: float) -> Generator[Any, Any, bool]:
     """Send ``SELECT 1`` and read the answer, as steps that psycopg's functions wait for.
 
     Not with ``execute``: that would begin a transaction, and try to end the query if it is interrupted.
@@ -190,7 +190,7 @@ class AsyncCheck(AsyncHealthCheck[AnyAsyncConnection]):
 # --- closing
 
 
-def _must_cancel(connection: "AnyConnection | AnyAsyncConnection") -> bool:
+def _must_cancel(connection: AnyConnection | AnyAsyncConnection) -> bool:
     """Whether it executes a query that can be cancelled with a time limit, for which libpq has to be of 17 or later."""
     return connection.pgconn.transaction_status == TransactionStatus.ACTIVE and capabilities.has_cancel_safe()
 
@@ -235,6 +235,6 @@ class AsyncClose(AsyncCloser[AnyAsyncConnection]):
         await obj.close()
 
 
-def backend(connection: "AnyConnection | AnyAsyncConnection") -> str:
+def backend(connection: AnyConnection | AnyAsyncConnection) -> str:
     """Name a connection by its server process, as ``pg_stat_activity`` has it, without asking the server: a tracer."""
     return f"backend {connection.info.backend_pid}"

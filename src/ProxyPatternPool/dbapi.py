@@ -16,7 +16,7 @@ docs/databases.md compares with other pools, and says what to set for which driv
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar, Unpack
 
@@ -26,15 +26,13 @@ from ._hooks import Closer, HealthCheck, Opener, Retter
 from ._pool.pool import Pool
 from ._proxy.parameters import PoolParameters
 
-if TYPE_CHECKING:
-    import sqlite3
-
 __all__ = [
     "Check",
     "Close",
     "DBAPIConnection",
     "DBAPICursor",
     "Reset",
+    "SQLiteConnection",
     "SetUp",
     "attribute_limit",
     "connection_pool",
@@ -76,8 +74,15 @@ class DBAPIConnection(Protocol):
         """Close it."""
 
 
+class SQLiteConnection(DBAPIConnection, Protocol):
+    """What is used of a connection of sqlite3."""
+
+    def execute(self, sql: str, /) -> DBAPICursor:
+        """Execute a statement."""
+        ...
+
+
 C = TypeVar("C", bound=DBAPIConnection)
-D = TypeVar("D", bound=DBAPIConnection, default=DBAPIConnection)
 D_contra = TypeVar("D_contra", bound=DBAPIConnection, default=DBAPIConnection, contravariant=True)
 
 
@@ -162,7 +167,7 @@ class Close(Closer[DBAPIConnection]):
             obj.close()
 
 
-def sqlite_limit(timeout: float) -> "Callable[[sqlite3.Connection], AbstractContextManager[object]]":
+def sqlite_limit(timeout: float) -> Callable[[SQLiteConnection], AbstractContextManager[object]]:
     """Limit how long sqlite3 waits for another connection's lock, for a ``Check``.
 
     Args:
@@ -174,13 +179,13 @@ def sqlite_limit(timeout: float) -> "Callable[[sqlite3.Connection], AbstractCont
     milliseconds = round(seconds("timeout", timeout) * 1000)
 
     @contextmanager
-    def limit(connection: "sqlite3.Connection") -> Generator[None]:
-        (usual,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    def limit(connection: SQLiteConnection) -> Generator[None]:
+        row: Any = connection.execute("PRAGMA busy_timeout").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
         try:
             yield
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {usual}")
+            connection.execute(f"PRAGMA busy_timeout = {row[0]}")
 
     return limit
 
@@ -189,8 +194,8 @@ def attribute_limit(name: str, value: object) -> Callable[[object], AbstractCont
     """Set an attribute of the connection during a ``Check``, and then put it back.
 
     Args:
-        name: Of the attribute with the driver's time limit: ``call_timeout`` in oracledb (milliseconds), ``timeout`` in
-            pyodbc (seconds).
+        name: The attribute with the driver's time limit.
+            In oracledb ``call_timeout``, milliseconds; in pyodbc ``timeout``, seconds.
         value: Its value during the check, in the driver's unit.
     """
 

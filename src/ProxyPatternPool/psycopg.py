@@ -124,10 +124,11 @@ def connection_pool(
     ``health_before_get=30.0``; and ``hook_errors="discard"``, so that no connection is lent whose set-up has failed.
 
     Args:
-        connect: A conninfo, ``"host=db.example dbname=orders"``, or a function that makes a connection, for rows and
-            whatever else a conninfo cannot say: ``lambda: psycopg.connect(…, row_factory=dict_row)``. A conninfo gets
-            ``connect_timeout=10`` (seconds) and ``tcp_user_timeout=10000`` (milliseconds) unless it has its own: so a
-            return, which may have to roll back, ends in time if the network fails. Give them in your function, too.
+        connect: A conninfo, such as ``"host=db.example dbname=orders"``, or a function that makes a connection.
+            The function is for what a conninfo cannot say: ``lambda: psycopg.connect(…, row_factory=dict_row)``. A
+            conninfo gets ``connect_timeout=10`` (seconds) and ``tcp_user_timeout=10000`` (milliseconds) unless it has
+            its own: so a return, which may have to roll back, ends in time if the network fails. Give them in your
+            function, too.
         max_size: At most this many connections; 0 or ``None``: unlimited.
         check_timeout: Longest wait of a check for its answer, in seconds.
         parameters: All others of ``Pool``.

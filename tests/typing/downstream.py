@@ -29,9 +29,13 @@ SECONDS = 100.0
 FIRST, LAST = "3.10", "3.15"
 """The oldest Python we support, and the newest that the checkers know."""
 
-POSITIVE = ("positive.py", "positive_async.py")
+POSITIVE = ("positive.py", "positive_async.py", "positive_databases.py")
 """What is right."""
-NEGATIVE = {"negative.py": "wrong.py", "negative_async.py": "wrong_async.py"}
+NEGATIVE = {
+    "negative.py": "wrong.py",
+    "negative_async.py": "wrong_async.py",
+    "negative_databases.py": "wrong_databases.py",
+}
 """What is wrong, with marks, and the names of the copies without them."""
 
 MARKS = re.compile(r"  # type: ignore\[[a-z,-]+\]  # pyright: ignore\[[A-Za-z,]+\]$", re.MULTILINE)

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, TypeVar
 
-from typing_extensions import Self, assert_type, override
+from typing_extensions import Self, Unpack, assert_type, override
 
 from ProxyPatternPool import (
     AsyncCloser,
@@ -21,6 +21,7 @@ from ProxyPatternPool import (
     AsyncLease,
     AsyncOpener,
     AsyncPool,
+    AsyncPoolParameters,
     AsyncRetter,
     Closer,
     Control,
@@ -516,6 +517,16 @@ async def tasks_borrow_from_a_pool_for_threads() -> None:
             assert_type(other_lease, AsyncLease[Connection])
             await other_lease.discard()
         assert_type(await asyncio.create_task(pool.aget()), Connection)
+
+
+def to_host(host: str, **pool: Unpack[AsyncPoolParameters[Connection]]) -> AsyncPool[Connection]:
+    return AsyncPool(partial(dial, host), 4, **pool)
+
+
+async def parameters_are_passed_on() -> None:
+    options: AsyncPoolParameters[Connection] = {"closer": Connection.close, "health": is_well}
+    assert_type(to_host("localhost", **options), AsyncPool[Connection])
+    assert_type(to_host("localhost", min_size=0, timeout=1.0), AsyncPool[Connection])
 
 
 # --- proxies

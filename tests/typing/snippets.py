@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 
 import ProxyPatternPool
-from ProxyPatternPool import PoolObserver, PoolParameters, ScopeStrategy
+from ProxyPatternPool import AsyncPoolParameters, PoolObserver, PoolParameters, ScopeStrategy
 
 from .downstream import ROOT, Place
 
@@ -32,8 +32,9 @@ from typing import Generic, TypeVar
 from typing_extensions import Self, Unpack, override
 
 from ProxyPatternPool import (
-    AsyncCloser, AsyncFactory, AsyncGetter, AsyncHealthCheck, AsyncOpener, AsyncPool, AsyncRetter, Closer, Factory,
-    Getter, HealthCheck, Kept, Opener, Pool, PoolObserver, PoolParameters, Retter, StatsHook, Tracer, proxy
+    AsyncCloser, AsyncFactory, AsyncGetter, AsyncHealthCheck, AsyncOpener, AsyncPool, AsyncPoolParameters, AsyncRetter,
+    Closer, Factory, Getter, HealthCheck, Kept, Opener, Pool, PoolObserver, PoolParameters, Retter, StatsHook, Tracer,
+    proxy
 )
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def snippets() -> list[Snippet]:
     """Find them all: the page about static typing, and the docstrings of what users implement."""
     found = [_page("typing.md")]
     found += [_docstring(vars(ProxyPatternPool)[name]) for name in PROTOCOLS]
-    found += [_docstring(ScopeStrategy), _docstring(PoolParameters), _docstring(PoolObserver)]
+    found += [_docstring(each) for each in (ScopeStrategy, PoolParameters, AsyncPoolParameters, PoolObserver)]
     return found
 
 

@@ -60,8 +60,8 @@ def test_the_project_has_only_the_wheel(project: Project) -> None:
     file, names = verdict.text.splitlines()
     assert Path(file).is_relative_to(PYTHON.parents[1])
     assert Path(file).with_name("py.typed").exists()
-    assert (
-        names == "MarkupSafe ProxyPatternPool SQLAlchemy Werkzeug opentelemetry-api prometheus_client typing_extensions"
+    assert names == (
+        "MarkupSafe ProxyPatternPool SQLAlchemy Werkzeug opentelemetry-api prometheus_client psycopg typing_extensions"
     )
 
 
@@ -98,7 +98,9 @@ def test_a_fault_is_the_checkers_own(fault: Fault, tmp_path: Path) -> None:
         assert verdict.places == expected, f"{name}: {verdict.text}"
 
 
-@pytest.mark.parametrize(("name", "many"), [("negative.py", 200), ("negative_async.py", 120)])
+@pytest.mark.parametrize(
+    ("name", "many"), [("negative.py", 200), ("negative_async.py", 120), ("negative_databases.py", 40)]
+)
 def test_refusals_are_many_and_marked_for_both(name: str, many: int) -> None:
     """No such file is hollow, and no line of it is refused by one checker alone."""
     lines = (HERE / name).read_text(encoding="utf-8").splitlines()
@@ -131,7 +133,11 @@ for each in ast.parse(text).body:
 
 @pytest.mark.parametrize(
     ("name", "last"),
-    [("positive.py", "errors_have_their_places"), ("positive_async.py", "applications_are_wrapped")],
+    [
+        ("positive.py", "errors_have_their_places"),
+        ("positive_async.py", "applications_are_wrapped"),
+        ("positive_databases.py", "errors_are_the_drivers"),
+    ],
 )
 def test_what_is_accepted_runs(name: str, last: str, project: Project) -> None:
     """The types say the truth: what checkers accept does not fail when it is run."""

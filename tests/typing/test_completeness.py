@@ -13,10 +13,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+import psycopg
 import pytest
 
 import ProxyPatternPool
-from ProxyPatternPool import AsyncPool, Pool, Proxy, control, proxy
+import ProxyPatternPool.psycopg
+from ProxyPatternPool import AsyncPool, Pool, Proxy, dbapi, proxy
 from ProxyPatternPool._proxy.special import Forwarding
 from ProxyPatternPool.opentelemetry import OpenTelemetryObserver
 from ProxyPatternPool.prometheus import PrometheusObserver
@@ -31,6 +33,8 @@ pytestmark = pytest.mark.timeout(SECONDS + 20)
 PUBLIC: dict[str, Any] = {name: vars(ProxyPatternPool)[name] for name in ProxyPatternPool.__all__}
 for door in (OpenTelemetryObserver, PrometheusObserver, ReturnMiddleware):
     PUBLIC[door.__name__] = door
+for databases in (dbapi, ProxyPatternPool.psycopg):
+    PUBLIC.update({f"{databases.__name__}.{name}": vars(databases)[name] for name in databases.__all__})
 INSTALLED = Path(ProxyPatternPool.__file__).parent
 
 
@@ -64,7 +68,7 @@ def test_pyright_knows_all_types(project: Project) -> None:
     """Whatever can be reached through the public names has a type that is written down."""
     # Pyright looks for the package where the first Python on the path has it.
     path = f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
-    # What others leave unknown, as SQLAlchemy does in the base class of its pools, is theirs.
+    # What others leave unknown is theirs: SQLAlchemy in the base class of its pools, psycopg in its connections.
     options = ["--verifytypes", "ProxyPatternPool", "--ignoreexternal", "--outputjson"]
     verdict = run(BIN / "pyright", *options, cwd=project.root.parent, PATH=path)
     report = json.loads(verdict.text)["typeCompleteness"]
@@ -153,6 +157,8 @@ def test_parameters_are_explained_in_sentences(name: str) -> None:
 
 def _mentions_any(hint: object) -> bool:
     parts = typing.get_args(hint)
+    if typing.get_origin(hint) in (psycopg.Connection, psycopg.AsyncConnection):
+        return False  # whatever its rows are
     if typing.get_origin(hint) in (Coroutine, Generator):
         parts = parts[-1:]  # what passes between a coroutine and its event loop concerns nobody else
     return hint is Any or any(map(_mentions_any, parts))
@@ -166,11 +172,17 @@ def test_nothing_public_is_any() -> None:
     """
     hints = {name: typing.get_type_hints(each) for name, each in CALLABLES.items()}
     said = {name for name, each in hints.items() if any(map(_mentions_any, each.values()))}
-    assert said - {"ReturnMiddleware.__call__"} == {"control"}
-    overloads = inspect.getsource(sys.modules[control.__module__]).split("@overload\ndef control(")[1:]
-    assert len(overloads) == 2
-    for each in overloads:
-        assert "Any" not in each.splitlines()[0]
+    overloaded = {
+        name for name in said & PUBLIC.keys() if "@overload" in inspect.getsource(sys.modules[PUBLIC[name].__module__])
+    }
+    assert said - {"ReturnMiddleware.__call__"} == overloaded
+    assert len(overloaded) == 3
+    for name in overloaded:
+        source = inspect.getsource(sys.modules[PUBLIC[name].__module__])
+        overloads = source.split(f"@overload\ndef {PUBLIC[name].__name__}(")[1:]
+        assert len(overloads) == 2
+        for each in overloads:
+            assert "Any" not in each.split(": ...\n")[0]
 
 
 def test_ignores_in_the_sources_are_few_and_have_reasons() -> None:
