@@ -144,7 +144,7 @@ MAINTENANCE = Panel(
         ),
         Step(
             "A worker runs the chores, or a greenlet of the hub where the pool was first used.",
-            ["_scheduler/dispatch.py: Dispatcher.dispatch", "_engine/chores.py: Chores.run"],
+            ["_scheduler/dispatch.py: Dispatcher.dispatch", "_engine/chores.py: Chores.run_for_scheduler"],
             [
                 End("gone", "evicted", "idle for too long, too old, killed, unhealthy"),
                 End("idle", "idle", "checked, or new: up to min_size"),
