@@ -191,6 +191,10 @@ matrix: $(VENV)/.wheel  ## The tests on all other CPythons found; 3.14, 3.15 and
 peers: $(VENV)/.wheel  ## SQLAlchemy's own tests of its pools, with ours in the place of its QueuePool
 	tools/peers $(bin)/python $(VENV)/wheel/*.whl $(SQLALCHEMY)
 
+.PHONY: dist
+dist: $(VENV)/.group-dist  ## Build the sdist and the wheel into dist, check them, install both and run the quick start
+	@$(bin)/python -m tools.dist $(VENV)/dist
+
 .PHONY: clean
 clean:  ## Remove all that was made
 	rm -rf .venv* .matrix .peers .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
