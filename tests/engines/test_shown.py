@@ -37,8 +37,9 @@ def test_an_engine_is_watched(scheduler: FakeScheduler) -> None:
     )
     observer.watch(engine)
     for _ in range(2):
-        with engine.pool.connect():
-            assert registry.get_sample_value("ppp_objects", {"pool": "shop", "state": "used"}) == 1
+        connection = engine.pool.connect()
+        assert registry.get_sample_value("ppp_objects", {"pool": "shop", "state": "used"}) == 1
+        connection.close()
         engine.dispose()
     assert registry.get_sample_value("ppp_wait_seconds_count", {"pool": "shop"}) == 2
     engine.pool = NullPool(Driver().connect)

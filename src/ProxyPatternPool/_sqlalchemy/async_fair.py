@@ -7,9 +7,9 @@ event loop goes on. What our pool calls, the factory and the closer, it calls in
 from collections.abc import Awaitable
 from typing import Any
 
+from sqlalchemy import exc
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only, greenlet_spawn
-from sqlalchemy.util.concurrency import in_greenlet
 from typing_extensions import override
 
 from .._errors import TimeOut, TooManyWaiting
@@ -46,8 +46,11 @@ class AsyncFairPool(AnyFairPool[AsyncPool[ConnectionPoolEntry]]):
         # record has no connection any more, so there is nothing to wait for.
         connected = record.dbapi_connection is not None
         closing = self._pool.ret(record)
-        if connected and in_greenlet():
-            await_only(closing)
+        if connected:
+            try:
+                await_only(closing)
+            except exc.MissingGreenlet:  # whoever gives back here cannot wait; what is closed goes on by itself
+                pass
 
     @override
     def dispose(self) -> None:
