@@ -60,8 +60,14 @@ class ContextSlot(KeyedSlot[T]):
     """
 
     def _key(self) -> Hashable:
-        # Tasks may share a context (3.11+), and a greenlet may pass its context to another.
-        return id(current_context()), id(current_task()), id(current_greenlet())
+        # Tasks may share a context (3.11+), and a greenlet may pass its context to another. This is asked at every
+        # access, so nobody is asked who cannot be there, and a key is no longer than it has to be.
+        context, loop, modules = id(current_context()), _running_loop(), sys.modules
+        task = None if loop is None and "trio.lowlevel" not in modules else current_task()
+        greenlet = current_greenlet() if "greenlet" in modules else None
+        if greenlet is not None:
+            return context, id(task), id(greenlet)
+        return context if task is None else (context, id(task))
 
     def owner(self) -> object:
         return self._key(), weakref.ref(current_context())  # the reference since a key may be used again
