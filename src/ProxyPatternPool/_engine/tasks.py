@@ -6,15 +6,14 @@ from typing import Any, TypeVar
 
 from .._awaitables import awaited, close_unbegun
 from .._runtime.native import new_rlock
-from .._runtime.owner import Owner
 from .._runtime.waiting import TaskLoop, do_nothing
 from .steps import TASK_NAME, Rest, Steps
 
 R = TypeVar("R")
 
 
-def _nobody() -> None:
-    """No task: no event loop is known yet."""
+def _no_task(_: object) -> None:
+    """No event loop is known yet."""
 
 
 def _drop(_: BaseException) -> None:
@@ -33,8 +32,9 @@ class TaskDriver:
         self.current: Callable[[], object] = do_nothing
         """For the quick ways of ``AsyncPool``: what this returns equals ``mark`` in the thread of the loop."""
         self.mark: object = self
-        self.task_owner: Callable[[], Owner | None] = _nobody
-        """Who calls, if that is a task of the loop, in its thread."""
+        self.running_task: Callable[[Any], Any] = _no_task
+        """For the same: ``running_task(task_key)._ppp_owner`` is who calls, see ``TaskLoop``."""
+        self.task_key: object = None
         self.ended = False
         """Whether the loop has finalized its asynchronous generators, as it does before it is closed."""
         self.closed_for_end = False
@@ -48,7 +48,7 @@ class TaskDriver:
     def live_in(self, loop: TaskLoop, last: Callable[[], Steps[None]]) -> None:
         """Use tasks of a loop, which runs here; at its end it does the last steps."""
         self.loop = loop
-        self.task_owner = loop.task_owner
+        self.running_task, self.task_key = loop.running_task, loop.task_key
         self._call_off = loop.at_end(last)
         # Last, and the mark before the function, so that the quick ways of AsyncPool are right whatever they read.
         self.mark = loop.mark
@@ -58,7 +58,7 @@ class TaskDriver:
         """Know no loop."""
         self.current = do_nothing
         self.mark = self
-        self.task_owner = _nobody
+        self.running_task, self.task_key = _no_task, None
         self._call_off = do_nothing
         self.ended = self.closed_for_end = False
         self.loop = None

@@ -122,9 +122,10 @@ class AsyncioLoop:
     exits_with_task = True
     cancelled = asyncio.CancelledError
     current = staticmethod(get_ident if _ASKS_SYSTEM else _running)
+    running_task = staticmethod(_current_task)
 
     def __init__(self, loop: Loop) -> None:
-        self.loop = loop
+        self.loop = self.task_key = loop
         self.mark = self.current()
         self.name = f"the event loop {id(loop):#x} of asyncio in thread {current_name()!r}"
         self._process = os.getpid()
@@ -143,10 +144,10 @@ class AsyncioLoop:
         return self._process == os.getpid() and _call_soon(self.loop, job)
 
     def owner(self) -> Owner:
-        owner = self.task_owner()
+        owner = self._task_owner()
         return here().owner if owner is None else owner
 
-    def task_owner(self) -> Owner | None:
+    def _task_owner(self) -> Owner | None:
         task = _current_task(self.loop)
         if task is None:
             return None

@@ -30,6 +30,11 @@ class TaskOwner:
         self._name = f"{type(task).__name__}-{self.ident:#x}"  # if it has no name
         self._name = self._name_of(task)  # for the time when it has gone
 
+    @property
+    def _ppp_owner(self) -> "TaskOwner":
+        """Itself, so that an owner stands for a task that takes no attributes."""
+        return self
+
     def _name_of(self, task: Any) -> str:
         try:
             name = self._kind.name(task)

@@ -15,7 +15,7 @@ from trio.lowlevel import Abort, RunVar, Task, current_task, current_trio_token,
 from .native import get_ident
 from .owner import Owner, here
 from .process import call_in_child
-from .task_owner import TaskKind, owner_of
+from .task_owner import TaskKind, TaskOwner, owner_of
 from .tasks import LONGEST_END, MAX_SLEEP, EndOfLoop, Last, Tasks, awaiting, quietly
 from .threads import current_name
 from .waiting import do_nothing
@@ -149,6 +149,7 @@ class TrioLoop:
     exits_with_task = False
     cancelled = trio.Cancelled
     current = staticmethod(get_ident)
+    task_key = None
 
     def __init__(self) -> None:
         self.mark = get_ident()
@@ -184,10 +185,11 @@ class TrioLoop:
         return True
 
     def owner(self) -> Owner:
-        owner = self.task_owner()
+        owner = self.running_task()
         return here().owner if owner is None else owner
 
-    def task_owner(self) -> Owner | None:
+    def running_task(self, key: object = None) -> TaskOwner | None:
+        # The owner itself, which is its own: trio's tasks take no attributes.
         try:
             task = current_task()
         except RuntimeError:

@@ -149,8 +149,18 @@ class TaskLoop(Hub, Protocol):
         """Who calls, here: the task, or the thread if no task runs."""
         ...
 
-    def task_owner(self) -> Owner | None:
-        """The task that the loop runs at this moment; ``None`` if it runs none. To be asked in the loop's thread."""
+    @property
+    def running_task(self) -> Callable[[Any], Any]:
+        """A function that is given ``task_key``. In the loop's thread its result has an attribute ``_ppp_owner``.
+
+        That is the task that runs at this moment, as an owner. There is none if no task runs, or if its owner has not
+        been asked for before: see ``owner``.
+        """
+        ...
+
+    @property
+    def task_key(self) -> object:
+        """What ``running_task`` is given."""
         ...
 
     def new_sleeper(self, lost: Callable[[], None] = do_nothing, /) -> TaskSleeper:
