@@ -62,7 +62,7 @@ def main(conninfo: str) -> None:
         sleep(0.01)
 
     connection = namespace["connect"](0)
-    assert namespace["alive"](connection)
+    assert namespace["Check"]()(connection)
     assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE, "the check"
     connection.close()
     run(end)
