@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -181,3 +182,19 @@ def test_totals_never_fall(scheduler: FakeScheduler, clock: HandMovedClock, work
         before = now
     assert (before.loans, before.created, before.closed, before.discarded["max_use"]) == (7, 4, 3, 3)
     assert (before.round_checks, before.rounds, before.check_rounds) == (4, 7, 7)
+
+
+class Uncounted(dict[int, Any]):
+    """Entries at which nobody looks one by one."""
+
+    def __iter__(self) -> Iterator[int]:
+        pytest.fail("they are counted one by one")
+
+
+def test_counting_takes_no_longer_for_more_objects(scheduler: FakeScheduler) -> None:
+    """What exporters and messages ask for are sizes of collections: no object is looked at."""
+    pool = Pool(Thing, 2, 2)
+    places = core_of(pool).ledger.places
+    places._taken = Uncounted(places._taken)
+    assert counts_of(pool).places == 2
+    assert counts_of(pool).stale == 0

@@ -32,7 +32,8 @@ class Validity(Generic[T]):
     @property
     def nstale(self) -> int:
         """How many entries there are that are older than the last ``drain``."""
-        return self._places.count_before(self._first_fresh)
+        # Without a look at all entries where there is none: exporters and messages ask often, also of large pools.
+        return self._places.count_before(self._first_fresh) if self.discards_pending else 0
 
     def update_discards_pending(self) -> bool:
         """Look whether there still are entries to discard when they come back; say so."""
