@@ -169,7 +169,7 @@ typing: $(VENV)/.group-types $(VENV)/.downstream $(VENV)/.oldest  ## What checke
 	$(bin)/python -m pytest tests/typing
 
 .PHONY: bench
-bench: $(VENV)/.group-benchmarks $(VENV)/.wheel  ## Measure against other pools
+bench: $(VENV)/.group-benchmarks $(VENV)/.wheel  ## Measure against other pools, on PYTHON
 	$(bin)/python -m benchmarks
 
 .PHONY: stress

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import burst, contention, cycle, memory, production, proxies, scale
+from benchmarks import burst, contention, cycle, memory, production, proxies, record, scale
 from benchmarks.asynchronous import burst as async_burst
 from benchmarks.asynchronous import contention as async_contention
 from benchmarks.asynchronous import cycle as async_cycle
@@ -60,12 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     topics: list[str] = asked.only or list(TOPICS)
     options = Options(quick=asked.quick)
-    # Only a full run replaces the figures of record.
-    folder: Path = asked.output or (RESULTS / "partial" if asked.quick or asked.only else RESULTS)
+    # Only a full run replaces the figures of record, which are kept for each Python.
+    partial = asked.quick or bool(asked.only)
+    folder: Path = asked.output or RESULTS / ("partial" if partial else record.folder_name())
     where = environment(quick=options.quick)
     sections = [TOPICS[topic](options, show(topic)) for topic in topics]
     print(render(where, sections))
-    for file in write(folder, where, sections):
+    files = write(folder, where, sections)
+    if not partial and not asked.output:
+        files += record.combine(RESULTS)
+    for file in files:
         print(f"wrote {file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file.name}")
     targets = [target for section in sections for target in section.targets]
     missed = [target for target in targets if not target.passed]
