@@ -277,3 +277,21 @@ def test_awaited_by_two_tasks(as_task: bool, scheduler: FakeScheduler) -> None:
         await back  # there is nothing to wait for any more
 
     asyncio.run(main())
+
+
+def test_a_return_as_a_task(scheduler: FakeScheduler) -> None:
+    """A task that waits for a retter may be cancelled: the retter goes on."""
+
+    async def main() -> None:
+        go_on = asyncio.Event()
+        pool = AsyncPool(Thing, 1, 0, retter=lambda _: go_on.wait())
+        task = asyncio.create_task(pool.ret(await pool.get()))
+        await turn(3)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        go_on.set()
+        await turn(3)
+        assert pool.stats()["navail"] == 1
+
+    asyncio.run(main())

@@ -19,9 +19,6 @@ class Awaited(Coroutine[Any, Any, R]):
     def _steps(self) -> Steps[R]:
         """What is done when it is awaited; the same each time."""
 
-    def __await__(self) -> Generator[Any, Any, R]:
-        return self._steps()
-
     def send(self, value: Any, /) -> Any:
         """Go on, as a task does it."""
         return self._steps().send(value)
