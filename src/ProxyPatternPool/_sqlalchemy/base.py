@@ -67,22 +67,23 @@ class AnyFairPool(SQLAlchemyPool, ABC, Generic[P]):
 
         Args:
             creator: Makes a connection; given by ``create_engine``.
-            pool_size: Keep at most this many connections open that nobody uses; 0: unlimited, and so is
-                ``max_overflow`` then.
-            max_overflow: Have at most this many more than ``pool_size``; -1: unlimited. They are closed when they come
-                back while ``pool_size`` are idle.
-            timeout: Longest wait for a connection, in seconds; ``None``: for ever. ``create_engine`` has it as
-                ``pool_timeout``.
+            pool_size: Keep at most this many connections open that nobody uses; 0: unlimited.
+                With 0 ``max_overflow`` is unlimited, too.
+            max_overflow: Have at most this many more than ``pool_size``; -1: unlimited.
+                They are closed when they come back while ``pool_size`` are idle.
+            timeout: Longest wait for a connection, in seconds; ``None``: for ever.
+                ``create_engine`` has it as ``pool_timeout``.
             use_lifo: Lend first the connection that came back last; ``False``: the one that came back first.
                 ``create_engine`` has it as ``pool_use_lifo``.
-            max_waiting: At most this many callers wait; more get SQLAlchemy's ``TimeoutError`` at once. ``None``:
-                unlimited.
+            max_waiting: At most this many callers wait; ``None``: unlimited.
+                More get SQLAlchemy's ``TimeoutError`` at once.
             max_using_delay: Warn about a connection in use this many seconds; 0.0 or ``None``: never.
             trace_owner: Keep the stack of each checkout, for ``owners()`` and for that warning.
             tracer: Names a new record in log lines, errors, ``owners()`` and on the status page.
             observer: Notified of what happens in the pool, with records as the objects.
-            kw: What every pool of SQLAlchemy takes: ``recycle``, ``pre_ping``, ``echo``, ``reset_on_return``,
-                ``events``, ``logging_name``, which is also the name of ours.
+            kw: What every pool of SQLAlchemy takes.
+                ``recycle``, ``pre_ping``, ``echo``, ``reset_on_return``, ``events``, and ``logging_name``, which is
+                also the name of ours.
 
         Raises:
             PoolValueError: A value makes no sense; the message names the parameter and the value.
