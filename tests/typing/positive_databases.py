@@ -163,6 +163,7 @@ def any_driver_has_the_same_hooks() -> None:
         closer=dbapi.Close(),
     )
     assert_type(db.in_transaction, bool)
+    control(db).ret()
     control(db).close()
     connection: dbapi.DBAPIConnection = Memory.connect()
     check = dbapi.Check(limit=dbapi.attribute_limit("row_factory", None))

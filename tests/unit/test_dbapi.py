@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ProxyPatternPool import HookError, Pool, PoolValueError, proxy
+from ProxyPatternPool import HookError, Pool, PoolValueError, control, proxy
 from ProxyPatternPool.dbapi import (
     Check,
     Close,
@@ -308,6 +308,8 @@ def test_a_proxy_takes_the_same_hooks(path: Path) -> None:
         closer=Close(),
     )
     assert db.execute("SELECT count(*) FROM fruits").fetchone() == (0,)
+    control(db).ret()
+    control(db).close()
 
 
 def test_the_protocols_are_what_drivers_have() -> None:
