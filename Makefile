@@ -168,6 +168,11 @@ generate: $(VENV)/.group-lint  ## Write signatures, docstrings and tables from t
 typing: $(VENV)/.group-types $(VENV)/.downstream $(VENV)/.oldest  ## What checkers and editors see who have the wheel alone
 	$(bin)/python -m pytest tests/typing
 
+.PHONY: docs
+docs: $(VENV)/.group-docs $(VENV)/.wheel  ## Build the site, build/site/index.html: any warning, or a link to nowhere, is an error
+	$(bin)/python -m tools.site build/pages
+	$(bin)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs -d build/doctrees build/pages build/site
+
 .PHONY: bench
 bench: $(VENV)/.group-benchmarks $(VENV)/.wheel  ## Measure against other pools, on PYTHON
 	$(bin)/python -m benchmarks

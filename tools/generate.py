@@ -297,9 +297,9 @@ PLACES = (
         PROXY_POSITIONAL,
     ),
     Block(f"{SOURCES}_proxy/typed.py", "what is passed on", lambda _: names("{0}={0},", OF_PROXY)),
-    Block("README.md", "the parameters of Pool", lambda _: table(in_order(POOL, POSITIONAL))),
-    Block("README.md", "the parameters of Proxy", lambda _: table(PROXY)),
-    Block("README.md", "what needs a pool", lambda width: sentence(NEEDS_POOL, width)),
+    Block("docs/parameters.md", "the parameters of Pool", lambda _: table(in_order(POOL, POSITIONAL))),
+    Block("docs/parameters.md", "the parameters of Proxy", lambda _: table(PROXY)),
+    Block("docs/parameters.md", "what needs a pool", lambda width: sentence(NEEDS_POOL, width)),
     Block("docs/migration.md", "what needs a pool", lambda width: sentence(NEEDS_POOL, width)),
 )
 

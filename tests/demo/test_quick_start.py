@@ -1,11 +1,11 @@
-"""The application that README.md begins with, as the three modules that it consists of."""
+"""The application of docs/tutorial.md, as the three modules that it consists of."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
 # Twenty requests at once, each in a thread of its own, as some servers have it; then more, in threads that are kept.
 VISITORS = """
@@ -38,7 +38,7 @@ assert 1 <= stats["ncreated"] == stats["ndestroys"], stats
 
 
 def test_the_application_works_in_threads(tmp_path: Path) -> None:
-    block = re.findall(r"```py\n(.*?)```", README, re.DOTALL)[0]
+    (block,) = re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL)
     modules = re.findall(r"^# (\w+)\.py, .*\n((?:(?!# \w+\.py, ).*\n)*)", block, re.MULTILINE)
     assert [name for name, _ in modules] == ["database", "search", "app"]
     for name, source in [*modules, ("visitors", VISITORS)]:

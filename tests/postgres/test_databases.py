@@ -180,3 +180,12 @@ def test_its_python_runs(server: Server, tmp_path: Path, monkeypatch: pytest.Mon
         connection.commit()
     for each in (names["pool"], names["files"], control(names["db"])):
         each.close()
+
+
+def test_before_and_after(server: Server) -> None:
+    """The blocks of docs/from-psycopg-pool.md do the same, in the one pool and in the other."""
+    page = (ROOT / "docs" / "from-psycopg-pool.md").read_text(encoding="utf-8")
+    before, after = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for block in (before, after):
+        code = block.replace('"host=db.example dbname=orders"', repr(server.conninfo))
+        exec(compile(code, "docs/from-psycopg-pool.md", "exec"), {})

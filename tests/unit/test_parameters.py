@@ -19,7 +19,7 @@ SOURCES = "src/ProxyPatternPool"
 POOL, PROXY, FUNCTION = f"{SOURCES}/_pool/pool.py", f"{SOURCES}/_proxy/proxy.py", f"{SOURCES}/_proxy/typed.py"
 TYPED, HOOKS, CONFIG = f"{SOURCES}/_proxy/parameters.py", f"{SOURCES}/_hooks.py", f"{SOURCES}/_config.py"
 ASYNC, FOR_ASYNC = f"{SOURCES}/_pool/async_pool.py", f"{SOURCES}/_pool/parameters.py"
-PAGE, MIGRATION = "README.md", "docs/migration.md"
+PAGE, MIGRATION = "docs/parameters.md", "docs/migration.md"
 FILES = {POOL, ASYNC, FOR_ASYNC, PROXY, FUNCTION, TYPED, HOOKS, CONFIG, PAGE, MIGRATION}
 ALL_TYPED = {TYPED, FOR_ASYNC}
 

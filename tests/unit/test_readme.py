@@ -11,28 +11,56 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every Python block runs, in order, and prints what its comments say."""
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) >= 2
+TABLE = re.compile(r"^\| pool \| `get` .*?³ With a semaphore\.$", re.MULTILINE | re.DOTALL)
+
+# The pages whose Python needs nothing but the standard library and this one. Each of the others has a test of its own.
+RUN = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("index", "tutorial", "pool", "diagnosis", "observers", "from-eventlet")),
+]
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_the_python_runs(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every Python block of a page runs, in order, and prints what its comments say."""
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert blocks
     namespace: dict[str, object] = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), namespace)
-    told = re.sub(r"\n +#  ", "", README)  # a line may be told on two
+        exec(compile(block, name, "exec"), namespace)
+    told = re.sub(r"\n +#  ", "", page)  # a line may be told on two
     times = re.compile(r"(?<=for )\d+\.\d{3}(?= s)")  # a fast machine has held it for less
     printed = capsys.readouterr().out.splitlines()
-    assert printed
+    assert bool(printed) == ("print(error)" in page)
     for line in printed:
         assert times.sub("…", f"# {line}\n") in times.sub("…", told)
 
 
 def test_every_public_method_is_in_the_table() -> None:
     """The table of methods, and what follows it, has every public name of a pool."""
+    page = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
     for name in [*vars(Pool), *vars(AsyncPool)]:
-        assert name.startswith("_") or name == "name" or f"{name}(" in README or f"`{name}`" in README, name
+        assert name.startswith("_") or name == "name" or f"{name}(" in page or f"`{name}`" in page, name
 
 
-PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "src").rglob("*.py")]
+def test_figures_are_the_same_everywhere() -> None:
+    """README has the first table of the page with all comparisons."""
+    shown, page = TABLE.search(README), TABLE.search((ROOT / "docs" / "comparison.md").read_text(encoding="utf-8"))
+    assert shown is not None
+    assert page is not None
+    assert shown[0] == page[0]
+
+
+def test_it_is_short() -> None:
+    """README is what one reads before deciding."""
+    assert len(README.splitlines()) < 150
+
+
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.py")]
 
 
 def test_nobody_is_sent_to_the_wrong_package() -> None:
