@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from ProxyPatternPool import HookError, Pool, TimeOut
@@ -42,7 +42,7 @@ class Interruptible(NativeSleeper):
     """
 
     __slots__ = ()
-    gate = threading.Lock()
+    gate = threading.RLock()
     asleep: ClassVar[set[int]] = set()
 
     def sleep(self, seconds: float | None) -> bool:
@@ -52,8 +52,15 @@ class Interruptible(NativeSleeper):
         try:
             return super().sleep(seconds)
         finally:
-            with self.gate:
-                self.asleep.discard(ident)  # first of all calls here, and so done before anything arrives
+            try:
+                with self.gate:
+                    self.asleep.discard(ident)  # first of all calls here, and so done before anything arrives
+            except Interrupted:
+                # Python 3.14 raises it when the lock is acquired, and forgets that (python/cpython#148874).
+                self.asleep.discard(ident)
+                with suppress(RuntimeError):  # it is not held
+                    self.gate.release()
+                raise
 
 
 OPERATOR = "operator"

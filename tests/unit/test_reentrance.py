@@ -3,6 +3,9 @@
 The collector and signal handlers run wherever something is allocated, so also there. Nothing waits for itself.
 """
 
+import ctypes
+import sys
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +15,7 @@ from ProxyPatternPool._engine import guard
 from ProxyPatternPool._runtime.native import get_ident
 
 from .clock import FakeScheduler
-from .helpers import Caller, Thing, Works, said
+from .helpers import Caller, Thing, Works, eventually, said
 
 
 def in_the_middle(pool: Pool[Thing], run: Callable[[], object]) -> None:
@@ -158,3 +161,32 @@ def test_only_the_own_step_counts(scheduler: FakeScheduler, works: Works) -> Non
     found: list[bool] = []
     in_the_middle(pool, lambda: found.extend([pool._core.guard.within_step(), other._core.guard.within_step()]))
     assert found == [True, False]
+
+
+@pytest.mark.parametrize("forgotten", [guard.LOCKS_ARE_FORGOTTEN, True])
+def test_thrown_in_as_the_lock_is_acquired(
+    forgotten: bool, scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock comes free again, though Python 3.14 forgets one that is acquired by a with statement."""
+    monkeypatch.setattr(guard, "LOCKS_ARE_FORGOTTEN", forgotten)
+    pool = Pool(works.make, 2, 0)
+    core = pool._core
+    main = threading.get_ident()
+    core.guard.lock.acquire()
+
+    def interrupt() -> None:
+        frames = vars(sys)["_current_frames"]
+        eventually(lambda: frames()[main].f_code.co_name in ("locked", "_noted"))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(main), ctypes.py_object(KeyboardInterrupt))
+        core.guard.lock.release()
+
+    caller = Caller(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        core.guard.locked(int)
+    caller.result()
+    assert core.guard.lock.acquire(False)
+    core.guard.lock.release()
+    assert core.guard.locked(int) == 0
+    with pytest.raises(ZeroDivisionError):
+        core.guard.locked(divmod, 1, 0)
+    assert core.guard.lock.acquire(False)

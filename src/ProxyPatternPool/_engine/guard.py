@@ -1,6 +1,7 @@
 """The lock of one pool, and who holds it."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from itertools import islice
 from types import CodeType
@@ -17,6 +18,8 @@ from .._runtime.native import allocate_lock, get_ident
 Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
 
+LOCKS_ARE_FORGOTTEN = sys.version_info[:2] == (3, 14)
+"""Whether ``with`` leaves a lock held if something is thrown in as it is acquired (python/cpython#148874)."""
 PAUSE = 0.001
 """Seconds between two looks whether another greenlet of the same thread has finished its step."""
 
@@ -40,9 +43,9 @@ class Guard:
     def locked(self, step: Callable[[Unpack[Ts]], R], *args: Unpack[Ts]) -> R:
         """Do one step of the ledger with the lock held.
 
-        ``with`` on a lock in C leaves no moment in which the lock is held and not yet guarded, up to 3.13; from 3.14 on
-        a signal handler may run there, and would wait for itself if it came to this pool. Whatever is thrown into this
-        thread in the middle of the step, nobody sleeps on for it: every waiter looks.
+        ``with`` on a lock in C leaves no moment in which the lock is held and not yet guarded, but on Python 3.14. A
+        signal handler may run in that one, and would wait for itself if it came to this pool. Whatever is thrown into
+        this thread in the middle of the step, nobody sleeps on for it: every waiter looks.
 
         Raises:
             Reentered: This thread or greenlet is within a step already. The step allocates, so the collector may run in
@@ -51,6 +54,8 @@ class Guard:
         me = get_ident()
         if self._holder == me:
             self._let_others_finish(me)
+        if LOCKS_ARE_FORGOTTEN:
+            return self._noted(me, step, *args)
         with self.lock:
             self._holder = me
             try:
@@ -60,6 +65,22 @@ class Guard:
                 raise
             finally:
                 self._holder = 0
+
+    def _noted(self, me: int, step: Callable[[Unpack[Ts]], R], *args: Unpack[Ts]) -> R:
+        """Do the same where ``with`` is not enough: one call in C acquires the lock and notes that it is held."""
+        held: list[bool] = []
+        try:
+            held.extend(map(self.lock.acquire, (True,)))
+            self._holder = me
+            return step(*args)
+        except BaseException:
+            if held:
+                self._wake_all()
+            raise
+        finally:
+            if held:
+                self._holder = 0
+                self.lock.release()
 
     def _let_others_finish(self, me: int) -> None:
         """Wait for another greenlet of this thread in the middle of a step: a finalizer that ran in it has switched.
