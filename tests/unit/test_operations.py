@@ -355,7 +355,7 @@ def test_a_waiter_in_a_pool_that_shrank(scheduler: FakeScheduler, works: Works) 
     for thing in things[:2]:
         pool.ret(thing)
         assert caller.busy
-    pool._core.clock = lambda: 2000.0
+    pool._core.quick.clock = lambda: 2000.0
     pool.ret(things[2])
     assert caller.result() is things[2]
 

@@ -325,11 +325,11 @@ def test_an_interrupted_shutdown(scheduler: FakeScheduler, works: Works, monkeyp
     """The exception reaches the caller, and maintenance does the rest."""
     pool = Pool(works.make, 2, 2, closer=works.close)
 
-    def interrupt() -> None:
+    def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pool._core.ledger.shelves, "close", interrupt)
+        patch.setattr(type(pool._core.ledger.shelves), "close", interrupt)
         with pytest.raises(KeyboardInterrupt):
             pool.shutdown()
     assert len(works.alive) == 2

@@ -38,7 +38,7 @@ from .objects import Objects
 from .operations import Operations
 from .returns import Returns
 from .scheduling import Scheduling
-from .shared import Shared
+from .shared import Quick, Shared
 from .situation import Situation
 from .steps import THREADS, THREADS_OF_PROXY, Driver, run, run_rest
 from .waits import Waits
@@ -76,6 +76,7 @@ class Core(Generic[T]):
         self.scheduler = scheduler
         self.environment = scheduler.environment
         self.clock = self.environment.clock
+        self.quick: Quick[T] = Quick(self.clock)
         self.started = datetime.fromtimestamp(self.environment.wall_clock())
         self.started_at = self.clock()
         self._config = config
@@ -131,7 +132,7 @@ class Core(Generic[T]):
             max_idle=self._max_idle,
             oldest_first=self._oldest_first,
         )
-        self.shelves = ledger.shelves  # for the quick ways of Pool
+        self.shelves = self.quick.shelves = ledger.shelves
         ledger.places.by_identity = self._by_identity
         self.sweeps = sweeps = Sweeps(config, ledger)
         self._refer_to_me()

@@ -54,6 +54,18 @@ class _OldestFirst(deque[Entry[T]]):
 class Shelves(Generic[T]):
     """Which entries are idle, which are in use, and until when loans and returns are quick."""
 
+    __slots__ = (
+        "_max_use",
+        "_quick_gets",
+        "_quick_rets",
+        "_was_idle",
+        "checked",
+        "idle",
+        "quick_gets_until",
+        "quick_rets_until",
+        "using",
+    )
+
     def __init__(self, *, max_use: int | None, quick_gets: bool, quick_rets: bool, oldest_first: bool = False) -> None:
         # Last in, first out, unless the oldest are lent first. The left end was idle for longest.
         self.idle: deque[Entry[T]] = _OldestFirst() if oldest_first else deque()

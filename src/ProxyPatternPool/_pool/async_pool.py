@@ -234,6 +234,7 @@ class AsyncPool(Generic[T]):
         )
         self._tasks: AsyncCore[T] = AsyncCore(partial(Core[T], hooks, config, current_scheduler(), observer))
         self._core: Core[T] = self._tasks.core
+        self._quick = self._core.quick
         self._driver: TaskDriver = self._tasks.driver
 
     @property
@@ -260,10 +261,10 @@ class AsyncPool(Generic[T]):
                 and until an object is created again, callers that wait with a timeout do not get it: they are served
                 or time out.
         """
-        core, driver = self._core, self._driver
-        shelves = core.shelves
+        quick, driver = self._quick, self._driver
+        shelves = quick.shelves
         # Functions in variables: Python 3.11 calls those quicker than methods that are attributes of an instance.
-        clock, current, running_task = core.clock, driver.current, driver.running_task
+        clock, current, running_task = quick.clock, driver.current, driver.running_task
         now = clock()
         if timeout is None and now < shelves.quick_gets_until and current() == driver.mark:
             # What follows is Shelves.take(), written out: a call costs a tenth of the whole.
@@ -290,18 +291,18 @@ class AsyncPool(Generic[T]):
         Objects are told apart by identity. An object that this pool has not lent, or that was given back before or
         killed meanwhile, is ignored, and a warning is logged.
         """
-        core = self._core
-        shelves, clock = core.shelves, core.clock
+        quick = self._quick
+        shelves, clock = quick.shelves, quick.clock
         entry = shelves.using.pop(id(obj), None)
         if entry is None:
-            return finishing(core.returns.give_back(obj))
+            return finishing(self._core.returns.give_back(obj))
         # What follows is Shelves.put_fast(), written out for the same reason as in get().
         entry.last_ret = now = clock()
         if now >= shelves.quick_rets_until or entry.uses >= entry.slow_return_at_use:
-            return finishing(core.returns.follow_up(entry, NEEDS_SLOW_PATH))
+            return finishing(self._core.returns.follow_up(entry, NEEDS_SLOW_PATH))
         shelves.idle.append(entry)
         if now >= shelves.quick_rets_until:
-            return finishing(core.returns.follow_up(entry, NEEDS_SETTLE))
+            return finishing(self._core.returns.follow_up(entry, NEEDS_SETTLE))
         return FINISHED
 
     def discard(self, obj: T) -> Coroutine[Any, Any, None]:

@@ -180,6 +180,7 @@ class Pool(Generic[T]):
         if log_level is not None:
             set_log_level(log_level)
         self._core: Core[T] = Core(hooks, config, current_scheduler(), observer)
+        self._quick = self._core.quick
         self._core.operations.create_first()
         # An attribute of each pool, which checkers do not see, and not a method: that would make pools descriptors. If
         # a pool were an attribute of a class, its instances could not have pools of their own, and ``del`` of an
@@ -210,12 +211,12 @@ class Pool(Generic[T]):
                 and until an object is created again, callers that wait with a timeout do not get it: they are served
                 or time out.
         """
-        core = self._core
+        quick = self._quick
         # The clock in a variable: Python 3.11 calls that quicker than a method that is an attribute of an instance.
-        shelves, clock = core.shelves, core.clock
+        shelves, clock = quick.shelves, quick.clock
         now = clock()
         if timeout is not None or now >= shelves.quick_gets_until:
-            return borrow(core, timeout).obj
+            return borrow(self._core, timeout).obj
         # What follows is Shelves.take(), written out: a call costs a tenth of the whole.
         try:
             owner = this_process.here.owner
@@ -228,7 +229,7 @@ class Pool(Generic[T]):
             entry.uses += 1
             shelves.using[entry.key] = entry
             return entry.obj
-        return borrow(core, None).obj
+        return borrow(self._core, None).obj
 
     def ret(self, obj: T) -> None:
         """Give an object back; the caller who has waited longest gets it.
@@ -236,20 +237,20 @@ class Pool(Generic[T]):
         Objects are told apart by identity. An object that this pool has not lent, or that was given back before or
         killed meanwhile, is ignored, and a warning is logged.
         """
-        core = self._core
-        shelves, clock = core.shelves, core.clock
+        quick = self._quick
+        shelves, clock = quick.shelves, quick.clock
         entry = shelves.using.pop(id(obj), None)
         if entry is None:
-            run_rest(core.returns.give_back(obj))
+            run_rest(self._core.returns.give_back(obj))
             return
         # What follows is Shelves.put_fast(), written out for the same reason as in get().
         entry.last_ret = now = clock()
         if now >= shelves.quick_rets_until or entry.uses >= entry.slow_return_at_use:
-            run_rest(core.returns.follow_up(entry, NEEDS_SLOW_PATH))
+            run_rest(self._core.returns.follow_up(entry, NEEDS_SLOW_PATH))
             return
         shelves.idle.append(entry)
         if now >= shelves.quick_rets_until:
-            run_rest(core.returns.follow_up(entry, NEEDS_SETTLE))
+            run_rest(self._core.returns.follow_up(entry, NEEDS_SETTLE))
 
     def discard(self, obj: T) -> None:
         """Give a broken object back: it is closed, without ``retter``, and its place is freed.
