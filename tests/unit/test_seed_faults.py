@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+from functools import partial
 
 import pytest
 
@@ -70,11 +71,16 @@ def test_fault_03_waiters_are_served_in_order(scheduler: FakeScheduler, clock: H
     served: list[int] = []
     enough = threading.Event()
 
+    def all_others_wait(finished: int) -> bool:
+        return pool.stats()["nwaiting"] == 7 - finished
+
     def job(number: int) -> None:
         for _ in range(5):
             thing = pool.get()
             served.append(number)
             clock.advance(0.002)
+            finished = number if served.count(number) == 5 else 0
+            eventually(partial(all_others_wait, finished))
             pool.ret(thing)
         wait_for(enough)
 
