@@ -2,12 +2,13 @@
 
 import builtins
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
 from docutils import nodes
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import desc_signature, pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import PycodeError
@@ -99,16 +100,27 @@ def _texts_below_values() -> dict[str, list[str]]:
 TEXTS = _texts_below_values()
 
 
+VALUES = ("attribute", "data", "property")
+UNPARSED: dict[str, list[str]] = {}
+"""The texts of values, before napoleon takes "At most so many; 0: unlimited." for a type and a text."""
+
+
 def _mend_text(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Find the text of a value where it stands, and make links of the pages that a text names."""
     own = TEXTS.get(name.rpartition(".")[2])
     if what == "data" and own is not None:  # Sphinx looks only in the module from which a name is imported
         lines[:] = own
-    if what in ("attribute", "data", "property"):
-        lines.insert(0, "")  # or napoleon takes "At most so many; 0: unlimited." for a type and a text
     if name.endswith(".__call__") and lines[:1] == ["Call self as a function."]:  # Python says so, and not we
         lines.clear()
     lines[:] = [re.sub(r"\bdocs/([\w-]+)\.md", r":doc:`/\1`", line) for line in lines]
+    if what in VALUES:
+        UNPARSED[name] = lines.copy()
+
+
+def _undo_napoleon(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """The texts of values have no sections."""
+    if what in VALUES:
+        lines[:] = UNPARSED[name]
 
 
 def _mend_signature(
@@ -116,6 +128,8 @@ def _mend_signature(
 ) -> tuple[str | None, str | None]:
     """A protocol is not made: what it is called with stands at its ``__call__``."""
     if what == "class" and getattr(obj, "_is_protocol", False):
+        return "", None
+    if what == "exception":
         return "", None
     if what == "class" and signature == "(*args, **kwargs)":  # derived from a protocol, and without an __init__
         return "()", None
@@ -130,6 +144,34 @@ def _leave_builtins(app: Sphinx, doctree: nodes.document) -> None:
             node.replace_self(node.children if resolved is None else resolved.children)
 
 
+THEIRS = re.compile(r"from-|migration$|house$|decisions$|sources/|index$")
+"""Pages on which a name may be that of another pool, or of a module."""
+
+
+def _link_names(app: Sphinx, doctree: nodes.document) -> None:
+    """Lead from the name of a class or of an exception, wherever it is written, to what the reference says of it."""
+    if THEIRS.match(app.env.current_document.docname):
+        return
+    here = app.env.current_document.docname
+    for literal in list(doctree.findall(nodes.literal)):
+        name = literal.astext()
+        own = f"ProxyPatternPool.{here.rpartition('/')[2]}.{name}"
+        public = own if own in NAMES else f"ProxyPatternPool.{name}"
+        inside = (nodes.reference, nodes.title, pending_xref, desc_signature)
+        if public not in NAMES or not name[0].isupper() or any(isinstance(each, inside) for each in _around(literal)):
+            continue
+        link = pending_xref(refdomain="py", reftype="obj", reftarget=public, refdoc=here)
+        literal.replace_self(link)
+        link.append(literal)
+
+
+def _around(node: nodes.Node) -> Iterator[nodes.Node]:
+    """What a node is in, from the inside."""
+    while node.parent is not None:
+        node = node.parent
+        yield node
+
+
 def _miss_none(app: Sphinx, env: BuildEnvironment) -> None:
     """Every public name is in the reference, or the site is not built."""
     told = env.get_domain("py").data["objects"]
@@ -141,6 +183,8 @@ def setup(app: Sphinx) -> None:
     """Register what is above."""
     app.connect("missing-reference", _lead_to_public)
     app.connect("autodoc-process-docstring", _mend_text, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", _undo_napoleon, priority=600)  # after it
     app.connect("autodoc-process-signature", _mend_signature)
     app.connect("doctree-read", _leave_builtins)
+    app.connect("doctree-read", _link_names)
     app.connect("env-check-consistency", _miss_none)

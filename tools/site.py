@@ -63,7 +63,7 @@ def _show(file: Path, page: Path, name: str) -> None:
     text = file.read_text(encoding="utf-8")
     if file.suffix != ".md":
         text = f"`````{LANGUAGES.get(file.suffix, 'text')}\n{text}`````\n"
-    page.write_text(f"---\norphan: true\n---\n\n# {name}\n\n{text}", encoding="utf-8")
+    page.write_text(f"---\norphan: true\nnosearch: true\n---\n\n# {name}\n\n{text}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 import ProxyPatternPool
 from ProxyPatternPool import Pool, Proxy
+from tools.parameters import POSITIONAL, PROXY_POSITIONAL
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import ROOT, Naps, Thing, said
@@ -31,6 +32,14 @@ def test_its_python_runs(scheduler: FakeScheduler, naps: Naps, capsys: pytest.Ca
     assert len(printed) == 3
     for line in printed:
         assert f"# {line}\n" in PAGE
+
+
+def test_every_parameter_is_there() -> None:
+    """The tables have the parameters that the existing module has, in its order."""
+    of_pool, of_proxy = section("Parameter by parameter").split("\n| `Proxy` |")
+    for table, names in ((of_pool.split("| --- |", 1)[1], POSITIONAL), (of_proxy, PROXY_POSITIONAL)):
+        cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        assert [name for cell in cells for name in re.findall(r"`(\w+)`", cell)] == list(names)
 
 
 def test_names_exist() -> None:

@@ -53,6 +53,8 @@ def test_figures_are_the_same_everywhere() -> None:
     assert shown is not None
     assert page is not None
     assert shown[0] == page[0]
+    (loan,) = re.findall(r"^\| ProxyPatternPool \| ([^|]+) \|", shown[0], re.MULTILINE)
+    assert f"a loan takes {loan}," in README
 
 
 def test_it_is_short() -> None:
