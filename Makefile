@@ -169,7 +169,7 @@ typing: $(VENV)/.group-types $(VENV)/.downstream $(VENV)/.oldest  ## What checke
 	$(bin)/python -m pytest tests/typing
 
 .PHONY: docs
-docs: $(VENV)/.group-docs $(VENV)/.wheel  ## Build the site, build/site/index.html: any warning, or a link to nowhere, is an error
+docs: $(VENV)/.group-docs $(VENV)/.wheel  ## Build the site, build/site/index.html, with Python 3.11 or later: any warning, or a link to nowhere, is an error
 	$(bin)/python -m tools.site build/pages
 	$(bin)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs -d build/doctrees build/pages build/site
 

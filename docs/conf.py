@@ -4,7 +4,7 @@ import builtins
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from pkgutil import walk_packages
+from pkgutil import iter_modules, walk_packages
 from typing import Any
 
 from docutils import nodes
@@ -21,13 +21,11 @@ import ProxyPatternPool
 project = "ProxyPatternPool"
 version = release = ProxyPatternPool.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design"]
-nitpicky = False
 
 # --- pages
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4  # named as GitHub names them
-myst_links_external_new_tab = False
 highlight_language = "text"
 
 # --- the reference
@@ -42,7 +40,6 @@ autodoc_preserve_defaults = True
 maximum_signature_line_length = 72
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
 toc_object_entries_show_parents = "hide"
 
 # --- how it looks
@@ -58,10 +55,9 @@ html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": [], "light_logo": "favicon.svg", "dark_logo": "favicon.svg"}
 pygments_style = "tango"
 pygments_dark_style = "github-dark"
-copybutton_exclude = ".linenos, .gp"
 
 
-DOORS = ["asgi", "dbapi", "opentelemetry", "prometheus", "psycopg", "sqlalchemy", "status", "wsgi", ""]
+DOORS = [*(each.name for each in iter_modules(ProxyPatternPool.__path__) if not each.name.startswith("_")), ""]
 NAMES = {
     f"{module.__name__}.{name}"
     for module in [import_module(f"ProxyPatternPool.{door}".rstrip(".")) for door in DOORS]
