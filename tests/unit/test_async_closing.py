@@ -167,6 +167,36 @@ def test_it_waits_for_retters_that_were_begun_before(flavour: Flavour, scheduler
 
 
 @both
+@pytest.mark.parametrize("given_back", [False, True])
+def test_hooks_that_take_long_are_told_of(
+    flavour: Flavour, given_back: bool, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever closes the pool waits for them and cannot say so: one line does, and says what is still lent."""
+    doing = "given back" if given_back else "closed"
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = AsyncPool(
+            works.make, 2, 0, retter=lambda _: sleep(30 * given_back), closer=lambda _: sleep(30), name="db"
+        )
+        lent, thing = await pool.get(), await pool.get()
+        if given_back:
+            _ = pool.ret(thing)
+        else:
+            await pool.ret(thing)
+        began = now()
+        await pool.close(1)
+        assert now() > began + 25
+        (line,) = [line for line in said(caplog) if "closing has" in line]
+        assert line == (
+            "pool 'db': closing has waited 10 s for a retter or closer, which takes long, or hangs: "
+            f"2 objects exist (0 idle, 1 lent, 1 being {doing}), 0 being created, 0 waiting. This is said once"
+        )
+        await pool.ret(lent)
+
+    run_in_virtual_time(flavour, main)
+
+
+@both
 def test_closed_by_one_of_its_closers(flavour: Flavour, scheduler: FakeScheduler, works: Works) -> None:
     """It does not wait for itself."""
 

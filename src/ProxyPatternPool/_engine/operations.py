@@ -1,5 +1,6 @@
 """What operators ask of a pool that runs: close, replace, resize, clear, wait until it is ready."""
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable
@@ -22,9 +23,12 @@ from .objects import Objects
 from .returns import Returns
 from .shared import Shared
 from .situation import Situation
-from .steps import Rest, Steps, remaining, run, run_rest
+from .steps import TASK_NAME, Rest, Steps, remaining, run, run_rest
 
 T = TypeVar("T")
+
+LONG_CLOSING = 10.0
+"""Seconds after which who closes a pool for tasks is told that he waits for its hooks."""
 
 
 class Operations(Generic[T]):
@@ -52,6 +56,8 @@ class Operations(Generic[T]):
         self._returns = returns
         self._maintenance = maintenance
         self._situation = situation
+        self._log_queue = shared.log_queue
+        self._warned_of_closing = False
 
     def start_empty(self, ledger: Ledger[T], sweeps: Sweeps[T]) -> None:
         """Operate a new ledger."""
@@ -93,14 +99,32 @@ class Operations(Generic[T]):
                 self._chores.leave(Ending(self._objects.close_and_free, entry))
         else:
             # All are begun before any is waited for.
-            for rest in [self._objects.close_and_free(entry) for entry in doomed]:
+            rests = [self._objects.close_and_free(entry) for entry in doomed]
+            own_loop = self._driver.loop
+            if own_loop is not None and any(rests):  # one may hang, and whoever waits for it cannot say so
+                own_loop.start(self._warn_if_hooks_take_long(), TASK_NAME, ends_with_loop=True)
+            for rest in rests:
                 yield from remaining(rest)
             yield from self.wait_until_empty(timeout, loop)
         if opened:
             self._returns.report_unreturned()
         if self._driver.for_tasks and not self._within_hook():
             # Tasks of the pool's own are closing, or still resetting, what came back or was discarded before.
+            yield from self._warn_if_hooks_take_long()
             yield from self._wait_until(self._nothing_comes_back, math.inf)
+
+    def _warn_if_hooks_take_long(self) -> Steps[None]:
+        """Wait until nothing is being reset or closed, for some seconds at most; then have it logged, once."""
+        if (yield from self._wait_until(self._nothing_comes_back, LONG_CLOSING)) or self._warned_of_closing:
+            return
+        self._warned_of_closing = True
+        self._log_queue.add(
+            logging.WARNING,
+            "%s: closing has waited %g s for a retter or closer, which takes long, or hangs: %s. This is said once",
+            self._label,
+            LONG_CLOSING,
+            self._situation.in_words(),
+        )
 
     def _nothing_comes_back(self) -> bool:
         """Whether nothing is being reset or closed. Checks do not count: one may hang."""

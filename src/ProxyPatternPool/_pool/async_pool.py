@@ -343,7 +343,8 @@ class AsyncPool(Generic[T]):
         Callers that wait get ``PoolClosed`` at once. Idle objects are closed now, side by side, lent ones when they
         come back. This waits for lent objects until the timeout; those still lent then are logged with their owners.
         It also waits for closers that are awaited, and for retters and closers that were begun before, but not for
-        checks. If it is cancelled, what was begun is finished all the same.
+        checks. It waits for them however long they take, and logs a warning after ten seconds: give them time limits.
+        If it is cancelled, what was begun is finished all the same.
 
         Args:
             timeout: Longest wait for lent objects, in seconds.
