@@ -366,6 +366,11 @@ def test_in_words(scheduler: FakeScheduler) -> None:
         assert repr(lease) == "<Lease of pool 'books': object 0>"
         await lease.release()
         assert repr(lease) == "<Lease of pool 'books': ended>"
+        task = asyncio.create_task(pool.lease())
+        assert "coro=<AsyncPool.lease()>" in repr(task)
+        ending = asyncio.create_task((await task).release())
+        assert "coro=<give back()>" in repr(ending)
+        await ending
         assert repr(pool) == "<AsyncPool books: 1 idle, 0 in use, 0 waiting, max 1>"
 
     asyncio.run(main())

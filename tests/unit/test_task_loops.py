@@ -592,20 +592,27 @@ def test_steps_as_a_coroutine() -> None:
     asyncio.run(main())
 
 
-def test_the_stack_of_a_task() -> None:
-    """That of a task that does steps can be shown by what asyncio has for it."""
+def test_a_task_that_does_steps_shows_where_it_waits() -> None:
+    """Its repr, which asyncio's debug mode logs if a hook stops the loop, and its stack show the line of the hook."""
 
-    def steps() -> Steps:
-        yield from here().new_sleeper().sleep(None)
+    async def hook() -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(60)
 
     async def main() -> None:
         mine = asyncio.current_task()
-        here().start(steps(), "chore", ends_with_loop=True)
-        await asyncio.sleep(0)
+        here().start(hook().__await__(), "chore", ends_with_loop=True)
         (task,) = asyncio.all_tasks() - {mine}
-        assert [frame.f_code.co_name for frame in task.get_stack()] == ["quietly"]
+        assert [frame.f_code.co_name for frame in task.get_stack()] == ["quietly"]  # it has not begun
+        await asyncio.sleep(0)
+        assert [frame.f_code for frame in task.get_stack()] == [hook.__code__]
+        assert f"coro=<steps() running at {__file__}:{hook.__code__.co_firstlineno + 1}>" in repr(task)
         coroutine: Any = task.get_coro()
-        assert coroutine.cr_await.gi_code is steps.__code__
+        assert coroutine.cr_await is not None
         assert not coroutine.cr_running
+        task.cancel()
+        await asyncio.wait([task])
+        assert coroutine.cr_frame is None
+        assert "coro=<steps() done" in repr(task)
 
     asyncio.run(main())

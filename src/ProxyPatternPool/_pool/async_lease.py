@@ -116,6 +116,8 @@ class LeaseRequest(Awaited[AsyncLease[T]]):
 
     __slots__ = ("_begun", "_lease", "_timeout")
 
+    __name__ = "AsyncPool.lease"
+
     def __init__(self, lender: AsyncLender[T], timeout: float | None, *, quiet: bool) -> None:
         silent = quiet is not False and expect("quiet", quiet, bool, "True or False")
         self._lease: AsyncLease[T] = (QuietAsyncLease if silent else AsyncLease)(lender)

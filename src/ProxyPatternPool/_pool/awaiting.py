@@ -15,6 +15,8 @@ class Awaited(Coroutine[Any, Any, R]):
 
     __slots__ = ()
 
+    __name__ = "give back"  # for what shows tasks
+
     @abstractmethod
     def _steps(self) -> Steps[R]:
         """What is done when it is awaited; the same each time."""

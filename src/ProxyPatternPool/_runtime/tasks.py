@@ -4,10 +4,12 @@ import sys
 import types
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
-from types import FrameType, GeneratorType
+from types import CodeType, FrameType, GeneratorType
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
+from .caller import is_inside
 from .native import monotonic
+from .task_owner import suspended_frames
 from .waiting import TaskSleeper
 
 R = TypeVar("R")
@@ -64,12 +66,21 @@ class StepsCoroutine(Coroutine[Any, Any, R]):
     def __await__(self) -> Generator[Any, Any, R]:
         return self._steps
 
-    # What shows the stacks of tasks looks for these.
+    # What shows tasks and their stacks looks for these.
+
+    __name__ = "steps"
 
     @property
     def cr_frame(self) -> FrameType | None:
-        frame: FrameType | None = self._steps.gi_frame  # None once they have ended, whatever checkers know
-        return frame
+        """The frame of the hook in which they are suspended, or their own; ``None`` once they have ended."""
+        own: FrameType | None = self._steps.gi_frame  # that is so whatever checkers know
+        return next((frame for frame in suspended_frames(self._steps) if not is_inside(frame)), own)
+
+    @property
+    def cr_code(self) -> CodeType:
+        """The code of that frame."""
+        frame = self.cr_frame
+        return self._steps.gi_code if frame is None else frame.f_code
 
     @property
     def cr_running(self) -> bool:
