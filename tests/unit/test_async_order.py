@@ -67,6 +67,28 @@ def test_served_in_the_order_in_which_they_came(flavour: Flavour, works: Works) 
 
 
 @both
+def test_an_idle_object_is_lent_in_one_step(flavour: Flavour, works: Works) -> None:
+    """Neither the loan nor the return suspends the task; docs/asyncio.md says what follows from that."""
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = AsyncPool(works.make, 1, 0)
+        await pool.ret(await pool.get())
+
+        async def borrow() -> None:
+            await pool.ret(await pool.get())
+            async with pool.obj():
+                pass
+            async with pool.lease():
+                pass
+            await pool.discard(await pool.get())
+
+        with pytest.raises(StopIteration):
+            borrow().send(None)
+
+    run_in_virtual_time(flavour, main)
+
+
+@both
 def test_a_burst_on_an_empty_pool(flavour: Flavour, works: Works) -> None:
     """Objects are created side by side, and one connection that hangs holds up nobody but its caller."""
     took: dict[int, float] = {}
