@@ -224,12 +224,14 @@ def test_a_lease_over_the_close(scheduler: FakeScheduler, works: Works) -> None:
 def test_a_lease_of_a_killed_object(
     scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Releasing a lease whose object was killed meanwhile is harmless."""
-    pool = Pool(works.make, 1, min_size=0, max_using_delay_kill=5, closer=works.close)
+    """Releasing a lease whose object was killed meanwhile is harmless, and its repr says so."""
+    pool = Pool(works.make, 1, min_size=0, max_using_delay_kill=5, closer=works.close, name="db")
     lease = pool.lease()
+    assert repr(lease) == "<Lease of pool 'db': object 0>"
     clock.advance(6)
     pool.housekeep()
     assert works.closed == [works.made[0]]
+    assert repr(lease) == "<Lease of pool 'db': object 0, not lent any more>"
     have_all_said()
     caplog.clear()
     lease.release()

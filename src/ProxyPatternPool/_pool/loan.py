@@ -5,7 +5,7 @@ from sys import is_finalizing
 from typing import Generic, NoReturn, Protocol, SupportsIndex, TypeVar
 
 from .._errors import PoolException
-from .._ledger.entry import Entry
+from .._ledger.entry import CREATING, LIVE, Entry
 
 T = TypeVar("T")
 
@@ -64,5 +64,10 @@ class OneLoan(Generic[T]):
 
     def __repr__(self) -> str:
         entry = self._entry
-        held = f"object {entry.serial}" if entry is not None else "ended" if self._use else "not begun"
+        if entry is None:
+            held = "ended" if self._use else "not begun"
+        elif entry.uses <= self._use and entry.stage in (CREATING, LIVE):
+            held = f"object {entry.serial}"
+        else:  # killed, given back without the lease, or left by an event loop that has ended
+            held = f"object {entry.serial}, not lent any more"
         return f"<Lease of {self._lender.label}: {held}>"
