@@ -39,7 +39,7 @@ def refuse_async(name: str, function: object, *, accepted: int = 0, instead: str
     if flag & ~accepted:
         what, does = _KINDS[flag]
         wanted = "a plain function or a coroutine function" if accepted & COROUTINES else "a plain function"
-        remedy = f": use {instead}" if instead and flag & COROUTINES else ""
+        remedy = f"; use {instead}" if instead and flag & COROUTINES else ""
         raise TypeError(f"{name} must be {wanted}, not {what}: nobody {does} what that returns{remedy}")
 
 

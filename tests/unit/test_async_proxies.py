@@ -407,7 +407,7 @@ def test_a_block_that_ends_in_another_task(flavour: str) -> None:
 @pytest.mark.parametrize("scope", [Scope.AUTO, Scope.THREAD, Scope.WERKZEUG])
 def test_other_scopes_refuse_what_is_awaited(scope: Scope) -> None:
     """As soon as it is given, with the remedy."""
-    refusal = r"^{} must be a plain function, not a coroutine function: .*: use scope=Proxy\.Scope\.CONTEXT, with which"
+    refusal = r"^{} must be a plain function, not a coroutine function: .*; use scope=Proxy\.Scope\.CONTEXT, with which"
 
     async def make(number: int) -> Thing:
         return Thing(number)

@@ -176,7 +176,7 @@ def test_a_class_of_hooks_that_are_awaited_is_no_hook(hooks: type[Hooks[object]]
         hooks(factory)
     make: Any = MakeLater()
     assert AsyncHooks(make, SetUpLater()).fun is make
-    with pytest.raises(TypeError, match=r"^fun must be a plain function, not a coroutine function.*: use AsyncPool$"):
+    with pytest.raises(TypeError, match=r"^fun must be a plain function, not a coroutine function.*; use AsyncPool$"):
         Pool(make)
 
 

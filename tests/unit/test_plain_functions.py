@@ -136,8 +136,8 @@ def test_what_is_seen_at_construction_is_refused_there(kind: str, name: str) -> 
     )
     if function is not one_by_one:
         refusal = f"^{name} must be a plain function, not a coroutine function: nobody awaits what that returns"
-        for_threads = refusal + ("$" if name in ALWAYS_PLAIN else ": use AsyncPool$")
-        for_proxies = refusal + ("$" if name in ALWAYS_PLAIN else r": use scope=Proxy\.Scope\.CONTEXT, with which each")
+        for_threads = refusal + ("$" if name in ALWAYS_PLAIN else "; use AsyncPool$")
+        for_proxies = refusal + ("$" if name in ALWAYS_PLAIN else r"; use scope=Proxy\.Scope\.CONTEXT, with which each")
     for make in (*MAKERS, Hooks):
         parameters: dict[str, Any] = {"fun": int, name: function}
         with pytest.raises(TypeError, match=for_threads if make in (Pool, Hooks) else for_proxies):
