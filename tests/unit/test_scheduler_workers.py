@@ -17,6 +17,7 @@ from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 from ProxyPatternPool._scheduler.workers import MAX_JOBS, MIN_WORKERS, Job, Workers
 
+from .clock import HandMovedClock
 from .helpers import Thing, Works, eventually, said, wait_for
 from .maintained import FakeMaintained, Hanging, Threads
 
@@ -203,9 +204,9 @@ def test_jobs_of_one_pool_that_wait_count_too(real: Scheduler, threads: Threads,
 
 
 @pytest.fixture
-def workers() -> Workers:
+def workers(clock: HandMovedClock) -> Workers:
     """Workers that never take a turn."""
-    return Workers(DaemonThreads(lambda _: True), Timing())
+    return Workers(DaemonThreads(lambda _: True), Timing(), clock)
 
 
 def test_a_pool_whose_hooks_hang_has_a_few_workers(workers: Workers) -> None:
@@ -216,19 +217,25 @@ def test_a_pool_whose_hooks_hang_has_a_few_workers(workers: Workers) -> None:
     assert workers.count == MAX_JOBS
 
 
-def test_workers_that_get_things_done_are_enough(workers: Workers) -> None:
-    """One more is started where chores have waited for too long and no job has ended since the last that did."""
-    pools = [FakeMaintained() for _ in range(20)]
+def test_workers_that_get_things_done_are_enough(workers: Workers, clock: HandMovedClock) -> None:
+    """More are started where chores have waited for too long and no job has ended since that was last looked at."""
+    pools = [FakeMaintained() for _ in range(500)]
     for pool in pools[:10]:
         workers.submit(Job(pool, hub=False), waited=False)
     assert workers.count == MIN_WORKERS
-    for pool in pools[10:]:
+    for _ in range(3):
+        clock.advance(1)
         workers._done += 1  # as a worker does
-        workers.submit(Job(pool, hub=False), waited=True)
+        for pool in pools:  # all in one turn of the scheduler
+            workers.submit(Job(pool, hub=False), waited=True)
         assert workers.count == MIN_WORKERS
+    clock.advance(1)
     for more in range(1, 4):
-        workers.submit(Job(pools[0], hub=False), waited=True)
+        workers.submit(Job(pools[-more], hub=False), waited=True)
         assert workers.count == MIN_WORKERS + more
+    workers._done += 1  # they do not hang any more
+    workers.submit(Job(pools[-4], hub=False), waited=True)
+    assert workers.count == MIN_WORKERS + 3
 
 
 def test_slow_chores_are_no_hanging_chores(real: Scheduler) -> None:

@@ -43,7 +43,7 @@ class Scheduler:
         self._threads = DaemonThreads(self.environment.start_thread, self.clock)
         if self.ending:  # a child of the exit itself, which comes to no other
             self._threads.end(0.0)
-        self.workers = Workers(self._threads, self.timing)
+        self.workers = Workers(self._threads, self.timing, self.clock)
         self._dispatcher = Dispatcher(self.clock, self.timing, self.workers)
         self._exit_jobs = ExitJobs(self.environment)
         self._requests = Requests()

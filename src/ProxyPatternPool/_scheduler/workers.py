@@ -1,10 +1,11 @@
 """The worker threads, which run the chores of pools.
 
-There are few: more are started only when chores had to wait although no job has ended meanwhile, as when hooks hang.
+There are few: more are started only where chores wait for too long and no job ends meanwhile, as when hooks hang.
 Of one pool only some jobs run at the same time, so that a hook that hangs delays chores of its own pool alone.
 """
 
 import itertools
+import math
 import weakref
 from collections import Counter
 from collections.abc import Callable
@@ -48,9 +49,10 @@ class Job(NamedTuple):
 class Workers:
     """The worker threads and the queue of their jobs."""
 
-    def __init__(self, threads: DaemonThreads, timing: Timing) -> None:
+    def __init__(self, threads: DaemonThreads, timing: Timing, clock: Callable[[], float]) -> None:
         self._threads = threads
         self._timing = timing
+        self._clock = clock
         # A finalizer may submit a job while its thread holds the lock: each locked step only counts.
         self._lock = new_rlock()
         self._jobs: SimpleQueue[Job | ExitJobs] = SimpleQueue()
@@ -58,7 +60,9 @@ class Workers:
         """Workers in all."""
         self._idle = 0  # workers waiting for a job
         self._done = 0  # jobs that have ended
-        self._done_at_last_wait = -1  # the same when chores had last waited for too long
+        self._done_before = -1  # the same when it was last looked at whether all hang
+        self._hang = False
+        self._look_again_at = -math.inf
         self._numbers = itertools.count(1)
         # Jobs that are queued or run, by pool and kind.
         self._active: weakref.WeakKeyDictionary[Maintained, Counter[bool]] = weakref.WeakKeyDictionary()
@@ -80,13 +84,22 @@ class Workers:
                 self._jobs.put(job)
             elif self.count:
                 return
-            if waited:
-                # Workers that get things done are only busy, and more of them would not be quicker.
-                waited, self._done_at_last_wait = self._done == self._done_at_last_wait, self._done
-            if not (waited or (self._idle == 0 and self.count < MIN_WORKERS)):
+            if not ((waited and self._all_hang()) or (self._idle == 0 and self.count < MIN_WORKERS)):
                 return
             self.count += 1
         self._start_worker()
+
+    def _all_hang(self) -> bool:
+        """Whether no job has ended for a while. Workers that get things done are busy, and more would not be quicker.
+
+        It is looked at once in a while: of all pools whose chores have waited, the scheduler may submit the jobs in no
+        time.
+        """
+        now = self._clock()
+        if now >= self._look_again_at:
+            self._hang, self._done_before = self._done == self._done_before, self._done
+            self._look_again_at = now + self._timing.worker_patience
+        return self._hang and self._done == self._done_before
 
     def join_exit(self, jobs: ExitJobs) -> None:
         """Have each worker run jobs of the interpreter's exit, and then end."""
