@@ -273,6 +273,29 @@ def test_lines_at_the_end_of_the_process(scheduler: FakeScheduler) -> None:
         assert len(handler.lines) == 2
 
 
+def test_a_line_that_a_worker_is_logging_at_the_end_of_the_process(
+    scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock
+) -> None:
+    """The exit waits until a handler has written it, and no longer than its time if the handler hangs."""
+    core = Pool(Thing, 1, 0)._core
+    begun: list[int] = []
+
+    with handled(Handler(lambda: begun.append(core.log_queue.under_way))):
+        core.log_later(logging.WARNING, "anything")
+        core.chores.flush_log()
+    assert begun == [1]
+    assert core.log_queue.under_way == 0
+
+    core.log_queue.under_way = 1  # as while another thread does that
+    naps.meanwhile.append(lambda: setattr(core.log_queue, "under_way", 0))
+    start = clock()
+    core.wait_until_empty(2.0)
+    assert clock() - start < 1.0
+    core.log_queue.under_way = 1
+    core.wait_until_empty(2.0)
+    assert clock() - start >= 2.0
+
+
 def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the parent of a reloading server a thread says what there is, one line at a time, and does nothing else."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")

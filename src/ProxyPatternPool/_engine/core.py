@@ -56,6 +56,10 @@ def _is_reloader() -> bool:
     return "PPP_WERKZEUG_WORKAROUND" in os.environ and os.environ.get("WERKZEUG_RUN_MAIN") != "true"
 
 
+LOG_PAUSE = 0.01
+"""Seconds between two looks whether a line has been logged, at the exit of the interpreter."""
+
+
 class Core(Generic[T]):
     """One pool, as the scheduler knows it."""
 
@@ -282,9 +286,16 @@ class Core(Generic[T]):
         return [*map(_job, _taken(self.chores.anywhere)), self.run_chores]
 
     def wait_until_empty(self, seconds: float) -> None:
-        """Wait until every place is free, for some seconds at most."""
+        """Wait until every place is free, and each line that is being logged is written, for some seconds at most."""
+        until = self.clock() + seconds
         if not self.driver.for_tasks and (self.hooks.hooks.closer is not None or not self.log_queue.silent):
             run(self.operations.wait_until_empty(seconds))
+        sleeper = self.environment.new_sleeper()
+        try:
+            while self.log_queue.under_way and (left := until - self.clock()) > 0:
+                sleeper.sleep(min(left, LOG_PAUSE))
+        finally:
+            sleeper.dispose()
 
     def after_fork(self) -> None:
         """Start anew in a child: what the parent has is the parent's, even to the point of not being freed here."""

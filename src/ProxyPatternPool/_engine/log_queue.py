@@ -88,6 +88,8 @@ class LogQueue:
         self._lock = new_rlock()
         self.lines: deque[_Line] = deque()
         self._dropped = 0
+        self.under_way = 0
+        """Lines that are being logged: they have left the queue, and a handler may not have written them."""
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -120,9 +122,15 @@ class LogQueue:
             log.warning("%s: %d log lines were dropped: a handler of the log is too slow", self._label, dropped)
         with self._lock:
             line = self.lines.popleft() if self.lines else None
-        if line is not None:
+            self.under_way += line is not None
+        if line is None:
+            return False
+        try:
             line.log()
-        return line is not None
+        finally:
+            with self._lock:
+                self.under_way -= 1
+        return True
 
 
 def _nothing() -> None:
