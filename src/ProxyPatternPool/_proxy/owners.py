@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from .._runtime.caller import Place
 from .._runtime.current import thread_is_shared_by
+from .._runtime.native import ThreadLocal
 from .._scheduler.workers import after_each_job
 from .._scope.base import End, Kept, ScopeStrategy, Slot
 from .._scope.open_block import OpenBlock
@@ -117,8 +118,26 @@ class OwnerObjects(Generic[T]):
 _all_owner_objects: WeakIdentitySet[OwnerObjects[Any]] = WeakIdentitySet()
 
 
+class _Thread(ThreadLocal):
+    """What is known of a thread."""
+
+    has_taken = False
+    """Whether it may have taken an object since it last gave back all."""
+
+
+_thread = _Thread()
+
+
+def note_taken() -> None:
+    """Note, before an owner keeps what it takes, that the current thread takes something."""
+    _thread.has_taken = True
+
+
 def _give_back_all() -> None:
     """Give back what the current thread has taken in hooks or log handlers: a worker, which goes on to other jobs."""
+    if not _thread.has_taken:
+        return
+    _thread.has_taken = False
     for owners in _all_owner_objects:
         kept = owners.lent()
         if kept is not None and not kept.blocks:  # an open block, in a generator, gives back by itself

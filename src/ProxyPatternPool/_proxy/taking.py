@@ -17,7 +17,7 @@ from .._scope.thread import ThreadSlot
 from .facts import Facts
 from .lookups import namespaces
 from .own_pools import OwnPools
-from .owners import OwnerObjects, give_back
+from .owners import OwnerObjects, give_back, note_taken
 from .sources import Source
 
 T = TypeVar("T")
@@ -137,6 +137,7 @@ class Taking(Generic[T]):
             kept.blocks.append(block)
         if slot.owners_have_frames:
             kept.taken_by = code or calling_code()
+        note_taken()
         winner = slot.put(kept)
         if winner is not kept:
             kept.release()
