@@ -104,7 +104,8 @@ endif
 # Run without measuring, which doubles what they take: all of the library that they reach is reached by others. Proofs try as
 # much as they can in their time; uses start programs that hold pools, and wait for them.
 proofs := $(patsubst %,tests/unit/test_%.py,machine interruptions async_interruptions interleavings async_sweep async_proxy_sweep)
-uses := tests/demo tests/postgres tests/stress tests/wheel $(filter-out %/test_wsgi.py,$(wildcard tests/servers/test_*.py))
+uses := tests/demo tests/stress tests/wheel \
+  $(filter-out %/test_wsgi.py %/test_psycopg.py,$(wildcard tests/servers/test_*.py tests/postgres/test_*.py))
 .PHONY: test test-greenlets test-unit test-others test-proofs test-uses
 test: check typing $(VENV)/.wheel $(VENV)/.browser  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*
@@ -129,10 +130,13 @@ test-greenlets:
 test-others:
 	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/engines tests/greenlets tests/typing tests/unit $(uses))
 
+# Both check all of it for the oldest Python and the newest, and mypy the library for those between them.
+ends := $(firstword $(VERSIONS)) $(lastword $(VERSIONS))
+
 .PHONY: check lint imports generated steps
 check: $(VENV)/.group-lint $(VENV)/.group-types  ## Lint, types for every Python, import law, what is generated, steps
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-	  $(VERSIONS:%=pyright-%) $(VERSIONS:%=mypy-%) lint imports generated steps
+	  $(ends:%=pyright-%) $(VERSIONS:%=mypy-%) lint imports generated steps
 
 lint: $(VENV)/.group-lint
 	$(bin)/ruff check .
@@ -150,14 +154,11 @@ generated: $(VENV)/.group-lint
 steps: $(VENV)/.python-$(version)
 	$(bin)/python tools/waits_on_errors.py
 
-# Everything is checked for the oldest Python and the newest, the library for those between them as well.
-ends := $(firstword $(VERSIONS)) $(lastword $(VERSIONS))
-
 mypy-%: $(VENV)/.group-types
 	$(bin)/mypy --python-version $* $(if $(filter $*,$(ends)),$(checked),src)
 
 pyright-%: $(VENV)/.group-types
-	$(bin)/pyright --pythonversion $* --pythonpath $(bin)/python $(if $(filter $*,$(ends)),,src)
+	$(bin)/pyright --pythonversion $* --pythonpath $(bin)/python
 
 .PHONY: generate
 generate: $(VENV)/.group-lint  ## Write signatures, docstrings and tables from tools/parameters.py; pictures from the sources

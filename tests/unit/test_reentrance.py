@@ -165,6 +165,20 @@ def test_only_the_own_step_counts(scheduler: FakeScheduler, works: Works) -> Non
     assert found == [True, False]
 
 
+def test_thrown_in_before_the_lock_is_acquired(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is thrown into a thread that waits for the lock comes out, and the lock stays with whoever has it."""
+    monkeypatch.setattr(guard, "LOCKS_ARE_FORGOTTEN", True)
+    core = Pool(Thing, 1, 0)._core
+
+    class Interrupted:
+        def acquire(self, blocking: bool) -> bool:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(core.guard, "lock", Interrupted())  # it would fail if it were released
+    with pytest.raises(KeyboardInterrupt):
+        core.guard.locked(int)
+
+
 @pytest.mark.parametrize("forgotten", [guard.LOCKS_ARE_FORGOTTEN, True])
 def test_thrown_in_as_the_lock_is_acquired(
     forgotten: bool, scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch

@@ -47,6 +47,7 @@ def serve_waitress(fd: int, threads: int, application: Served) -> None:
         eventually(lambda: not made.active_channels)  # the last answer is sent
         os.kill(os.getpid(), signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in what a shell runs in the background
     threading.Thread(target=interrupt).start()
     made.run()
     made.close()
