@@ -213,6 +213,7 @@ def test_a_run_of_trio_that_has_crashed() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # threads of other tests may be about to end
 def test_the_child_of_a_fork_leaves_the_loop_to_its_parent(library: Library) -> None:
     """There the loop is not alive, and it is not woken."""
 
