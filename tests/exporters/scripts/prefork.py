@@ -17,6 +17,8 @@ from ...unit.helpers import Thing
 
 # From 3.12 on a fork among threads is warned about; a scheduler has one.
 warnings.simplefilter("ignore", DeprecationWarning)
+# From 3.15 on the end of the interpreter warns about the files that prometheus_client leaves open.
+warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
 
 observer = PrometheusObserver()
 pool = Pool(Thing, 3, 0, name="db", observer=observer)
