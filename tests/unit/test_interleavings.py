@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dis
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from types import CodeType, FrameType
@@ -46,10 +47,12 @@ class Switch:
         self._act = act
         self._anywhere = anywhere
         self._before: dict[FrameType, str] = {}
+        self._thread = threading.get_ident()
         self.done = False
 
     def watches(self, code: CodeType) -> bool:
-        return not self.done and code.co_filename.startswith(PACKAGE)
+        """Whether it is code of the package, in the thread of the test: there may be others."""
+        return not self.done and code.co_filename.startswith(PACKAGE) and threading.get_ident() == self._thread
 
     def executes(self, frame: FrameType, offset: int) -> None:
         """A frame is about to execute an instruction."""
