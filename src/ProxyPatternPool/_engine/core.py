@@ -292,6 +292,8 @@ class Core(Generic[T]):
             run(self.operations.wait_until_empty(seconds))
         sleeper = self.environment.new_sleeper()
         try:
+            # Read without the lock of the queue: a line leaves it and is counted in one locked step, and none is added
+            # any more. So each is still queued, and the exit logs it itself, or counts here until it is written.
             while self.log_queue.under_way and (left := until - self.clock()) > 0:
                 sleeper.sleep(min(left, LOG_PAUSE))
         finally:
