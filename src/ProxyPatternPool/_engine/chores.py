@@ -22,6 +22,14 @@ class Ending(partial[Rest]):
     """A chore that ends the loan, or the life, of an object; its function has the parameter ``in_place``."""
 
 
+class Creation(partial[Rest]):
+    """A chore that creates an object for callers who wait."""
+
+
+LONGEST_CREATION = 10.0
+"""Seconds after which such a chore is given up among tasks: one that hangs is not to keep its place from others."""
+
+
 class Chores:
     """The chores of one pool."""
 
@@ -82,6 +90,12 @@ class Chores:
             # Checks and refills, of which one at a time is enough, are of no use once the loop ends.
             alone = any(reference() is chore for reference in self._busy.values())
             loop.start(self._do(chore, loop), TASK_NAME, ends_with_loop=alone)
+
+    def start(self, creation: Creation) -> None:
+        """Have a task create an object for callers who wait; called by a task of the event loop."""
+        loop = self._driver.loop
+        assert loop is not None, "a task was cancelled outside the event loop"
+        loop.start(self._do(creation, loop), TASK_NAME, ends_with_loop=True, limit=LONGEST_CREATION)
 
     def _do(self, chore: Chore, loop: TaskLoop) -> Steps[None]:
         start = self._clock()

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from .._ledger.counters import Tally
 from .._ledger.entry import Entry
-from .._ledger.ledger import Ledger, LedgerClosed
+from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Findings, Loan, Sweeps
 from .._runtime.owner import in_words
 from .chores import Chore, Chores, Ending
@@ -206,15 +206,8 @@ class Maintenance(Generic[T]):
         try:
             # None also if another attempt has failed since this one was queued.
             while (entry := self._guard.locked(ledger.permit_to_refill, self._clock())) is not None:
-                yield from self._objects.create(entry)
-                if self._guard.locked(ledger.put_locked, entry, self._clock()):
-                    yield from remaining(self._objects.close_and_free(entry))
-                    if entry.reason == "max_lifetime":  # expired on creation: back off, or the refill would spin
-                        self._guard.locked(ledger.backoff.failed, self._clock())
-        except LedgerClosed:
-            pass  # closed meanwhile: the permit dies here, and its place with it
-        except Exception as error:
-            self._objects.report_failure(error)
+                if not (yield from self._objects.create_for_anybody(entry)):
+                    break
         except BaseException:  # not the server's fault, and yet not to be done again and again
             self._guard.locked(ledger.backoff.failed, self._clock())
             raise

@@ -12,10 +12,10 @@ from .._observer import DiscardReason
 from .._runtime.races import remove
 from .._runtime.waiting import Wakeable
 from .._text import error_repr, without_traceback
-from .chores import Chores, Ending
+from .chores import LONGEST_CREATION, Chores, Creation, Ending
 from .guard import Reentered
 from .shared import Shared
-from .steps import Rest, Steps
+from .steps import Rest, Steps, remaining
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -49,8 +49,12 @@ class Objects(Generic[T]):
 
     # The beginning. --------------------------------------------------------------------------------
 
-    def create(self, entry: Entry[T]) -> Steps[None]:
+    def create(self, entry: Entry[T], *, for_caller: bool = False) -> Steps[None]:
         """Create the object of an entry that is the caller's; what fails is raised, and the place is free.
+
+        Args:
+            entry: Where.
+            for_caller: Whether it is for a caller, whose cancellation says nothing about those who wait.
 
         Raises:
             LedgerClosed: Nobody is served any more.
@@ -73,6 +77,8 @@ class Objects(Generic[T]):
             self._retire_early(entry)  # nobody else gets it meanwhile
             if not self._driver.is_cancellation(error):  # else it says nothing about the server
                 self.last_error = without_traceback(error)
+            elif not isinstance(error, GeneratorExit):  # such a task is destroyed anywhere, and not in its event loop
+                entry.cut_short = for_caller
             self._guard.locked(self._count_error, entry, error)
             self._driver.finish(self.close_and_free(entry))
             self._notifier.creation_failed(error, self._clock() - start)
@@ -83,6 +89,37 @@ class Objects(Generic[T]):
         self._guard.locked(self._note_success, entry, now)
         self._scheduling.schedule()
         self._notifier.created(entry, now - start)
+
+    def create_for_anybody(self, entry: Entry[T]) -> Steps[bool]:
+        """Create the object of an entry that is the caller's, and put it back; say whether it can go on so."""
+        try:
+            yield from self.create(entry)
+            if self._guard.locked(self._ledger.put_locked, entry, self._clock()):
+                yield from remaining(self.close_and_free(entry))
+                if entry.reason == "max_lifetime":  # expired on creation: back off, or a refill would spin
+                    self._guard.locked(self._ledger.backoff.failed, self._clock())
+        except LedgerClosed:
+            return False  # closed meanwhile: the permit dies here, and its place with it
+        except Exception as error:
+            self.report_failure(error)
+            return False
+        return True
+
+    def _create_for_waiters(self, permit: Entry[T]) -> Steps[None]:
+        """Create an object for callers who wait, instead of one who was cancelled in it.
+
+        It takes more time than he had, and may take more than the others have: nobody's deadline ends this.
+        """
+        start = self._clock()
+        if self._guard.locked(self._ledger.free_if_unwanted, permit, start):
+            return
+        try:
+            yield from self.create_for_anybody(permit)
+        except BaseException:
+            if (took := self._clock() - start) >= LONGEST_CREATION:
+                message = "%s: a creation for callers who wait was given up after %.0f s: give fun a time limit"
+                self._log_queue.add(logging.WARNING, message, self._label, took)
+            raise
 
     def _count_attempt(self) -> None:
         if self._ledger.closed:
@@ -156,7 +193,9 @@ class Objects(Generic[T]):
             self._chores.anywhere.append(Ending(self.close_and_free, entry))
             self._scheduling.schedule()
             return
-        self._guard.locked(self._free, entry)
+        permit = self._guard.locked(self._free, entry)
+        if permit is not None:
+            self._chores.start(Creation(self._create_for_waiters, permit))
         if self._ledger.wants_refill():
             self._scheduling.schedule()
 
@@ -170,9 +209,9 @@ class Objects(Generic[T]):
             self._ledger.places.adopt(entry)
         self._ledger.places.retire(entry, entry.reason)
 
-    def _free(self, entry: Entry[T]) -> None:
+    def _free(self, entry: Entry[T]) -> Entry[T] | None:
         ledger = self._ledger
-        ledger.free(entry, self._clock())
+        permit = ledger.free(entry, self._clock())
         if ledger.mailbox.orphans:  # see Returns
             remove(ledger.mailbox.orphans, entry)
         if ledger.closed and not ledger.places:
@@ -181,6 +220,7 @@ class Objects(Generic[T]):
             self.wake_watchers()
         elif ledger.closed and self._driver.for_tasks:
             self.wake_watchers()  # who closes a pool for tasks waits for all closers, and not for all objects
+        return permit
 
     def close_ledger(self) -> list[Entry[T]]:
         """Serve nobody any more, with the lock held; say what is to be closed."""

@@ -211,7 +211,7 @@ class Waits(Generic[T]):
         got that error, a caller with a timeout goes on waiting, if there is room in the queue.
         """
         try:
-            yield from self._objects.create(entry)
+            yield from self._objects.create(entry, for_caller=True)
             self._guard.locked(self.ledger.lend_new, entry, self.clock(), waiter)
         except LedgerClosed:
             raise

@@ -77,6 +77,7 @@ class Entry(Generic[T]):
     __slots__ = (
         "__weakref__",
         "attempt",
+        "cut_short",
         "expires",
         "key",
         "last_check",
@@ -109,6 +110,7 @@ class Entry(Generic[T]):
         self.slow_return_at_use: int = 0  # from this number of uses on, returns take the slow path
         self.warned_use: int = 0  # the use about which a long-use warning was logged
         self.attempt: int = 0  # the mark of its creation, see Backoff.begin
+        self.cut_short: bool = False  # the caller who was creating the object was cancelled
         self.expires: float = math.inf  # when its lifetime ends
         self.last_check: float = 0.0
         self.last_get: float = 0.0

@@ -254,10 +254,27 @@ class Ledger(Generic[T]):
         """Whether there are fewer entries than ``min_size``, and room for one more."""
         return not self.closed and self.places.nspare < 0 and self.places.has_room()
 
-    def free(self, entry: Entry[T], now: float) -> None:
-        """Free the place of an entry, and let waiters create an object in it."""
+    def free(self, entry: Entry[T], now: float) -> Entry[T] | None:
+        """Free the place of an entry, and let waiters create an object in it.
+
+        If its creator was cancelled, and others wait, they may be about to give up as well. So the place is the pool's,
+        which creates for them: what is returned is the permit.
+        """
         self.places.free(entry)
+        waiting = 0 if self.closed or not entry.cut_short else len(self.waiters.queue)
+        permit = self.permits.for_waiters(now, waiting)
         self.serve_waiters(now)
+        return permit
+
+    def free_if_unwanted(self, permit: Entry[T], now: float) -> bool:
+        """Free the place in which the pool is to create for waiters, if there are none any more; say whether it is so.
+
+        They may have been cancelled together, one after the other.
+        """
+        if self.waiters.oldest() is not None:
+            return False
+        self.free(permit, now)
+        return True
 
     def close(self, *, at_exit: bool = False) -> list[Entry[T]]:
         """Serve nobody any more, and return what is to be closed: at the interpreter's exit also what is in use.

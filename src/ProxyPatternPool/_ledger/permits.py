@@ -24,7 +24,14 @@ class Permits(Generic[T]):
         """Take a place for a missing object, if there is no back-off. The caller has seen that there is room."""
         return self._take(now) if self._backoff.allows(now) else None
 
-    def _take(self, now: float) -> Entry[T]:
-        entry = self._places.reserve()
+    def for_waiters(self, now: float, waiting: int) -> Entry[T] | None:
+        """Take a place in which the pool creates for those who wait, unless it does so for all of them."""
+        places = self._places
+        if not places.has_room() or places.nfor_waiters >= waiting or not self._backoff.allows(now):
+            return None
+        return self._take(now, for_waiters=True)
+
+    def _take(self, now: float, *, for_waiters: bool = False) -> Entry[T]:
+        entry = self._places.reserve(for_waiters=for_waiters)
         entry.attempt = self._backoff.begin(now)
         return entry

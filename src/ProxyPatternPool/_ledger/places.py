@@ -36,6 +36,7 @@ class Places(Generic[T]):
         self._taken: dict[int, weakref.ref[Entry[T]]] = {}  # by serial; weak, so that a lost entry is finalized
         self._known: set[int] = set()  # keys of all entries with an object
         self._creating: set[int] = set()
+        self._for_waiters: set[int] = set()  # those of them that the pool creates for callers who wait
         self._retired: set[int] = set()
         self.next_serial = 0
         """Of the next entry; they only grow."""
@@ -49,6 +50,11 @@ class Places(Generic[T]):
     @property
     def ncreating(self) -> int:
         return len(self._creating)
+
+    @property
+    def nfor_waiters(self) -> int:
+        """How many objects the pool is creating for callers who wait."""
+        return len(self._for_waiters)
 
     @property
     def nretired(self) -> int:
@@ -102,12 +108,14 @@ class Places(Generic[T]):
         bound = self.config.max_size
         return bound is None or len(self._taken) < bound
 
-    def reserve(self) -> Entry[T]:
-        """Take a place, and return its entry: a permit to create an object."""
+    def reserve(self, *, for_waiters: bool = False) -> Entry[T]:
+        """Take a place, and return its entry: a permit to create an object, perhaps for callers who wait."""
         entry = Entry(self.next_serial, self._mailbox)
         self.next_serial += 1
         self._taken[entry.serial] = weakref.ref(entry)
         self._creating.add(entry.serial)
+        if for_waiters:
+            self._for_waiters.add(entry.serial)
         return entry
 
     def adopt(self, entry: Entry[T]) -> None:
@@ -138,7 +146,11 @@ class Places(Generic[T]):
 
     def note_opened(self, entry: Entry[T]) -> None:
         """Note that an object is ready to be lent: its opener has returned."""
+        self._end_creation(entry)
+
+    def _end_creation(self, entry: Entry[T]) -> None:
         self._creating.discard(entry.serial)
+        self._for_waiters.discard(entry.serial)
 
     def retire(self, entry: Entry[T], reason: DiscardReason) -> bool:
         """Retire the caller's entry, unless it is retired already; say whether this call did it."""
@@ -149,7 +161,7 @@ class Places(Generic[T]):
         entry.stage = RETIRED
         self.nretired_for[reason] += 1
         self._retired.add(entry.serial)
-        self._creating.discard(entry.serial)
+        self._end_creation(entry)
         return True
 
     def free(self, entry: Entry[T]) -> None:
@@ -157,7 +169,7 @@ class Places(Generic[T]):
         if entry.stage is GONE:
             return
         self._retired.discard(entry.serial)
-        self._creating.discard(entry.serial)
+        self._end_creation(entry)
         self._taken.pop(entry.serial, None)
         if entry.stage is not CREATING:
             self._known.discard(entry.key)

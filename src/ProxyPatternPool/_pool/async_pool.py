@@ -46,8 +46,9 @@ class AsyncPool(Generic[T]):
 
     Whatever a task is cancelled in, each object is the task's, or back in the pool, or closed, and the cancellation is
     neither lost nor delayed. The factory, the ``getter`` and a check before a loan run in the borrower's task, and are
-    cancelled with it. A ``retter`` or ``closer`` that is awaited runs in a task of the pool's own, with the context
-    variables of the caller, who waits for it; if he is cancelled it goes on.
+    cancelled with it; if others wait then, a task of the pool's own creates for them, within ten seconds. A ``retter``
+    or ``closer`` that is awaited runs in a task of the pool's own, with the context variables of the caller, who waits
+    for it; if he is cancelled it goes on.
 
     Close the pool with ``shutdown()`` or an ``async with`` statement, which raises ``PoolClosed`` if it is closed
     already. If it is dropped its objects are closed, too.

@@ -1,6 +1,7 @@
 """Waiting among asyncio's tasks, and starting some. Imported only once asyncio itself is."""
 
 import asyncio
+import math
 import os
 import sys
 from collections.abc import Callable, Generator
@@ -167,12 +168,16 @@ class AsyncioLoop:
         *,
         inherit: bool = False,
         ends_with_loop: bool = False,
+        limit: float = math.inf,
         lost: Callable[[], object] = do_nothing,
     ) -> None:
         task = self._start(self._tasks, steps, name, inherit=inherit)
         if lost is not do_nothing:
             self.loop.call_soon(_Begun(lost), context=Context())
         self._tasks.add(task, ends_with_loop=ends_with_loop)
+        if limit < math.inf:
+            timer = self.loop.call_later(limit, task.cancel, context=Context())
+            task.add_done_callback(lambda _: timer.cancel(), context=Context())
         if not ends_with_loop:
             # Who ends a loop, as asyncio.run does, cancels all tasks that asyncio knows of, be it in the middle of a
             # closer. It does not know of this one: steps at the end of the loop wait for it, see wait_for_tasks.

@@ -206,10 +206,11 @@ class TrioLoop:
         *,
         inherit: bool = False,
         ends_with_loop: bool = False,
+        limit: float = math.inf,
         lost: Callable[[], object] = do_nothing,  # trio begins all that is started
     ) -> None:
         context = copy_context() if inherit else Context()
-        scope = trio.CancelScope()
+        scope = trio.CancelScope(deadline=trio.current_time() + limit)
         self._tasks.add(scope, ends_with_loop=ends_with_loop)
         do = partial(self._do, steps, scope)
         try:

@@ -1,5 +1,6 @@
 """How one caller sleeps until it is woken, whatever its thread runs; what is asked of an event loop, or hub."""
 
+import math
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -178,6 +179,7 @@ class TaskLoop(Hub, Protocol):
         *,
         inherit: bool = False,
         ends_with_loop: bool = False,
+        limit: float = math.inf,
         lost: Callable[[], object] = do_nothing,
     ) -> None:
         """Have a new task do steps, here, which must raise nothing but what ends the task; it is kept until its end.
@@ -191,6 +193,7 @@ class TaskLoop(Hub, Protocol):
             name: What the task is called.
             inherit: Whether it sees the context variables of the caller (a copy of them), and not those of nobody.
             ends_with_loop: Whether nobody needs what it does once the loop ends: then it is cancelled at once.
+            limit: Seconds after which it is cancelled; for those that end with the loop.
             lost: Called if the loop is closed before the steps are begun.
         """
         ...
