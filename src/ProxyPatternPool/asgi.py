@@ -57,8 +57,8 @@ class ReturnMiddleware:
 
         Raises:
             TypeError: The application cannot be called, or ``acquire`` is neither True nor False.
-            ProxyException: One of them is no proxy; or its scope is one of threads, of which all tasks are one owner,
-                or a strategy of your own, which decides itself when an object goes back.
+            ProxyException: No proxy is given, or one of them is none; or its scope is one of threads, of which all
+                tasks are one owner, or a strategy of your own, which decides itself when an object goes back.
         """
         if not callable(app):
             raise TypeError(f"app must be an ASGI application, not {app!r}")

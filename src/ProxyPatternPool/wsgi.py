@@ -59,8 +59,9 @@ class ReturnMiddleware:
 
         Raises:
             TypeError: The application is an asynchronous one, or none.
-            ProxyException: One of them is no proxy, or its scope is a strategy of your own. There several requests may
-                be one owner, and the first to end would give back what the others use: its strategy is to drop it.
+            ProxyException: No proxy is given, or one of them is none, or its scope is a strategy of your own. There
+                several requests may be one owner, and the first to end would give back what the others use: its
+                strategy is to drop it.
         """
         try:
             refuse_async("app", app, accepted=GENERATORS)

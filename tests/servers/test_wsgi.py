@@ -260,9 +260,11 @@ def test_without_a_pool_the_object_stays() -> None:
 
 
 def test_only_proxies() -> None:
-    """Anything else is refused at once."""
+    """Anything else, and nothing at all, is refused at once."""
     with pytest.raises(ProxyException, match="no proxy, but an object of type 'Thing'"):
         ReturnMiddleware(application(lambda: [b""]), Thing(0))
+    with pytest.raises(ProxyException, match="no proxy is given"):
+        ReturnMiddleware(application(lambda: [b""]))
 
 
 def test_without_werkzeug() -> None:

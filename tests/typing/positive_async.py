@@ -570,4 +570,4 @@ async def application(scope: dict[str, str], receive: Callable[[], object], send
 async def applications_are_wrapped() -> None:
     db = proxy(fun=connect_async, scope=Scope.CONTEXT, max_size=4)
     app: ASGIApplication = ReturnMiddleware(application, db, acquire=True)
-    await ReturnMiddleware(app)({"type": "http"}, list, list)
+    await ReturnMiddleware(app, db)({"type": "http"}, list, list)

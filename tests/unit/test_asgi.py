@@ -296,7 +296,9 @@ def test_what_it_refuses() -> None:
     with pytest.raises(TypeError, match=r"^app must be an ASGI application, not 3$"):
         ReturnMiddleware(anything)
     with pytest.raises(TypeError, match=r"^acquire must be True or False, not 3$"):
-        ReturnMiddleware(app, acquire=anything)
+        ReturnMiddleware(app, proxy(), acquire=anything)
+    with pytest.raises(ProxyException, match=r"^no proxy is given: name those whose objects are to go back$"):
+        ReturnMiddleware(app)
     with pytest.raises(ProxyException, match=r"^this is no proxy"):
         ReturnMiddleware(app, anything)
     with pytest.raises(ProxyException, match=r"^with scope THREAD all tasks .* make the proxy with scope=Proxy"):

@@ -259,6 +259,28 @@ def test_closed_from_a_task_that_has_an_object(flavour: Flavour, timeout: float,
 
 
 @both
+@pytest.mark.parametrize(("seconds", "ends_after"), [(3, 10), (20, 20)])
+def test_the_time_begins_with_the_call(flavour: Flavour, seconds: float, ends_after: float, works: Works) -> None:
+    """The seconds for which a close waits for what is lent include those that the closers of idle objects take."""
+
+    async def close_slowly(thing: Thing) -> None:
+        await sleep(seconds)
+        works.close(thing)
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = AsyncPool(works.make, 2, 0, closer=close_slowly)
+        lent, idle = await pool.get(), await pool.get()
+        await pool.ret(idle)
+        began = now()
+        await pool.close(10)
+        assert now() == pytest.approx(began + ends_after)
+        assert works.closed == [idle]
+        await pool.ret(lent)
+
+    run_in_virtual_time(flavour, main)
+
+
+@both
 def test_closed_in_the_block_of_the_pool(flavour: Flavour, scheduler: FakeScheduler) -> None:
     """At the end of its block a pool closes what is idle, and waits for that, also if the block failed.
 

@@ -29,6 +29,10 @@ def end_of(line: str) -> str:
     return line.partition(" has ended, and has left ")[2]
 
 
+def without_weak_references(number: int) -> object:
+    return object()
+
+
 # One after the other. --------------------------------------------------------------------------------
 
 
@@ -116,6 +120,38 @@ def test_what_comes_back_when_a_loop_has_ended(scheduler: FakeScheduler, caplog:
     scheduler.run()
     assert pool.stats()["nobjs"] == 0
     assert [end_of(line) for line in said(caplog)] == ["2 objects open"]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, forget_loop], ids=["ended", "closed"])
+@pytest.mark.parametrize("make", [Thing, without_weak_references])
+def test_given_back_in_the_next_loop(
+    run: Callable[[Any], object],
+    make: Callable[[int], object],
+    scheduler: FakeScheduler,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is said that its loop has ended, and what to do; of what takes no weak reference nobody knows."""
+    pool = AsyncPool(make, 1, 0, name="books")
+    lent: list[object] = []
+
+    async def borrows() -> None:
+        lent.append(await pool.get())
+
+    async def returns() -> None:
+        async with pool.obj():
+            for thing in lent:
+                await pool.ret(thing)
+            await pool.ret(make(2))
+
+    run(borrows() if run is asyncio.run else borrows)
+    run(returns() if run is asyncio.run else returns)
+    *_, old, new = said(caplog)
+    assert new.startswith("pool 'books': not lent here")
+    if make is Thing:
+        assert f"<Thing at {id(lent[0]):#x}> is not taken back: it was lent in an event loop that has ended" in old
+        assert old.endswith("Give objects back before their loop ends, and get others in the next")
+    else:
+        assert old.startswith("pool 'books': not lent here")
 
 
 def test_a_loop_that_is_closed_without_its_end(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:

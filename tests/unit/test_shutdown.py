@@ -15,7 +15,7 @@ from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._ledger.shelves import NEVER, Put
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
+from .helpers import Caller, Naps, Thing, Works, eventually, give_back_all, said, wait_for
 
 pytestmark = pytest.mark.usefixtures("quick_returns")
 
@@ -153,6 +153,22 @@ def test_waiting_in_vain(scheduler: FakeScheduler, works: Works, naps: Naps, cap
     pool.shutdown(10)
     assert naps.asked == [10]
     assert len(said(caplog)) == 1
+
+
+def test_the_time_begins_with_the_call(scheduler: FakeScheduler, works: Works, naps: Naps) -> None:
+    """The seconds for which a close waits include those that the closers of idle objects take."""
+
+    def close_slowly(thing: Thing) -> None:
+        works.close(thing)
+        naps.clock.advance(3)
+
+    pool = Pool(works.make, closer=close_slowly)
+    things = [pool.get() for _ in range(3)]
+    give_back_all(pool, things[1:])
+    pool.shutdown(10)
+    assert naps.asked == [10 - 2 * 3]
+    pool.ret(things[0])
+    assert works.alive == []
 
 
 def test_waiting_for_ever(scheduler: FakeScheduler, works: Works, naps: Naps) -> None:

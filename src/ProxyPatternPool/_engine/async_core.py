@@ -75,6 +75,8 @@ class AsyncCore(Generic[T]):
         # Objects whose closer has begun are among those that exist, until it has come to its end, or was cut short. Not
         # all have an entry that can be found: who gives one back in a thread has nobody to leave it to.
         left = core.ledger.places.nobjects + core.objects.cut_short
+        if not self.driver.ended:
+            core.returns.note_lent_at_end(core.shelves.using.values())
         for entry in core.ledger.places.entries():
             entry.stage = GONE  # whoever still has it does nothing with it
         core.start_over()
@@ -163,6 +165,7 @@ def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: T
     if kept:
         message = "%s: %s ends, and closes %s that tasks had when they ended"
         core.log_later(logging.WARNING, message, core.label, loop.name, _objects(len(kept)))
+    core.returns.note_lent_at_end(kept)
     for entry in kept:
         core.returns.end_loan(entry, entry.uses, "shutdown")
     for entry in doomed:

@@ -9,11 +9,13 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from traceback import format_exception
 from types import TracebackType
 from typing import Any, cast
 
 from .._runtime.native import get_ident, new_rlock
+from .._runtime.owner import Owner, in_words
 from .._runtime.threads import current_name, thread_name
 from .._text import without_traceback
 
@@ -33,6 +35,16 @@ class Later:
 
     def __str__(self) -> str:
         return self._text()
+
+
+def owner_later(owner: Owner | None) -> Later:
+    """Name an owner when the line is logged.
+
+    The name of a task, and whether it has ended, may come from code of the user's, which nobody calls where such a line
+    is queued: in the scheduler's thread, and in a caller who takes back what finalizers have left. So a line that is
+    logged late may say ``(ended)`` of an owner who went on at the time of the line. It never names another owner.
+    """
+    return Later(partial(in_words, owner))
 
 
 @dataclass(frozen=True, slots=True)

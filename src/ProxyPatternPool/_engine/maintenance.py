@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from functools import partial
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
@@ -10,9 +9,8 @@ from .._ledger.counters import Tally
 from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Findings, Loan, Sweeps
-from .._runtime.owner import in_words
 from .chores import Chore, Chores, Ending
-from .log_queue import Later
+from .log_queue import Later, owner_later
 from .objects import Objects
 from .returns import Returns
 from .shared import Shared
@@ -167,7 +165,7 @@ class Maintenance(Generic[T]):
     def _warn_of_long_use(self, what: str | Later, loan: Loan[T], now: float, end: str) -> None:
         stack = "" if loan.stack is None else "\n" + "".join(loan.stack.format())
         message = "%s: %s has been kept for %.3f s by %s%s%s"
-        owner = Later(partial(in_words, loan.owner))
+        owner = owner_later(loan.owner)
         self._log_queue.add(logging.WARNING, message, self._label, what, now - loan.since, owner, end, stack)
 
     def check_health(self) -> Steps[None]:

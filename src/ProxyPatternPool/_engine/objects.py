@@ -132,7 +132,7 @@ class Objects(Generic[T]):
             self._ledger.backoff.failed(self._clock(), entry.attempt)
 
     def _note_success(self, entry: Entry[T], now: float) -> None:
-        self._ledger.places.note_opened(entry)
+        self._ledger.places.end_creation(entry)
         self._ledger.validity.start_lifetime(entry, now, self._random())
         self._ledger.update_quick_limits()
         if self._ledger.backoff.failures:

@@ -84,7 +84,7 @@ class Operations(Generic[T]):
 
     def shutdown(self, timeout: float, loop: TaskLoop | None = None) -> Steps[None]:
         """Serve nobody any more, close what is idle, wait for what is lent; in a task of a loop if it is given."""
-        timeout = seconds("timeout", timeout)
+        deadline = self._clock() + seconds("timeout", timeout)
         opened = not self._ledger.closed
         try:
             doomed = self._guard.locked(self._objects.close_ledger)
@@ -105,7 +105,7 @@ class Operations(Generic[T]):
                 own_loop.start(self._warn_if_hooks_take_long(), TASK_NAME, ends_with_loop=True)
             for rest in rests:
                 yield from remaining(rest)
-            yield from self.wait_until_empty(timeout, loop)
+            yield from self.wait_until_empty(max(0.0, deadline - self._clock()), loop)
         if opened:
             self._returns.report_unreturned()
         if self._driver.for_tasks and not self._within_hook():

@@ -1,6 +1,9 @@
 """How objects are taken back, from callers and from what finalizers have left: unlock, do the work, settle."""
 
 import logging
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -15,7 +18,7 @@ from .._runtime.process import notice_fork
 from .._runtime.races import first, is_alone, remove, snapshot
 from .chores import Chores, Ending
 from .guard import Reentered
-from .log_queue import Later
+from .log_queue import owner_later
 from .objects import Objects
 from .shared import Shared
 from .steps import Rest, Steps, remaining
@@ -43,6 +46,7 @@ class Returns(Generic[T]):
         self._log_queue = shared.log_queue
         self._chores = chores
         self._objects = objects
+        self._lent_at_end: dict[int, weakref.ref[T]] = {}  # by identity
 
     def start_empty(self, ledger: Ledger[T], sweeps: Sweeps[T]) -> None:
         """Take back into a new ledger."""
@@ -62,16 +66,30 @@ class Returns(Generic[T]):
             except Reentered:  # by this very thread
                 pass
         if entry is None:
-            # Not through the tracer: no hook runs on an object that is not the pool's.
-            self._warn(
-                "%s: not lent here (or given back before, or killed), not taken back: <%s at %#x>",
-                type(obj).__name__,
-                id(obj),
-            )
+            self._report_stranger(obj)
             return None
         if broken:
             return self._discard(entry, "broken", self._clock())
         return self.follow_up(entry, self._shelves.put_fast(entry, self._clock()))
+
+    def _report_stranger(self, obj: T) -> None:
+        # Not through the tracer: no hook runs on an object that is not the pool's.
+        left = self._lent_at_end.get(id(obj))
+        if left is not None and left() is obj:
+            message = (
+                "%s: <%s at %#x> is not taken back: it was lent in an event loop that has ended, and is not lent any "
+                "more. Give objects back before their loop ends, and get others in the next"
+            )
+        else:
+            message = "%s: not lent here (or given back before, or killed), not taken back: <%s at %#x>"
+        self._warn(message, type(obj).__name__, id(obj))
+
+    def note_lent_at_end(self, entries: Iterable[Entry[T]]) -> None:
+        """Remember what is lent at the end of an event loop, until another ends; nothing is kept alive."""
+        self._lent_at_end = {}
+        for entry in entries:
+            with suppress(TypeError):  # there are no weak references to such an object: it is a stranger
+                self._lent_at_end[id(entry.obj)] = weakref.ref(entry.obj)
 
     def end_loan(self, entry: Entry[T], use: int, reason: DiscardReason | None = None) -> Rest:
         """Take back an entry, unless that loan is over; close it if there is a reason."""
@@ -265,7 +283,7 @@ class Returns(Generic[T]):
         if not self._guard.locked(self._shelves.end_loan, entry, use):
             return
         now = entry.last_ret = self._clock()
-        owner = Later(partial(in_words, entry.owner))
+        owner = owner_later(entry.owner)
         if self._ledger.places.always_slow_return or entry.warned_use == use:
             self._chores.anywhere.append(Ending(self.follow_up, entry, NEEDS_SLOW_PATH))
         elif self._guard.locked(self._ledger.put_locked, entry, now):

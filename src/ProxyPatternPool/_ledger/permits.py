@@ -27,7 +27,7 @@ class Permits(Generic[T]):
     def for_waiters(self, now: float, waiting: int) -> Entry[T] | None:
         """Take a place in which the pool creates for those who wait, unless it does so for all of them."""
         places = self._places
-        if not places.has_room() or places.nfor_waiters >= waiting or not self._backoff.allows(now):
+        if not places.has_room() or len(places.for_waiters) >= waiting or not self._backoff.allows(now):
             return None
         return self._take(now, for_waiters=True)
 

@@ -36,7 +36,8 @@ class Places(Generic[T]):
         self._taken: dict[int, weakref.ref[Entry[T]]] = {}  # by serial; weak, so that a lost entry is finalized
         self._known: set[int] = set()  # keys of all entries with an object
         self._creating: set[int] = set()
-        self._for_waiters: set[int] = set()  # those of them that the pool creates for callers who wait
+        self.for_waiters: set[int] = set()
+        """Those of them that the pool creates for callers who wait."""
         self._retired: set[int] = set()
         self.next_serial = 0
         """Of the next entry; they only grow."""
@@ -50,11 +51,6 @@ class Places(Generic[T]):
     @property
     def ncreating(self) -> int:
         return len(self._creating)
-
-    @property
-    def nfor_waiters(self) -> int:
-        """How many objects the pool is creating for callers who wait."""
-        return len(self._for_waiters)
 
     @property
     def nretired(self) -> int:
@@ -115,7 +111,7 @@ class Places(Generic[T]):
         self._taken[entry.serial] = weakref.ref(entry)
         self._creating.add(entry.serial)
         if for_waiters:
-            self._for_waiters.add(entry.serial)
+            self.for_waiters.add(entry.serial)
         return entry
 
     def adopt(self, entry: Entry[T]) -> None:
@@ -144,13 +140,10 @@ class Places(Generic[T]):
         if place is not None and place() is None:
             self._taken[entry.serial] = weakref.ref(entry)
 
-    def note_opened(self, entry: Entry[T]) -> None:
-        """Note that an object is ready to be lent: its opener has returned."""
-        self._end_creation(entry)
-
-    def _end_creation(self, entry: Entry[T]) -> None:
+    def end_creation(self, entry: Entry[T]) -> None:
+        """Note that an object is ready to be lent, as its opener has returned, or that there will be none."""
         self._creating.discard(entry.serial)
-        self._for_waiters.discard(entry.serial)
+        self.for_waiters.discard(entry.serial)
 
     def retire(self, entry: Entry[T], reason: DiscardReason) -> bool:
         """Retire the caller's entry, unless it is retired already; say whether this call did it."""
@@ -161,7 +154,7 @@ class Places(Generic[T]):
         entry.stage = RETIRED
         self.nretired_for[reason] += 1
         self._retired.add(entry.serial)
-        self._end_creation(entry)
+        self.end_creation(entry)
         return True
 
     def free(self, entry: Entry[T]) -> None:
@@ -169,7 +162,7 @@ class Places(Generic[T]):
         if entry.stage is GONE:
             return
         self._retired.discard(entry.serial)
-        self._end_creation(entry)
+        self.end_creation(entry)
         self._taken.pop(entry.serial, None)
         if entry.stage is not CREATING:
             self._known.discard(entry.key)

@@ -35,7 +35,7 @@ class TaskLoan(OneLoan[T]):
     def __init__(self, lender: AsyncLender[T]) -> None:
         super().__init__(lender)
 
-    def begin(self, timeout: float | None) -> Steps[None]:
+    def _begin(self, timeout: float | None) -> Steps[None]:
         """Borrow the object."""
         self._must_be_free()
         try:
@@ -43,10 +43,10 @@ class TaskLoan(OneLoan[T]):
             if not isinstance(got, Entry):
                 yield from got
         except BaseException:
-            self.end()  # harmless if the loan has ended already, as after a getter that failed
+            self._end()  # harmless if the loan has ended already, as after a getter that failed
             raise
 
-    def end(self, reason: DiscardReason | None = None) -> Rest:
+    def _end(self, reason: DiscardReason | None = None) -> Rest:
         """Give the object back, if that was not done; what is returned waits for hooks that go on by themselves."""
         entry = self._entry  # read once: of two threads that release a lease, one finds that the loan has ended
         if entry is None:
@@ -58,7 +58,7 @@ class TaskLoan(OneLoan[T]):
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Coroutine[Any, Any, None]:
-        rest = self.end()
+        rest = self._end()
         return FINISHED if leaves_at_once(kind) else finishing(rest)
 
 
@@ -90,14 +90,14 @@ class AsyncLease(TaskLoan[T]):
         It is given back by the call, in any thread. To await what is returned is to wait for a ``retter`` that is
         awaited itself; a caller who is cancelled meanwhile leaves that to the pool.
         """
-        return finishing(self.end())
+        return finishing(self._end())
 
     def discard(self) -> Coroutine[Any, Any, None]:
         """Give a broken object back: it is closed and its place freed. A second call does nothing.
 
         To await what is returned is to wait for a ``closer`` that is awaited itself, as in ``release``.
         """
-        return finishing(self.end("broken"))
+        return finishing(self._end("broken"))
 
     async def __aenter__(self) -> "AsyncLease[T]":
         return self
@@ -132,7 +132,7 @@ class LeaseRequest(Awaited[AsyncLease[T]]):
         return f"{shown[:-1]}, to be awaited or entered>" if shown.endswith(": not begun>") else shown
 
     def _begin(self) -> Steps[AsyncLease[T]]:
-        yield from self._lease.begin(self._timeout)
+        yield from self._lease._begin(self._timeout)  # pyright: ignore[reportPrivateUsage]  # it is this module's
         return self._lease
 
     def __await__(self) -> Generator[Any, Any, AsyncLease[T]]:
@@ -163,7 +163,7 @@ class AsyncBorrowed(TaskLoan[T]):
         self._pool = pool  # so that the pool is not dropped before the end of the block
 
     async def __aenter__(self) -> T:
-        await awaiting(self.begin(self._timeout))
+        await awaiting(self._begin(self._timeout))
         return self.obj
 
 
@@ -213,7 +213,7 @@ class QuickBorrowed(AsyncBorrowed[T]):
                 self._entry = entry
                 shelves.using[entry.key] = entry
                 return entry.obj
-        await awaiting(self.begin(self._timeout))
+        await awaiting(self._begin(self._timeout))
         return self.obj
 
     def __aexit__(

@@ -348,7 +348,7 @@ class AsyncPool(Generic[T]):
         If it is cancelled, what was begun is finished all the same.
 
         Args:
-            timeout: Longest wait for lent objects, in seconds.
+            timeout: Until when to wait for lent objects, in seconds from the call.
 
         Raises:
             PoolException: No event loop runs here, or the pool lives in another one.

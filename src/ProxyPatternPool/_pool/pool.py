@@ -326,7 +326,7 @@ class Pool(Generic[T]):
         it waits for nothing: maintenance closes the idle objects.
 
         Args:
-            timeout: Longest wait for lent objects, in seconds.
+            timeout: Until when to wait for lent objects, in seconds from the call.
             delay: The same as ``timeout``, by its older name.
 
         Raises:
@@ -346,7 +346,7 @@ class Pool(Generic[T]):
         Closers are called here, see ``aget``. If it is cancelled, the pool is closed all the same.
 
         Args:
-            timeout: Longest wait for lent objects, in seconds.
+            timeout: Until when to wait for lent objects, in seconds from the call.
 
         Raises:
             PoolException: No event loop runs here.

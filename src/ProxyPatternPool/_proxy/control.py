@@ -311,7 +311,7 @@ class Control(Generic[T]):
         set again, with ``set_fun``, can be used again.
 
         Args:
-            timeout: Longest wait for lent objects, in seconds.
+            timeout: Until when to wait for lent objects, in seconds from the call.
 
         Raises:
             ProxyException: the pool is an ``AsyncPool``: await ``aclose``.
@@ -323,7 +323,7 @@ class Control(Generic[T]):
         """Close the pool: what ``close`` does, but other tasks go on meanwhile. For the end of an application.
 
         Args:
-            timeout: Longest wait for lent objects, in seconds.
+            timeout: Until when to wait for lent objects, in seconds from the call.
 
         Raises:
             PoolException: no event loop runs here, or the pool lives in another one.

@@ -20,13 +20,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def returning_controls(proxies: Iterable[object]) -> list[Control[Any]]:
+def returning_controls(proxies: Sequence[object]) -> list[Control[Any]]:
     """Find the controls of proxies whose objects are to go back.
 
     Raises:
-        ProxyException: One of them is no proxy, or its scope is a strategy of the user's. Then several threads may be
-            one owner, and the first to end its work would give back what the others use: the strategy has to drop it.
+        ProxyException: None is given, or one is no proxy, or its scope is a strategy of the user's. Then several
+            threads may be one owner, and the first to end its work would give back what the others use: the strategy
+            has to drop it.
     """
+    if not proxies:
+        raise ProxyException("no proxy is given: name those whose objects are to go back")
     controls = [control(proxy) for proxy in proxies]
     for each in controls:
         if not isinstance(each.scope, Scope):
