@@ -143,7 +143,9 @@ def real(threads: Threads, timing: Timing) -> Iterator[Scheduler]:
 @pytest.fixture
 def timed(threads: Threads, timing: Timing, clock: HandMovedClock) -> Iterator[Scheduler]:
     """A scheduler whose workers are real, and that looks when told to, at times moved by hand."""
-    yield from with_threads(Scheduler(Environment(clock=clock, start_thread=threads.start), timing), threads)
+    scheduler = Scheduler(Environment(clock=clock, start_thread=threads.start), timing)
+    scheduler._running = True  # so its own thread, which would look as well, is not started
+    yield from with_threads(scheduler, threads)
 
 
 def with_threads(scheduler: Scheduler, threads: Threads) -> Iterator[Scheduler]:
@@ -153,7 +155,7 @@ def with_threads(scheduler: Scheduler, threads: Threads) -> Iterator[Scheduler]:
     scheduler._requests.put(None)
     try:
         # One that still works might log what this test did when the next one listens.
-        eventually(lambda: len(threads) == scheduler.workers.count == scheduler.workers._idle <= 1)
+        eventually(lambda: not scheduler.workers._unfinished and len(threads) == scheduler.workers.count <= 1)
     except AssertionError:
         faulthandler.dump_traceback(all_threads=True)
         raise AssertionError(f"{len(threads)} threads, of which {scheduler.workers.count} count as workers") from None

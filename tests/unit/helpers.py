@@ -9,9 +9,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 
@@ -252,7 +253,13 @@ def have_all_said() -> None:
     """Have all lines said that pools of this test have queued; nothing else is done."""
     for maintained in current_scheduler().pools():
         if isinstance(maintained, Core):
-            maintained.chores.flush_log()
+            eventually(partial(_has_said_all, maintained))
+
+
+def _has_said_all(core: Core[Any]) -> bool:
+    core.chores.flush_log()
+    # If a worker is doing it, that does nothing: what was queued may not be with the handlers yet.
+    return core.notifier.busy or not core.log_queue.unwritten
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from ProxyPatternPool._runtime.native import start_thread
+from ProxyPatternPool._runtime.races import pop_first
 from ProxyPatternPool._runtime.waiting import Hub
 from ProxyPatternPool._scheduler.maintained import Maintained
 
@@ -70,10 +71,9 @@ class FakeMaintained:
         self.hub = None
 
     def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
-        while common and self.queued:
-            self.queued.popleft()()
-        while hub and self.queued_in_hub:
-            self.queued_in_hub.popleft()()
+        for chores, wanted in ((self.queued, common), (self.queued_in_hub, hub)):
+            while wanted and (chore := pop_first(chores)) is not None:  # other workers take some, too
+                chore()
 
     def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         logging.getLogger("ppp").log(level, message, *arguments, exc_info=error)
@@ -92,12 +92,16 @@ class Hanging:
     """A hook that hangs, in as many threads as come, until it is let go."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self._calls: list[object] = []  # not a number, which threads that add to it at the same time get wrong
         self.begun = threading.Event()
         self.go_on = threading.Event()
 
+    @property
+    def count(self) -> int:
+        return len(self._calls)
+
     def __call__(self, *_: object) -> bool:
-        self.count += 1
+        self._calls.append(None)
         self.begun.set()
         return self.go_on.wait(3 * DEADLINE)  # longer than any test
 

@@ -30,7 +30,7 @@ class Users:
     def __init__(self, scope: Scope) -> None:
         self.works = Works(bound=PLACES)
         self.in_use: set[Thing] = set()
-        self.resets = 0
+        self.resets: list[Thing] = []  # not a number, which threads that add to it at the same time get wrong
         self.thing: Thing = proxy(
             fun=self.works.make,
             scope=scope,
@@ -43,7 +43,7 @@ class Users:
 
     def reset(self, thing: Thing) -> None:
         assert thing not in self.in_use, "given back in the middle of a use"
-        self.resets += 1
+        self.resets.append(thing)
 
     def take(self) -> Thing:
         thing = self.control.get()
@@ -59,7 +59,7 @@ class Users:
         """Each use had an object, and each came back through the retter."""
         pool = self.control.pool
         assert pool is not None
-        eventually(lambda: self.resets == expected)
+        eventually(lambda: len(self.resets) == expected)
         eventually(lambda: pool.stats()["navail"] == pool.stats()["nobjs"])
         stats = pool.stats()
         assert (stats["nuses"], stats["nreturns"], stats["nusing"]) == (expected, expected, 0)

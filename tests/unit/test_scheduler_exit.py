@@ -74,8 +74,10 @@ def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hangi
     maintained.jobs.append(maintained.looked.set)
     real.register(maintained)
     real.watch(weakref.ref(maintained))
-    with real._lock:
-        real.workers.count += sum(threads.start(real.workers._work) for _ in range(2))
+    with real.workers._lock:
+        real.workers.count += 2
+    for _ in range(2):
+        threads.start(real.workers._work)
     real.exit()  # besides the three workers: the scheduling thread, and one for the exit alone
     assert maintained.looked.is_set()
     hanging.go_on.set()

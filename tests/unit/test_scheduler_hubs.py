@@ -60,7 +60,7 @@ def test_hub_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedClo
             wait_for(closed)
         clock.advance(timed.timing.hub_patience)
     assert len(hub.jobs) == 1
-    eventually(lambda: timed.workers._idle == timed.workers.count)
+    eventually(lambda: not timed.workers._unfinished)
     assert not checked
     hub.turn()
     assert checked == [threading.get_ident()]
@@ -190,8 +190,8 @@ def test_a_pool_that_finds_its_hub(timed: Scheduler, threads: Threads) -> None:
     with threads.refused():
         timed.maintain(maintained)
     maintained.hub = hub
-    timed.workers.count += threads.start(timed.workers._work)
-    eventually(lambda: timed.workers._idle and not timed.workers._active[maintained][True])
+    timed.workers.start_first()
+    eventually(lambda: not timed.workers._unfinished)
     assert not in_its_hub.is_set()
     timed.maintain(maintained)
     hub.turn()

@@ -22,6 +22,7 @@ from .._ledger.sweeps import Sweeps
 from .._observer import PoolObserverOrNone
 from .._runtime.fork import never_free
 from .._runtime.process import belongs_to_parent, notice_fork, watch_for_forks
+from .._runtime.races import pop_first
 from .._runtime.uwsgi_hook import hook_into_uwsgi
 from .._runtime.waiting import Hub, do_nothing
 from .._scheduler.scheduler import Scheduler
@@ -292,9 +293,8 @@ class Core(Generic[T]):
             run(self.operations.wait_until_empty(seconds))
         sleeper = self.environment.new_sleeper()
         try:
-            # Read without the lock of the queue: a line leaves it and is counted in one locked step, and none is added
-            # any more. So each is still queued, and the exit logs it itself, or counts here until it is written.
-            while self.log_queue.under_way and (left := until - self.clock()) > 0:
+            # None is added any more. If a worker was logging one, the exit has left it those that are queued as well.
+            while self.log_queue.unwritten and (left := until - self.clock()) > 0:
                 sleeper.sleep(min(left, LOG_PAUSE))
         finally:
             sleeper.dispose()
@@ -325,10 +325,10 @@ def catch_up(core: Core[Any]) -> None:
 
 
 def _taken(chores: deque[Chore]) -> list[Chore]:
-    """Take out all chores."""
+    """Take out all chores; workers take some meanwhile."""
     taken: list[Chore] = []
-    while chores:
-        taken.append(chores.popleft())
+    while (chore := pop_first(chores)) is not None:
+        taken.append(chore)
     return taken
 
 

@@ -106,6 +106,12 @@ class LogQueue:
     def __len__(self) -> int:
         return len(self.lines)
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether there is a line that its handlers have not written yet."""
+        # Read without the lock, in this order: a line is counted before it leaves the queue, until it is written.
+        return len(self.lines) > 0 or self.under_way > 0
+
     def add(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Queue a line. Arguments are texts, numbers or ``Later``: anything else may change before it is logged."""
         if self.silent or not log.isEnabledFor(level):
@@ -133,10 +139,10 @@ class LogQueue:
         if dropped:
             log.warning("%s: %d log lines were dropped: a handler of the log is too slow", self._label, dropped)
         with self._lock:
-            line = self.lines.popleft() if self.lines else None
-            self.under_way += line is not None
-        if line is None:
-            return False
+            if not self.lines:
+                return False
+            self.under_way += 1  # first, see unwritten
+            line = self.lines.popleft()
         try:
             line.log()
         finally:

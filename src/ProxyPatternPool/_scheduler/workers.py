@@ -5,10 +5,12 @@ Of one pool only some jobs run at the same time, so that a hook that hangs delay
 """
 
 import itertools
+import logging
 import math
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from .._runtime.native import Empty, SimpleQueue, new_rlock
@@ -58,7 +60,7 @@ class Workers:
         self._jobs: SimpleQueue[Job | ExitJobs] = SimpleQueue()
         self.count = 0
         """Workers in all."""
-        self._idle = 0  # workers waiting for a job
+        self._unfinished = 0  # jobs that are queued or run: each is to have a worker
         self._done = 0  # jobs that have ended
         self._done_before = -1  # the same when it was last looked at whether all hang
         self._hang = False
@@ -81,10 +83,11 @@ class Workers:
             active = self._active.setdefault(job.maintained, Counter())
             if active[job.hub] < MAX_JOBS:
                 active[job.hub] += 1  # before the put, so that jobs not yet taken count
+                self._unfinished += 1
                 self._jobs.put(job)
-            elif self.count:
+            elif self._unfinished <= self.count:
                 return
-            if not ((waited and self._all_hang()) or (self._idle == 0 and self.count < MIN_WORKERS)):
+            if not ((waited and self._all_hang()) or self.count < min(self._unfinished, MIN_WORKERS)):
                 return
             self.count += 1
         self._start_worker()
@@ -114,29 +117,35 @@ class Workers:
 
     def _work(self) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
             try:
-                job: Job | ExitJobs | None = self._jobs.get(True, self._timing.worker_idle)  # see DaemonThreads.end
+                job: Job | ExitJobs = self._jobs.get(True, self._timing.worker_idle)  # see DaemonThreads.end
             except Empty:
-                job = None
-            with self._lock:
-                self._idle -= 1
-                # A job put after the wait and before this line has no worker but this one.
-                if job is None and self._jobs.empty() and self.count > 1:
-                    self.count -= 1
-                    return
+                with self._lock:
+                    # A job put after the wait and before this line has no worker but this one.
+                    if self._jobs.empty() and self.count > 1:
+                        self.count -= 1
+                        return
+                continue
             if isinstance(job, ExitJobs):
                 job.run()
                 # Nothing comes after the exit, and the interpreter may wait for this thread.
                 with self._lock:
                     self.count -= 1
                 return
-            if job is not None:
-                job.run()
-                for step in _after_jobs:
-                    step()
-                with self._lock:
-                    self._active.setdefault(job.maintained, Counter())[job.hub] -= 1
-                    self._done += 1
-            job = None  # keep no pool alive while waiting
+            self._do(job)
+            del job  # keep no pool alive while waiting
+
+    def _do(self, job: Job) -> None:
+        """Run a job. What a bug of ours raises in it is logged: the worker and the jobs to come go on."""
+        try:
+            job.run()
+            for step in _after_jobs:
+                step()
+        except BaseException as error:
+            with suppress(Exception):
+                job.maintained.log_later(logging.ERROR, "maintenance of %s failed", repr(job.maintained), error=error)
+        finally:
+            with self._lock:
+                self._active.setdefault(job.maintained, Counter())[job.hub] -= 1
+                self._unfinished -= 1
+                self._done += 1
