@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from ProxyPatternPool._ledger.ledger import Ledger
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.hubs import new_sleeper
 from ProxyPatternPool._scheduler.process import using_scheduler
@@ -48,12 +47,6 @@ def scheduler(environment: Environment) -> Iterator[FakeScheduler]:
     with using_scheduler(FakeScheduler(environment)) as scheduler:
         yield scheduler
         scheduler.run()
-
-
-@pytest.fixture
-def quick_returns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Objects come back without the lock on every Python: the test does itself what other threads do in between."""
-    monkeypatch.setitem(vars(Ledger)["__init__"].__kwdefaults__, "quick_rets", True)
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ from .clock import FakeScheduler
 from .helpers import Thing, Works
 from .tasks import turn
 
-pytestmark = pytest.mark.usefixtures("quick_returns")
-
 
 class Idle(deque[Entry[Thing]]):
     """Idle entries; something happens whenever one comes back."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import math
 import pickle
 import threading
 from collections.abc import Iterator
@@ -105,8 +104,6 @@ def test_a_waiter_comes_at_the_end_of_a_block(scheduler: FakeScheduler) -> None:
     """A block that has just found nobody waiting looks again when its object is idle."""
     pool = Pool(Thing, 1, 1)
     shelves = core_of(pool).shelves
-    shelves._quick_rets = True  # also without a GIL, where each return takes the lock
-    shelves.set_quick_limits(math.inf, returns=True)
 
     def come() -> None:
         shelves.quick_rets_until = NEVER

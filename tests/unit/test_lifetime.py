@@ -14,8 +14,6 @@ from ProxyPatternPool._ledger.policy import lifetime
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .helpers import Naps, Thing, Works
 
-pytestmark = pytest.mark.usefixtures("quick_returns")
-
 
 @pytest.fixture(autouse=True)
 def latest(chance: Chance) -> None:

@@ -18,8 +18,6 @@ from ProxyPatternPool._scheduler.scheduler import Scheduler
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, borrow_all, give_back_all, said
 
-pytestmark = pytest.mark.usefixtures("quick_returns")
-
 
 def test_a_chore_that_fails(
     scheduler: FakeScheduler, clock: HandMovedClock, works: Works, caplog: pytest.LogCaptureFixture

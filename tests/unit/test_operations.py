@@ -17,8 +17,6 @@ from ProxyPatternPool._ledger.shelves import NEVER, Put
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
 
-pytestmark = pytest.mark.usefixtures("quick_returns")
-
 
 def borrow(pool: Pool[Thing], count: int) -> list[Thing]:
     return [pool.get() for _ in range(count)]

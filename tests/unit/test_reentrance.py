@@ -27,7 +27,6 @@ def in_the_middle(pool: Pool[Thing], run: Callable[[], object]) -> None:
     pool._core.guard.locked(step)
 
 
-@pytest.mark.usefixtures("quick_returns")
 def test_an_object_is_given_back(scheduler: FakeScheduler, works: Works) -> None:
     """An object that needs no closer look is idle at once."""
     pool = Pool(works.make, 1, closer=works.close)
@@ -36,7 +35,6 @@ def test_an_object_is_given_back(scheduler: FakeScheduler, works: Works) -> None
     assert pool.get(0) is thing
 
 
-@pytest.mark.usefixtures("quick_returns")
 @pytest.mark.parametrize("broken", [False, True])
 def test_an_object_is_given_back_that_needs_a_look(broken: bool, scheduler: FakeScheduler, works: Works) -> None:
     """A broken one is left to a worker, who closes it; any other is there again at once."""

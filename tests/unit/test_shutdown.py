@@ -17,8 +17,6 @@ from ProxyPatternPool._ledger.shelves import NEVER, Put
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, eventually, give_back_all, said, wait_for
 
-pytestmark = pytest.mark.usefixtures("quick_returns")
-
 
 def test_idle_objects_are_closed(scheduler: FakeScheduler, works: Works) -> None:
     """The close closes what is idle, at once, in the caller's thread."""

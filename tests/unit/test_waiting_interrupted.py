@@ -316,7 +316,6 @@ def test_a_return_that_was_interrupted_before_it_was_announced(scheduler: FakeSc
     assert waiting.result() is thing
 
 
-@pytest.mark.usefixtures("quick_returns")
 def test_a_return_during_the_queueing_is_announced(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """An object put back by somebody who did not yet see the waiter wakes him after all."""
     pool = Pool(Thing, 1)

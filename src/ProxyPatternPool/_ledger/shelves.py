@@ -5,14 +5,20 @@ Three steps are atomic: taking an idle entry, ending its loan, and putting it ba
 - ``idle.pop()`` and ``using.pop(id)`` are each one call into C: of two callers one gets the entry. From then on the
   entry belongs to that caller alone, so its times and its number of uses are written plainly and are exact.
 - One side appends an entry to ``idle``, then looks whether returns are quick (here). The other makes returns slow, then
-  looks for an idle entry (``Ledger.take_or_queue``, ``close``). At least one of them sees the other. So no caller
-  sleeps while an object is idle, and no object stays idle in a closed pool. Without a GIL the interpreter does not
-  guarantee that order: the pool then puts entries back under its lock.
+  looks for an idle entry (``Ledger.take_or_queue``, ``Sweeps.prune``, ``close``). At least one of them sees the other.
+  So no caller sleeps while an object is idle, and no object stays idle in a closed pool.
+
+The last argument needs an order of what two threads do. With a GIL there is one. On a free-threaded build each call of
+a method of a deque, and each step of its iterator, locks that deque. So of the append and the pop on the other side one
+is the first. If it is the append, the pop finds the entry. If it is the pop, returns had been made slow before; whoever
+locks the deque after that sees it, and so does the look that follows his append. ``bool`` and ``len`` lock nothing:
+they may be out of date, and are no such look.
 """
 
 import enum
 import math
 from collections import deque
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from .._runtime.owner import Owner
@@ -135,11 +141,9 @@ class Shelves(Generic[T]):
             self._was_idle, self.idle = self.idle, _AlwaysEmpty()
         found: list[Entry[T]] = []
         for shelf in (self._was_idle, self.checked):
-            while shelf:
-                try:
+            with suppress(IndexError):  # nothing is left
+                while True:
                     found.append(shelf.pop())
-                except IndexError:  # a caller that came before the close took it
-                    break
         return found
 
     def take_out_late_return(self, entry: Entry[T]) -> bool:

@@ -3,9 +3,13 @@
 import sys
 from collections import deque
 from collections.abc import Iterable
-from typing import TypeVar
+from contextlib import suppress
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
+
+MOST_TRIES = 100
+"""How often it is tried to copy a deque as it is at one moment."""
 
 
 def first(items: "deque[Item]") -> "Item | None":
@@ -48,8 +52,23 @@ def is_alone(items: "deque[Item]") -> bool:
 
 def snapshot(items: Iterable[Item]) -> list[Item]:
     """Copy a collection that may change meanwhile."""
+    tries = 0
     while True:
         try:
             return list(items)
-        except RuntimeError:  # it changed in the middle: a finalizer ran within list()
-            continue
+        except RuntimeError:  # it changed in the middle: a finalizer ran within list(), or another thread without a GIL
+            tries += 1
+            if tries >= MOST_TRIES and isinstance(items, deque):
+                return _one_by_one(cast("deque[Item]", items))
+
+
+def _one_by_one(items: "deque[Item]") -> list[Item]:
+    """Copy a deque that other threads change all the time: what they move meanwhile may be missing, or come twice.
+
+    Without a GIL each step of an iteration locks it, and not the whole, as for a copy of a dictionary or a set.
+    """
+    copy: list[Item] = []
+    with suppress(IndexError):
+        while True:
+            copy.append(items[len(copy)])
+    return copy

@@ -1,0 +1,107 @@
+"""A return and a get of an object at the same moment, in two threads: whoever comes second sees the first."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._engine.guard import Guard
+from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._runtime import races
+
+from .clock import FakeScheduler
+from .helpers import Caller, Thing, eventually
+
+ROUNDS = 100
+
+
+class Seen(deque[Entry[Thing]]):
+    """Idle objects, for whoever finds none: something happens before he goes on."""
+
+    def __init__(self, looks: list[Callable[[], object]]) -> None:
+        super().__init__()
+        self._looks = looks
+
+    def pop(self, *_: int) -> Entry[Thing]:
+        try:
+            return super().pop()
+        except IndexError:
+            self._looks.pop(0)()
+            raise
+
+
+@pytest.mark.parametrize("look", [0, 1, 2])
+def test_a_return_after_a_look(look: int, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds nothing idle, without the lock, with it, or in the queue, gets what is returned after that look.
+
+    The other thread goes on as far as it comes: until it has given the object back, or needs the lock for that.
+    """
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    returners: list[Caller[None]] = []
+    needs_lock = threading.Event()
+    locked = Guard.locked
+
+    def noted(self: Guard, step: Callable[..., object], *args: object) -> object:
+        if threading.current_thread() is not borrower_thread:
+            needs_lock.set()
+        return locked(self, step, *args)
+
+    def give_back() -> None:
+        returners.append(Caller(lambda: pool.ret(thing)))
+        eventually(lambda: needs_lock.is_set() or not returners[0].busy)
+
+    def borrow() -> Thing:
+        nonlocal borrower_thread
+        borrower_thread = threading.current_thread()
+        return pool.get()
+
+    borrower_thread: threading.Thread | None = None
+    monkeypatch.setattr(Guard, "locked", noted)
+    looks: list[Callable[[], object]] = [lambda: None] * 3
+    looks[look] = give_back
+    pool._core.shelves.idle = Seen(looks)
+    assert Caller(borrow).result() is thing
+    returners[0].result()
+
+
+def test_nobody_sleeps_beside_an_idle_object(scheduler: FakeScheduler) -> None:
+    """Nothing else would wake him: there is one object, and nobody comes after it was returned."""
+    pool = Pool(Thing, 1)
+    begin, end = threading.Semaphore(0), threading.Semaphore(0)
+
+    def borrow() -> None:
+        for _ in range(ROUNDS):
+            begin.acquire()
+            pool.ret(pool.get())
+            end.release()
+
+    borrower = Caller(borrow)
+    waits = pool._core.ledger.waiters
+    chance, spins = Random(0), 0
+    for number in range(ROUNDS):
+        thing, before = pool.get(), waits.nwaits
+        begin.release()
+        for _ in range(spins):  # until the other is just finding nothing idle, whatever the machine is like
+            pass
+        pool.ret(thing)
+        assert end.acquire(timeout=60), f"it sleeps, in round {number}, beside {pool!r}"
+        spins = max(0, spins + chance.randrange(20) * (1 if waits.nwaits == before else -1))
+    borrower.result()
+
+
+class Restless(deque[int]):
+    """A deque that other threads change whenever it is looked through."""
+
+    def __iter__(self) -> Iterator[int]:
+        raise RuntimeError("deque mutated during iteration")
+
+
+def test_a_copy_of_what_never_rests() -> None:
+    """It is made in the end, item by item: a busy pool holds up nobody who looks at it."""
+    assert races.snapshot(Restless([1, 2, 3])) == [1, 2, 3]
