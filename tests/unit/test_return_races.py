@@ -44,11 +44,12 @@ def test_a_return_after_a_look(look: int, scheduler: FakeScheduler, monkeypatch:
     pool = Pool(Thing, 1)
     thing = pool.get()
     returners: list[Caller[None]] = []
+    borrowers: list[threading.Thread] = []
     needs_lock = threading.Event()
     locked = Guard.locked
 
     def noted(self: Guard, step: Callable[..., object], *args: object) -> object:
-        if threading.current_thread() is not borrower_thread:
+        if threading.current_thread() not in borrowers:
             needs_lock.set()
         return locked(self, step, *args)
 
@@ -57,11 +58,9 @@ def test_a_return_after_a_look(look: int, scheduler: FakeScheduler, monkeypatch:
         eventually(lambda: needs_lock.is_set() or not returners[0].busy)
 
     def borrow() -> Thing:
-        nonlocal borrower_thread
-        borrower_thread = threading.current_thread()
+        borrowers.append(threading.current_thread())
         return pool.get()
 
-    borrower_thread: threading.Thread | None = None
     monkeypatch.setattr(Guard, "locked", noted)
     looks: list[Callable[[], object]] = [lambda: None] * 3
     looks[look] = give_back

@@ -9,14 +9,15 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar, cast
 from unittest.mock import Mock
 
 import pytest
 
 from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, control
-from ProxyPatternPool._runtime.contexts import current_context, entered_contexts
+from ProxyPatternPool._runtime.contexts import ask_collector, current_context, entered_contexts, memory_reader
+from ProxyPatternPool._runtime.native import GIL
 from ProxyPatternPool._scope.base import EMPTY
 from ProxyPatternPool._scope.context import ContextSlot, current_task
 from ProxyPatternPool._scope.select import new_slot
@@ -155,8 +156,9 @@ def test_thread_of_the_last_scope_is_used_on(scheduler: FakeScheduler) -> None:
 # --- contexts ------------------------------------------------------------------------------------------
 
 
-def test_current_context() -> None:
-    """The context itself, and not a copy."""
+@pytest.mark.parametrize("current_context", [ask_collector, memory_reader()])
+def test_current_context(current_context: Callable[[], Context]) -> None:
+    """The context itself, and not a copy, whichever way it is found."""
     mine = current_context()
     assert type(mine) is Context
     assert current_context() is mine
@@ -164,6 +166,25 @@ def test_current_context() -> None:
     assert copy.run(current_context) is copy
     assert Caller(current_context).result() is not mine
     assert current_task() is None
+
+
+def test_no_thread_is_stopped_without_the_gil() -> None:
+    """There the collector would stop all of them, at each use of a proxy."""
+    assert (current_context is ask_collector) == GIL
+    assert memory_reader() is not ask_collector
+
+
+@pytest.mark.parametrize("address", [None, 0])
+def test_where_memory_is_not_as_known(address: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ``ctypes``, or with a token that begins with something else, the collector is asked."""
+
+    class Pointer:
+        @staticmethod
+        def from_address(_: int) -> SimpleNamespace:
+            return SimpleNamespace(value=address)
+
+    monkeypatch.setitem(sys.modules, "ctypes", None if address is None else SimpleNamespace(c_void_p=Pointer))
+    assert memory_reader() is ask_collector
 
 
 def test_entered_contexts() -> None:

@@ -4,7 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import TypeVar
 
 Item = TypeVar("Item")
 
@@ -59,7 +59,7 @@ def snapshot(items: Iterable[Item]) -> list[Item]:
         except RuntimeError:  # it changed in the middle: a finalizer ran within list(), or another thread without a GIL
             tries += 1
             if tries >= MOST_TRIES and isinstance(items, deque):
-                return _one_by_one(cast("deque[Item]", items))
+                return _one_by_one(items)
 
 
 def _one_by_one(items: "deque[Item]") -> list[Item]:
