@@ -84,6 +84,11 @@ $(VENV)/.browser: $(VENV)/.python-$(version) tools/browser
 	@tools/browser --install > /dev/null
 	@touch $@
 
+# PgBouncer, for the tests of many processes: another. Where it cannot be installed they are skipped, and that is said.
+$(VENV)/.pgbouncer: $(VENV)/.python-$(version) tools/pgbouncer
+	@tools/pgbouncer --install > /dev/null || [ $$? = 2 ]
+	@touch $@
+
 $(VENV)/.oldest: $(VENV)/.python-$(version) pyproject.toml
 	@echo "== $(VENV): the oldest mypy"
 	@rm -rf $(VENV)/oldest
@@ -107,7 +112,7 @@ proofs := $(patsubst %,tests/unit/test_%.py,machine interruptions async_interrup
 uses := tests/demo tests/stress tests/wheel \
   $(filter-out %/test_wsgi.py %/test_psycopg.py,$(wildcard tests/servers/test_*.py tests/postgres/test_*.py))
 .PHONY: test test-greenlets test-unit test-others test-proofs test-uses
-test: check typing $(VENV)/.wheel $(VENV)/.browser  ## Check, then test the wheel, all branches covered
+test: check typing $(VENV)/.wheel $(VENV)/.browser $(VENV)/.pgbouncer  ## Check, then test the wheel, all branches covered
 	@rm -f .coverage .coverage.*
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target \
 	  test-unit test-uses test-proofs test-others test-greenlets

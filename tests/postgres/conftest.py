@@ -1,4 +1,4 @@
-"""Fixtures: one private server for the session, a relay for a test."""
+"""Fixtures: one private server for the session, a relay or PgBouncer for a test."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
+from .bouncer import Bouncer
 from .relay import Relay
 from .support import Server, eventually
 
@@ -33,3 +34,10 @@ def relay(server: Server) -> Generator[Relay]:
     relay = Relay(server.socket)
     yield relay
     relay.close()
+
+
+@pytest.fixture
+def bouncer(server: Server) -> Generator[Bouncer]:
+    """PgBouncer before the server, with two server connections for each of its databases."""
+    with Bouncer(server) as bouncer:
+        yield bouncer

@@ -123,6 +123,11 @@ class Server:
         return str(self._server.get_postmaster_info().socket_path)
 
     @property
+    def user(self) -> str | None:
+        """The system's user as whom the server runs, if that is another than ours."""
+        return self._server.system_user
+
+    @property
     def conninfo(self) -> str:
         """How to connect directly."""
         return self._server.get_uri()
