@@ -1,6 +1,5 @@
 """Every unit test has a hand-moved clock and a scheduler that does nothing by itself."""
 
-import faulthandler
 import logging
 from collections.abc import Iterator
 
@@ -14,9 +13,9 @@ from ProxyPatternPool._scheduler.timing import Timing
 
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .diary import Diary
-from .helpers import Caller, Naps, Works, eventually, have_all_said
+from .helpers import Caller, Naps, Works, have_all_said
 from .loops import LIBRARIES, Library
-from .maintained import Hanging, Threads
+from .maintained import Hanging, Threads, with_threads
 
 pytest.register_assert_rewrite("tests.unit.model")  # which is no test, and asserts
 
@@ -139,19 +138,6 @@ def timed(threads: Threads, timing: Timing, clock: HandMovedClock) -> Iterator[S
     scheduler = Scheduler(Environment(clock=clock, start_thread=threads.start), timing)
     scheduler._running = True  # so its own thread, which would look as well, is not started
     yield from with_threads(scheduler, threads)
-
-
-def with_threads(scheduler: Scheduler, threads: Threads) -> Iterator[Scheduler]:
-    with using_scheduler(scheduler):
-        yield scheduler
-    scheduler.ending = True
-    scheduler._requests.put(None)
-    try:
-        # One that still works might log what this test did when the next one listens.
-        eventually(lambda: not scheduler.workers._unfinished and len(threads) == scheduler.workers.count <= 1)
-    except AssertionError:
-        faulthandler.dump_traceback(all_threads=True)
-        raise AssertionError(f"{len(threads)} threads, of which {scheduler.workers.count} count as workers") from None
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ R = TypeVar("R")
 ROOT = Path(__file__).parents[2]
 DEADLINE = 20.0
 """Seconds after which something that should have happened counts as never happening."""
+START = 15.0
+"""Seconds that an interpreter may need to start and to end, on a machine that has a lot else to do."""
 
 
 class Thing:

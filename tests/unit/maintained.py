@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -14,8 +15,10 @@ from ProxyPatternPool._runtime.native import start_thread
 from ProxyPatternPool._runtime.races import pop_first
 from ProxyPatternPool._runtime.waiting import Hub
 from ProxyPatternPool._scheduler.maintained import Maintained
+from ProxyPatternPool._scheduler.process import using_scheduler
+from ProxyPatternPool._scheduler.scheduler import Scheduler
 
-from .helpers import DEADLINE
+from .helpers import DEADLINE, eventually
 
 
 class Threads:
@@ -49,6 +52,20 @@ class Threads:
 
     def __len__(self) -> int:
         return len(self._started) - len(self._ended)
+
+
+def with_threads(scheduler: Scheduler, threads: Threads) -> Iterator[Scheduler]:
+    """Use a scheduler; in the end its threads have ended, but for a worker that waits for work for ever."""
+    with using_scheduler(scheduler):
+        yield scheduler
+    scheduler.ending = True
+    scheduler._requests.put(None)
+    try:
+        # One that still works might log what this test did when the next one listens.
+        eventually(lambda: not scheduler.workers._unfinished and len(threads) == scheduler.workers.count <= 1)
+    except AssertionError:
+        faulthandler.dump_traceback(all_threads=True)
+        raise AssertionError(f"{len(threads)} threads, of which {scheduler.workers.count} count as workers") from None
 
 
 class FakeMaintained:

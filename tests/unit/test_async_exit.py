@@ -7,11 +7,8 @@ from time import monotonic
 
 import pytest
 
-from .helpers import run_script
+from .helpers import START, run_script
 from .tasks import both
-
-START = 10.0
-"""Seconds that an interpreter may need to start and to end."""
 
 FULL = "<AsyncPool module: 0 idle, 2 in use, 2 waiting, max 2>"
 

@@ -21,7 +21,7 @@ from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock, start_none
-from .helpers import Thing, Works, said
+from .helpers import DEADLINE, Thing, Works, said
 from .tasks import both, run_in, turn
 
 
@@ -36,8 +36,12 @@ async def maintained(scheduler: FakeScheduler, pool: AsyncPool[Any]) -> None:
         await turn(10)
 
 
-async def nap(flavour: str, seconds: float) -> None:
-    await (trio.sleep(seconds) if flavour == "trio" else asyncio.sleep(seconds))
+async def until(flavour: str, happened: Callable[[], object]) -> None:
+    """Let the loop sleep until something has happened; fail when it never does."""
+    deadline = time.monotonic() + DEADLINE
+    while not happened():
+        assert time.monotonic() < deadline, "still not so"
+        await (trio.sleep(0.001) if flavour == "trio" else asyncio.sleep(0.001))
 
 
 class Hooks:
@@ -238,17 +242,13 @@ def test_with_the_real_scheduler(flavour: str, real: Scheduler) -> None:
         async with pool:
             await pool.wait_ready(10)
             one, two = await pool.lease(quiet=True), await pool.lease(quiet=True)
+            kept, idle = one.obj.number, two.obj.number
             await two.release()
-            start = time.monotonic()
-            while hooks.closed != [1] and time.monotonic() < start + 10:
-                await nap(flavour, 0.01)
-            assert time.monotonic() - start < 1.0
+            await until(flavour, lambda: hooks.closed == [idle])
             assert hooks.checked
             hooks.back.clear()
             del one
-            while hooks.back != [0] and time.monotonic() < start + 10:
-                await nap(flavour, 0.001)
-            assert time.monotonic() - start < 2.0
+            await until(flavour, lambda: hooks.back == [kept])
         assert hooks.works.alive == []
 
     run_in(flavour, main)

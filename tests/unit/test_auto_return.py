@@ -18,7 +18,7 @@ from ProxyPatternPool import Control, Proxy, Scope, TimeOut, control, proxy
 from ProxyPatternPool._pool.pool import core_of
 
 from .clock import FakeScheduler
-from .helpers import Caller, Thing, Works, eventually, run_script, said, wait_for
+from .helpers import START, Caller, Thing, Works, eventually, run_script, said, wait_for
 
 MANY = 2000
 PLACES = 2
@@ -373,7 +373,7 @@ def ends(case: str) -> list[str]:
     """What a script prints that ends, or forks, with proxies in use."""
     start = monotonic()
     lines = run_script("proxies", case)
-    assert monotonic() - start < 2.0 + 4.0, "the interpreter's start and end, and no more than the exit may take"
+    assert monotonic() - start < 2.0 + START, "no more than the exit may take"
     return sorted(lines)
 
 

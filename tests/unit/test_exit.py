@@ -7,11 +7,9 @@ from time import monotonic
 
 import pytest
 
-from .helpers import run_script
+from .helpers import START, run_script
 
 starts_threads = pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="3.12 starts no thread at exit")
-START = 8.0
-"""Seconds that an interpreter may need to start and to end, besides."""
 
 
 def exits(case: str) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 import pytest
 
+from ProxyPatternPool._runtime.native import GIL
+
 from .helpers import run_script
 
 Forks: TypeAlias = Callable[[str], list[str]]
@@ -15,7 +17,10 @@ Forks: TypeAlias = Callable[[str], list[str]]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 
 
-@pytest.fixture(params=["python", "c"])
+without_gil = pytest.mark.skipif(not GIL, reason="Python knows nothing of the child: it may wait for others' threads")
+
+
+@pytest.fixture(params=["python", pytest.param("c", marks=without_gil)])
 def forks(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
     """Run a script that forks, in Python or in C; what it prints."""
     who: str = request.param

@@ -14,6 +14,7 @@ from ProxyPatternPool._runtime.native import SimpleQueue
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
+from .helpers import DEADLINE, Caller, eventually, wait_for
 from .maintained import FakeMaintained, Hanging, HubHere, Threads
 
 
@@ -38,12 +39,12 @@ def test_exit_in_a_hub(real: Scheduler) -> None:
     real.exit()
     assert maintained.looked.is_set()
     assert queued.is_set()
-    assert len(hub.jobs) == 2
+    assert len(hub.jobs) >= 2  # and more if these have not begun in time
 
 
-@pytest.mark.parametrize("timing", [Timing(exit_time=1.0, worker_idle=0.02)])
+@pytest.mark.parametrize("timing", [Timing(exit_time=DEADLINE, worker_idle=0.02)])
 def test_exit_with_closers_that_hang(real: Scheduler, hanging: Hanging) -> None:
-    """However many closers of a hub hang, in one pool or in many, every other object is closed, in all the time."""
+    """However many closers of a hub hang, in one pool or in many, every other object is closed."""
     closed: list[int] = []
 
     def hang() -> None:
@@ -56,31 +57,57 @@ def test_exit_with_closers_that_hang(real: Scheduler, hanging: Hanging) -> None:
     for maintained in several:
         maintained.hub = HubHere()
         real.register(maintained)
-    start = monotonic()
+
+    def release() -> None:
+        eventually(lambda: len(closed) == 21)
+        hanging.go_on.set()
+
+    caller = Caller(release)
     real.exit()
+    caller.result()
     assert sorted(closed) == list(range(21))
     assert hanging.count == 10
-    assert 1.0 <= monotonic() - start < 5.0
 
 
-@pytest.mark.parametrize("timing", [Timing(exit_time=1.0, worker_idle=0.02)])
+@pytest.mark.parametrize("timing", [Timing(exit_time=0.1, worker_idle=0.02)])
+def test_exit_waits_in_all_its_time_for_closers_that_hang(real: Scheduler, hanging: Hanging) -> None:
+    """And no longer."""
+
+    def hang() -> None:
+        hanging()
+
+    maintained = Dying(hang)
+    maintained.hub = HubHere()
+    real.register(maintained)
+    start = monotonic()
+    real.exit()
+    assert 0.1 <= monotonic() - start < DEADLINE
+
+
+@pytest.mark.parametrize("timing", [Timing(exit_time=DEADLINE, worker_idle=DEADLINE)])
 def test_exit_with_help_of_all(real: Scheduler, threads: Threads, hanging: Hanging) -> None:
     """Each worker closes at exit: so many closers may hang, and the others are called."""
 
     def hang() -> None:
         hanging()
 
-    maintained = Dying(*[hang] * 4)
-    maintained.jobs.append(maintained.looked.set)
+    closed = threading.Event()
+    maintained = Dying(*[hang] * 4, closed.set)
     real.register(maintained)
     real.watch(weakref.ref(maintained))
     with real.workers._lock:
         real.workers.count += 2
     for _ in range(2):
         threads.start(real.workers._work)
+
+    def release() -> None:
+        wait_for(closed)
+        hanging.go_on.set()
+
+    caller = Caller(release)
     real.exit()  # besides the three workers: the scheduling thread, and one for the exit alone
-    assert maintained.looked.is_set()
-    hanging.go_on.set()
+    caller.result()
+    assert hanging.count == 4
 
 
 @pytest.mark.parametrize("timing", [Timing(exit_time=0.2, worker_idle=0.02)])
@@ -92,7 +119,7 @@ def test_exit_with_a_thread_that_never_began(real: Scheduler) -> None:
     maintained.jobs = [maintained.looked.set]
     real.register(maintained)
     real.exit()
-    assert maintained.looked.is_set()
+    wait_for(maintained.looked)  # where a thread plays a greenlet, which may come late
 
 
 def test_a_fork_begins_with_no_threads(real: Scheduler, threads: Threads) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -13,31 +13,30 @@ import pytest
 from ProxyPatternPool import Pool, PoolObserver, TimeOut
 from ProxyPatternPool._engine import maintenance
 from ProxyPatternPool._runtime.environment import Environment
-from ProxyPatternPool._runtime.native import start_thread
-from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.requests import MAX_UNREAD
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
 from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, run_script, said
-from .maintained import FakeMaintained
+from .maintained import FakeMaintained, Threads, with_threads
 
 
-class Moment:
+class Moment(Threads):
     """While it lasts the system has no more threads."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lasts = True
-        self.refused = 0
+        self.refusals = 0
         self.most = 0
         """How many threads there can be before, though it lasts."""
 
     def start(self, run: Callable[[], None]) -> bool:
         if self.lasts and self.most == 0:
-            self.refused += 1
+            self.refusals += 1
             return False
         self.most -= self.lasts
-        return start_thread(run)
+        return self.count(run)
 
 
 @pytest.fixture
@@ -52,12 +51,9 @@ def environment(moment: Moment, environment: Environment) -> Environment:
 
 
 @pytest.fixture
-def real(environment: Environment) -> Generator[Scheduler]:
+def real(moment: Moment, environment: Environment) -> Iterator[Scheduler]:
     """A scheduler that has threads as soon as there are some, and a clock moved by hand."""
-    with using_scheduler(Scheduler(environment, Timing(worker_idle=0.02))) as scheduler:
-        yield scheduler
-    scheduler.ending = True
-    scheduler._requests.put(None)
+    yield from with_threads(Scheduler(environment, Timing(worker_idle=0.02)), moment)
 
 
 TOLD = "pool 'db': no thread can be started: until one can, maintenance is done by those who borrow"
@@ -74,7 +70,7 @@ def test_a_place_whose_closer_is_queued(
         assert pool.get(0) is not thing
         pool.ret(works.alive[0])
         pool.clear()
-    assert moment.refused
+    assert moment.refusals
     assert said(caplog) == [TOLD]
 
 

@@ -118,10 +118,14 @@ class Scheduler:
             return  # started twice, by a finalizer while it was being started: one is enough
         deadlines: Deadlines[Maintained] = Deadlines()
         while not self.ending:
-            self._look_at(self._wait_for_requests(deadlines), deadlines)
-            # The time is read once: what becomes due meanwhile waits until requests were looked at.
-            self._look_at(deadlines.pop_due(self.clock()), deadlines)
+            self._turn(deadlines)
         self._exit_jobs.run()
+
+    def _turn(self, deadlines: Deadlines[Maintained]) -> None:
+        """Wait for what is to be looked at next, and look at it."""
+        self._look_at(self._wait_for_requests(deadlines), deadlines)
+        # The time is read once: what becomes due meanwhile waits until requests were looked at.
+        self._look_at(deadlines.pop_due(self.clock()), deadlines)
 
     def _wait_for_requests(self, deadlines: Deadlines[Maintained]) -> list[Maintained]:
         """Wait for requests, until the next deadline at most; give the pools that made them."""
