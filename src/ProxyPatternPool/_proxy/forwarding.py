@@ -1,7 +1,7 @@
 """The class of a proxy, which forwards to the object what is done to the proxy.
 
 Each proxy has a class of its own: ``__getattribute__`` and the special methods that are used most are closures over the
-slot where the object is kept. The other special methods are written once, in ``Forwarding``.
+place where the object is kept. The other special methods are written once, in ``Forwarding``.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -97,7 +97,7 @@ def forwarding_class(
 ) -> tuple[type[P], ClassControls]:
     """Make the class of one proxy.
 
-    The object is ``slot.kept.obj``, or what the resolver finds if one of these attributes is missing.
+    The object is ``slot.place.kept.obj``, or what the resolver finds if one of these attributes is missing.
 
     Args:
         base: The class that the user sees, not one that was made here.
@@ -108,7 +108,7 @@ def forwarding_class(
         in_init: Whether an ``__init__`` of a subclass runs, and ``finish`` will be called when it ends.
     """
     resolver: Resolver
-    slot: Slot[Any] = EmptySlot()
+    place: Any = EmptySlot[Any]()
     # Changes by single calls. Only a subclass adds to it, while its __init__ runs or the proxy is not set.
     own_names = {*OWN, *own}
     get_own, set_own, delete_own = object.__getattribute__, object.__setattr__, object.__delattr__
@@ -118,11 +118,11 @@ def forwarding_class(
         resolver = to
 
     def bind(new: Slot[Any]) -> None:
-        nonlocal slot
-        slot = new
+        nonlocal place
+        place = new.place
 
     def is_set() -> bool:
-        return type(slot) is not EmptySlot
+        return type(place) is not EmptySlot
 
     def finish() -> None:
         nonlocal in_init
@@ -130,14 +130,14 @@ def forwarding_class(
 
     def current() -> Any:
         try:
-            return slot.kept.obj
+            return place.kept.obj
         except AttributeError:
             pass  # not find() in here: each error of the user's factory would get this one as its context
         return resolver.find()
 
     def peek() -> "tuple[()] | tuple[Any]":
         try:
-            return (slot.kept.obj,)
+            return (place.kept.obj,)
         except AttributeError:
             return resolver.peek()
 
@@ -164,7 +164,7 @@ def forwarding_class(
         # As current(), written out: a call less is a fifth of the whole. An AttributeError that the object raises is
         # not caught here.
         try:
-            obj = slot.kept.obj
+            obj = place.kept.obj
         except AttributeError:
             pass
         else:
@@ -205,7 +205,7 @@ def forwarding_class(
 
     def equal(_: Any, other: Any) -> Any:
         try:
-            obj = slot.kept.obj
+            obj = place.kept.obj
         except AttributeError:
             pass
         else:
@@ -214,7 +214,7 @@ def forwarding_class(
 
     def unequal(_: Any, other: Any) -> Any:
         try:
-            obj = slot.kept.obj
+            obj = place.kept.obj
         except AttributeError:
             pass
         else:
@@ -223,7 +223,7 @@ def forwarding_class(
 
     def hashed(_: Any) -> int:
         try:
-            obj = slot.kept.obj
+            obj = place.kept.obj
         except AttributeError:
             pass
         else:

@@ -12,11 +12,13 @@ _probe: ContextVar[None] = ContextVar("ProxyPatternPool")
 
 # There is no call for the current context itself, but a token refers to the context that it was made in, in the first
 # place. To set a variable to what it is changes nothing, and costs nearly nothing.
+mark: Callable[[None], Token[None]] = _probe.set
+referents: Callable[[object], list[Any]] = gc.get_referents
 
 
 def ask_collector() -> Context:
     """The current context; without a GIL this stops all threads for a moment."""
-    context: Context = gc.get_referents(_probe.set(None))[0]
+    context: Context = referents(mark(None))[0]
     return context
 
 

@@ -136,11 +136,15 @@ EMPTY.invalidate()
 class Slot(Protocol[T]):
     """Keeps what each owner has, for one proxy: a scope at work.
 
-    A proxy reads ``slot.kept.obj`` at every access, and uses the rest only if that fails.
+    A proxy reads ``slot.place.kept.obj`` at every access, and uses the rest only if that fails.
     """
 
     owners_have_frames: bool
     """Whether an owner is a thread or greenlet, whose frames show what it does."""
+
+    @property
+    def place(self) -> Any:
+        """What has ``kept``, too: the slot itself, or an object from which the interpreter reads it quicker."""
 
     @property
     def kept(self) -> Kept[T]:
@@ -173,6 +177,10 @@ class PlainSlot(Generic[T]):
 
     owners_have_frames = False
     kept: Kept[T] = EMPTY
+
+    @property
+    def place(self) -> object:
+        return self
 
     def owner(self) -> object:
         return None

@@ -44,7 +44,8 @@ class GreenletSlot(KeyedSlot[T]):
     def kept(self) -> Kept[T]:
         current = getcurrent()
         if current.parent is None:
-            return self._threads.kept
+            kept: Kept[T] = self._threads.place.kept
+            return kept
         try:
             record = self._records[id(current)]
         except KeyError:

@@ -59,6 +59,10 @@ class KeyedSlot(ABC, Generic[T]):
     def owner(self) -> object: ...
 
     @property
+    def place(self) -> object:
+        return self
+
+    @property
     def kept(self) -> Kept[T]:
         try:
             record = self._records[self._key()]

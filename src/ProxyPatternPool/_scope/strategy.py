@@ -52,6 +52,10 @@ class StrategySlot(Generic[T]):
         self.strategy = strategy
 
     @property
+    def place(self) -> object:
+        return self
+
+    @property
     def kept(self) -> Kept[T]:
         kept = self.strategy.get()
         if kept is None:
