@@ -53,7 +53,9 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 $(VENV)/.python-$(version):
 	@echo "== $(VENV): Python $(version)"
 	@rm -rf $(VENV)
-	@$(python) -m venv $(VENV)
+	@$(python) -m venv $(VENV) > /dev/null 2>&1 || $(python) -m venv --without-pip $(VENV)
+	@test -e $(bin)/pip || python3 -m pip -qq install --target \
+	  "$$($(bin)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" pip  # it came without
 	@$(pip) install --upgrade pip
 	@touch $@
 
