@@ -31,6 +31,7 @@ class AsyncCore(Generic[T]):
     def __init__(self, make: Callable[[TaskDriver], Core[T]]) -> None:
         self.driver = TaskDriver()
         self.core = make(self.driver)
+        self.quick = self.core.quick
         self.label = self.core.label
         self.driver.report = self.core.chores.report
         self.core.waits.on_long_wait = EndedTasksCheck(self.core.situation).check

@@ -15,7 +15,6 @@ from .awaiting import FINISHED, Awaited, finishing
 from .loan import OneLoan, TakesBackLater
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 class AsyncLender(TakesBackLater[T], Protocol[T]):
@@ -174,25 +173,15 @@ class QuickBorrowed(AsyncBorrowed[T]):
 
     _tasks: AsyncCore[T]
 
-    # In C: a call of a method costs a tenth of the whole on Python 3.11. ``new`` sets the attributes.
+    # In C: a call of a function costs a twentieth of the whole on Python 3.11. ``AsyncPool.obj`` sets the attributes.
     __init__ = object.__init__  # pyright: ignore[reportAssignmentType]  # nobody else makes one
 
-    @staticmethod
-    def new(tasks: AsyncCore[R], timeout: float | None, pool: object) -> "QuickBorrowed[R]":
-        """Make one. The pool is kept, so that it is not dropped before the end of the block."""
-        made: QuickBorrowed[R] = _make()
-        made._entry = None
-        made._lender = made._tasks = tasks
-        made._use = 0
-        made._timeout = timeout
-        made._pool = pool
-        return made
-
     async def __aenter__(self) -> T:
-        core, driver = self._tasks.core, self._tasks.driver
-        shelves = core.shelves
+        tasks = self._tasks
+        quick, driver = tasks.quick, tasks.driver
+        shelves = quick.shelves
         # Functions in variables: Python 3.11 calls those quicker than methods that are attributes of an instance.
-        clock, current, running_task = core.clock, driver.current, driver.running_task
+        clock, current, running_task = quick.clock, driver.current, driver.running_task
         now = clock()
         if (
             self._timeout is None
@@ -219,8 +208,8 @@ class QuickBorrowed(AsyncBorrowed[T]):
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Coroutine[Any, Any, None]:
-        entry, core = self._entry, self._tasks.core
-        shelves, clock = core.shelves, core.clock
+        entry, quick = self._entry, self._tasks.quick
+        shelves, clock = quick.shelves, quick.clock
         # What follows is Shelves.end_loan() and put_fast(), written out. Instead of looking for the entry before it is
         # popped this looks at its stage, which is quicker: as long as it is live no other has its key.
         if entry is None or entry.uses != self._use or entry.stage is not LIVE:
@@ -231,13 +220,14 @@ class QuickBorrowed(AsyncBorrowed[T]):
         entry.last_ret = now = clock()
         rest: Rest = None
         if now >= shelves.quick_rets_until or entry.uses >= entry.slow_return_at_use:
-            rest = core.returns.follow_up(entry, NEEDS_SLOW_PATH)
+            rest = self._tasks.core.returns.follow_up(entry, NEEDS_SLOW_PATH)
         else:
             shelves.idle.append(entry)
             if now >= shelves.quick_rets_until:
-                rest = core.returns.follow_up(entry, NEEDS_SETTLE)
+                rest = self._tasks.core.returns.follow_up(entry, NEEDS_SETTLE)
         self._entry = None
         return FINISHED if rest is None or leaves_at_once(kind) else finishing(rest)
 
 
-_make = cast("Callable[[], QuickBorrowed[Any]]", QuickBorrowed)
+new_block = cast("Callable[[], QuickBorrowed[Any]]", QuickBorrowed)
+"""Makes a block without its attributes."""
