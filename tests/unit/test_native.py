@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import ctypes
 import gc
 import sys
 import threading
@@ -16,9 +17,48 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool._runtime import native
-from ProxyPatternPool._runtime.native import acquire, allocate_lock, start_thread
+from ProxyPatternPool._runtime.native import KeptRLock, acquire, allocate_lock, new_rlock, start_thread
 
 from .helpers import Caller, eventually, wait_for
+
+
+@pytest.mark.parametrize("make", [new_rlock, KeptRLock])
+def test_thrown_in_as_a_lock_is_acquired(make: Callable[[], native.Lock]) -> None:
+    """Wherever it arrives in a with statement the lock comes free again, though Python 3.14 forgets it."""
+    main = threading.get_ident()
+    lock = make()
+    held, waits = threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        frames = vars(sys)["_current_frames"]
+        with lock:
+            held.set()
+            wait_for(waits)
+            eventually(lambda: frames()[main].f_code.co_name in ("wait", "__enter__"))
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(main), ctypes.py_object(KeyboardInterrupt))
+
+    def wait() -> None:
+        waits.set()
+        with lock:
+            pass
+
+    caller = Caller(interrupt)
+    wait_for(held)
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    caller.result()
+    assert Caller(lambda: lock.acquire(False)).result(), "another thread can have it"
+
+
+def test_a_lock_that_is_not_acquired_is_not_released() -> None:
+    """What a signal handler raises while a thread waits for a lock comes out, and the lock is whose it was."""
+
+    class Interrupted(KeptRLock):
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Interrupted():  # it would raise another error if it were released
+        pass
 
 
 def test_acquire() -> None:

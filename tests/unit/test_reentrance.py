@@ -12,7 +12,7 @@ import pytest
 
 from ProxyPatternPool import DiscardReason, Pool, PoolClosed, PoolException
 from ProxyPatternPool._engine import guard
-from ProxyPatternPool._runtime.native import get_ident
+from ProxyPatternPool._runtime.native import LOCKS_ARE_FORGOTTEN, get_ident
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, eventually, said
@@ -177,7 +177,7 @@ def test_thrown_in_before_the_lock_is_acquired(scheduler: FakeScheduler, monkeyp
         core.guard.locked(int)
 
 
-@pytest.mark.parametrize("forgotten", [guard.LOCKS_ARE_FORGOTTEN, True])
+@pytest.mark.parametrize("forgotten", [LOCKS_ARE_FORGOTTEN, True])
 def test_thrown_in_as_the_lock_is_acquired(
     forgotten: bool, scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,6 @@
 """The lock of one pool, and who holds it."""
 
 import inspect
-import sys
 from collections.abc import Callable
 from itertools import islice
 from types import CodeType
@@ -13,13 +12,11 @@ from .._errors import PoolException
 from .._ledger.ledger import Ledger
 from .._runtime.caller import outwards
 from .._runtime.hubs import pause
-from .._runtime.native import allocate_lock, get_ident
+from .._runtime.native import LOCKS_ARE_FORGOTTEN, allocate_lock, get_ident
 
 Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
 
-LOCKS_ARE_FORGOTTEN = sys.version_info[:2] == (3, 14)
-"""Whether ``with`` leaves a lock held if something is thrown in as it is acquired (python/cpython#148874)."""
 PAUSE = 0.001
 """Seconds between two looks whether another greenlet of the same thread has finished its step."""
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .._runtime.native import allocate_lock, new_rlock
+from .._runtime.native import new_rlock
 from .._runtime.races import snapshot
 
 
@@ -76,9 +76,8 @@ class Tally:
     """Counters of rare events, exact under concurrent use: ``+=`` on an attribute is not."""
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
-        # A defaultdict of int counts in C: with the lock held no finalizer or signal handler runs, which might wait for
-        # the lock for ever.
+        self._lock = new_rlock()
+        # A defaultdict of int counts in C: no finalizer or signal handler of this thread counts in the middle of it.
         self._counts: defaultdict[str, float] = defaultdict(int)
 
     def add(self, event: str, amount: float = 1) -> None:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 __all__ = [
     "GIL",
+    "LOCKS_ARE_FORGOTTEN",
     "MAIN_INTERPRETER",
     "Empty",
+    "KeptRLock",
     "Lock",
     "SimpleQueue",
     "ThreadLocal",
@@ -54,14 +56,19 @@ def _original(module: str, name: str) -> Any:
 
 
 allocate_lock: Callable[[], Lock] = _original("_thread", "allocate_lock")
-new_rlock: Callable[[], Lock] = _original("_thread", "RLock")
 get_ident: Callable[[], int] = _original("_thread", "get_ident")
 if TYPE_CHECKING:
     from threading import local
 
     ThreadLocal = local
+
+    class _RLock(Lock):
+        def release(self) -> None: ...
+        def __exit__(self, *_: object) -> None: ...
+
 else:
     ThreadLocal = _original("_thread", "_local")
+    _RLock = _original("_thread", "RLock")
 _start_new_thread: Callable[[Callable[[], None], tuple[()]], int] = _original("_thread", "start_new_thread")
 
 write: Callable[[int, bytes], int] = importlib.import_module(os.name).write
@@ -72,6 +79,33 @@ wall_clock: Callable[[], float] = time.time
 
 GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether one bytecode of one thread runs at a time, which the lock-free steps of the ledger rely on."""
+
+LOCKS_ARE_FORGOTTEN = sys.version_info[:2] == (3, 14)
+"""Whether ``with`` leaves a lock held if something is thrown in as it is acquired (python/cpython#148874)."""
+
+
+class KeptRLock(_RLock):
+    """A reentrant lock that comes free again whatever is thrown in, on Python 3.14 as well.
+
+    What calls ``__enter__`` there looks for signals after each call in C, and not after the return of a function.
+    ``__exit__`` stays in C: nothing is thrown in before it has released the lock.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> bool:
+        held: list[bool] = []
+        try:
+            held.extend(map(self.acquire, (True,)))  # one call in C acquires the lock and notes that it is held
+        except BaseException:
+            if held:
+                self.release()
+            raise
+        return True
+
+
+new_rlock: Callable[[], Lock] = KeptRLock if LOCKS_ARE_FORGOTTEN else _RLock
+"""Makes a lock for a ``with`` statement: its own thread may take it again, and an interruption leaves it free."""
 
 
 def _is_main_interpreter() -> bool:

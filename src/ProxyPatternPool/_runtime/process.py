@@ -15,7 +15,7 @@ from typing import Any
 
 from .._errors import PoolException
 from .fork import never_free
-from .native import allocate_lock, get_ident
+from .native import get_ident, new_rlock
 from .owner import Here, here
 
 _WIPE_ON_FORK = 18  # MADV_WIPEONFORK, since Linux 4.14
@@ -126,7 +126,7 @@ class _Restart:
 
     def __init__(self) -> None:
         self.thread = get_ident()
-        self.lock = allocate_lock()
+        self.lock = new_rlock()
         self.lock.acquire()
 
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 
 from .._runtime.environment import Environment
-from .._runtime.native import allocate_lock
+from .._runtime.native import new_rlock
 from .._runtime.races import pop_first
 from .._runtime.waiting import Hub, Sleeper
 from .maintained import Maintained
@@ -22,7 +22,7 @@ class ExitJobs:
         self._environment = environment
         self._jobs: deque[Callable[[], None]] = deque()
         self._left = 0  # jobs that have not ended
-        self._lock = allocate_lock()
+        self._lock = new_rlock()
         self._sleeper: Sleeper | None = None
 
     def add(self, jobs: Collection[Callable[[], None]]) -> None:
