@@ -1,5 +1,7 @@
 """Hooks for connections of psycopg 3: what its transaction status says, and queries with a time limit."""
 
+import _socket
+import asyncio
 from collections.abc import Awaitable, Generator
 from contextlib import suppress
 from typing import Any, TypeAlias
@@ -190,9 +192,22 @@ class AsyncCheck(AsyncHealthCheck[AnyAsyncConnection]):
 # --- closing
 
 
-def _must_cancel(connection: AnyConnection | AnyAsyncConnection) -> bool:
-    """Whether it executes a query that can be cancelled with a time limit, for which libpq has to be of 17 or later."""
-    return connection.pgconn.transaction_status == TransactionStatus.ACTIVE and capabilities.has_cancel_safe()
+def _is_executing(connection: AnyConnection | AnyAsyncConnection) -> bool:
+    return connection.pgconn.transaction_status == TransactionStatus.ACTIVE
+
+
+def _wake(connection: AnyConnection | AnyAsyncConnection) -> None:
+    """Have whoever waits for an answer see that the connection has ended.
+
+    To close it would not wake him. The next connection may get the number of its socket, and then he would wait for
+    that one, or in an event loop disturb it.
+    """
+    with suppress(psycopg.Error, OSError):  # it was lost meanwhile
+        ending = _socket.socket(fileno=connection.pgconn.socket)
+        try:
+            ending.shutdown(_socket.SHUT_RDWR)
+        finally:
+            ending.detach()
 
 
 class Close(Closer[AnyConnection]):
@@ -200,11 +215,12 @@ class Close(Closer[AnyConnection]):
 
     If it executes a query, as one that was killed by ``max_using_delay_kill``, the server is first asked to cancel
     that: else it would go on, since PostgreSQL does not notice that the client has gone before it answers. This is
-    left out if psycopg uses a libpq older than 17, which has no time limit for it.
+    left out if psycopg uses a libpq older than 17, which has no time limit for it. Then whoever waits for the answer
+    gets an error, and the connection is closed when he has it.
 
     Args:
         cancel_timeout: Longest wait for the server to take the request, in seconds: psycopg itself, when it is
-            interrupted, waits for 5. The connection's place is taken meanwhile.
+            interrupted, waits for 5. The same for who executes the query. The connection's place is taken meanwhile.
 
     Raises:
         PoolValueError: It is negative or NaN.
@@ -215,9 +231,14 @@ class Close(Closer[AnyConnection]):
 
     def __call__(self, obj: AnyConnection, /) -> None:
         """Close it."""
-        if _must_cancel(obj):
-            with suppress(psycopg.Error):
-                obj.cancel_safe(timeout=self._timeout)
+        if _is_executing(obj):
+            if capabilities.has_cancel_safe():
+                with suppress(psycopg.Error):
+                    obj.cancel_safe(timeout=self._timeout)
+            if obj.lock.locked():  # as long as somebody executes something
+                _wake(obj)
+                if obj.lock.acquire(timeout=self._timeout):
+                    obj.lock.release()
         obj.close()
 
 
@@ -229,9 +250,15 @@ class AsyncClose(AsyncCloser[AnyAsyncConnection]):
 
     async def __call__(self, obj: AnyAsyncConnection, /) -> None:
         """Close it."""
-        if _must_cancel(obj):
-            with suppress(psycopg.Error):
-                await obj.cancel_safe(timeout=self._timeout)
+        if _is_executing(obj):
+            if capabilities.has_cancel_safe():
+                with suppress(psycopg.Error):
+                    await obj.cancel_safe(timeout=self._timeout)
+            if obj.lock.locked():
+                _wake(obj)
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(obj.lock.acquire(), self._timeout)
+                    obj.lock.release()
         await obj.close()
 
 

@@ -243,7 +243,8 @@ def test_queries_are_cancelled(bouncer: Bouncer, server: Server) -> None:
     """A query that is executed when its connection is closed is cancelled on the server, by PgBouncer."""
     with connection_pool(lambda: bouncer.connect("transaction"), 1) as pool:
         lease = pool.lease()
-        spawn(lambda: lease.obj.execute("SELECT pg_sleep(60)"))
+        query = spawn(lambda: lease.obj.execute("SELECT pg_sleep(60)"))
         eventually(lambda: sleeping(server) == 1, 20)
         lease.discard()
+        assert isinstance(query.exception(20), psycopg.OperationalError)
         eventually(lambda: sleeping(server) == 0, 20)

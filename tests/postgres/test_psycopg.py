@@ -87,7 +87,7 @@ def left_closed(connection: Conn) -> None:
     connection.close()
 
 
-def left_executing(connection: Conn) -> None:
+def left_executing(connection: Conn | AsyncConn) -> None:
     """The server does so by then: a request to cancel a query that has not begun does nothing."""
     connection.pgconn.send_query(b"DO $$ BEGIN RAISE NOTICE 'begun'; PERFORM pg_sleep(60); END $$")
     begun: list[object] = []
@@ -350,6 +350,52 @@ def test_closing_asks_for_no_cancellation_that_may_hang(server: Server, monkeypa
     assert connection.closed
     assert is_active()
     server.terminate([pid])
+
+
+def test_who_waits_for_an_answer_is_woken(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a cancellation, too: he gets an error before a new connection can have the number of his socket."""
+    monkeypatch.setattr(capabilities, "has_cancel_safe", lambda: False)
+    connection = connect(server.conninfo)
+    is_active, backends = executes(server, connection), [connection.info.backend_pid]
+    victim = spawn(lambda: connection.execute("SELECT pg_sleep(60)"))
+    eventually(is_active, LONG)
+    Close()(connection)
+    with connect(server.conninfo):
+        assert isinstance(victim.exception(LONG), psycopg.OperationalError)
+
+    async def main() -> None:
+        connection = await AsyncConnection.connect(server.conninfo, autocommit=True)
+        backends.append(connection.info.backend_pid)
+        is_active = executes(server, connection)
+        victim = asyncio.create_task(connection.execute("SELECT pg_sleep(60)"))
+        await soon(is_active)
+        await AsyncClose()(connection)
+        async with await AsyncConnection.connect(server.conninfo):
+            assert isinstance(await ended(victim, LONG), psycopg.OperationalError)
+
+    run(main)
+    server.terminate(backends)
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+def test_closing_does_not_wait_for_ever_for_who_executes(server: Server, is_used: bool) -> None:
+    """It ends in time if he does not notice, and at once if there is nobody."""
+    connection = connect(server.conninfo)
+    if is_used:
+        connection.lock.acquire()
+    left_executing(connection)
+    spawn(lambda: Close(SOON if is_used else LONG)(connection)).result(LONG)
+    assert connection.closed
+
+    async def main() -> None:
+        connection = await AsyncConnection.connect(server.conninfo)
+        if is_used:
+            await connection.lock.acquire()
+        left_executing(connection)
+        await asyncio.wait_for(AsyncClose(SOON if is_used else LONG)(connection), LONG)
+        assert connection.closed
+
+    run(main)
 
 
 def test_a_task_that_is_cancelled_in_a_query(server: Server) -> None:
