@@ -11,10 +11,10 @@ import pytest
 from ProxyPatternPool import AsyncPool
 from ProxyPatternPool._engine.chores import LONGEST_CREATION
 
-from .cancelling import Crowd, Flavour, Job, Started, crowd
+from .cancelling import Crowd, Flavour, Job, Started, crowd, pause, until
 from .clock import FakeScheduler
 from .helpers import Thing, Works, said
-from .tasks import both
+from .tasks import both, run_in
 from .virtual_time import nap, run_in_virtual_time, sleep
 
 
@@ -36,6 +36,18 @@ class SlowServer:
 
     def pool(self, max_size: int = 1, **parameters: Any) -> AsyncPool[Thing]:
         return AsyncPool(self.connect, max_size, 0, closer=self.works.close, **parameters)
+
+
+class Child:
+    """A job that can be cancelled."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.scope = anyio.CancelScope()
+
+    async def run(self) -> None:
+        with self.scope:
+            await self._job()
 
 
 async def borrow(pool: AsyncPool[Thing]) -> Thing:
@@ -187,6 +199,31 @@ def test_a_creation_that_hangs_does_not_keep_its_place(
         assert "a creation for callers who wait was given up after 10 s" in line
 
     run_in_virtual_time(flavour, main)
+
+
+@both
+def test_the_loop_ends_while_the_pool_creates(
+    flavour: Flavour, works: Works, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The end does not wait for what nobody needs any more, and nothing is said."""
+    server = SlowServer(works)
+    server.seconds = 1e6
+    pool = server.pool()
+
+    async def main() -> None:
+        first, second = Child(partial(borrow, pool)), Child(partial(borrow, pool))
+        async with anyio.create_task_group() as group:
+            group.start_soon(first.run)
+            await pause()
+            group.start_soon(second.run)
+            await pause()
+            first.scope.cancel()
+            await until(lambda: len(works.made) == 2)
+            second.scope.cancel()
+
+    run_in(flavour, main)
+    assert works.alive == []
+    assert said(caplog) == []
 
 
 @both

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -9,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
+from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import Chance, FakeScheduler, HandMovedClock
-from .helpers import Caller, Doctor, Thing, Works, borrow_all, wait_for
+from .helpers import Caller, Doctor, Thing, Works, borrow_all, said, wait_for
 
 
 def test_refill(scheduler: FakeScheduler, works: Works) -> None:
@@ -56,6 +58,29 @@ def test_a_closed_pool_is_not_refilled(scheduler: FakeScheduler, works: Works) -
     assert len(works.made) == 2
     assert works.alive == []
     assert pool.stats()["hk_rounds"] == 0
+
+
+def test_a_close_right_before_a_refill(
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who is to create, and finds the pool closed, creates nothing, says nothing, and leaves no place taken."""
+    pool = Pool(works.make, 2, 1, closer=works.close)
+    pool.discard(pool.get())
+    ledger = pool._core.ledger
+    permit_to_refill = ledger.permit_to_refill
+
+    def and_close(now: float) -> Entry[Thing] | None:
+        permit = permit_to_refill(now)
+        ledger.close()
+        return permit
+
+    monkeypatch.setattr(ledger, "permit_to_refill", and_close)
+    scheduler.run()
+    gc.collect()
+    scheduler.run()
+    assert len(works.made) == 1
+    assert said(caplog) == []
+    assert len(ledger.places) == 0
 
 
 def retries(
