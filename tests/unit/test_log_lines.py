@@ -380,7 +380,7 @@ def test_a_line_is_of_the_moment_and_thread_in_which_it_happened(
     assert record.created == 1234567890.5
     assert record.msecs == 500
     assert record.relativeCreated < 0, "long before this process began"
-    assert (record.filename, record.funcName) == ("returns.py", "give_back")
+    assert (record.filename, record.funcName) == ("returns.py", "_report_stranger")
 
 
 def test_a_line_that_comes_from_nowhere(monkeypatch: pytest.MonkeyPatch, scheduler: FakeScheduler) -> None:

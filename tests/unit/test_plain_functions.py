@@ -518,7 +518,8 @@ def test_the_middleware_serves_wsgi_applications() -> None:
         TypeError, match=r"^app must be a plain function, not a coroutine function.*ProxyPatternPool\.asgi, and"
     ):
         ReturnMiddleware(wrong)
-    app = ReturnMiddleware(lambda environ, start_response: wrong(environ, start_response, None))
+    db: Thing = proxy(fun=Thing)
+    app = ReturnMiddleware(lambda environ, start_response: wrong(environ, start_response, None), db)
     with pytest.raises(
         TypeError, match=r"^app returned a coroutine, and nobody awaits it: it must be a WSGI application$"
     ):
@@ -527,7 +528,7 @@ def test_the_middleware_serves_wsgi_applications() -> None:
     def generated(environ: object, start_response: object) -> Generator[bytes]:
         yield b"answer"
 
-    assert list(ReturnMiddleware(generated)({}, Mock())) == [b"answer"]
+    assert list(ReturnMiddleware(generated, db)({}, Mock())) == [b"answer"]
 
 
 def test_the_status_page_asks_plain_functions() -> None:

@@ -28,8 +28,8 @@ def run() -> None:
         return os.read(reading, 1 << 16).decode().splitlines()[0]
 
     signal.signal(signal.SIGALRM, handle)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
     with pool.obj():
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
         green.sleep(0.2)
     print("idle hub:", said())
     switched: list[str] = []
