@@ -25,15 +25,18 @@ name:
 Needs prometheus_client: ``pip install prometheus-client``, or the extra ``prometheus``. docs/metrics.md has more.
 """
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar, get_args
 
-from ._export import BUCKETS, Watched, bounds, read
+from ._export import BUCKETS, Gauges, Watched, bounds, read
+from ._inspect.periodic import Periodic
 from ._observer import DiscardReason, HookName, PoolObserver
+from ._runtime.fork import NotWhileForking
 from ._text import plain_text
 
 try:
-    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
     from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 except ImportError as _error:
     raise ImportError(
@@ -55,6 +58,10 @@ class PrometheusObserver(PoolObserver[object]):
     without a name is shown by its number: name those that are made by the thousand.
 
     It is also the collector, to be unregistered as such: ``registry.unregister(observer)``.
+
+    In the multiprocess mode of ``prometheus_client``, that is if ``PROMETHEUS_MULTIPROC_DIR`` is set, it writes the
+    gauges once a second, from the first use of a pool on, to where its ``MultiProcessCollector`` finds them: as sums
+    over all processes that are not marked as dead.
     """
 
     def __init__(self, registry: CollectorRegistry | None = REGISTRY, *, buckets: Iterable[float] = BUCKETS) -> None:
@@ -91,6 +98,8 @@ class PrometheusObserver(PoolObserver[object]):
         self._errors, self._timeouts, self._refusals = _Series(errors), _Series(timeouts), _Series(refusals)
         if registry is not None:
             registry.register(self)
+        multiprocess = any(name in os.environ for name in (_DIRECTORY, _DIRECTORY.lower()))
+        self._shared = _SharedGauges(self._watched) if multiprocess else None
 
     def watch(self, *pools_or_proxies: object) -> None:
         """Show from now on the gauges of these pools, or of those that these proxies have by then.
@@ -151,16 +160,11 @@ class PrometheusObserver(PoolObserver[object]):
                 self._hook_errors.labels(name, hook)
         for metric in self._metrics:
             yield from metric.collect()
-        objects, waiting, smallest, largest = families = _families()
+        families = _families()
         for name, now in gauges.items():
-            objects.add_metric([name, "idle"], now.idle)
-            objects.add_metric([name, "used"], now.in_use)
-            objects.add_metric([name, "checking"], now.checking)
-            objects.add_metric([name, "creating"], now.creating)
-            objects.add_metric([name, "closing"], now.closing)
-            waiting.add_metric([name], now.waiting)
-            smallest.add_metric([name], now.min_size)
-            largest.add_metric([name], now.max_size)
+            for family, values in zip(families, _values(now), strict=True):
+                for labels, value in values.items():
+                    family.add_metric([name, *labels], value)
         yield from families
 
     def describe(self) -> Iterator[Metric]:
@@ -170,13 +174,101 @@ class PrometheusObserver(PoolObserver[object]):
         yield from _families()
 
 
-def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
-    return (
-        GaugeMetricFamily("ppp_objects", "Objects right now.", labels=["pool", "state"]),
-        GaugeMetricFamily("ppp_waiting", "Callers in the queue right now.", labels=["pool"]),
-        GaugeMetricFamily("ppp_objects_min", "Objects to keep at least.", labels=["pool"]),
-        GaugeMetricFamily("ppp_objects_max", "Objects at most.", labels=["pool"]),
-    )
+_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+"""What ``prometheus_client`` looks for, also in lower case, to know that it is in its multiprocess mode."""
+_GAUGES = (
+    ("ppp_objects", "Objects right now.", ["pool", "state"]),
+    ("ppp_waiting", "Callers in the queue right now.", ["pool"]),
+    ("ppp_objects_min", "Objects to keep at least.", ["pool"]),
+    ("ppp_objects_max", "Objects at most.", ["pool"]),
+)
+
+
+def _values(now: Gauges) -> list[dict[tuple[str, ...], float]]:
+    """The values of each gauge for one pool, by the labels that it has beside the pool's name."""
+    return [
+        {
+            ("idle",): now.idle,
+            ("used",): now.in_use,
+            ("checking",): now.checking,
+            ("creating",): now.creating,
+            ("closing",): now.closing,
+        },
+        {(): now.waiting},
+        {(): now.min_size},
+        {(): now.max_size},
+    ]
+
+
+def _families() -> list[GaugeMetricFamily]:
+    return [GaugeMetricFamily(name, text, labels=labels) for name, text, labels in _GAUGES]
+
+
+EVERY = 1.0
+"""Seconds between two times that gauges are written for all processes."""
+_not_while_forking = NotWhileForking()
+_NOTHING = Gauges(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+class _SharedGauges(Periodic):
+    """The gauges of this process among those of all, in the multiprocess mode of ``prometheus_client``.
+
+    There a collector is not asked: whoever is scraped reads the files of all processes. So the values are written when
+    they have changed, once a second at most. A worker's thread does so, since the locks of ``prometheus_client`` may be
+    those of gevent or eventlet. At the end of the process they are 0; those of a process that was killed go when it is
+    marked as dead.
+    """
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._gauges = [
+            Gauge(name, text, labels, registry=None, multiprocess_mode="livesum") for name, text, labels in _GAUGES
+        ]
+        self._written: dict[str, Gauges] = {}
+        self._under_way = False
+        super().__init__(EVERY)
+
+    def __repr__(self) -> str:
+        return "the gauges for Prometheus"
+
+    def do(self) -> None:
+        """Have them written by a worker, unless one has still to do so: so there are never two."""
+        if not self._under_way:
+            self._under_way = True
+            self.queued.append(self._write)
+
+    def _write(self) -> None:
+        try:
+            self._write_all(read(self._watched))
+            self.be_content()
+        except Exception as error:  # no space is left, or the directory is gone
+            self.complain(error, "the gauges for Prometheus are not up to date: %s")
+        finally:
+            self._under_way = False
+
+    def _write_all(self, now: dict[str, Gauges]) -> None:
+        with _not_while_forking:
+            self._set_all(now)
+
+    def _set_all(self, now: dict[str, Gauges]) -> None:
+        # Series cannot be removed in this mode: those of a pool that is gone are 0.
+        for pool in {**self._written, **now}:
+            found = now.get(pool, _NOTHING)
+            if found != self._written.get(pool):
+                for gauge, values in zip(self._gauges, _values(found), strict=True):
+                    for labels, value in values.items():
+                        gauge.labels(pool, *labels).set(value)
+                self._written[pool] = found
+
+    def close_at_exit(self) -> list[Callable[[], None]]:
+        """Have them be 0 when the process has ended."""
+        return [*super().close_at_exit(), lambda: self._write_all({})]
+
+    def after_fork(self) -> None:
+        """Start anew in a child, which has written nothing."""
+        self._written = {}
+        self._under_way = False
+        super().after_fork()
 
 
 class _Series(dict[str, M]):

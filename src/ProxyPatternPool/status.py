@@ -7,18 +7,31 @@ A small WSGI application, to be mounted beside one's own::
 
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/status": status_app(db, ldap)})
 
-``?format=json`` has the same data for programs: a ``StatusData``.
+``?format=json`` has the same data for programs: a ``StatusData``. With ``directory=`` one page shows all processes of a
+server.
 
 Needs werkzeug: ``pip install werkzeug``, or the extra ``werkzeug``. docs/status.md says who can see what.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterable
 
 from ._awaitables import refuse_async, refuse_awaitable
 from ._status.access import is_local
-from ._status.data import CallerData, ErrorData, ObjectData, PoolData, SampleData, StatusData, collect
+from ._status.data import (
+    CallerData,
+    ErrorData,
+    ObjectData,
+    PoolData,
+    PoolSummary,
+    ProcessData,
+    ProcessState,
+    SampleData,
+    StatusData,
+)
 from ._status.masking import masked
+from ._status.processes import Processes
 from ._status.sampler import Sampler
 from ._status.sources import source
 from ._wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -38,6 +51,9 @@ __all__ = [
     "ErrorData",
     "ObjectData",
     "PoolData",
+    "PoolSummary",
+    "ProcessData",
+    "ProcessState",
     "SampleData",
     "StatusData",
     "is_local",
@@ -59,6 +75,7 @@ def status_app(
     *pools: object,
     allow: "Callable[[WSGIEnvironment], bool] | None" = None,
     error_text: Callable[[str], str] | None = None,
+    directory: "str | os.PathLike[str] | None" = None,
 ) -> "WSGIApplication":
     """Make a page that shows pools; keep it to mount it, and to have its samples go on.
 
@@ -71,17 +88,24 @@ def status_app(
             ``is_local``.
         error_text: Makes the text of an error fit to be seen, for instance ``masked``. ``None``: only the class of an
             error is shown, since drivers put passwords into such texts. If it raises, or gives no ``str``, too.
+        directory: Where all processes that have this page find each other, from their first use of a pool on; the page
+            of each then lists all, and can show any of them. It is made if it does not exist; it must belong to the
+            user who runs the processes, with mode 0700, and lie on this machine. ``None``: the page shows the process
+            that answers, and knows of no other. Needs unix sockets.
 
     Raises:
-        TypeError: Something is neither a pool nor a proxy, or ``allow`` or ``error_text`` cannot be called,
-            or is a coroutine function.
+        PoolValueError: ``directory`` is none, a symbolic link or somebody else's, others may enter it, it is too long,
+            or this system has no unix sockets.
+        OSError: ``directory`` cannot be made.
+        TypeError: Something is neither a pool nor a proxy, ``allow`` or ``error_text`` cannot be called, or is a
+            coroutine function, or ``directory`` is no path.
     """
     for name, function in (("allow", allow), ("error_text", error_text)):
         if function is not None and not callable(function):
             raise TypeError(f"{name} must be callable, not {function!r}")
         refuse_async(name, function)
     sampler = Sampler([source(pool, number) for number, pool in enumerate(pools, 1)])
-    return _StatusApp(sampler, is_local if allow is None else allow, error_text)
+    return _StatusApp(Processes(sampler, error_text, directory), is_local if allow is None else allow)
 
 
 def _decided(allowed: object) -> bool:
@@ -94,12 +118,9 @@ def _decided(allowed: object) -> bool:
 class _StatusApp:
     """The application."""
 
-    def __init__(
-        self, sampler: Sampler, allow: "Callable[[WSGIEnvironment], bool]", error_text: Callable[[str], str] | None
-    ) -> None:
-        self._sampler = sampler
+    def __init__(self, processes: Processes, allow: "Callable[[WSGIEnvironment], bool]") -> None:
+        self._processes = processes
         self._allow = allow
-        self._error_text = error_text
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         response = self._answer(environ)
@@ -118,15 +139,19 @@ class _StatusApp:
             asked = request.args
         except UnicodeError:  # bytes in the query that are no text
             return Response("The query is to be in UTF-8.\n", 400)
-        match asked.get("format", "html"):
+        shape, process = asked.get("format", "html"), asked.get("process")
+        if shape not in ("fragment", "html", "json"):
+            return Response("The format is html or json.\n", 400)
+        try:
+            data = self._processes.collect(process)
+        except LookupError:
+            return Response("Not found: see the argument directory of status_app.\n", 404)
+        match shape:
             case "html":
-                return Response(page(self._collect(), reload=asked.get("refresh") != "0"), mimetype="text/html")
+                text = page(data, reload=asked.get("refresh") != "0", pinned=process is not None)
+                return Response(text, mimetype="text/html")
             case "fragment":
-                return Response(fragment(self._collect()), mimetype="text/html")
-            case "json":
-                return Response(json.dumps(self._collect(), allow_nan=False), mimetype="application/json")
+                return Response(fragment(data), mimetype="text/html")
             case _:
-                return Response("The format is html or json.\n", 400)
-
-    def _collect(self) -> StatusData:
-        return collect(self._sampler, self._error_text)
+                text = json.dumps(data, allow_nan=False)
+                return Response(text, 200 if data["problem"] is None else 404, mimetype="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,6 +22,9 @@ from .running import run_code
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 
 ANY_PORT = """
+import warnings
+# From 3.15 on the end of the interpreter warns about the files that prometheus_client leaves open.
+warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
 import prometheus_client
 serve = prometheus_client.start_http_server
 def serve_somewhere(port, addr):
@@ -30,12 +34,13 @@ prometheus_client.start_http_server = serve_somewhere
 """
 
 
-def test_its_python_runs() -> None:
+def test_its_python_runs(tmp_path: Path) -> None:
     """Every block runs, in order, in one program, and asserts what it shows; only the port is another one."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     code = "".join(blocks).replace('"http://127.0.0.1:8000/', 'f"http://127.0.0.1:{served[0][0].server_port}/')
-    assert run_code(f"{ANY_PORT}{code}print('done')", no_proxy="127.0.0.1") == ["done"]
+    environment = {"no_proxy": "127.0.0.1", "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    assert run_code(f"{ANY_PORT}{code}print('done')", **environment) == ["done"]
 
 
 def rows(section: str) -> set[str]:

@@ -390,7 +390,7 @@ def test_a_fork() -> None:
 
 @can_fork
 def test_many_processes(tmp_path: Path) -> None:
-    """In the multiprocess mode of prometheus_client all processes count together; gauges are not shown there."""
+    """In the multiprocess mode of prometheus_client all processes count together."""
     assert run_script("prefork", PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) == [
         'ppp_create_seconds_count{pool="db"} 3.0',
         'ppp_discards_total{pool="db",reason="broken"} 2.0',

@@ -40,6 +40,7 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self._process = process
+        self.process_id = process.pid
         self.port = port
 
     def connect(self) -> HTTPConnection:

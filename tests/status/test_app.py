@@ -14,6 +14,7 @@ from typing import get_args
 import pytest
 
 from ProxyPatternPool import AsyncPool, DiscardReason, HookError, Pool, PoolException, Proxy
+from ProxyPatternPool._status.processes import Processes
 from ProxyPatternPool._status.sampler import Sampler
 from ProxyPatternPool.status import status_app
 
@@ -371,7 +372,8 @@ def test_they_are_drawn(clock: HandMovedClock, scheduler: FakeScheduler) -> None
 
 def sampler_of(app: object) -> Sampler:
     """What takes its samples, to have it look now."""
-    [sampler] = (each for each in vars(app).values() if isinstance(each, Sampler))
+    [processes] = (each for each in vars(app).values() if isinstance(each, Processes))
+    [sampler] = (each for each in vars(processes).values() if isinstance(each, Sampler))
     return sampler
 
 

@@ -64,8 +64,9 @@ class FakeScheduler(Scheduler):
     def request_look(self, maintained: "weakref.ref[Maintained] | Maintained") -> None:
         self.asked.append(maintained)
 
-    def run_in_thread(self, job: Callable[[], None]) -> None:
+    def run_in_thread(self, name: str, job: Callable[[], None]) -> bool:
         self.asides.append(job)
+        return True
 
     def run(self) -> None:
         """Look at every pool that asked for it, and do its chores, until nobody asks any more."""

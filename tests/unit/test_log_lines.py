@@ -320,7 +320,7 @@ def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeyp
 def test_a_thread_says_them_there(clock: HandMovedClock) -> None:
     """The scheduler has a thread for it, though there is no maintenance."""
     done: list[None] = []
-    Scheduler(Environment(clock=clock)).run_in_thread(lambda: done.append(None))
+    Scheduler(Environment(clock=clock)).run_in_thread("ppp-log", lambda: done.append(None))
     eventually(lambda: done)
 
 

@@ -107,7 +107,7 @@ class Scheduling:
             self._scheduler.watch(self._pool)
             self.request_look_and_keep()
         else:
-            self._scheduler.run_in_thread(flush)
+            self._scheduler.run_in_thread("ppp-log", flush)
 
     def let_go(self) -> None:
         """Have the scheduler keep the pool no longer: it has nothing left to close."""

@@ -1,9 +1,12 @@
-"""What the child of a fork must not free."""
+"""What the child of a fork must not free, and what must not be half done when a process forks."""
 
 import contextlib
 import importlib
 import os
 import sys
+from types import TracebackType
+
+from .native import acquire, allocate_lock, get_ident
 
 _inherited: list[object] = []
 
@@ -28,3 +31,46 @@ def _before_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # Windows does not fork
     os.register_at_fork(before=_before_fork)
+
+
+MOST_DELAY = 1.0
+"""Seconds for which a fork waits at most for what must not be half done."""
+
+
+class NotWhileForking:
+    """A lock for what must not be half done when this process forks.
+
+    Locks that another thread holds at that moment, such as those of a library, stay locked in the child for ever. So
+    whoever takes them in a thread of ours holds this one, and a fork waits for it. It is never unregistered.
+    """
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._forking: set[int] = set()
+        """The threads that fork, and hold the lock."""
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self.before, after_in_parent=self.in_parent, after_in_child=self.in_child)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._lock.release()
+
+    def before(self) -> None:
+        """Wait for whoever holds the lock."""
+        if acquire(self._lock, MOST_DELAY):
+            self._forking.add(get_ident())
+
+    def in_parent(self) -> None:
+        """Go on."""
+        if get_ident() in self._forking:
+            self._forking.discard(get_ident())
+            self._lock.release()
+
+    def in_child(self) -> None:
+        """Begin with a lock that nobody holds."""
+        self._lock = allocate_lock()
+        self._forking.clear()

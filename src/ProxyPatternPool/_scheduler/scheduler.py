@@ -98,9 +98,9 @@ class Scheduler:
         """Have a pool looked at now; from anywhere, finalizers included. A strong reference keeps it until then."""
         self._requests.put(maintained)
 
-    def run_in_thread(self, job: Callable[[], None]) -> None:
-        """Run something in a thread of its own, for a pool that is not maintained."""
-        self._threads.start("ppp-log", job)
+    def run_in_thread(self, name: str, job: Callable[[], None]) -> bool:
+        """Run something in a thread of its own, which has a name for the log; say whether it can be."""
+        return self._threads.start(name, job)
 
     def _do_without_threads(self, reference: "weakref.ref[Maintained]") -> None:
         """Warn that no thread can be started, and keep few requests meanwhile."""

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from typing import Any, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
 from .._awaitables import refuse_awaitable
+from .._engine.core import Core
 from .._inspect.stats import counters
 from .._inspect.status import Details, Limit, ObjectDetails, WaitingCaller, details
 from .._ledger.counters import Fault
@@ -89,8 +91,8 @@ class SampleData(TypedDict):
     """The 99th percentile of the same."""
 
 
-class PoolData(TypedDict):
-    """A pool."""
+class PoolSummary(TypedDict):
+    """A pool, in a line."""
 
     name: str
     state: str
@@ -99,20 +101,25 @@ class PoolData(TypedDict):
     """Whether there is a pool; if not, all that follows is empty."""
     in_use: int
     idle: int
-    creating: int
-    """Objects being created, the opener included."""
-    in_upkeep: int
-    """Objects that are neither idle, in use nor being created: those being reset, checked or closed."""
     waiting: int
+    max_size: int | None
+    """``None``: unlimited."""
     stale: int
     """Objects from before the last ``drain`` that are still in use, being created or being closed; 0: it is over."""
     overdue: int
     """Objects that have been in use for longer than ``max_using_delay`` or ``max_using_delay_kill``."""
     retry_in: float
     """Seconds until something may be created again after a failure; 0.0: now."""
+
+
+class PoolData(PoolSummary):
+    """A pool."""
+
+    creating: int
+    """Objects being created, the opener included."""
+    in_upkeep: int
+    """Objects that are neither idle, in use nor being created: those being reset, checked or closed."""
     min_size: int
-    max_size: int | None
-    """``None``: unlimited."""
     timeout: float | None
     """The longest wait, in seconds; ``None``: for ever."""
     max_waiting: int | None
@@ -134,28 +141,84 @@ class PoolData(TypedDict):
     samples: SampleData
 
 
+ProcessState: TypeAlias = Literal["answers", "does not answer", "another version"]
+"""Whether a process answers in time, and in a way that this version of the package understands."""
+
+
+class ProcessData(TypedDict):
+    """A process, in a line."""
+
+    process: int
+    """Its number."""
+    id: str
+    """What ``?process=`` takes."""
+    state: ProcessState
+    pools: list[PoolSummary]
+    """Empty if it does not answer."""
+
+
 class StatusData(TypedDict):
     """All data of a status page."""
 
     now: str
     """ISO 8601, UTC."""
     process: int
-    """The number of the process that answers: each process of a server has pools of its own."""
+    """The number of the process that is shown: each process of a server has pools of its own."""
+    id: str
+    """What ``?process=`` takes to show this process again; empty if ``status_app`` has no ``directory``."""
+    answered_by: int
+    """The number of the process that has answered the request."""
+    problem: str | None
+    """Why there is nothing to show of the process that was asked for."""
     pools: list[PoolData]
+    processes: list[ProcessData]
+    """All processes of the ``directory``, at most 100; empty if there is none."""
 
 
-def collect(sampler: Sampler, error_text: Callable[[str], str] | None) -> StatusData:
-    """Read all pools. No object is touched, and none of the user's code is called but ``error_text``."""
-    pools = [_pool(history, error_text) for history in sampler.histories]
+def collect(sampler: Sampler, error_text: Callable[[str], str] | None, name: str = "") -> StatusData:
+    """Read all pools of this process. No object is touched, and no code of the user's called but ``error_text``."""
+    data = empty(os.getpid(), name)
+    data["pools"] = [_pool(history, error_text) for history in sampler.histories]
+    return data
+
+
+def empty(process: int, name: str, problem: str | None = None) -> StatusData:
+    """What is known of a process of which nothing is known."""
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    return {"now": now, "process": os.getpid(), "pools": pools}
+    return {
+        "now": now,
+        "process": process,
+        "id": name,
+        "answered_by": os.getpid(),
+        "problem": problem,
+        "pools": [],
+        "processes": [],
+    }
 
 
-def _pool(history: History, error_text: Callable[[str], str] | None) -> PoolData:
-    core = history.source.core()
-    if core is None:
-        return _absent(history)
-    found, config = details(core, MOST, MOST_CALLERS), core.config
+def summaries(sampler: Sampler) -> list[PoolSummary]:
+    """Read all pools of this process in short."""
+    cores = ((history, history.source.core()) for history in sampler.histories)
+    return [_absent(history) if core is None else _summary(core, details(core, 0, 0)) for history, core in cores]
+
+
+def shortened(pool: PoolSummary) -> PoolSummary:
+    """Leave out of a pool's data what is not in a line."""
+    return {
+        "name": pool["name"],
+        "state": pool["state"],
+        "exists": pool["exists"],
+        "in_use": pool["in_use"],
+        "idle": pool["idle"],
+        "waiting": pool["waiting"],
+        "max_size": pool["max_size"],
+        "stale": pool["stale"],
+        "overdue": pool["overdue"],
+        "retry_in": pool["retry_in"],
+    }
+
+
+def _summary(core: Core[Any], found: Details) -> PoolSummary:
     counts = found.counts
     return {
         "name": _fit(core.name),
@@ -163,14 +226,55 @@ def _pool(history: History, error_text: Callable[[str], str] | None) -> PoolData
         "exists": True,
         "in_use": counts.in_use,
         "idle": counts.idle,
-        "creating": counts.creating,
-        "in_upkeep": counts.in_upkeep,
         "waiting": counts.waiting,
+        "max_size": counts.max_size,
         "stale": counts.stale,
         "overdue": found.overdue,
         "retry_in": round(counts.retry_in, 3),
+    }
+
+
+def _absent(history: History) -> PoolSummary:
+    return {
+        "name": _fit(history.source.name),
+        "state": history.source.absent,
+        "exists": False,
+        "in_use": 0,
+        "idle": 0,
+        "waiting": 0,
+        "max_size": None,
+        "stale": 0,
+        "overdue": 0,
+        "retry_in": 0.0,
+    }
+
+
+def _pool(history: History, error_text: Callable[[str], str] | None) -> PoolData:
+    core = history.source.core()
+    if core is None:
+        return {
+            **_absent(history),
+            "creating": 0,
+            "in_upkeep": 0,
+            "min_size": 0,
+            "timeout": None,
+            "max_waiting": None,
+            "max_using_delay": None,
+            "max_using_delay_kill": None,
+            "counters": {},
+            "discarded": {},
+            "objects": [],
+            "callers": [],
+            "errors": [],
+            "samples": _samples([], 0.0),
+        }
+    found, config = details(core, MOST, MOST_CALLERS), core.config
+    counts = found.counts
+    return {
+        **_summary(core, found),
+        "creating": counts.creating,
+        "in_upkeep": counts.in_upkeep,
         "min_size": counts.min_size,
-        "max_size": counts.max_size,
         "timeout": config.timeout,
         "max_waiting": config.max_waiting,
         "max_using_delay": config.warn_delay,
@@ -181,34 +285,6 @@ def _pool(history: History, error_text: Callable[[str], str] | None) -> PoolData
         "callers": [_caller(caller) for caller in found.callers],
         "errors": _errors(found, error_text),
         "samples": _samples(history.samples(), found.now),
-    }
-
-
-def _absent(history: History) -> PoolData:
-    return {
-        "name": _fit(history.source.name),
-        "state": history.source.absent,
-        "exists": False,
-        "in_use": 0,
-        "idle": 0,
-        "creating": 0,
-        "in_upkeep": 0,
-        "waiting": 0,
-        "stale": 0,
-        "overdue": 0,
-        "retry_in": 0.0,
-        "min_size": 0,
-        "max_size": None,
-        "timeout": None,
-        "max_waiting": None,
-        "max_using_delay": None,
-        "max_using_delay_kill": None,
-        "counters": {},
-        "discarded": {},
-        "objects": [],
-        "callers": [],
-        "errors": [],
-        "samples": _samples([], 0.0),
     }
 
 

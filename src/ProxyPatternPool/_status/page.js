@@ -4,12 +4,14 @@
   const note = document.getElementById("note");
   const button = document.getElementById("pause");
   const every = 1000 * Number(main.dataset.every);
+  // Another process may answer: the one that is shown stays.
+  const source = `?format=fragment${main.dataset.process ? `&process=${main.dataset.process}` : ""}`;
   let paused = false;
   let timer = 0;
 
   async function refresh() {
     try {
-      const answer = await fetch("?format=fragment", { cache: "no-store", signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(source, { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (answer.redirected || !answer.ok) {
         throw new Error(`status ${answer.status}`);
       }

@@ -2,13 +2,13 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
 from importlib.resources import files
 
 from markupsafe import Markup, escape
 
 from .data import PoolData, StatusData
-from .figures import bound, charts, figures
+from .figures import charts, figures
+from .overview import alarms, links, processes, times
 from .tables import callers, counters, duration, errors, objects
 
 REFRESH = 2
@@ -56,7 +56,7 @@ _PAGE = Markup("""<!doctype html>
 <body>
 <header><h1>Pools</h1><p id="note" role="status"></p><button id="pause" type="button" hidden>Pause</button>
 {link}</header>
-<main id="pools" data-every="{every}">{main}</main>
+<main id="pools" data-every="{every}"{pinned}>{main}</main>
 <script>{script}</script>
 </body>
 </html>
@@ -69,33 +69,52 @@ _ICON = (
 
 
 _RELOAD = Markup('<noscript><meta http-equiv="refresh" content="{}"></noscript>\n')
-_LINK = Markup('<noscript><a href="{}">{}</a></noscript>')
 
 
-def page(data: StatusData, *, reload: bool = True) -> str:
-    """Make the whole page, with all opened for a browser without scripts, which loads it again now and then, or not."""
+def page(data: StatusData, *, reload: bool = True, pinned: bool = False) -> str:
+    """Make the whole page, which shows the same process from then on.
+
+    Args:
+        data: What it shows.
+        reload: Whether a browser without scripts loads it again now and then. For such a browser all is opened.
+        pinned: Whether its address says already which process is shown.
+    """
     rarity = min(RAREST, _thinning(data))
+    seconds, process = RELOAD * rarity, f"process={data['id']}" if data["id"] else ""
+    # Without an address the place in the page stays as well.
+    again = str(seconds) if pinned or not process else f"{seconds}; url=?{process}"
     return _PAGE.format(
         icon=Markup(_ICON),
-        reload=_RELOAD.format(RELOAD * rarity) if reload else "",
-        link=_LINK.format("?refresh=0", "Pause") if reload else _LINK.format("?", "Go on"),
+        reload=_RELOAD.format(again) if reload else "",
+        link=_link("&".join(filter(None, [process, "refresh=0"])), "Pause") if reload else _link(process, "Go on"),
         every=REFRESH * rarity,
+        pinned=Markup(' data-process="{}"').format(data["id"]) if process else "",
         style=Markup(_STYLE),
         script=Markup(_SCRIPT),
         main=Markup(fragment(data, opened=True)),
     )
 
 
+def _link(query: str, text: str) -> Markup:
+    return Markup('<noscript><a href="?{}">{}</a></noscript>').format(query, text)
+
+
 def fragment(data: StatusData, *, opened: bool = False) -> str:
     """Make the part of it that changes."""
     step = _thinning(data)
-    return Markup('<p class="when">Process {}, <time datetime="{}">{} UTC</time></p>{}{}').format(
+    return Markup('<p class="when">Process {}{}, <time datetime="{}">{} UTC</time></p>{}{}{}').format(
         data["process"],
+        "" if data["answered_by"] == data["process"] else f", asked by process {data['answered_by']}",
         data["now"],
         data["now"][:19].replace("T", " "),
-        _overview(data["pools"]),
+        processes(data),
+        _problem(data) if data["problem"] else links(data["pools"]),
         Markup("").join(_pool(number, pool, step, opened=opened) for number, pool in enumerate(data["pools"])),
     )
+
+
+def _problem(data: StatusData) -> Markup:
+    return Markup('<section class="absent"><p>Process {} {}.</p></section>').format(data["process"], data["problem"])
 
 
 def _thinning(data: StatusData) -> int:
@@ -103,55 +122,12 @@ def _thinning(data: StatusData) -> int:
     return 1 + (len(data["pools"]) - 1) // MANY if data["pools"] else 1
 
 
-# Links to the pools, and what is shown of each. -------------------------------------------------------
-
-
-def _overview(pools: Sequence[PoolData]) -> Markup:
-    """Link to each pool where there are several, with how full it is and what is wrong."""
-    if not any(pool["exists"] for pool in pools):
-        return Markup('<p class="none">No pools.</p>')
-    if len(pools) == 1:
-        return Markup("")
-    return Markup('<nav aria-label="Pools"><ul>{}</ul></nav>').format(
-        Markup("").join(map(_link, range(len(pools)), pools))
-    )
-
-
-def _link(number: int, pool: PoolData) -> Markup:
-    return Markup('<li><a id="to-{n}" href="#pool-{n}"><bdi>{name}</bdi> {notes}</a></li>').format(
-        n=number, name=pool["name"], notes=Markup(" ").join(_notes(pool))
-    )
-
-
-def _notes(pool: PoolData) -> list[Markup]:
-    if not pool["exists"]:
-        return [Markup("<span>{}</span>").format(pool["state"].split(":")[0])]
-    notes = [Markup("<span>{:,}{}</span>").format(pool["in_use"], bound(pool["max_size"]) or " in use")]
-    if pool["waiting"]:
-        notes.append(Markup('<span class="queue">{:,} waiting</span>').format(pool["waiting"]))
-    return notes + [Markup('<strong class="alarm">{}</strong>').format(short) for short, _ in _alarms(pool)]
-
-
-def _alarms(pool: PoolData) -> list[tuple[str, str]]:
-    """What is wrong with a pool, each in few words and in full."""
-    if pool["state"] == "closed":
-        return [("closed", "closed")]
-    alarms: list[tuple[str, str]] = []
-    if pool["retry_in"] > 0:
-        alarms.append(("creation failed", f"creation failed, next attempt in {duration(pool['retry_in'])}"))
-    if pool["overdue"]:
-        alarms.append(("in use too long", f"{_times(pool['overdue'], 'object')} in use for too long"))
-    if pool["stale"]:
-        alarms.append(("draining", f"draining, {_times(pool['stale'], 'object')} left"))
-    return alarms
-
-
 def _pool(number: int, pool: PoolData, step: int, *, opened: bool) -> Markup:
     if not pool["exists"]:
         return Markup(
             '<section class="absent" aria-labelledby="pool-{n}"><h2 id="pool-{n}">{name}</h2><p>{state}</p></section>'
         ).format(n=number, name=pool["name"], state=pool["state"][:1].upper() + pool["state"][1:])
-    about = [Markup('<strong class="alarm">{}</strong>').format(alarm) for _, alarm in _alarms(pool)]
+    about = [Markup('<strong class="alarm">{}</strong>').format(alarm) for _, alarm in alarms(pool)]
     about.append(escape(_size(pool["min_size"], pool["max_size"])))
     if pool["state"] != "closed":
         about.append(escape(_patience(pool["timeout"])))
@@ -178,9 +154,5 @@ def _patience(timeout: float | None) -> str:
 
 def _size(least: int, most: int | None) -> str:
     if most is None:
-        return f"{_times(least, 'object')} or more"
-    return f"{least:,} to {_times(most, 'object')}" if least < most else _times(most, "object")
-
-
-def _times(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+        return f"{times(least, 'object')} or more"
+    return f"{least:,} to {times(most, 'object')}" if least < most else times(most, "object")

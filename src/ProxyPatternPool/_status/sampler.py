@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .._engine.core import Core
-from .._engine.log_queue import LogQueue
+from .._inspect.periodic import Periodic
 from .._inspect.status import Reading, read
 from .._runtime.races import snapshot
-from .._runtime.waiting import Hub
-from .._scheduler.process import current_scheduler
 from .._scheduler.scheduler import Scheduler
 from .sources import Source
 
@@ -110,61 +108,23 @@ def _quantile(share: float, zeros: int, waits: Sequence[float], weight: float) -
     return waits[min(len(waits), math.ceil(rank / weight)) - 1]
 
 
-class Sampler:
-    """Takes samples of its sources, in the scheduler's thread.
-
-    It starts no thread of its own: before the first pool is in use there is nothing to see, and from then on there is
-    the scheduler's. Samples may be taken there, since no hook is called for them. The scheduler holds it weakly.
-    """
+class Sampler(Periodic):
+    """Takes samples of its sources, in the scheduler's thread, since no hook is called for them."""
 
     def __init__(self, sources: Iterable[Source], scheduler: Scheduler | None = None) -> None:
+        super().__init__(EVERY, scheduler)
         self.histories = [History(source) for source in sources]
-        # What the scheduler expects. The only chore there ever is writes what went wrong to the log.
-        self.queued: deque[Callable[[], None]] = deque()
-        self.queued_in_hub: deque[Callable[[], None]] = deque()
-        self.hub: Hub | None = None
-        self._scheduler = current_scheduler() if scheduler is None else scheduler
-        self._log_queue = LogQueue(repr(self), self._scheduler.environment.wall_clock)
-        self.clock = self._scheduler.clock
-        self._next = self.clock()
-        self._scheduler.register(self)
-        self._scheduler.request_look(weakref.ref(self))  # done as soon as it has a thread
 
     def __repr__(self) -> str:
         return "the status page's samples"
 
-    def run_due(self) -> float | None:
-        """Take a sample, if it is time; give the time of the next."""
-        now = self.clock()
-        if now >= self._next:
-            for history in self.histories:
-                history.sample()
-            # At even distances; but after the machine was suspended those that were missed are not made up for.
-            self._next = max(self._next + EVERY, now + EVERY / 2)
-        return self._next
-
-    def hub_ended(self) -> None:
-        """Do nothing: it never has one."""
-
-    def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
-        """Write what went wrong to the log."""
-        while common and self.queued:
-            self.queued.popleft()()
-
-    def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
-        """Queue a log line."""
-        self._log_queue.add(level, message, *arguments, error=error)
-        self.queued.append(self._log_queue.flush)
-
-    def close_at_exit(self) -> list[Callable[[], None]]:
-        """Give what is still to be logged."""
-        return list(self.queued)
-
-    def wait_until_empty(self, seconds: float) -> None:
-        """Do nothing: there is nothing to wait for."""
+    def do(self) -> None:
+        """Take a sample of each."""
+        for history in self.histories:
+            history.sample()
 
     def after_fork(self) -> None:
-        """Start anew in a child: its pools are empty, and its scheduler starts when one of them is used."""
+        """Start anew in a child: its pools are empty."""
         for history in self.histories:
             history.forget()
-        self._scheduler.request_look(weakref.ref(self))
+        super().after_fork()
