@@ -36,10 +36,11 @@ class Bouncer:
 
     Args:
         server: What it connects to.
+        connect_query: What it executes on each new server connection, if anything.
         settings: Those of its section [pgbouncer], beside these, or in their place.
     """
 
-    def __init__(self, server: Server, **settings: object) -> None:
+    def __init__(self, server: Server, connect_query: str = "", **settings: object) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="ppp-pgbouncer-"))
         self._log = self._home / "log"
         self._socket = self._home / f".s.PGSQL.{_PORT}"
@@ -55,12 +56,16 @@ class Bouncer:
             "default_pool_size": 2,
             "server_login_retry": 0.1,  # seconds, in which a server that is back is not noticed
         }
-        lines = ["[databases]", *(f"{mode} = host={folder} dbname=postgres pool_mode={mode}" for mode in MODES)]
+        address = f"host={folder} dbname=postgres"
+        if connect_query:
+            address += f" connect_query='{connect_query}'"
+        lines = ["[databases]", *(f"{mode} = {address} pool_mode={mode}" for mode in MODES)]
         lines += ["[pgbouncer]", *(f"{name} = {value}" for name, value in {**usual, **settings}.items())]
         configuration.write_text("\n".join(lines) + "\n")
         self._command = [executable(), str(configuration)]
         if server.user is not None:  # it refuses to run as root
-            shutil.chown(self._home, server.user)
+            for path in self._home, users, configuration:
+                shutil.chown(path, server.user)
             self._command += ["-u", server.user]
         self._process: subprocess.Popen[bytes] | None = None
         self.start()

@@ -99,13 +99,30 @@ def test_settings_at_the_start(bouncer: Bouncer) -> None:
         assert ask(stranger, "SHOW statement_timeout") == "15s"
 
 
-def test_ignored_settings(server: Server) -> None:
-    """With `ignore_startup_parameters` one connects, but has not what one asked for."""
+@pytest.mark.parametrize(("connect_query", "timeout"), [("", "0"), ("SET statement_timeout = 7000", "7s")])
+def test_ignored_settings(server: Server, connect_query: str, timeout: str) -> None:
+    """With `ignore_startup_parameters` one connects, but has not what one asked for: PgBouncer can set it for all."""
     with (
-        Bouncer(server, ignore_startup_parameters="options") as bouncer,
+        Bouncer(server, connect_query, ignore_startup_parameters="options") as bouncer,
         bouncer.connect("transaction", options="-c statement_timeout=15s") as connection,
     ):
-        assert ask(connection, "SHOW statement_timeout") == "0"
+        assert ask(connection, "SHOW statement_timeout") == timeout
+
+
+def test_limits(server: Server) -> None:
+    """`max_db_connections` has clients wait, like `default_pool_size`; `max_client_conn` refuses them."""
+    with (
+        Bouncer(server, max_client_conn=3, max_db_connections=1) as bouncer,
+        bouncer.connect("transaction") as one,
+        bouncer.connect("transaction") as other,
+    ):
+        with one.transaction():
+            ask(one, "SELECT 1")
+            answer = spawn(lambda: ask(other, "SELECT 6 * 7"))
+            eventually(lambda: bool(bouncer.pool("transaction")["cl_waiting"] == 1), 20)
+        assert answer.result(20) == 42
+        with bouncer.connect("transaction"), pytest.raises(psycopg.OperationalError, match="max_client_conn"):
+            bouncer.connect("transaction")
 
 
 def test_advisory_locks(bouncer: Bouncer) -> None:
