@@ -40,13 +40,19 @@ class Target:
     def __getitem__(self, key: object) -> object:
         return key
 
-    def __call__(self) -> None:
-        """Do nothing."""
-
     def __enter__(self) -> None:
         """Do nothing."""
 
     def __exit__(self, *error: object) -> None:
+        """Do nothing."""
+
+
+class CallableTarget(Target):
+    """One that can be called, too: ours then finds attributes in Python, since it has to compute one of them."""
+
+    __slots__ = ()
+
+    def __call__(self) -> None:
         """Do nothing."""
 
 

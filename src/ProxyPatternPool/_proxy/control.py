@@ -20,6 +20,7 @@ from .._scope.select import Scope, name_of, new_slot
 from .._scope.shared import SharedSlot
 from .._scope.strategy import StrategySlot, strategy_of
 from .blocks import AsyncBlock, Block, SubclassBlock
+from .exposed import exposing
 from .factory_sources import FromFactoryOnce, FromFactoryPerOwner, FromPool, PoolMaker
 from .facts import Facts
 from .forwarding import ClassControls
@@ -77,9 +78,11 @@ class Control(Generic[T]):
             self._owners.slots["owners"] = new_slot(self._scope)
         self._units_of_work: WeakIdentitySet[UnitOfWork[T]] = WeakIdentitySet()
         self._pools: OwnPools[T] = OwnPools()
-        connect, self._bind, exposed = class_controls
+        connect, self._bind, find_in, self._find_by_slot, exposed = class_controls
         self._facts = Facts(self._sources, exposed)
-        self._taking = Taking(self._sources, self._owners, self._pools, self._facts, self._bind, self._scope, setters)
+        self._taking = Taking(
+            self._sources, self._owners, self._pools, self._facts, self._bind, find_in, self._scope, setters
+        )
         self._resolver = ProxyResolver(self._sources, self._owners, self._facts, self._taking, self._name, setters)
         connect(self._resolver)
 
@@ -186,6 +189,8 @@ class Control(Generic[T]):
         if self._sources[-1].unset:
             self._bind(_NOT_TAKEN)  # it is set now; the first owner that takes an object binds the right slot
         self._sources.append(source)
+        with exposing():
+            self._find_by_slot()
         # What other owners have comes back at their next access, what the caller has now. A user's strategy is not
         # asked: it need not know of any owner here.
         kept = self._owners.kept() if isinstance(self._scope, Scope) else None

@@ -7,9 +7,11 @@ place where the object is kept. The other special methods are written once, in `
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
+from .._runtime.native import GIL
 from .._scope.base import Slot
 from .._scope.shared import EmptySlot
-from .exposed import ExposedMethods, Supported, namespace
+from .direct import can_be_direct, finder
+from .exposed import ExposedMethods, Supported, namespace, set_attribute
 from .introspection import answer_without_object, is_introspection
 from .lookups import COMPUTED, NOT_CALLABLE, enter, leave
 from .operators import ACCESS, Access, comparable
@@ -83,10 +85,15 @@ class ClassControls(NamedTuple):
     """Gives it what answers without an object: once, before the proxy is used."""
     bind: Callable[[Slot[Any]], None]
     """Has it read another slot. At first that is an ``EmptySlot``."""
+    find_in: Callable[[Any], None]
+    """Has attributes found in one object from now on, past any slot. It is called with the lock of ``exposing``."""
+    find_by_slot: Callable[[], None]
+    """Ends that, with the same lock."""
     exposed: ExposedMethods
 
 
 def forwarding_class(
+    proxy: Callable[[], P | None],
     base: type[P],
     own: Collection[str],
     subclass_names: Collection[str],
@@ -100,6 +107,7 @@ def forwarding_class(
     The object is ``slot.place.kept.obj``, or what the resolver finds if one of these attributes is missing.
 
     Args:
+        proxy: A weak reference to the proxy.
         base: The class that the user sees, not one that was made here.
         own: The names that are the proxy's own; all others are its object's, ``__class__`` among them.
         subclass_names: All names that subclasses define.
@@ -143,6 +151,24 @@ def forwarding_class(
 
     def call_later(name: str, *args: Any, **kwargs: Any) -> Any:
         return getattr(current(), name)(*args, **kwargs)
+
+    # A subclass may change what its names mean. Without a GIL threads would wait for each other to count references.
+    may_be_direct, direct = GIL and not subclass_names, False
+
+    def find_in(obj: Any) -> None:
+        nonlocal may_be_direct, direct
+        front = proxy()
+        if front is not None and may_be_direct and can_be_direct(obj):
+            own = {name: get_own(front, name) for name in own_names if name not in COMPUTED}
+            # Once: a class that is changed a thousand times is one that the interpreter is slow with, from then on.
+            may_be_direct, direct = False, True
+            set_attribute(proxy_class, "__getattribute__", finder(obj, own))
+
+    def find_by_slot() -> None:
+        nonlocal direct
+        if direct:
+            set_attribute(proxy_class, "__getattribute__", get)
+            direct = False
 
     def introspect(self: Any, name: str) -> Any:
         found = peek()
@@ -282,4 +308,5 @@ def forwarding_class(
     overridden = frozenset(SPECIAL.keys() & subclass_names)
     bases = (SingleProxy, base, _overridden_base(overridden)) if overridden else (SingleProxy, base)
     proxy_class = cast("Callable[..., type[P]]", type(base))(base.__name__, bases, attributes)
-    return proxy_class, ClassControls(connect, bind, ExposedMethods(proxy_class, methods, supported))
+    exposed = ExposedMethods(proxy_class, methods, supported)
+    return proxy_class, ClassControls(connect, bind, find_in, find_by_slot, exposed)

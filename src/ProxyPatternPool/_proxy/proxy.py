@@ -1,6 +1,7 @@
 """The proxy as its users see it."""
 
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -191,6 +192,7 @@ class Proxy(Forwarding, Generic[T]):
         aliases = _aliases(set_name)
         added = names_added(base, Proxy)
         proxy_class, class_controls = forwarding_class(
+            weakref.ref(self),
             base,
             {*_OWN, *aliases, *own_names(added), *attributes_so_far(self, base)},
             added,

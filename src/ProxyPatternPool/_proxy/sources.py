@@ -28,6 +28,8 @@ class Source(ABC, Generic[T]):
     unset = False
     shared = False
     """Whether all owners use the same object."""
+    fixed = False
+    """Whether that is known when this comes into force, stays the same, and is used in the child of a fork, too."""
     pooled = False
     """Whether objects go back to a pool that the user knows of."""
     pool: Pool[T] | None = None
@@ -141,7 +143,7 @@ class Unset(Source[T]):
 class GivenObject(Source[T]):
     """One object for all owners. The child of a fork inherits it as it inherits any other."""
 
-    shared = True
+    shared = fixed = True
 
     def __init__(self, obj: T) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from .._scope.open_block import OpenBlock
 from .._scope.select import Scope, new_slot, threads_are_greenlets
 from .._scope.shared import EmptySlot, SharedSlot
 from .._scope.thread import ThreadSlot
+from .exposed import exposing
 from .facts import Facts
 from .lookups import namespaces
 from .own_pools import OwnPools
@@ -40,6 +41,7 @@ class Taking(Generic[T]):
         pools: OwnPools[T],
         facts: Facts[T],
         bind: Callable[[Slot[Any]], None],
+        find_in: Callable[[T], None],
         scope: "Scope | ScopeStrategy[T]",
         setters: tuple[str, ...],
     ) -> None:
@@ -48,6 +50,7 @@ class Taking(Generic[T]):
         self._pools = pools
         self._facts = facts
         self._bind = bind
+        self._find_in = find_in
         self._scope = scope
         self._setters = setters
 
@@ -149,6 +152,10 @@ class Taking(Generic[T]):
             source.object_class = obj.__class__
         if not source.names_checked:
             self.check_names(source, obj)
+        if source.fixed and isinstance(slot, SharedSlot):
+            with exposing():
+                if self._sources[-1] is source:  # whoever sets another first adds it there, then comes to this lock
+                    self._find_in(obj)
         return slot, None if source.shared else winner, obj
 
     def _slot_for(self, source: Source[T]) -> Slot[T]:
