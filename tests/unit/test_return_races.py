@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 
 import pytest
 
-from ProxyPatternPool import Pool
+from ProxyPatternPool import Pool, TimeOut
+from ProxyPatternPool._engine import loans
 from ProxyPatternPool._engine.guard import Guard
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._runtime import races
 
-from .clock import FakeScheduler
+from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, eventually
 
 ROUNDS = 100
@@ -104,3 +106,38 @@ class Restless(deque[int]):
 def test_a_copy_of_what_never_rests() -> None:
     """It is made in the end, item by item: a busy pool holds up nobody who looks at it."""
     assert races.snapshot(Restless([1, 2, 3])) == [1, 2, 3]
+
+
+def test_without_the_gil_others_run_first(
+    scheduler: FakeScheduler, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who finds nothing idle does not wait for what comes back at once; nor longer than he may, nor before others."""
+    pool = Pool(Thing, 1, timeout=1)
+    thing = pool.get()
+    others: list[Callable[[], object]] = []
+
+    def give_way() -> None:
+        others.pop(0)()
+
+    monkeypatch.setattr(loans, "yield_processor", give_way)
+    others[:] = [lambda: None, lambda: pool.ret(thing)]
+    assert pool.get() is thing
+    assert pool._core.ledger.waiters.nwaits == 0
+    with pytest.raises(TimeOut):
+        pool.get(0)
+    for timeout, passes in ((0.01, 0.01), (None, 1.0)):
+        others[:] = [partial(clock.advance, passes)]
+        with pytest.raises(TimeOut):
+            pool.get(timeout)
+        assert not others
+    monkeypatch.setattr(loans, "YIELDS", 3)
+    others[:] = [lambda: None] * 3
+    waiting = Caller(pool.get)
+    eventually(lambda: len(pool._core.ledger.waiters))
+    assert not others
+    second = Caller(pool.get)
+    eventually(lambda: len(pool._core.ledger.waiters) == 2)
+    pool.ret(thing)
+    for caller in (waiting, second):
+        assert caller.result() is thing
+        pool.ret(thing)

@@ -1,5 +1,6 @@
 """How objects are lent: at once if one is idle, and what is done with each before its borrower has it."""
 
+from collections.abc import Callable
 from traceback import StackSummary
 from typing import Generic, TypeVar
 
@@ -9,6 +10,7 @@ from .._ledger.entry import Entry, Receipt
 from .._ledger.ledger import Ledger
 from .._observer import DiscardReason
 from .._runtime.caller import calling_frames
+from .._runtime.native import yield_processor
 from .._runtime.process import notice_fork, this_process
 from .._runtime.task_owner import TaskOwner
 from .._runtime.waiting import TaskLoop
@@ -22,6 +24,10 @@ from .waits import Waits
 
 T = TypeVar("T")
 
+YIELDS = 16
+"""How often a caller who finds nothing idle lets other threads run before he waits, without a GIL."""
+YIELD_TIME = 0.05
+"""Seconds after which he does so no more."""
 STACK_DEPTH = 32
 """Innermost frames kept of the stack of a ``get``, with ``trace_owner``."""
 
@@ -48,6 +54,7 @@ class Loans(Generic[T]):
         self._checks = checks
         self._waits = waits
         self._trace_owner = shared.config.trace_owner
+        self._timeout = shared.config.timeout
         self.has_loan_hooks = shared.hooks.hooks.getter is not None or self._trace_owner or bool(shared.notifier)
         """Whether there is something to do at each loan, before its borrower has the object."""
 
@@ -76,11 +83,14 @@ class Loans(Generic[T]):
         except AttributeError:  # a child that has not begun anew yet
             notice_fork()
             return self.borrow(timeout, receipt, loop)
+        now = start
+        if yield_processor is not None and loop is None:
+            now = self._let_others_return(yield_processor, start, timeout)
         if not self._shelves.idle:  # as a rule, in those whom the quick way has brought here
             return self._borrow(timeout, receipt, loop, start)
         if loop is not None:
             owner = loop.owner()
-        entry = self._shelves.take(start, owner, receipt)
+        entry = self._shelves.take(now, owner, receipt)
         if entry is None:
             return self._borrow(timeout, receipt, loop, start)
         if entry.last_get >= self._shelves.quick_gets_until:
@@ -88,6 +98,26 @@ class Loans(Generic[T]):
             if unfit is not None:
                 return self._borrow_instead(timeout, receipt, loop, start, entry, unfit)
         return self._prepare_loan(entry, start) if self.has_loan_hooks else entry
+
+    def _let_others_return(self, give_way: Callable[[], None], start: float, timeout: float | None) -> float:
+        """Let other threads run for a moment, if there is nothing else to do than to wait for them; give the time.
+
+        Threads that lend and return in no time are often stopped between the two, if there are more of them than
+        processors. Whoever queued then would make all returns slow until he ran again, so that others were stopped for
+        longer. Where somebody waits already nobody yields: who comes is to queue behind him.
+        """
+        ledger = self._ledger
+        if timeout is None:
+            timeout = self._timeout
+        until = start + (YIELD_TIME if timeout is None else min(timeout, YIELD_TIME))
+        now = start
+        for _ in range(YIELDS):
+            # Without the lock: if one of these changes at this moment, the caller comes one turn later.
+            if self._shelves.idle or ledger.waiters.queue or ledger.places.has_room() or ledger.closed or now >= until:
+                break
+            give_way()
+            now = self._clock()
+        return now
 
     def _borrow(
         self, timeout: float | None, receipt: Receipt[T] | None, loop: TaskLoop | None, start: float

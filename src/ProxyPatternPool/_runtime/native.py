@@ -30,6 +30,7 @@ __all__ = [
     "thread_reference",
     "wall_clock",
     "write",
+    "yield_processor",
 ]
 
 
@@ -78,7 +79,10 @@ monotonic: Callable[[], float] = time.monotonic
 wall_clock: Callable[[], float] = time.time
 
 GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
-"""Whether one bytecode of one thread runs at a time, which the lock-free steps of the ledger rely on."""
+"""Whether one bytecode of one thread runs at a time."""
+
+yield_processor: Callable[[], None] | None = None if GIL else getattr(os, "sched_yield", None)
+"""Lets another thread have the processor; ``None`` where that is of no use, or where there is no such call."""
 
 LOCKS_ARE_FORGOTTEN = sys.version_info[:2] == (3, 14)
 """Whether ``with`` leaves a lock held if something is thrown in as it is acquired (python/cpython#148874)."""
