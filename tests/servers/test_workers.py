@@ -59,6 +59,18 @@ class Site:
     def data(self, query: str = "") -> StatusData:
         return cast(StatusData, json.loads(self.server.ask(f"/status?format=json{query}").text))
 
+    def data_of(self, worker: int) -> StatusData:
+        """What any of them says of this one; on a machine that is busy it may take too long at first."""
+        found: list[StatusData] = []
+
+        def answers() -> bool:
+            found.append(self.data(f"&process={worker}"))
+            return found[-1]["problem"] is None
+
+        eventually(answers)
+        assert found[-1]["process"] == worker
+        return found[-1]
+
     def states(self) -> dict[int, str]:
         return {each["process"]: each["state"] for each in self.data()["processes"]}
 
@@ -97,22 +109,19 @@ def test_gunicorn(options: tuple[str, ...]) -> None:
     """Of each worker, and of one that is stopped or killed, the page says what is so; no total ever goes back."""
     with gunicorn(*options) as site:
         workers = site.has_workers()
-        for worker in workers:
-            data = site.data(f"&process={worker}")
-            assert (data["process"], data["problem"]) == (worker, None)
-            assert data["pools"][0]["counters"]["nuses"] > 0
-        together = sum(site.data(f"&process={worker}")["pools"][0]["counters"]["nuses"] for worker in workers)
-        assert together == site.used
+        loans = [site.data_of(worker)["pools"][0]["counters"]["nuses"] for worker in workers]
+        assert min(loans) > 0
+        assert sum(loans) == site.used
         everybody = workers | site.parent
-        assert f'<th scope="row">all {len(everybody)}</th>' in site.server.ask("/status").text
+        eventually(lambda: f'<th scope="row">all {len(everybody)}</th>' in site.server.ask("/status").text)
         eventually(lambda: site.metrics() == site.expected())
 
         stopped = max(workers)
         os.kill(stopped, signal.SIGSTOP)
         assert "does not answer" in (site.data(f"&process={stopped}")["problem"] or "")
-        assert site.states() == {**dict.fromkeys(everybody, "answers"), stopped: "does not answer"}
+        eventually(lambda: site.states() == {**dict.fromkeys(everybody, "answers"), stopped: "does not answer"})
         os.kill(stopped, signal.SIGCONT)
-        eventually(lambda: site.states()[stopped] == "answers")
+        eventually(lambda: site.states().get(stopped) == "answers")
 
         os.kill(stopped, signal.SIGKILL)
         eventually(lambda: stopped not in site.states())

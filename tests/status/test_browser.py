@@ -8,6 +8,7 @@ import threading
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -442,6 +443,42 @@ def test_what_is_selected_stays(tab: Tab, site: Site, pool: Pool[Thing]) -> None
         tab.find("getSelection().removeAllRanges()")
         tab.wait_for("document.querySelector('.figures dd').innerText === '1 / 2'")
         assert tab.text("#note") == ""
+
+
+@pytest.fixture
+def two_processes(pool: Pool[Thing], directory: Path) -> Generator[tuple[Site, object], None, None]:
+    """A page, and that of another process, which is one of this process."""
+    with Pool(Thing, 3, 2, name="<b>other</b>") as other_pool, other_pool.obj():
+        other = status_app(other_pool, directory=directory)
+        with Site(status_app(pool, directory=directory)).served() as site:
+            eventually(lambda: len(json.loads(site.ask("GET", "?format=json")[1])["processes"]) == 2)
+            yield site, other
+
+
+@pytest.mark.parametrize("width", [1100, PHONE])
+def test_another_process(tab: Tab, two_processes: tuple[Site, object], width: int) -> None:
+    """A link leads to it, and the page stays with it; nothing sticks out, and all text can be read."""
+    site, _ = two_processes
+    tab.look_like(width=width, height=740)
+    tab.go(site.url)
+    assert tab.texts(".processes tbody th")[0] == "all 2"
+    assert tab.text(".processes tbody td") in ("db\n0 / 2\n<b>other</b>\n1 / 3", "<b>other</b>\n1 / 3\ndb\n0 / 2")
+    assert tab.find("document.documentElement.scrollWidth") == width
+    sizes = (
+        "Array.from(document.querySelectorAll('.processes *'), (each) => parseFloat(getComputedStyle(each).fontSize))"
+    )
+    assert min(tab.find(sizes)) >= 13
+    heights = "Array.from(document.querySelectorAll('.processes a'), (each) => each.getBoundingClientRect().height)"
+    assert min(tab.find(heights)) >= 24
+    tab.find("document.querySelector('.processes a:not([aria-current])').click()")
+    tab.wait_for("document.querySelector('h2')?.innerText === '<b>other</b>'")
+    before = len(site.asked)
+    tab.wait_for("document.querySelector('main').dataset.process !== undefined")
+    eventually(lambda: any("format=fragment" in each for each in site.asked[before:]))
+    [query] = {each for each in site.asked[before:] if "format=fragment" in each}
+    assert query.endswith(tab.find("location.search").removeprefix("?"))
+    assert tab.text("h2") == "<b>other</b>"
+    assert tab.complaints == []
 
 
 def test_a_server_that_is_gone(tab: Tab, pool: Pool[Thing]) -> None:

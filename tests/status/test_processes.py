@@ -17,7 +17,7 @@ from typing import cast
 import pytest
 
 from ProxyPatternPool import Pool, PoolValueError
-from ProxyPatternPool._status import asking, processes
+from ProxyPatternPool._status import asking, processes, server
 from ProxyPatternPool._status.asking import ask as ask_processes
 from ProxyPatternPool._status.data import CallerData, ErrorData, ObjectData, PoolData, PoolSummary, SampleData
 from ProxyPatternPool._status.directory import LONGEST, Directory
@@ -31,6 +31,13 @@ from .support import Shy, ask, data_of, page_of
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets")
 
 NAME = "1-00000000000{}"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy makes nobody seem to hang."""
+    monkeypatch.setattr(processes, "PATIENCE", DEADLINE)
+    monkeypatch.setattr(server, "PATIENCE", DEADLINE)
 
 
 @pytest.fixture

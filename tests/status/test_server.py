@@ -66,6 +66,7 @@ class Served:
 @pytest.fixture
 def served(directory: Path, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> Served:
     monkeypatch.setattr(server_module, "LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(server_module, "PATIENCE", DEADLINE)
     served = Served(directory, scheduler)
     eventually(lambda: served.there)
     return served
