@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,8 @@ from typing_extensions import Self
 from ..unit.helpers import ROOT
 from .support import Conn, Server, eventually
 
+CONSOLE = "host=pgbouncer.example port=6432 dbname=pgbouncer"
+"""How docs/processes.md connects to the console."""
 MODES = "session", "transaction", "statement"
 _PORT = 6432
 """Only a part of the socket's name."""
@@ -138,3 +141,17 @@ class Bouncer:
         """Whether it is, or is about to be once all have left."""
         (database,) = [each for each in self.order("SHOW DATABASES") if each["name"] == mode]
         return bool(database["paused"])
+
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "processes.md").read_text(encoding="utf-8"), re.DOTALL)
+"""The Python of the page, in order."""
+
+
+def page(bouncer: Bouncer, what: str) -> dict[str, Any]:
+    """The functions that one block of the page defines."""
+    (block,) = [each for each in BLOCKS if what in each]
+    functions = re.findall(r"^(?:import .*|from .*|def .*(?:\n(?: .*)?)+)$", block, re.MULTILINE)
+    found: dict[str, Any] = {"psycopg": psycopg}
+    code = "\n".join(functions).replace(CONSOLE, bouncer.conninfo("pgbouncer"))
+    exec(compile(code, "docs/processes.md", "exec"), found)
+    return found

@@ -11,7 +11,7 @@ from psycopg import errors
 from ProxyPatternPool import Pool
 from ProxyPatternPool.psycopg import Check, connection_pool
 
-from .bouncer import Bouncer
+from .bouncer import Bouncer, page
 from .support import Conn, Server, ask, eventually
 
 
@@ -139,6 +139,28 @@ def test_bouncer_restarted(bouncer: Bouncer) -> None:
         with pool.obj() as one, pool.obj() as other:
             assert backend(one) > 0
             assert backend(other) > 0
+
+
+def test_a_check_without_a_query(bouncer: Bouncer) -> None:
+    """The check of docs/processes.md sees that PgBouncer has gone, and asks nobody: no overload makes it fail."""
+    is_connected: Callable[[Conn], bool] = page(bouncer, "def is_connected")["is_connected"]
+    make = makes(bouncer, "transaction")
+    with connection_pool(make, 2, min_size=2, health=is_connected, health_before_get=0.0) as pool:
+        before = served(pool)
+        with make() as one, make() as other, one.transaction(), other.transaction():
+            backend(one)
+            backend(other)
+            queries = bouncer.queries("transaction")
+            pool.get()
+            pool.get()
+            assert bouncer.queries("transaction") == queries
+            assert pool.stats()["bad_health"] == 0
+            for lent in pool.owners():
+                pool.ret(lent.obj)
+        bouncer.stop()
+        bouncer.start()
+        assert served(pool) != before
+        assert pool.stats()["bad_health"] >= 1
 
 
 def test_query_wait_timeout(server: Server) -> None:

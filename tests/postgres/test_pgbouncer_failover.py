@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from typing import Any
 
-import psycopg
 import pytest
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool.psycopg import connection_pool
 
-from ..unit.helpers import ROOT
-from .bouncer import Bouncer
+from .bouncer import Bouncer, page
 from .support import Conn, Server, ask, connect, eventually, spawn
 
 WORKERS = 4
-PAGE = (ROOT / "docs" / "processes.md").read_text(encoding="utf-8")
-CONSOLE = "host=pgbouncer.example port=6432 dbname=pgbouncer"
 
 
 class Load:
@@ -58,15 +52,6 @@ def load_table(server: Server) -> object:
         return admin.execute("CREATE TABLE written (backend int)")
 
 
-def names(bouncer: Bouncer, what: str) -> dict[str, Any]:
-    """The names that a part of the page defines."""
-    (block,) = [each for each in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if what in each]
-    found: dict[str, Any] = {"psycopg": psycopg, "orders": Pool(lambda number: object(), 1)}
-    block = block.replace(CONSOLE, bouncer.conninfo("pgbouncer")).replace('"orders"', '"statement"')
-    exec(compile(block, "docs/processes.md", "exec"), found)
-    return found
-
-
 def written(server: Server) -> int:
     with connect(server.conninfo) as connection:
         return int(ask(connection, "SELECT count(*) FROM written"))
@@ -91,7 +76,7 @@ def test_failover(bouncer: Bouncer, server: Server, mode: str) -> None:
         load = Load(pool)
         load.goes_on()
         before = bouncer.backends(mode)
-        names(bouncer, "def fail_over")["fail_over"](mode, switch=restart, drain=pool.drain)
+        page(bouncer, "def fail_over")["fail_over"](mode, switch=restart, drain=pool.drain)
         load.goes_on()
         load.stop()
         stats = pool.stats()

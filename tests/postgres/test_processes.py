@@ -12,12 +12,11 @@ import pytest
 
 from ..servers.support import Running, all_answers, served
 from ..unit.helpers import ROOT
-from .bouncer import Bouncer
+from .bouncer import BLOCKS, CONSOLE, Bouncer
 from .scripts.pgbouncer_costs import fail_over, measure
 from .support import Server, eventually
 
 PAGE = (ROOT / "docs" / "processes.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 WORKERS, THREADS = 8, 2
 CONNECTIONS = 16
 
@@ -30,7 +29,7 @@ def test_its_python_runs(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
         for block in BLOCKS:
             for placeholder, real in {
                 "host=pgbouncer.example port=6432 dbname=orders": bouncer.conninfo("transaction"),
-                "host=pgbouncer.example port=6432 dbname=pgbouncer": bouncer.conninfo("pgbouncer"),
+                CONSOLE: bouncer.conninfo("pgbouncer"),
                 "host=db.example dbname=orders": server.conninfo,
                 'fail_over("orders"': 'fail_over("transaction"',
             }.items():

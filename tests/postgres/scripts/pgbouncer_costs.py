@@ -11,7 +11,7 @@ import psycopg
 
 from ProxyPatternPool.psycopg import Check, connection_pool
 
-from ..bouncer import Bouncer
+from ..bouncer import Bouncer, page
 from ..support import Conn, Server, eventually, spawn
 
 QUERIES = 4000
@@ -47,7 +47,7 @@ def measure(bouncer: Bouncer, server: Server, queries: int) -> None:
     session = bouncer.connect("session")
     one, other = (bouncer.connect("transaction", application_name=name) for name in ("one", "other"))
     same = bouncer.connect("transaction", application_name="one")
-    check = Check()
+    check, is_connected = Check(), page(bouncer, "def is_connected")["is_connected"]
     with direct, session, one, other, same:
         found = microseconds(
             {
@@ -58,6 +58,7 @@ def measure(bouncer: Bouncer, server: Server, queries: int) -> None:
                 "two queries of two clients with different names": in_turn(one, other),
                 "a check, direct": lambda: check(direct),
                 "a check, transaction mode": lambda: check(one),
+                "the check is_connected": lambda: is_connected(one),
             },
             queries,
         )
