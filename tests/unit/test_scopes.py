@@ -63,6 +63,31 @@ def test_every_scope_has_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert getattr(slot, "kept", EMPTY) is EMPTY
 
 
+@pytest.mark.parametrize("greenlets", [False, True])
+def test_contexts_and_tasks_where_few_libraries_are_imported(greenlets: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each context and each task has its own, whoever else may have to be asked."""
+    for name in ("greenlet", "trio.lowlevel"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    if greenlets:
+        monkeypatch.setitem(sys.modules, "greenlet", ModuleType("greenlet"))
+    slot: ContextSlot[int] = ContextSlot()
+
+    def keep_another() -> None:
+        assert not hasattr(slot, "kept")
+        kept = Kept(1)
+        slot.put(kept)
+        assert slot.kept is kept
+
+    async def keep_in_task() -> None:
+        keep_another()
+
+    keep_another()
+    mine = slot.kept
+    copy_context().run(keep_another)
+    asyncio.run(keep_in_task())
+    assert slot.kept is mine
+
+
 @pytest.mark.parametrize("name", ["WERKZEUG", "GEVENT", "EVENTLET"])
 def test_missing_library(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scope whose library is missing says what to install, when the proxy is made."""
