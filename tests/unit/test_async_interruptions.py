@@ -6,6 +6,7 @@ Python tries one place in three, and its neighbours the others; PPP_EVERY=1 has 
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -19,7 +20,7 @@ import pytest
 
 from ProxyPatternPool import AsyncPool, TimeOut
 
-from .cancelling import Flavour, pause, run_task, until
+from .cancelling import Flavour, crowd, pause, run_task, until
 from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor
 from .tasks import both
@@ -212,3 +213,55 @@ def test_an_exception_thrown_into_a_task_at_any_place_loses_nothing(
         await pause(5)
 
     run_task(flavour, main)
+
+
+class Never:
+    """Awaited by a task that is driven by hand, and there only once that is over."""
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        yield
+
+
+def test_thrown_in_where_the_pool_takes_over_a_creation(scheduler: FakeScheduler) -> None:
+    """While a caller is cancelled in a creation for which another waits: he who waits is served all the same."""
+    logging.getLogger("ppp").setLevel(logging.CRITICAL)
+
+    async def attempt(place: int) -> bool:
+        books = Books()
+        pool: AsyncPool[Thing] = AsyncPool(
+            lambda serial: books.connect(serial) if serial else Never(), 1, 0, closer=books.close
+        )
+        cancelled = block(pool)
+        cancelled.send(None)
+        thrown = False
+        async with crowd() as tasks:
+            waiting = await tasks.start(partial(block, pool))
+            try:
+                with throwing(Thrower(place)):
+                    cancelled.throw(asyncio.CancelledError())
+            except asyncio.CancelledError:
+                pass
+            except Thrown as error:
+                print(place, *error.args)
+                thrown = True
+            del cancelled
+            gc.collect()
+
+            def served() -> bool:
+                scheduler.run()
+                return waiting.ended
+
+            await until(served)
+        waiting.outcome()
+        assert pool.stats()["navail"] == pool.stats()["nobjs"] == len(books.made) == 1
+        await pool.close()
+        assert books.closed == books.made
+        return thrown
+
+    async def main() -> None:
+        for place in count(sys.version_info.minor % EVERY, EVERY):
+            if not await attempt(place):
+                assert place > 10, "hardly anything was tried"
+                break
+
+    run_task("asyncio", main)

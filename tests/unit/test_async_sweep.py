@@ -359,6 +359,7 @@ patient = partial(block, timeout=60)
 
 SCENARIOS: dict[str, Scenario] = {
     "an empty pool": Scenario(block),
+    "creating while another waits": Scenario(block, nothing, (come_next,), {"max_size": 1}),
     "an idle object": Scenario(block, one_idle),
     "two objects": Scenario(two_at_once, one_idle),
     "a lease in a block": Scenario(lease_block),

@@ -106,8 +106,9 @@ class Places(Generic[T]):
 
     def reserve(self, *, for_waiters: bool = False) -> Entry[T]:
         """Take a place, and return its entry: a permit to create an object, perhaps for callers who wait."""
-        entry = Entry(self.next_serial, self._mailbox)
-        self.next_serial += 1
+        serial = self.next_serial
+        self.next_serial = serial + 1  # first: an entry that is lost at once must not share its serial with the next
+        entry = Entry(serial, self._mailbox)
         self._taken[entry.serial] = weakref.ref(entry)
         self._creating.add(entry.serial)
         if for_waiters:

@@ -114,7 +114,7 @@ class Tasks:
 
     def remove(self, task: Cancellable) -> None:
         """Note that a task has ended."""
-        self._tasks.remove(task)
+        self._tasks.discard(task)  # not there if who started it was interrupted in that
         self._ending_with_loop.discard(task)
         for sleeper in self._waiting:
             sleeper.wake()
