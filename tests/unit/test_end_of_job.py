@@ -13,7 +13,7 @@ from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.workers import MAX_JOBS
 from ProxyPatternPool._scope.select import Scope
 
-from .helpers import Thing, eventually
+from .helpers import Thing, eventually, said
 
 log = logging.getLogger("ppp")
 
@@ -85,8 +85,8 @@ def test_a_retter_that_ends_its_thread_ends_no_worker() -> None:
         eventually(lambda count=count: len(used) == count)  # type: ignore[misc]
 
 
-def test_a_block_that_a_hook_leaves_open() -> None:
-    """What a block has that is still open is the block's to give back."""
+def test_a_block_that_a_hook_leaves_open(caplog: pytest.LogCaptureFixture) -> None:
+    """What a block has that is still open is the block's to give back, in another thread as well, which is logged."""
     db = proxy(fun=Thing, max_size=1)
     block = control(db).obj()
     used: list[int] = []
@@ -101,3 +101,4 @@ def test_a_block_that_a_hook_leaves_open() -> None:
     assert pool.stats()["nusing"] == 1
     block.__exit__(None, None, None)
     eventually(lambda: pool.stats()["nusing"] == 0)
+    eventually(lambda: any("and it ended elsewhere" in line for line in said(caplog)))
