@@ -296,6 +296,20 @@ def test_a_line_that_a_worker_is_logging_at_the_end_of_the_process(
     assert clock() - start >= 2.0
 
 
+def test_lines_behind_one_that_a_worker_is_logging_at_the_end_of_the_process(
+    scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock
+) -> None:
+    """The exit waits for those that are queued, too: the worker is about to write them."""
+    core = Pool(Thing, 1, 0)._core
+    with handled(Handler()) as handler:
+        core.log_later(logging.WARNING, "anything")
+        naps.meanwhile.append(core.log_queue.flush)
+        start = clock()
+        core.wait_until_empty(2.0)
+        assert handler.lines == ["anything"]
+    assert clock() - start < 1.0
+
+
 def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the parent of a reloading server a thread says what there is, one line at a time, and does nothing else."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
