@@ -312,6 +312,6 @@ def test_machine(machine: type[PoolMachine], examples: int) -> None:
         settings=settings(
             max_examples=examples,
             stateful_step_count=40,
-            suppress_health_check=[*settings().suppress_health_check, Check.filter_too_much, Check.data_too_large],
+            suppress_health_check=[Check.too_slow, Check.filter_too_much, Check.data_too_large],
         ),
     )
