@@ -169,6 +169,20 @@ def test_a_pool_that_is_gone(real: Scheduler) -> None:
     wait_for(other.looked)
 
 
+def test_maintenance_that_always_raises(
+    timed: Scheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is tried again after a second, however often the pool asks: to log the failure asks for a look, too."""
+    maintained = FakeMaintained(lambda: 1 // 0)
+    for number in (1, 2):
+        again = timed.clock() + timed.timing.retry_delay
+        for _ in range(9):
+            assert timed.maintain(maintained) == again
+            clock.advance(timed.timing.retry_delay / 10)
+        assert len(maintained.looks) == len(said(caplog)) == number
+        clock.advance(timed.timing.retry_delay)
+
+
 @pytest.mark.parametrize("timing", [Timing(retry_delay=0.02, worker_idle=0.02)])
 def test_maintenance_that_raises(real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A pool whose maintenance fails is logged, looked at again later, and harms no other."""

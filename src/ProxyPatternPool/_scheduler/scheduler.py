@@ -47,6 +47,8 @@ class Scheduler:
         self._dispatcher = Dispatcher(self.clock, self.timing, self.workers)
         self._exit_jobs = ExitJobs(self.environment)
         self._requests = Requests()
+        # When pools whose maintenance has failed are looked at again.
+        self._retry_at: weakref.WeakKeyDictionary[Maintained, float] = weakref.WeakKeyDictionary()
         # A finalizer may come to start the scheduler's thread while this very thread is doing so.
         self._lock = new_rlock()
         self._loop_lock = allocate_lock()
@@ -149,6 +151,11 @@ class Scheduler:
 
     def maintain(self, maintained: Maintained) -> float | None:
         """Ask a pool what is due, and have its chores run; give the time of the next look."""
+        # The line about a failure asks for a look, too: the pool is left alone until it is time to try again.
+        retry_at = self._retry_at.pop(maintained, 0.0)
+        if self.clock() < retry_at:
+            self._retry_at[maintained] = retry_at
+            return retry_at
         times: list[float] = []
         for step in (maintained.run_due, partial(self._dispatcher.dispatch, maintained)):
             try:
@@ -157,7 +164,7 @@ class Scheduler:
                 with suppress(Exception):
                     maintained.log_later(logging.ERROR, "maintenance of %s failed", repr(maintained), error=error)
                     self.workers.submit(Job(maintained, hub=False), waited=False)  # which writes the line
-                at = self.clock() + self.timing.retry_delay
+                at = self._retry_at[maintained] = self.clock() + self.timing.retry_delay
             if at is not None:
                 times.append(at)
         return min(times, default=None)
