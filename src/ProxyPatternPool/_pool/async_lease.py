@@ -229,5 +229,5 @@ class QuickBorrowed(AsyncBorrowed[T]):
         return FINISHED if rest is None or leaves_at_once(kind) else finishing(rest)
 
 
-new_block = cast("Callable[[], QuickBorrowed[Any]]", QuickBorrowed)
-"""Makes a block without its attributes."""
+new_block = cast("Callable[[], Any]", QuickBorrowed)
+"""Make one of which ``AsyncPool.obj`` sets the attributes, which are nobody else's."""

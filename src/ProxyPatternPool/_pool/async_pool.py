@@ -25,7 +25,7 @@ from .._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH
 from .._observer import PoolObserverOrNone, check_observer
 from .._runtime.tasks import awaiting
 from .._scheduler.process import current_scheduler
-from .async_lease import AsyncLease, LeaseRequest, QuickBorrowed, new_block
+from .async_lease import AsyncLease, LeaseRequest, new_block
 from .awaiting import FINISHED, finishing
 
 T = TypeVar("T")
@@ -321,13 +321,13 @@ class AsyncPool(Generic[T]):
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
                 The object is borrowed when the block begins; what is raised then is what ``get`` raises.
         """
-        block: QuickBorrowed[T] = new_block()
+        block = new_block()
         # Here, and not in a function: see QuickBorrowed.__init__. The pool is not dropped before the end of the block.
-        block._entry, block._use, block._timeout = None, 0, timeout  # pyright: ignore[reportPrivateUsage]
-        block._lender = block._tasks = self._tasks  # pyright: ignore[reportPrivateUsage]
-        block._pool = self  # pyright: ignore[reportPrivateUsage]
-        # What its __aexit__ returns is no native coroutine, which pyright asks for.
-        return block  # pyright: ignore[reportReturnType]  # any coroutine does
+        block._entry, block._use, block._timeout = None, 0, timeout
+        block._lender = block._tasks = self._tasks
+        block._pool = self
+        made: AbstractAsyncContextManager[T] = block
+        return made
 
     def lease(self, timeout: float | None = None, *, quiet: bool = False) -> LeaseRequest[T]:
         """Borrow an object with an ``AsyncLease``: ``await`` this, or enter it with ``async with``.

@@ -61,8 +61,11 @@ get_ident: Callable[[], int] = _original("_thread", "get_ident")
 if TYPE_CHECKING:
     from threading import local
 
+    from typing_extensions import disjoint_base
+
     ThreadLocal = local
 
+    @disjoint_base
     class _RLock(Lock):
         def release(self) -> None: ...
         def __exit__(self, *_: object) -> None: ...

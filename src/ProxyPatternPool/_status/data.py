@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -141,7 +141,7 @@ class PoolData(PoolSummary):
     samples: SampleData
 
 
-ProcessState: TypeAlias = Literal["answers", "does not answer", "another version"]
+ProcessState = Literal["answers", "does not answer", "another version"]
 """Whether a process answers in time, and in a way that this version of the package understands."""
 
 
