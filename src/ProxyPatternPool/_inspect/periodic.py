@@ -79,7 +79,7 @@ class Periodic(ABC):
         """Give what is still queued."""
         return list(self.queued)
 
-    def wait_until_empty(self, seconds: float) -> None:  # noqa: B027
+    def wait_until_empty(self, seconds: float) -> None:  # noqa: B027  # as above
         """Do nothing: there is nothing to wait for."""
 
     def after_fork(self) -> None:
