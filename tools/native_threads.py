@@ -2,13 +2,18 @@
 
 Coverage has `threading` install its tracer in each new thread; one started by `_thread.start_new_thread` gets none.
 So this replaces that function, for all code that looks it up after coverage has started.
+
+Such a thread may hold the lock of what was measured when another one forks; the child gets a new lock.
 """
 
 import _thread
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from coverage import Coverage
 from coverage.plugin_support import Plugins
 
 _start_new_thread = _thread.start_new_thread
@@ -25,6 +30,13 @@ def _start(
     return _start_new_thread(_run, (function, args, kwargs or {}))
 
 
+def _renew_lock() -> None:
+    measuring: Any = Coverage.current()
+    if measuring is not None and measuring._collector.data_lock is not None:
+        measuring._collector.data_lock = threading.Lock()
+
+
 def coverage_init(reg: Plugins, options: Mapping[str, str]) -> None:
     """Do what a plugin does when coverage starts."""
     _thread.start_new_thread = _start
+    os.register_at_fork(after_in_child=_renew_lock)
