@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 
-from ProxyPatternPool._scope.base import Kept
+from ProxyPatternPool._scope.base import EMPTY, Kept
 from ProxyPatternPool._scope.keyed import KeyedSlot
 
 
@@ -22,6 +22,10 @@ class SlotByHand(KeyedSlot[int]):
     def __init__(self, owner: Owner) -> None:
         super().__init__()
         self.current = owner
+
+    @property
+    def kept(self) -> Kept[int]:
+        return self.get() or EMPTY
 
     def owner(self) -> object:
         return self.current

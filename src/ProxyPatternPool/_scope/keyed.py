@@ -63,12 +63,9 @@ class KeyedSlot(ABC, Generic[T]):
         return self
 
     @property
+    @abstractmethod
     def kept(self) -> Kept[T]:
-        try:
-            record = self._records[self._key()]
-        except KeyError:
-            raise AttributeError("kept") from None
-        return record.kept
+        """What the record of the current key keeps, found with as few calls as can be."""
 
     def get(self) -> Kept[T] | None:
         record = self._records.get(self._key())
