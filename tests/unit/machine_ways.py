@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +14,9 @@ from ProxyPatternPool import AsyncPool, Pool, PoolStats
 from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._engine.steps import Rest, Steps, remaining, run, run_rest
 from ProxyPatternPool._runtime.tasks import awaiting
+
+from .clock import FakeScheduler
+from .helpers import DEADLINE
 
 R = TypeVar("R")
 
@@ -109,6 +113,10 @@ class Tasks:
 
     def awaited(self, begin: Callable[[], Awaitable[R]]) -> R:
         """Do something in a task, and wait until no other has anything left to do."""
+        return self.begun(begin).result()
+
+    def begun(self, begin: Callable[[], Awaitable[R]]) -> Future[R]:
+        """Do the same, and do not wait."""
 
         async def task() -> R:
             try:
@@ -117,7 +125,7 @@ class Tasks:
                 for _ in range(TURNS):
                     await anyio.lowlevel.checkpoint()
 
-        return self._portal.call(task)
+        return self._portal.start_task_soon(task)
 
     def call(self, step: Callable[[], R]) -> R:
         async def task() -> R:
@@ -146,6 +154,7 @@ class _FrontOfTasks:
 
     def __init__(self, pool: AsyncPool[Thing], way: Tasks) -> None:
         self._pool = pool
+        self._way = way
         self._awaited = way.awaited
 
     def get(self, timeout: float) -> Thing:
@@ -173,7 +182,13 @@ class _FrontOfTasks:
         self._awaited(lambda: self._pool.resize(min_size=min_size, max_size=max_size))
 
     def shutdown(self) -> None:
-        self._awaited(self._pool.close)
+        scheduler = self._pool._core.scheduler
+        assert isinstance(scheduler, FakeScheduler)
+        ended = self._way.begun(self._pool.close)
+        # It may wait for what maintenance has to do first, such as to close what the garbage collector has found.
+        while not wait([ended], 1.0).done and scheduler.asked:
+            self._way.call(scheduler.run)
+        ended.result(DEADLINE)
 
     def stats(self) -> PoolStats:
         return self._pool.stats()
