@@ -101,6 +101,8 @@ class Tasks:
     def __init__(self) -> None:
         self._exit = ExitStack()
         self._portal = self._exit.enter_context(start_blocking_portal(self.backend))
+        self.closing: list[Future[None]] = []
+        """Calls that close the pool, which must have ended in the end."""
 
     def make_pool(self, *arguments: Any, **parameters: Any) -> tuple[Front, Core[Thing]]:
         fun, *others = arguments
@@ -140,6 +142,8 @@ class Tasks:
         self.awaited(lambda: awaiting(remaining(begin())))
 
     def close(self) -> None:
+        for closing in self.closing:
+            closing.result(DEADLINE)
         self._exit.close()
 
 
@@ -188,7 +192,8 @@ class _FrontOfTasks:
         # It may wait for what maintenance has to do first, such as to close what the garbage collector has found.
         while not wait([ended], 1.0).done and scheduler.asked:
             self._way.call(scheduler.run)
-        ended.result(DEADLINE)
+        # Or for objects on their way to callers, whom the machine has go on later.
+        self._way.closing.append(ended)
 
     def stats(self) -> PoolStats:
         return self._pool.stats()
