@@ -7,8 +7,11 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Generator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -162,6 +165,31 @@ def test_maintenance(database: Server, book: Book, options: list[str]) -> None:
             return workers <= book.read("closed").keys()
 
         eventually(kept)
+
+
+def test_ends_while_busy(database: Server, book: Book) -> None:
+    """With the hook of docs/servers.md workers that are busy close all that they have opened when the server ends."""
+    options = "--threads", str(THREADS), "--lazy-apps", "--hook-master-start", "unix_signal:15 gracefully_kill_them_all"
+    with (
+        uwsgi(database, book, *options, way="middleware") as server,
+        ThreadPoolExecutor(CLIENTS) as clients,
+    ):
+        workers, ended = all_workers(server), Event()
+
+        def keep_busy() -> None:
+            with suppress(OSError, HTTPException):
+                while not ended.is_set():
+                    assert server.ask("/work").status == 200
+
+        busy = [clients.submit(keep_busy) for _ in range(CLIENTS)]
+        assert server.ask("/work").status == 200
+        server.terminate()
+        eventually(lambda: book.read("closed").keys() >= workers)
+        ended.set()
+        for each in busy:
+            each.result()
+    opened, closed = book.read("opened"), book.read("closed")
+    assert [sorted(closed[each]) for each in workers] == [sorted(opened[each]) for each in workers]
 
 
 class Separate(Client):
