@@ -5,6 +5,7 @@ PYTHON ?= python3
 DB ?= sqlite
 SECONDS ?= 60
 PPP_EXAMPLES ?= 5000
+ROOMS ?= _ledger
 # The releases of SQLAlchemy whose own tests are run.
 SQLALCHEMY := 2.0.58 2.1.9
 VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
@@ -203,6 +204,11 @@ matrix: $(VENV)/.wheel  ## The tests on all other CPythons found; 3.14, 3.15 and
 .PHONY: peers
 peers: $(VENV)/.wheel  ## SQLAlchemy's own tests of its pools, with ours in the place of its QueuePool
 	tools/peers $(bin)/python $(VENV)/wheel/*.whl $(SQLALCHEMY)
+
+# On the source tree. The exit status says whether the tests notice enough.
+.PHONY: mutants
+mutants: $(VENV)/.group-mutants  ## Change the library in one place at a time, and see whether the unit tests notice (ROOMS="_ledger _engine")
+	PYTHONPATH=src $(bin)/python -m tools.mutants $(ROOMS)
 
 .PHONY: dist
 dist: $(VENV)/.group-dist  ## Build the sdist and the wheel into dist, check them, install both and run the quick start

@@ -1,0 +1,102 @@
+"""Run tests that were collected in a child of a fork, each within a time."""
+
+import os
+import pickle
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any, NoReturn
+
+import pytest
+
+MEMORY = 3 << 30
+"""Bytes; a change may have a loop append without end."""
+
+
+@dataclass
+class Ended:
+    """A child that has ended."""
+
+    pid: int
+    told: list[Any]
+    """What it has told, in order."""
+    status: int
+    """Its exit status; negative if a signal has ended it."""
+
+
+class Children:
+    """The children that run."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, IO[bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Callable[[Callable[[object], None]], int]) -> int:
+        """Do some work in a child, which may tell something, and whose result is its exit status."""
+        said = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the child has ended
+        pid = os.fork()
+        if not pid:
+            _work(work, said)
+        self._running[pid] = said
+        return pid
+
+    def wait(self) -> Ended:
+        """Wait for the end of any."""
+        pid, status = os.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)  # what its tests have started
+        with self._running.pop(pid) as said:
+            said.seek(0)
+            return Ended(pid, list(_read(said)), os.waitstatus_to_exitcode(status))
+
+
+def _read(file: IO[bytes]) -> Iterator[Any]:
+    with suppress(EOFError, pickle.UnpicklingError):  # the last one was not written to its end
+        while True:
+            yield pickle.load(file)
+
+
+def _work(work: Callable[[Callable[[object], None]], int], said: IO[bytes]) -> NoReturn:
+    status = 99
+    try:
+        os.setpgid(0, 0)
+        os.dup2(1, 2)  # which is nowhere
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+        def tell(something: object) -> None:
+            pickle.dump(something, said)
+            said.flush()
+
+        status = work(tell)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    finally:
+        os._exit(status)
+
+
+class Failures:
+    """A plugin of pytest that notes whether a test has failed."""
+
+    def __init__(self) -> None:
+        self.any = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called by pytest."""
+        self.any = self.any or report.failed
+
+
+def run(items: Sequence[pytest.Item], limit: float, failures: Failures) -> Iterator[int]:
+    """Run tests, and give the index of each that has ended. One that takes longer ends the process, by SIGALRM."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for index, (item, following) in enumerate(zip(items, [*items[1:], None], strict=True)):
+        signal.setitimer(signal.ITIMER_REAL, limit)
+        failures.any = False
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        yield index

@@ -1,0 +1,195 @@
+"""Run the tests against each mutant, and count those that no test notices."""
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from types import CodeType
+from typing import TextIO
+
+import pytest
+
+from .changes import Mutant, mutants
+from .children import Children, Ended, Failures, run
+from .reach import Reach, measure
+from .swap import Functions, Unfit
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "ProxyPatternPool"
+PATIENCE = 10.0
+"""Seconds after which a test counts as hanging. The machine may have a lot else to do."""
+MOST = 20.0
+"""Seconds, as measured, of the tests that are run against one mutant."""
+REQUIRED = {"_engine": 95.0, "_ledger": 95.0}
+"""How many of a hundred mutants of a room the tests have to notice,"""
+REQUIRED_ELSEWHERE = 90.0
+"""and of any other room."""
+
+KILLED, SURVIVED, UNFIT = 1, 0, 3
+
+
+@dataclass
+class Score:
+    """What became of the mutants of a room."""
+
+    killed: int = 0
+    hung: int = 0
+    """Those of the killed that a test has hung with."""
+    excused: int = 0
+    unreached: int = 0
+    """Those that no quick test reaches: they count neither way."""
+    unfit: int = 0
+    survivors: list[Mutant] = field(default_factory=list[Mutant])
+
+    @property
+    def percent(self) -> float:
+        """How many of a hundred were killed, without those that may survive."""
+        return 100.0 * self.killed / max(1, self.killed + len(self.survivors))
+
+
+class Run:
+    """A plugin of pytest that runs the tests its own way."""
+
+    def __init__(self, rooms: Sequence[str], jobs: int, reasons: Mapping[str, str], out: TextIO) -> None:
+        self._rooms = rooms
+        self._jobs = jobs
+        self._reasons = reasons
+        self._out = out
+        self._failures = Failures()
+        self._scores: dict[str, Score] = {}
+        self._outcomes: dict[str, set[int]] = {}  # by the keys of mutants
+        self._files: set[str] = set()
+        self._kills: Counter[int] = Counter()
+        self._items: list[pytest.Item] = []
+        self._problems: list[str] = []
+        self._finished = False
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Called by pytest."""
+        config.pluginmanager.register(self._failures)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Called by pytest before it imports the tests, and after their settings are there."""
+        from hypothesis import Phase, settings  # not before pytest has, which changes its sources
+
+        # Once an example fails there is no need for a simpler one.
+        phases = [Phase.explicit, Phase.generate]
+        settings.register_profile("first failure", database=None, phases=phases)
+        settings.load_profile("first failure")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Called by pytest."""
+        if report.failed:
+            self._problems.append(f"cannot collect {report.nodeid}:\n{report.longreprtext}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Called by pytest."""
+        self._items = session.items
+        if self._problems or not self._items:
+            return True
+        since = monotonic()
+        self._say(f"{len(self._items)} tests: which lines does each reach?")
+        reach = measure(self._items, PACKAGE, self._failures)
+        self._say(f"{len(reach.seconds)} are quick, the others are left out; {monotonic() - since:.0f} s")
+        self._try_all(reach)
+        self._say(f"{monotonic() - since:.0f} s")
+        self._finished = True
+        return True
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._out)
+
+    def _sources(self) -> Iterator[tuple[str, Path]]:
+        for name in self._rooms:
+            place = PACKAGE / name
+            room = place.relative_to(PACKAGE).parts[0]
+            for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+                yield room, path
+
+    def _try_all(self, reach: Reach) -> None:
+        children = Children()
+        functions = Functions()
+        running: dict[int, tuple[Mutant, list[int]]] = {}
+        for room, path in self._sources():
+            score = self._scores.setdefault(room, Score())
+            file = str(path.relative_to(PACKAGE))
+            self._files.add(file)
+            text = path.read_text(encoding="utf-8")
+            original = compile(text, str(path), "exec", dont_inherit=True)
+            for mutant in mutants(room, file, str(path), text):
+                tests = list(self._chosen(reach, mutant, str(path)))
+                if not tests:
+                    score.unreached += 1
+                    self._outcomes.setdefault(mutant.key, set()).add(SURVIVED)
+                    continue
+                if len(children) >= self._jobs:
+                    self._note(children.wait(), running)
+                pid = children.start(self._trial(functions, original, mutant, tests))
+                running[pid] = mutant, tests
+        while len(children):
+            self._note(children.wait(), running)
+
+    def _chosen(self, reach: Reach, mutant: Mutant, path: str) -> Iterator[int]:
+        """The tests to run, those first that have killed most."""
+        total = 0.0
+        for test in sorted(reach.of(path, mutant.lines), key=lambda test: -self._kills[test]):
+            total += reach.seconds[test]
+            if total > MOST:
+                return
+            yield test
+
+    def _trial(
+        self, functions: Functions, original: CodeType, mutant: Mutant, tests: list[int]
+    ) -> Callable[[Callable[[object], None]], int]:
+        def work(tell: Callable[[object], None]) -> int:
+            try:
+                functions.swap(original, mutant.code)
+            except Unfit:
+                return UNFIT
+            for index in run([self._items[test] for test in tests], PATIENCE, self._failures):
+                if self._failures.any:
+                    tell(index)
+                    return KILLED
+            return SURVIVED
+
+        return work
+
+    def _note(self, ended: Ended, running: dict[int, tuple[Mutant, list[int]]]) -> None:
+        mutant, tests = running.pop(ended.pid)
+        score = self._scores[mutant.room]
+        killers: list[int] = ended.told
+        self._kills.update(tests[index] for index in killers)
+        self._outcomes.setdefault(mutant.key, set()).add(SURVIVED if ended.status == UNFIT else ended.status)
+        if ended.status == UNFIT:
+            score.unfit += 1
+        elif ended.status != SURVIVED:
+            score.killed += 1
+            score.hung += ended.status == -signal.SIGALRM
+        elif mutant.key in self._reasons:
+            score.excused += 1
+        else:
+            score.survivors.append(mutant)
+            self._say(f"\n{mutant.file}:{mutant.line}\n{mutant.key}")
+
+    def verdict(self) -> int:
+        """Say how many of each room were killed; 0 if they are enough, and each that is listed has survived."""
+        for problem in self._problems:
+            self._say(problem)
+        failed = not self._finished
+        for room, score in self._scores.items():
+            required = REQUIRED.get(room, REQUIRED_ELSEWHERE)
+            self._say(
+                f"{room}: {score.percent:.1f} % of {score.killed + len(score.survivors)} killed, {required:.0f} % are"
+                f" required; {score.hung} of them by their time, {len(score.survivors)} survive; {score.excused} more"
+                f" are listed, {score.unreached} not reached by a quick test, {score.unfit} could not be made"
+            )
+            failed = failed or score.percent < required
+        for key in self._reasons:
+            if key.split(" ")[0] in self._files and SURVIVED not in self._outcomes.get(key, ()):
+                self._say(f"\nA test notices it now, or it is gone. Remove it from tests/mutants.txt:\n{key}")
+                failed = True
+        return int(failed)
