@@ -44,6 +44,7 @@ from ._psycopg import (  # isort: skip
     Reset,
     SetUp,
     backend,
+    is_connected,
     refuse_transaction,
 )
 import psycopg
@@ -63,6 +64,7 @@ __all__ = [
     "async_connection_pool",
     "backend",
     "connection_pool",
+    "is_connected",
 ]
 
 C = TypeVar("C", bound=AnyConnection)

@@ -9,9 +9,9 @@ import pytest
 from psycopg import errors
 
 from ProxyPatternPool import Pool
-from ProxyPatternPool.psycopg import Check, connection_pool
+from ProxyPatternPool.psycopg import Check, connection_pool, is_connected
 
-from .bouncer import Bouncer, page
+from .bouncer import Bouncer
 from .support import Conn, Server, ask, eventually
 
 
@@ -142,8 +142,7 @@ def test_bouncer_restarted(bouncer: Bouncer) -> None:
 
 
 def test_a_check_without_a_query(bouncer: Bouncer) -> None:
-    """The check of docs/processes.md sees that PgBouncer has gone, and asks nobody: no overload makes it fail."""
-    is_connected: Callable[[Conn], bool] = page(bouncer, "def is_connected")["is_connected"]
+    """`is_connected` sees that PgBouncer has gone, and asks nobody: no overload makes it fail."""
     make = makes(bouncer, "transaction")
     with connection_pool(make, 2, min_size=2, health=is_connected, health_before_get=0.0) as pool:
         before = served(pool)

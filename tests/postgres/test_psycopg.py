@@ -33,6 +33,7 @@ from ProxyPatternPool.psycopg import (
     async_connection_pool,
     backend,
     connection_pool,
+    is_connected,
 )
 
 from .async_support import LONG, SOON, AsyncConn, ended, soon
@@ -297,6 +298,32 @@ def executes(server: Server, connection: Connection[Any] | AsyncConnection[Any])
             return bool(ask(observer, query, pid) == 1)
 
     return is_active
+
+
+def test_a_check_that_asks_nobody(server: Server, relay: Relay) -> None:
+    """It says whether a connection is still there, while nothing passes to the server; what was closed is not."""
+
+    async def check() -> None:
+        async with await AsyncConnection.connect(server.through(relay.port)) as connection:
+            relay.stall()
+            assert is_connected(connection)
+            relay.resume()
+            server.terminate([connection.info.backend_pid])
+            eventually(lambda: not is_connected(connection), LONG)
+            await connection.close()
+            assert not is_connected(connection)
+
+    run(check)
+    with connection_pool(server.conninfo, 1, health=is_connected, health_before_get=0.0) as pool:
+        with pool.obj() as connection:
+            first = ask(connection, "SELECT pg_backend_pid()")
+        with pool.obj() as connection:
+            assert ask(connection, "SELECT pg_backend_pid()") == first
+        server.terminate([first])
+        eventually(lambda: not is_connected(connection), LONG)
+        with pool.obj() as connection:
+            assert ask(connection, "SELECT pg_backend_pid()") != first
+        assert pool.stats()["bad_health"] == 1
 
 
 def test_a_query_ends_with_its_connection(server: Server) -> None:

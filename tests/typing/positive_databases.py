@@ -24,6 +24,7 @@ from ProxyPatternPool.psycopg import (
     async_connection_pool,
     backend,
     connection_pool,
+    is_connected,
 )
 
 NOWHERE = "host=db.invalid dbname=orders"
@@ -91,6 +92,10 @@ def hooks_are_for_any_rows() -> None:
     assert_type(pool, Pool[Connection[DictRow]])
     db = proxy(fun=connect_by_number, max_size=4, min_size=0, retter=Reset(), health=Check(), tracer=backend)
     assert_type(db, Connection[DictRow])
+    assert_type(
+        connection_pool(Rows.connect, 4, min_size=0, health=is_connected, health_before_get=0.0),
+        Pool[Connection[DictRow]],
+    )
 
 
 # --- psycopg, for tasks
@@ -126,6 +131,10 @@ async def hooks_may_be_awaited() -> None:
         tracer=backend,
     )
     assert_type(of_dicts, AsyncPool[AsyncConnection[DictRow]])
+    assert_type(
+        async_connection_pool(NOWHERE, 4, health=is_connected, health_before_get=0.0),
+        AsyncPool[AsyncConnection[TupleRow]],
+    )
     db = proxy(fun=connect_async_by_number, scope=Scope.CONTEXT, max_size=4, retter=AsyncReset(), closer=AsyncClose())
     assert_type(db, AsyncConnection[DictRow])
 

@@ -9,9 +9,9 @@ from time import perf_counter
 
 import psycopg
 
-from ProxyPatternPool.psycopg import Check, connection_pool
+from ProxyPatternPool.psycopg import Check, connection_pool, is_connected
 
-from ..bouncer import Bouncer, page
+from ..bouncer import Bouncer
 from ..support import Conn, Server, eventually, spawn
 
 QUERIES = 4000
@@ -47,7 +47,7 @@ def measure(bouncer: Bouncer, server: Server, queries: int) -> None:
     session = bouncer.connect("session")
     one, other = (bouncer.connect("transaction", application_name=name) for name in ("one", "other"))
     same = bouncer.connect("transaction", application_name="one")
-    check, is_connected = Check(), page(bouncer, "def is_connected")["is_connected"]
+    check = Check()
     with direct, session, one, other, same:
         found = microseconds(
             {
