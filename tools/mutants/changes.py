@@ -9,7 +9,7 @@ from typing import Any
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
-from mutmut.mutation.mutators import mutation_operators, operator_string
+from mutmut.mutation.mutators import mutation_operators, operator_assignment, operator_string
 
 Operator = tuple[type, Callable[[Any], Iterable[cst.CSTNode]]]
 
@@ -49,6 +49,11 @@ def _strings(node: cst.BaseString) -> Iterable[cst.CSTNode]:
     return islice(operator_string(node), 1)
 
 
+def _not_assigned(node: cst.Assign | cst.AnnAssign) -> Iterable[cst.CSTNode]:
+    """``None`` becomes no text: type checkers refuse that."""
+    return () if isinstance(node.value, cst.Name) and node.value.value == "None" else operator_assignment(node)
+
+
 def _left_out(node: cst.Expr) -> Iterator[cst.CSTNode]:
     """Nothing is called, or yielded. What is left makes the same function a generator, and has the same variables."""
     if not isinstance(node.value, cst.Ellipsis | cst.BaseString):
@@ -66,8 +71,10 @@ def _nothing_returned(node: cst.Return) -> Iterator[cst.CSTNode]:
 
 
 OPERATORS: tuple[Operator, ...] = (
-    *((kind, operator) for kind, operator in mutation_operators if operator is not operator_string),
+    *(pair for pair in mutation_operators if pair[1] not in {operator_string, operator_assignment}),
     (cst.BaseString, _strings),
+    (cst.Assign, _not_assigned),
+    (cst.AnnAssign, _not_assigned),
     (cst.Expr, _left_out),
     (cst.If, _the_other_way),
     (cst.Return, _nothing_returned),

@@ -1,22 +1,21 @@
 """Which tests reach a line, and how long each takes."""
 
 import pickle
-import signal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
+from time import process_time
 
 import coverage
 import pytest
 
-from .children import Children, Failures, run
+from .children import HUNG, Children, Failures, run
 
 QUICK = 2.5
-"""Seconds that a test may take, while it is measured, and others work on the same machine."""
+"""Seconds that a test may take, while it is measured."""
 KEPT = Path("build/reach.pickle")
 """What was measured, of tests and sources that have not changed since."""
 
@@ -28,7 +27,7 @@ class Measured:
     of: bytes
     """A digest of the test, and of all that it uses."""
     seconds: float | None = None
-    """``None``: it is slow, or fails where it runs in a child."""
+    """How long it works. ``None``: it is slow, or fails where it runs in a child."""
     lines: dict[str, int] | None = None
     """The lines that it reaches, by files, as the bits of a number."""
 
@@ -47,7 +46,7 @@ class Reach:
         return sorted(found, key=self.seconds.__getitem__)
 
 
-def measure(items: Sequence[pytest.Item], package: Path, failures: Failures) -> Reach:
+def measure(items: Sequence[pytest.Item], package: Path, failures: Failures, say: Callable[[str], None]) -> Reach:
     """Measure what tests reach, or read it where nothing has changed since."""
     kept: dict[str, Measured] = {}
     with suppress(OSError, EOFError, pickle.UnpicklingError), KEPT.open("rb") as file:
@@ -64,16 +63,19 @@ def measure(items: Sequence[pytest.Item], package: Path, failures: Failures) -> 
         return whole.digest()
 
     left = [item for item in items if item.nodeid not in kept or kept[item.nodeid].of != digest(item.path)]
-    while left:
-        found, slow = _measure_in_child(left, package, failures)
-        for item, (seconds, lines) in zip(left, found, strict=False):
-            kept[item.nodeid] = Measured(digest(item.path), seconds, lines)
-        del left[: len(found)]
-        if slow:
-            kept[left[0].nodeid] = Measured(digest(left[0].path))
-            del left[0]
-    KEPT.parent.mkdir(exist_ok=True)
-    KEPT.write_bytes(pickle.dumps(kept))
+    try:
+        while left:
+            found, slow = _measure_in_child(left, package, failures)
+            for item, (seconds, lines) in zip(left, found, strict=False):
+                kept[item.nodeid] = Measured(digest(item.path), seconds, lines)
+            del left[: len(found)]
+            if slow:
+                say(f"{left[0].nodeid} is slow: it is left out")
+                kept[left[0].nodeid] = Measured(digest(left[0].path))
+                del left[0]
+    finally:
+        KEPT.parent.mkdir(exist_ok=True)
+        KEPT.write_bytes(pickle.dumps(kept))
     return Reach([kept[item.nodeid] for item in items])
 
 
@@ -84,7 +86,7 @@ def _measure_in_child(
     children = Children()
     children.start(lambda tell: _measure(items, package, failures, tell))
     ended = children.wait()
-    if ended.status not in {0, -signal.SIGALRM}:
+    if ended.status not in {0, HUNG}:
         raise RuntimeError(f"the tests end with {ended.status} at {items[len(ended.told)].nodeid}")
     return ended.told, ended.status != 0
 
@@ -94,14 +96,14 @@ def _measure(items: Sequence[pytest.Item], package: Path, failures: Failures, te
     measuring.set_option("run:core", "ctrace")
     measuring.set_option("run:plugins", ["native_threads"])  # in tools/
     measuring.start()
-    since = monotonic()
+    since = process_time()
     for _ in run(items, QUICK, failures):
-        seconds = None if failures.any else monotonic() - since
+        seconds = None if failures.any else process_time() - since
         measuring.stop()
         data = measuring.get_data()
         lines = {file: sum(1 << line for line in data.lines(file) or ()) for file in data.measured_files()}
         tell((seconds, lines))
         measuring.erase()
         measuring.start()
-        since = monotonic()
+        since = process_time()
     return 0

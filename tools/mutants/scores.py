@@ -1,6 +1,5 @@
 """Run the tests against each mutant, and count those that no test notices."""
 
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,16 +11,16 @@ from typing import TextIO
 import pytest
 
 from .changes import Mutant, mutants
-from .children import Children, Ended, Failures, run
+from .children import HUNG, Children, Ended, Failures, run
 from .reach import Reach, measure
 from .swap import Functions, Unfit
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "ProxyPatternPool"
 PATIENCE = 10.0
-"""Seconds after which a test counts as hanging. The machine may have a lot else to do."""
-MOST = 20.0
-"""Seconds, as measured, of the tests that are run against one mutant."""
+"""Seconds after which a test counts as hanging."""
+MOST = 3.0
+"""Seconds, as measured, that the tests work which are run against one mutant."""
 REQUIRED = {"_engine": 95.0, "_ledger": 95.0}
 """How many of a hundred mutants of a room the tests have to notice,"""
 REQUIRED_ELSEWHERE = 90.0
@@ -93,7 +92,7 @@ class Run:
             return True
         since = monotonic()
         self._say(f"{len(self._items)} tests: which lines does each reach?")
-        reach = measure(self._items, PACKAGE, self._failures)
+        reach = measure(self._items, PACKAGE, self._failures, self._say)
         self._say(f"{len(reach.seconds)} are quick, the others are left out; {monotonic() - since:.0f} s")
         self._try_all(reach)
         self._say(f"{monotonic() - since:.0f} s")
@@ -168,7 +167,7 @@ class Run:
             score.unfit += 1
         elif ended.status != SURVIVED:
             score.killed += 1
-            score.hung += ended.status == -signal.SIGALRM
+            score.hung += ended.status == HUNG
         elif mutant.key in self._reasons:
             score.excused += 1
         else:
