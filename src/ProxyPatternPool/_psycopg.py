@@ -140,10 +140,10 @@ def _is_answered(connection: AnyConnection | AnyAsyncConnection, timeout: float)
     try:
         wanted = next(steps)
         while True:
-            ready = yield wanted
-            if not ready and monotonic() >= until:
+            # If nothing has come psycopg says so, but its part in C before 3.2.11 says that something has.
+            wanted = steps.send((yield wanted))
+            if monotonic() >= until:
                 return False
-            wanted = steps.send(ready)
     except StopIteration as end:
         [answer] = end.value
         return bool(answer.get_value(0, 0) == b"1")
@@ -189,12 +189,6 @@ class AsyncCheck(AsyncHealthCheck[AnyAsyncConnection]):
         return answered
 
 
-def _has_arrived() -> Generator[Any, Any, bool]:
-    """Whether there is something to read, as steps that psycopg's functions wait for."""
-    ready = yield waiting.Wait.R
-    return bool(ready)
-
-
 def is_connected(connection: AnyConnection | AnyAsyncConnection) -> bool:
     """Check whether an idle connection has ended, without a query: for threads and for tasks.
 
@@ -208,7 +202,18 @@ def is_connected(connection: AnyConnection | AnyAsyncConnection) -> bool:
     """
     if connection.closed:
         return False
-    return not waiting.wait(_has_arrived(), connection.pgconn.socket, interval=0.0)
+    # The interpreter's own socket: those of gevent and eventlet would let other greenlets run.
+    peeking = _socket.socket(fileno=connection.pgconn.socket)
+    try:
+        peeking.setblocking(False)  # libpq has it so; a default timeout for sockets would change it
+        peeking.recv(1, _socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        peeking.detach()
+    return False
 
 
 # --- closing

@@ -7,17 +7,18 @@ import logging
 import select
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, closing
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractContextManager, closing, suppress
 from time import monotonic
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection, Connection, capabilities
+from psycopg import AsyncConnection, Connection, capabilities, waiting
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, TupleRow, dict_row
+from psycopg.waiting import Ready
 from typing_extensions import LiteralString
 
 from ProxyPatternPool import AsyncPool, HookError, Pool
@@ -271,6 +272,30 @@ def test_a_check_ends_in_time(server: Server, relay: Relay) -> None:
         relay.resume()
 
     run(main)
+
+
+def test_a_check_ends_though_something_seems_to_come(
+    server: Server, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does a check if psycopg says all the time that something has come, as some of its releases do."""
+
+    def misled(steps: Generator[Any, Any, bool]) -> Generator[Any, Any, bool]:
+        with suppress(StopIteration):
+            wanted = next(steps)
+            while True:
+                yield wanted
+                wanted = steps.send(Ready.R)
+        return False
+
+    def wait(steps: Generator[Any, Any, bool], fileno: int, interval: float) -> bool:
+        return original(misled(steps), fileno, interval=interval)
+
+    original = waiting.wait
+    monkeypatch.setattr(waiting, "wait", wait)
+    with closing(psycopg.connect(server.through(relay.port))) as connection:
+        relay.stall()
+        assert spawn(lambda: Check(SOON)(connection)).result(LONG) is False
+        relay.resume()
 
 
 def test_a_check_that_can_no_longer_be_answered(server: Server) -> None:
