@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import weakref
+from dataclasses import replace
+from typing import TypeAlias, cast
+
+import pytest
+
 from ProxyPatternPool import Pool
 from ProxyPatternPool._engine.steps import run_rest
+from ProxyPatternPool._ledger.entry import Entry, Mailbox
+from ProxyPatternPool._ledger.places import Places
 
 from .clock import FakeScheduler
 from .helpers import Thing
+from .ledgers import bounds
+
+Book: TypeAlias = Places[Thing]
 
 
 def test_an_entry_is_retired_once(scheduler: FakeScheduler) -> None:
@@ -29,3 +40,119 @@ def test_a_place_is_freed_once(scheduler: FakeScheduler) -> None:
     before = pool.stats()["ndestroys"]
     core.ledger.places.free(entry)
     assert pool.stats()["ndestroys"] == before == 1
+
+
+def book(min_size: int = 0, max_size: int | None = 3, *, max_use: int | None = None, slow: bool = False) -> Book:
+    """An empty book of places."""
+    config = replace(bounds(min_size, max_size), max_use=max_use)
+    return Places(config, Mailbox(lambda: None), always_slow_return=slow)
+
+
+def live(places: Book, number: int = 1) -> list[Entry[Thing]]:
+    """So many entries with objects that are ready to be lent."""
+    found = [places.reserve() for _ in range(number)]
+    for entry in found:
+        entry.obj = Thing(entry.serial)
+        places.adopt(entry)
+        places.end_creation(entry)
+    return found
+
+
+def test_a_place_is_taken_until_its_object_is_closed() -> None:
+    """From the permit to create it on, and however far its end has come; each number says where it is."""
+    places = book(1, 2)
+    assert (len(places), places.has_room(), places.nspare) == (0, True, -1)
+    one, other = places.reserve(), places.reserve(for_waiters=True)
+    assert (places.has_room(), places.ncreating, places.nready, places.nspare) == (False, 2, 0, 1)
+    assert places.for_waiters == {other.serial}
+    one.obj, other.obj = Thing(1), Thing(2)
+    for entry in (one, other):
+        places.adopt(entry)
+    assert (places.ncreating, places.nobjects, places.ncreated, places.ndestroys) == (2, 2, 2, 0)
+    places.end_creation(other)
+    assert (places.ncreating, places.nready, places.for_waiters) == (1, 1, set())
+    assert places.retire(one, "idle")
+    assert (places.ncreating, places.nretired, places.nready, places.nspare) == (0, 1, 1, 0)
+    assert (one.reason, places.nretired_for["idle"], sum(places.nretired_for.values())) == ("idle", 1, 1)
+    assert not places.has_room()
+    one.uses, other.uses = 3, 4
+    assert places.nuses == 7
+    places.free(one)
+    places.free(one)
+    assert (len(places), places.nretired, places.nobjects, places.ndestroys, places.nuses) == (1, 0, 1, 1, 7)
+    assert (places.has_room(), places.entries()) == (True, [other])
+
+
+def test_a_permit_that_is_not_used_was_no_object() -> None:
+    """Its place is free again, and nothing was created or closed."""
+    places = book(0, 1)
+    permit = places.reserve(for_waiters=True)
+    places.free(permit)
+    assert (len(places), places.ncreating, places.for_waiters, places.ncreated, places.ndestroys) == (0, 0, set(), 0, 0)
+    assert not places.retire(permit, "idle")
+    assert places.reserve().serial == permit.serial + 1
+
+
+def test_an_object_that_the_pool_has_is_refused() -> None:
+    """It belongs to another place, and stays there. Where loans are not found by their objects it is not refused."""
+    places = book()
+    (entry,) = live(places)
+    again, anew = places.reserve(), places.reserve()
+    again.obj = anew.obj = entry.obj
+    with pytest.raises(ValueError, match=r"^fun returned an object that is in the pool already: it has to make"):
+        places.adopt(again)
+    assert (again.has_object, places.nobjects, places.ncreated) == (False, 1, 1)
+    places.by_identity = False
+    places.adopt(anew)
+    assert (anew.key, places.nobjects, places.ncreated) == (~anew.serial, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("max_use", "slow", "use"), [(None, False, (1 << 30) - 1), (7, False, 7), (None, True, 0), (7, True, 0)]
+)
+def test_from_which_use_on_returns_are_slow(max_use: int | None, slow: bool, use: int) -> None:
+    """From the last one that ``max_use`` allows; always where there is a retter or an observer."""
+    places = book(max_use=max_use, slow=slow)
+    (entry,) = live(places)
+    assert entry.slow_return_at_use == places.slow_return_at_use == use
+
+
+def test_surplus_is_what_is_above_the_bound() -> None:
+    """Those that are to be closed already do not count, and without a bound nothing is too much."""
+    places = book(0, 3)
+    one, *_ = live(places, 3)
+    assert not places.has_surplus
+    places.config = bounds(max_size=2)
+    assert places.has_surplus
+    places.retire(one, "surplus")
+    assert not places.has_surplus
+    places.config = bounds()
+    assert (places.has_surplus, places.has_room()) == (False, True)
+
+
+def test_which_are_older() -> None:
+    """By their serials, which only grow."""
+    places = book()
+    assert (places.has_before(5), places.count_before(5)) == (False, 0)
+    first, *_ = live(places, 3)
+    assert [places.has_before(serial) for serial in (0, 1, 3)] == [False, True, True]
+    assert [places.count_before(serial) for serial in (0, 1, 2, 3, 9)] == [0, 1, 2, 3, 3]
+    places.retire(first, "drained")
+    places.free(first)
+    assert ([places.has_before(serial) for serial in (1, 2)], places.count_before(2)) == ([False, True], 1)
+
+
+def test_an_entry_whose_reference_was_cleared_is_found_again() -> None:
+    """But not one whose place is free, or of which there is another."""
+    places = book()
+    entry, gone = live(places, 2)
+    places.retire(gone, "idle")
+    places.free(gone)
+    places._taken[entry.serial] = cast("weakref.ref[Entry[Thing]]", weakref.ref(Thing(0)))  # as the collector clears it
+    assert places.entries() == []
+    places.refer_again(gone)
+    places.refer_again(entry)
+    assert places.entries() == [entry]
+    place = places._taken[entry.serial]
+    places.refer_again(Entry(entry.serial, Mailbox(lambda: None)))
+    assert places._taken[entry.serial] is place

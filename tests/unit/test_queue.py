@@ -77,9 +77,9 @@ def test_what_is_handed_over_goes_to_the_oldest_that_hears(queue: WaitQueue[Thin
 
 def test_only_who_waits_long_enough_is_handed_something(queue: WaitQueue[Thing], entry: Entry[Thing]) -> None:
     """With a time: only who joined then or before. Without: anybody."""
-    first, second = *joined(queue, Bed(), now=10.0), *joined(queue, Bed(), now=20.0)
-    assert not queue.hand_to_oldest(entry, since=9.9)
-    assert queue.hand_to_oldest(entry, since=10.0)
+    first, second = *joined(queue, Bed()), *joined(queue, Bed(), now=20.0)
+    assert not queue.hand_to_oldest(entry, since=-0.1)
+    assert queue.hand_to_oldest(entry, since=0.0)
     assert not queue.hand_to_oldest(entry, since=19.9)
     assert (first.handed, second.handed) == (entry, None)
     assert queue.hand_to_oldest(entry)
