@@ -1,10 +1,17 @@
-"""Parameters for what is tested without a pool."""
+"""What parts of a ledger are made of that are tested without a pool."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeAlias
 
 from ProxyPatternPool._config import PoolConfig
+from ProxyPatternPool._ledger.entry import Entry, Mailbox
+from ProxyPatternPool._ledger.places import Places
+
+from .helpers import Thing
+
+Book: TypeAlias = Places[Thing]
 
 _UNLIMITED = PoolConfig(
     max_size=None,
@@ -30,3 +37,19 @@ _UNLIMITED = PoolConfig(
 def bounds(min_size: int = 0, max_size: int | None = None) -> PoolConfig:
     """Only these bounds, and no other limit."""
     return replace(_UNLIMITED, min_size=min_size, max_size=max_size)
+
+
+def book(min_size: int = 0, max_size: int | None = 3, *, max_use: int | None = None, slow: bool = False) -> Book:
+    """An empty book of places."""
+    config = replace(bounds(min_size, max_size), max_use=max_use)
+    return Places(config, Mailbox(lambda: None), always_slow_return=slow)
+
+
+def live(places: Book, number: int = 1) -> list[Entry[Thing]]:
+    """So many entries with objects that are ready to be lent."""
+    found = [places.reserve() for _ in range(number)]
+    for entry in found:
+        entry.obj = Thing(entry.serial)
+        places.adopt(entry)
+        places.end_creation(entry)
+    return found

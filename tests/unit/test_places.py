@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import replace
-from typing import TypeAlias, cast
+from typing import cast
 
 import pytest
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._ledger.entry import Entry, Mailbox
-from ProxyPatternPool._ledger.places import Places
 
 from .clock import FakeScheduler
 from .helpers import Thing
-from .ledgers import bounds
-
-Book: TypeAlias = Places[Thing]
+from .ledgers import book, bounds, live
 
 
 def test_an_entry_is_retired_once(scheduler: FakeScheduler) -> None:
@@ -40,22 +36,6 @@ def test_a_place_is_freed_once(scheduler: FakeScheduler) -> None:
     before = pool.stats()["ndestroys"]
     core.ledger.places.free(entry)
     assert pool.stats()["ndestroys"] == before == 1
-
-
-def book(min_size: int = 0, max_size: int | None = 3, *, max_use: int | None = None, slow: bool = False) -> Book:
-    """An empty book of places."""
-    config = replace(bounds(min_size, max_size), max_use=max_use)
-    return Places(config, Mailbox(lambda: None), always_slow_return=slow)
-
-
-def live(places: Book, number: int = 1) -> list[Entry[Thing]]:
-    """So many entries with objects that are ready to be lent."""
-    found = [places.reserve() for _ in range(number)]
-    for entry in found:
-        entry.obj = Thing(entry.serial)
-        places.adopt(entry)
-        places.end_creation(entry)
-    return found
 
 
 def test_a_place_is_taken_until_its_object_is_closed() -> None:
