@@ -53,3 +53,25 @@ def live(places: Book, number: int = 1) -> list[Entry[Thing]]:
         places.adopt(entry)
         places.end_creation(entry)
     return found
+
+
+class Bed:
+    """Where a waiter sleeps: it counts how often it was woken."""
+
+    def __init__(self, hub: object = None) -> None:
+        self.hub = hub
+        self.gone = False
+        self.wakes = 0
+
+    def sleep(self, seconds: float | None) -> bool:
+        raise AssertionError("nobody sleeps here")
+
+    def wake(self) -> bool:
+        self.wakes += not self.gone
+        return not self.gone
+
+    def alive(self) -> bool:
+        return not self.gone
+
+    def dispose(self) -> None:
+        """There is nothing to free."""

@@ -9,28 +9,7 @@ from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._runtime.owner import here
 
 from .helpers import Thing
-
-
-class Bed:
-    """Where a waiter sleeps: it counts how often it was woken."""
-
-    def __init__(self, hub: object = None) -> None:
-        self.hub = hub
-        self.gone = False
-        self.wakes = 0
-
-    def sleep(self, seconds: float | None) -> bool:
-        raise AssertionError("nobody sleeps here")
-
-    def wake(self) -> bool:
-        self.wakes += not self.gone
-        return not self.gone
-
-    def alive(self) -> bool:
-        return not self.gone
-
-    def dispose(self) -> None:
-        """There is nothing to free."""
+from .ledgers import Bed
 
 
 @pytest.fixture
