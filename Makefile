@@ -6,6 +6,8 @@ DB ?= sqlite
 SECONDS ?= 60
 PPP_EXAMPLES ?= 5000
 ROOMS ?= _ledger
+PREEMPTIONS ?= 3
+MINUTES ?= 10
 # The releases of SQLAlchemy whose own tests are run.
 SQLALCHEMY := 2.0.58 2.1.9
 VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
@@ -111,7 +113,8 @@ endif
 
 # Run without measuring, which doubles what they take: all of the library that they reach is reached by others. Proofs try as
 # much as they can in their time; uses start programs that hold pools, and wait for them.
-proofs := $(patsubst %,tests/unit/test_%.py,machine interruptions async_interruptions interleavings async_sweep async_proxy_sweep)
+proofs := $(patsubst %,tests/unit/test_%.py,machine interruptions async_interruptions interleavings async_sweep async_proxy_sweep) \
+  tests/explore
 uses := tests/demo tests/stress tests/wheel \
   $(filter-out %/test_wsgi.py %/test_psycopg.py,$(wildcard tests/servers/test_*.py tests/postgres/test_*.py))
 .PHONY: test test-greenlets test-unit test-others test-proofs test-uses
@@ -136,7 +139,7 @@ test-greenlets:
 	$(coverage) run --concurrency=thread,greenlet -m pytest tests/greenlets tests/engines
 
 test-others:
-	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/engines tests/greenlets tests/typing tests/unit $(uses))
+	$(coverage) run -m pytest tests $(addprefix --ignore=,tests/engines tests/explore tests/greenlets tests/typing tests/unit $(uses))
 
 # Both check all of it for the oldest Python and the newest, and mypy the library for those between them.
 ends := $(firstword $(VERSIONS)) $(lastword $(VERSIONS))
@@ -191,6 +194,10 @@ stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with
 	SECONDS=$(SECONDS) $(if $(SEED),SEED=$(SEED)) $(bin)/python -W error -m tests.stress
 	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/unit -k machine --timeout=0
 	PPP_EVERY=1 $(bin)/python -m pytest tests/unit/test_async_interruptions.py tests/unit/test_transparency.py
+
+.PHONY: explore
+explore: $(VENV)/.group-explore $(VENV)/.wheel  ## Try all interleavings of threads at a small pool, up to PREEMPTIONS, for MINUTES
+	$(bin)/python -m tests.explore --preemptions $(PREEMPTIONS) --minutes $(MINUTES)
 
 .PHONY: unit
 unit: $(VENV)/.group-unit $(VENV)/.wheel  ## The unit tests and a short stress alone: on any system, for any Python

@@ -1,0 +1,124 @@
+"""A private copy of the package, whose modules of the hand-off are rewritten for the explorer, and may have a fault."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import ProxyPatternPool
+
+from .instrument import instrumented, written_later
+from .machine import Machine
+
+NAME = ProxyPatternPool.__name__
+ROOT = Path(ProxyPatternPool.__path__[0])
+_ROOMS = {
+    "_ledger": ("shelves", "queue", "ledger", "places", "permits", "validity", "backoff", "sweeps", "entry"),
+    "_engine": ("loans", "waits", "returns", "objects", "operations", "maintenance", "chores", "core"),
+    "_pool": ("pool", "lease", "loan"),
+    "_runtime": ("races",),
+}
+REWRITTEN = frozenset(f"{NAME}.{room}.{module}" for room, modules in _ROOMS.items() for module in modules)
+"""The modules that have the steps of the hand-off, and all that runs beside them."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A fault: in one module some text is replaced, which must be there once."""
+
+    name: str
+    module: str
+    before: str
+    after: str
+
+    def apply(self, source: str) -> str:
+        found = source.count(self.before)
+        assert found == 1, f"{self.name}: the text to replace is {found} times in {self.module}, and not once"
+        return source.replace(self.before, self.after)
+
+
+def _path(module: str) -> Path:
+    return ROOT.joinpath(*module.split(".")[1:]).with_suffix(".py")
+
+
+class _Loader(SourceFileLoader):
+    """Loads a module that is rewritten."""
+
+    def __init__(self, name: str, path: str, library: Library) -> None:
+        super().__init__(name, path)
+        self._library = library
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self._library.code_of(fullname, self.get_filename(fullname))
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module).update(self._library.machine.hooks)
+        super().exec_module(module)
+
+
+_compiled: dict[str, CodeType] = {}
+"""Of the modules without a fault: the same for all copies."""
+
+
+class Library:
+    """One copy of the package, and the machine that runs what uses it."""
+
+    def __init__(self, mutation: Mutation | None = None) -> None:
+        self.mutation = mutation
+        self.machine = Machine()
+        self._sources = {name: _path(name).read_text(encoding="utf-8") for name in REWRITTEN}
+        if mutation is not None:
+            name = f"{NAME}.{mutation.module}"
+            self._sources[name] = mutation.apply(self._sources[name])
+        self._trees = {name: ast.parse(source) for name, source in self._sources.items()}
+        self._fields = written_later(self._trees.values())
+        self.modules = self._import()
+        self.join: Callable[..., None] = self["_ledger.queue"].WaitQueue.join
+        """How a waiter joins the queue: a world notes that."""
+
+    def code_of(self, name: str, path: str) -> CodeType:
+        mutated = self.mutation is not None and name == f"{NAME}.{self.mutation.module}"
+        code = None if mutated else _compiled.get(name)
+        if code is None:
+            code = compile(instrumented(self._trees[name], self._fields), path, "exec", dont_inherit=True)
+            if not mutated:
+                _compiled[name] = code
+        return code
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Find the modules of the copy, as a finder of ``sys.meta_path``."""
+        if name not in REWRITTEN:
+            return None
+        spec = PathFinder.find_spec(name, path)
+        assert spec is not None
+        assert spec.origin is not None
+        spec.loader = _Loader(name, spec.origin, self)
+        return spec
+
+    def _import(self) -> dict[str, ModuleType]:
+        before = _take_modules()
+        sys.meta_path.insert(0, self)
+        try:
+            for name in (NAME, f"{NAME}._scheduler.process"):
+                importlib.import_module(name)
+        finally:
+            sys.meta_path.remove(self)
+            copy = _take_modules()
+            sys.modules.update(before)
+        return copy
+
+    def __getitem__(self, module: str) -> Any:
+        """A module of the copy, by its name within the package."""
+        return self.modules[f"{NAME}.{module}" if module else NAME]
+
+
+def _take_modules() -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name == NAME or name.startswith(f"{NAME}.")]
+    return {name: sys.modules.pop(name) for name in names}

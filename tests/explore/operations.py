@@ -1,0 +1,182 @@
+"""What one thread does to a pool that others use at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .world import Thing, World
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one thread does, and what has to be there before."""
+
+    name: str
+    job: Callable[[World], object]
+    lent: int = 0
+    """Objects that it was lent with ``get``."""
+    leased: int = 0
+    """Objects that it was lent with ``lease``."""
+    shared: bool = False
+    """Whether it gives back an object that all such operations share."""
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the pool needs to be told for this."""
+
+
+LONG = 10.0
+"""Seconds after which a loan is too long, where that has a limit."""
+PATIENCE = 1.0
+"""Seconds after which who waits with a timeout gives up."""
+PASSES = 1.5
+"""Seconds that pass at once, while others are in the middle of something."""
+
+
+def _use(world: World, get: Callable[[], Thing]) -> Thing | None:
+    """Borrow, and use; ``None`` if the pool is closed, or the time over."""
+    closed, stale = world.closed, [thing for thing in world.alive if thing.stale]
+    try:
+        thing = get()
+    except (world.pool_closed, world.time_out):
+        return None
+    world.expect(not closed, "somebody was lent an object after the close")
+    world.expect(thing not in stale, f"{thing} is lent after the drain")
+    world.begin_use(thing)
+    world.check_order(thing)
+    return thing
+
+
+def borrow(world: World) -> None:
+    thing = _use(world, world.pool.get)
+    if thing is not None:
+        world.end_use(thing)
+        world.pool.ret(thing)
+
+
+def borrow_for_a_while(world: World) -> None:
+    thing = _use(world, lambda: world.pool.get(PATIENCE))
+    if thing is not None:
+        world.end_use(thing)
+        world.pool.ret(thing)
+
+
+def borrow_in_block(world: World) -> None:
+    block = world.pool.obj()
+    thing = _use(world, block.__enter__)
+    if thing is not None:
+        world.end_use(thing)
+        block.__exit__(None, None, None)
+
+
+def borrow_with_lease(world: World) -> None:
+    leases: list[Any] = []
+
+    def get() -> Thing:
+        leases.append(world.pool.lease())
+        thing: Thing = leases[0].obj
+        return thing
+
+    thing = _use(world, get)
+    if thing is not None:
+        world.end_use(thing)
+        leases[0].release()
+
+
+def give_back(world: World) -> None:
+    thing = world.lent.pop()
+    world.end_use(thing)
+    world.pool.ret(thing)
+
+
+def give_back_twice(world: World) -> None:
+    """Give back what others give back as well: who comes second is told so in the log."""
+    world.shared.users = 0
+    world.pool.ret(world.shared)
+
+
+def discard(world: World) -> None:
+    thing = world.lent.pop()
+    world.end_use(thing)
+    world.pool.discard(thing)
+
+
+def release(world: World) -> None:
+    lease = world.leases.pop()
+    world.end_use(lease.obj)
+    lease.release()
+
+
+def drop(world: World) -> None:
+    lease = world.leases.pop()
+    world.end_use(lease.obj)
+    del lease
+
+
+def close(world: World) -> None:
+    world.pool.shutdown()
+    world.closed = True
+
+
+def drain(world: World) -> None:
+    before = list(world.alive)
+    world.pool.drain()
+    for thing in before:
+        thing.stale = True
+
+
+def clear(world: World) -> None:
+    world.pool.clear()
+
+
+def shrink(world: World) -> None:
+    world.pool.resize(max_size=1)
+
+
+def grow(world: World) -> None:
+    world.bound += 1
+    world.pool.resize(max_size=world.bound)
+
+
+def maintain(world: World) -> None:
+    """What the scheduler's thread does, and a worker."""
+    world.core.run_due()
+    world.core.run_chores()
+
+
+def kill(world: World) -> None:
+    """The same while a loan has taken too long; nobody gives that object back."""
+    maintain(world)
+
+
+def housekeep(world: World) -> None:
+    world.pool.housekeep()
+
+
+def let_time_pass(world: World) -> None:
+    world.machine.advance(PASSES)
+
+
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
+        Operation("borrow", borrow),
+        Operation("block", borrow_in_block),
+        Operation("lease", borrow_with_lease),
+        Operation("timeout", borrow_for_a_while),
+        Operation("ret", give_back, lent=1),
+        Operation("discard", discard, lent=1),
+        Operation("release", release, leased=1),
+        Operation("drop", drop, leased=1),
+        Operation("close", close),
+        Operation("drain", drain),
+        Operation("clear", clear),
+        Operation("shrink", shrink),
+        Operation("grow", grow),
+        Operation("maintain", maintain),
+        Operation("housekeep", housekeep),
+        Operation("twice", give_back_twice, shared=True),
+        Operation("pass", let_time_pass),
+        Operation("kill", kill, lent=1, parameters={"max_using_delay_kill": LONG}),
+    )
+}

@@ -1,0 +1,108 @@
+"""What threads do at once: two or three of them, with pools of one or two objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import combinations_with_replacement
+from typing import Any
+
+from .operations import LONG, OPERATIONS, Operation
+from .world import World
+
+BORROWS = frozenset({"borrow", "block", "lease", "timeout"})
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A pool, and what threads do to it."""
+
+    name: str
+    """How it is written in a command."""
+    operations: tuple[Operation, ...]
+    max_size: int
+    idle: int = 0
+    kept: int = 0
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def prepare(self, library: Any) -> tuple[World, list[Callable[[], object]]]:
+        """Make the pool, and what each thread calls."""
+        parameters = dict(self.parameters)
+        for operation in self.operations:
+            parameters.update(operation.parameters)
+        world = World(
+            library,
+            max_size=self.max_size,
+            lent=sum(operation.lent for operation in self.operations),
+            leased=sum(operation.leased for operation in self.operations),
+            shared=any(operation.shared for operation in self.operations),
+            kept=self.kept,
+            idle=self.idle,
+            **parameters,
+        )
+        if "max_using_delay_kill" in parameters:
+            world.let_loans_grow_old(LONG)
+        return world, [partial(operation.job, world) for operation in self.operations]
+
+
+def _uses(operations: Iterable[Operation]) -> int:
+    """How many objects operations need before."""
+    together = list(operations)
+    shared = any(operation.shared for operation in together)
+    return sum(operation.lent + operation.leased for operation in together) + shared
+
+
+def scenario(names: str, max_size: int, *, idle: int = 0, kept: int = 0, old: bool = False) -> Scenario:
+    """Make a scenario of the names of its operations.
+
+    Args:
+        names: What each thread does.
+        max_size: The places of the pool.
+        idle: How many objects are idle at the beginning.
+        kept: How many are lent, and never come back.
+        old: Whether the loans that there are have taken too long.
+    """
+    operations = tuple(OPERATIONS[name] for name in names.split())
+    if _uses(operations) + idle + kept > max_size:
+        raise ValueError(f"{names}: more objects than {max_size}")
+    parameters = {"max_using_delay_kill": LONG} if old else {}
+    for operation in operations:
+        parameters.update(operation.parameters)
+    command = f'"{names}" --places {max_size}'
+    command += f" --idle {idle}" if idle else ""
+    command += f" --kept {kept}" if kept else ""
+    command += " --old" if old else ""
+    return Scenario(command, operations, max_size, idle, kept, parameters)
+
+
+def combinations(threads: int, *, sizes: tuple[int, ...] = (1, 2)) -> Iterator[Scenario]:
+    """All there are of so many operations, as far as somebody borrows or gives back."""
+    for names in combinations_with_replacement(OPERATIONS, threads):
+        used = _uses(OPERATIONS[name] for name in names)
+        if not used and not BORROWS.intersection(names):
+            continue
+        for size in sizes:
+            if used <= size and not (size == 1 and "shrink" in names):
+                for idle in sorted({0, size - used}):
+                    yield scenario(" ".join(names), size, idle=idle)
+
+
+CORE = (
+    scenario("borrow ret", 1),
+    scenario("borrow borrow", 1),
+    scenario("block release", 1),
+    scenario("lease discard", 1),
+    scenario("timeout drop", 1),
+    scenario("close ret", 1),
+    scenario("borrow close", 1, idle=1),
+    scenario("drain ret", 2, idle=1),
+    scenario("shrink release", 2, idle=1),
+    scenario("borrow grow", 1, kept=1),
+    scenario("ret maintain", 1, old=True),
+    scenario("twice twice", 1),
+    scenario("borrow borrow ret", 1),
+    scenario("timeout ret pass", 1),
+    scenario("drop close timeout", 1),
+)
+"""The least that is to be tried."""

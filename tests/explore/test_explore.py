@@ -1,0 +1,97 @@
+"""Two and three threads at a small pool: whatever the schedule, what the README promises holds."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("greenlet")
+
+from .library import Library
+from .mutations import FAULTS, Fault
+from .plan import Plan, read, write
+from .scenarios import CORE, Scenario, combinations, scenario
+from .search import Search, run_once
+
+
+@pytest.fixture(scope="module")
+def library() -> Iterator[Library]:
+    log = logging.getLogger("ppp")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    library = Library()
+    gc.collect()
+    gc.freeze()
+    yield library
+    gc.unfreeze()
+    log.setLevel(level)
+
+
+@pytest.mark.parametrize("each", CORE, ids=[each.name for each in CORE])
+def test_three_preemptions(library: Library, each: Scenario) -> None:
+    """All schedules of what matters most, with up to three pre-emptions; two if there are three threads."""
+    bound = 3 if len(each.operations) == 2 else 2
+    result = Search(library, each).run(bound)
+    assert result.failure is None, result.failure
+    assert result.complete == bound
+    assert result.schedules > 1
+
+
+@pytest.mark.parametrize("each", CORE, ids=[each.name for each in CORE])
+def test_values_out_of_date(library: Library, each: Scenario) -> None:
+    """The same, with one pre-emption less, where a thread may read the value before the last of what others write."""
+    result = Search(library, each, stale_reads=True).run(2 if len(each.operations) == 2 else 1)
+    assert result.failure is None, result.failure
+
+
+def test_all_pairs(library: Library) -> None:
+    """Each operation beside each other, with one pre-emption."""
+    for each in combinations(2, sizes=(1,)):
+        result = Search(library, each).run(1)
+        assert result.failure is None, result.failure
+
+
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.mutation.name) for fault in FAULTS if not fault.hidden])
+def test_planted_faults(library: Library, fault: Fault) -> None:
+    """A fault is found; the schedule that shows it does so again, is read as it is written, and is fine without it."""
+    faulty = Library(fault.mutation)
+    failure = Search(faulty, fault.scenario, stale_reads=fault.stale_reads).run(3).failure
+    assert failure is not None
+    assert read(write(failure.schedule)) == failure.schedule
+    for copy, broken in ((faulty, True), (library, False)):
+        copy.machine.steps_at = set(failure.steps_at)
+        again = run_once(copy, fault.scenario, Plan(failure.schedule, fault.stale_reads, prunes=False))
+        assert bool(again) == broken, again
+
+
+def test_faults_need_what_they_say() -> None:
+    """One that shows only by a value that is out of date is not found with the order of a GIL."""
+    (fault,) = [fault for fault in FAULTS if fault.stale_reads]
+    assert Search(Library(fault.mutation), fault.scenario).run(3).failure is None
+
+
+@pytest.mark.parametrize("each", [scenario("borrow ret", 1), scenario("close ret", 1)], ids=["borrow", "close"])
+def test_nothing_is_lost_by_pruning(library: Library, each: Scenario) -> None:
+    """What can come out of a scenario is the same if no schedule is left out for an equivalent one."""
+    pruned = Search(library, each).run(2)
+    whole = Search(library, each, prunes=False).run(2)
+    assert whole.pruned == 0
+    assert whole.schedules > 3 * pruned.schedules
+    assert whole.outcomes == pruned.outcomes
+
+
+def test_a_fault_that_is_out_of_date() -> None:
+    """If the text of the library changes, a fault that no longer fits it says so."""
+    fault = FAULTS[0].mutation
+    with pytest.raises(AssertionError, match="0 times"):
+        fault.apply("something else")
+
+
+def test_copies_are_apart(library: Library) -> None:
+    """Nothing of a copy is left among the modules that others import."""
+    assert library["_pool.pool"] is not sys.modules["ProxyPatternPool._pool.pool"]
+    assert library[""].Pool is not sys.modules["ProxyPatternPool"].Pool
