@@ -1,6 +1,6 @@
-"""A Flask site on SQLAlchemy under load, with SQLAlchemy's QueuePool and with FairPool: who is served, and how soon.
+"""A site with Flask-SQLAlchemy under load, with SQLAlchemy's QueuePool and with FairPool: who is served, and how soon.
 
-    pip install Flask SQLAlchemy; python examples/sqlalchemy_site.py [--seconds 5] [--rounds 3]
+    pip install Flask-SQLAlchemy; python examples/sqlalchemy_site.py [--seconds 5] [--rounds 3]
 
 16 clients ask a site that has 4 connections, over HTTP, as often as they can. The server has a thread for each. A
 request has its connection for 30 milliseconds.
@@ -20,7 +20,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from flask import Flask
-from sqlalchemy import Engine, create_engine, text
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import text
 from sqlalchemy.pool import Pool, QueuePool
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -31,31 +32,30 @@ CONNECTIONS = 4
 HELD = 0.03
 
 
-def site(engine: Engine) -> Flask:
-    """Make the site: one page, which asks the database."""
-    app = Flask(__name__)
-
-    @app.get("/")
-    def page() -> str:
-        with engine.connect() as connection:
-            title = connection.execute(text("select title from book where id = 7")).scalar_one()
-            time.sleep(HELD)  # a slower query, or what else is done before the connection comes back
-        return f"<h1>{title}</h1>"
-
-    return app
-
-
 @contextmanager
-def database(pool: type[Pool]) -> Generator[Engine]:
-    """Make a database with some books, and an engine with that pool."""
+def site(pool: type[Pool]) -> Generator[Flask]:
+    """Make the site, with some books in a database and that pool: one page, which asks for one of them."""
+    app = Flask(__name__)
+    options = {"poolclass": pool, "pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": 60}
+
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder, 'shop.db')}"
-        engine = create_engine(url, poolclass=pool, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=60)
-        with engine.begin() as connection:
-            connection.execute(text("create table book (id integer primary key, title text)"))
-            connection.execute(text("insert into book (title) values (:title)"), [{"title": f"{n}"} for n in range(9)])
-        yield engine
-        engine.dispose()
+        app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{Path(folder, 'shop.db')}"
+        db = SQLAlchemy(app, engine_options=options)
+
+        @app.get("/")
+        def page() -> str:
+            title = db.session.execute(text("select title from book where id = 7")).scalar_one()
+            time.sleep(HELD)  # a slower query, or what else is done before the request ends, and gives back
+            return f"<h1>{title}</h1>"
+
+        with app.app_context():
+            db.session.execute(text("create table book (id integer primary key, title text)"))
+            titles = [{"title": f"{number}"} for number in range(9)]
+            db.session.execute(text("insert into book (title) values (:title)"), titles)
+            db.session.commit()
+        yield app
+        with app.app_context():
+            db.engine.dispose()
 
 
 class Handler(WSGIRequestHandler):
@@ -115,7 +115,7 @@ def load(pool: type[Pool], seconds: float) -> Found:
     """Have the clients ask a site with that pool."""
     start, end = threading.Barrier(CLIENTS + 1), threading.Event()
     times: list[list[float]] = [[] for _ in range(CLIENTS)]
-    with database(pool) as engine, served(site(engine)) as port:
+    with site(pool) as app, served(app) as port:
         clients = [threading.Thread(target=ask, args=(port, start, end, each)) for each in times]
         for client in clients:
             client.start()
@@ -129,7 +129,9 @@ def load(pool: type[Pool], seconds: float) -> Found:
 
 def main() -> None:
     """Compare both, in turns."""
-    parser = argparse.ArgumentParser(description="A Flask site on SQLAlchemy under load, with QueuePool and FairPool.")
+    parser = argparse.ArgumentParser(
+        description="A site with Flask-SQLAlchemy under load, with QueuePool and FairPool."
+    )
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
