@@ -199,6 +199,10 @@ stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with
 explore: $(VENV)/.group-explore $(VENV)/.wheel  ## Try all interleavings of threads at a small pool, up to PREEMPTIONS, for MINUTES
 	$(bin)/python -m tests.explore --preemptions $(PREEMPTIONS) --minutes $(MINUTES)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.group-tests $(VENV)/.wheel  ## Try texts, errors, requests and answers of all sorts: PPP_EXAMPLES of each
+	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/fuzz --timeout=0
+
 .PHONY: unit
 unit: $(VENV)/.group-unit $(VENV)/.wheel  ## The unit tests and a short stress alone: on any system, for any Python
 	$(bin)/python -m pytest tests/unit

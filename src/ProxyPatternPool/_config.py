@@ -205,7 +205,7 @@ class PoolConfig:
             exact=forced is None,
             hook_errors=cast(HookErrors, hook_errors),
             trace_owner=expect("trace_owner", trace_owner, bool, "True or False"),
-            name=name,
+            name=None if name is None else str.__str__(name),  # its own methods are the user's code
         )
 
     def resized(self, *, min_size: object, max_size: object) -> "PoolConfig":

@@ -69,7 +69,7 @@ class ReturnMiddleware:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request as the application does."""
-        if scope["type"] not in ("http", "websocket"):  # the lifespan has a task of its own, which lasts
+        if scope.get("type") not in ("http", "websocket"):  # the lifespan has a task of its own, which lasts
             await self._app(scope, receive, send)
             return
         check_scopes(self._controls)  # again: a proxy that was not set has its scope by now

@@ -125,20 +125,20 @@ class _StatusApp:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         response = self._answer(environ)
         response.headers.extend(_HEADERS)
-        return response(environ, start_response)
+        return response({"REQUEST_METHOD": "GET", **environ}, start_response)
 
     def _answer(self, environ: "WSGIEnvironment") -> Response:
         if not _decided(self._allow(environ)):
             return Response("Forbidden: see the argument allow of status_app.\n", 403)
-        request = Request(environ, populate_request=False)
+        try:
+            request = Request(environ, populate_request=False)
+            asked = request.args
+        except UnicodeError:  # bytes in the query that are no text, or characters that are no bytes, see PEP 3333
+            return Response("The request is to be in UTF-8.\n", 400)
         if request.path != "/":
             return Response("Not found.\n", 404)
         if request.method not in ("GET", "HEAD"):
             return Response("This is only to be read.\n", 405, {"Allow": "GET, HEAD"})
-        try:
-            asked = request.args
-        except UnicodeError:  # bytes in the query that are no text
-            return Response("The query is to be in UTF-8.\n", 400)
         shape, process = asked.get("format", "html"), asked.get("process")
         if shape not in ("fragment", "html", "json"):
             return Response("The format is html or json.\n", 400)

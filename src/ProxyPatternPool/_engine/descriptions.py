@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from .._awaitables import refuse_awaitable
 from .._hooks import Hooks
 from .._ledger.entry import LIVE, Entry
-from .._text import error_text, jsonable, plain_text
+from .._text import error_text, jsonable, plain_text, text_of
 from .hook_calls import client_of_new_pool
 from .log_queue import Later, log
 from .notifier import ObserverNotifier
@@ -45,7 +45,7 @@ class Descriptions(Generic[T]):
         if tracer is None or _asking.get():
             return
         try:
-            about.name = plain_text(self._in_a_copy("tracer", tracer, about.obj, str))
+            about.name = plain_text(self._in_a_copy("tracer", tracer, about.obj, text_of))
         except Exception as error:
             self._notifier.remember("tracer", error)
 
@@ -76,7 +76,7 @@ class Descriptions(Generic[T]):
 
     def _text_now(self, about: T) -> str:
         """What the tracer, or else the object's own text, says of an object now."""
-        return str(self._ask("tracer", self.hooks.tracer or str, about, str))
+        return str(self._ask("tracer", self.hooks.tracer or text_of, about, text_of))
 
     def _ask(self, name: str, hook: Callable[[T], object], about: T, convert: Callable[[object], object]) -> object:
         """Ask a hook about an object; a hook that asks the pool in turn gets a plain answer, and so an end."""

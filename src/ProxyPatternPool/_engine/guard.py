@@ -53,15 +53,30 @@ class Guard:
             self._let_others_finish(me)
         if LOCKS_ARE_FORGOTTEN:
             return self._noted(me, step, *args)
-        with self.lock:
-            self._holder = me
-            try:
-                return step(*args)
-            except BaseException:
-                self._wake_all()
-                raise
-            finally:
-                self._holder = 0
+        lock, entered = self.lock, False
+        failed: BaseException | None = None
+        try:
+            with lock:
+                try:
+                    try:
+                        self._holder = me
+                        entered = True
+                        return step(*args)
+                    except BaseException:
+                        self._wake_all()
+                        raise
+                    finally:
+                        self._holder = 0
+                except BaseException as error:
+                    failed = error
+                    raise
+        except MemoryError as error:
+            # The end of `with` makes a tuple. Without memory for that the lock would be held for ever.
+            if entered and error is not failed:
+                lock.release()
+            raise
+        finally:
+            del failed  # its traceback has this frame
 
     def _noted(self, me: int, step: Callable[[Unpack[Ts]], R], *args: Unpack[Ts]) -> R:
         """Do the same where ``with`` is not enough: one call in C acquires the lock and notes that it is held."""

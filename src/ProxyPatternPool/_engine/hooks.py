@@ -191,7 +191,7 @@ class HookCaller(Generic[T]):
         self._notifier.hook_failed(hook, error)
         if self._strict:
             name = "" if about.name is None else f" on {about.name}"
-            raise HookError(f"{hook} failed{name} in {self._label}: {error!r}") from error
+            raise HookError(f"{hook} failed{name} in {self._label}: {error_repr(error)}") from error
         self._complain(
             "%s: %s failed on %s: %s", hook, self._descriptions.describe(about, logging.ERROR), error_repr(error)
         )

@@ -10,14 +10,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from traceback import format_exception
 from types import TracebackType
 from typing import Any, cast
 
 from .._runtime.native import get_ident, new_rlock
 from .._runtime.owner import Owner, in_words
 from .._runtime.threads import current_name, thread_name
-from .._text import without_traceback
+from .._text import traceback_text, visible, without_traceback
 
 log = logging.getLogger("ppp")
 
@@ -35,6 +34,15 @@ class Later:
 
     def __str__(self) -> str:
         return self._text()
+
+
+class Lines:
+    """An argument of a line that goes on in lines of its own: the stack at which an object was borrowed."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 def owner_later(owner: Owner | None) -> Later:
@@ -67,7 +75,7 @@ class _Line:
     def log(self) -> None:
         """Log the line, as a record of the moment and the thread it belongs to."""
         # The record is made here, not when something happened: a record factory may be user code.
-        arguments = tuple(str(one) if isinstance(one, Later) else one for one in self.arguments)
+        arguments = tuple(map(_to_log, self.arguments))
         record = log.makeRecord(
             log.name, self.level, self.path, self.number, self.message, arguments, self.error, self.function
         )
@@ -113,10 +121,10 @@ class LogQueue:
         return len(self.lines) > 0 or self.under_way > 0
 
     def add(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
-        """Queue a line. Arguments are texts, numbers or ``Later``: anything else may change before it is logged."""
+        """Queue a line. Arguments are texts, numbers, ``Later`` or ``Lines``: anything else may change meanwhile."""
         if self.silent or not log.isEnabledFor(level):
             return
-        trace = None if error is None else "".join(format_exception(type(error), error, error.__traceback__)).rstrip()
+        trace = None if error is None else traceback_text(error)
         kept = None if error is None else (type(error), without_traceback(error), None)
         thread, name = (get_ident(), current_name()) if logging.logThreads else (None, thread_name() or None)
         line = _Line(level, message, arguments, kept, trace, self._wall_clock(), thread, name, _task_name(), *_place())
@@ -149,6 +157,13 @@ class LogQueue:
             with self._lock:
                 self.under_way -= 1
         return True
+
+
+def _to_log(argument: object) -> object:
+    """What the record of a line has: of a text, one line, which names nothing but itself."""
+    if isinstance(argument, Lines):
+        return argument.text
+    return visible(str(argument)) if isinstance(argument, (str, Later)) else argument
 
 
 def _nothing() -> None:

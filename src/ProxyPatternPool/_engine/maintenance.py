@@ -10,7 +10,7 @@ from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Findings, Loan, Sweeps
 from .chores import Chore, Chores, Ending
-from .log_queue import Later, owner_later
+from .log_queue import Later, Lines, owner_later
 from .objects import Objects
 from .returns import Returns
 from .shared import Shared
@@ -163,7 +163,7 @@ class Maintenance(Generic[T]):
         return self._objects.close_and_free(loan.entry, in_place=in_place)
 
     def _warn_of_long_use(self, what: str | Later, loan: Loan[T], now: float, end: str) -> None:
-        stack = "" if loan.stack is None else "\n" + "".join(loan.stack.format())
+        stack = "" if loan.stack is None else Lines("\n" + "".join(loan.stack.format()))
         message = "%s: %s has been kept for %.3f s by %s%s%s"
         owner = owner_later(loan.owner)
         self._log_queue.add(logging.WARNING, message, self._label, what, now - loan.since, owner, end, stack)

@@ -18,6 +18,7 @@ from .._runtime.caller import is_inside
 from .._runtime.owner import Owner, in_words
 from .._runtime.races import snapshot
 from .._runtime.task_owner import TaskOwner
+from .._text import visible
 from .short import why_ended
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ def dump(core: Core[T], file: IO[str] | IO[bytes] | int | None) -> None:
 def _write(core: Core[T], file: object) -> None:
     write = _writer(file)
     for line in _lines(core):
-        write(line + "\n")
+        write(visible(line) + "\n")
 
 
 def _writer(file: object) -> Callable[[str], object]:
@@ -119,7 +120,7 @@ def _suspended(owner: Owner | None) -> Iterator[str]:
 
 def _object(entry: Entry[T]) -> str:
     # The name is what the tracer said when the object was created, a plain string since then: nothing is called now.
-    name = "" if entry.name is None else f"{' '.join(entry.name.split())}, "
+    name = "" if entry.name is None else f"{entry.name}, "
     return f"{name}<{type(entry.obj).__name__} at {id(entry.obj):#x}>, number {entry.serial}, use {entry.uses}"
 
 

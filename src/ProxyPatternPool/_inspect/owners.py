@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from .._engine.core import Core, catch_up
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Loan, read_loan
+from .._runtime.owner import in_words
 from .._runtime.races import snapshot
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ def owners(core: Core[T]) -> list[Holding[T]]:
     return [
         Holding(
             obj=loan.entry.obj,
-            owner=str(loan.owner),
+            owner=in_words(loan.owner),
             since=wall - timedelta(seconds=now - loan.since),
             held=now - loan.since,
             stack=loan.stack,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .._engine.core import Core
+from .._text import visible
 
 
 def why_ended(core: Core[Any]) -> str:
@@ -19,4 +20,4 @@ def in_short(core: Core[Any]) -> str:
     bound = "unlimited" if counts.max_size is None else f"max {counts.max_size}"
     ended = why_ended(core)
     state = f"{ended}, " if ended else ""
-    return f"{core.name}: {state}{counts.idle} idle, {counts.in_use} in use, {counts.waiting} waiting, {bound}"
+    return f"{visible(core.name)}: {state}{counts.idle} idle, {counts.in_use} in use, {counts.waiting} waiting, {bound}"

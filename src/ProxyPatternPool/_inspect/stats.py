@@ -8,7 +8,7 @@ from typing import Generic, TypeVar, cast
 from .._engine.core import Core, catch_up
 from .._ledger.counts import Counts
 from .._ledger.entry import Entry
-from .._runtime.owner import Owner
+from .._runtime.owner import Owner, in_words
 from .._runtime.races import snapshot
 from .._text import error_text
 from .totals import Totals, total
@@ -48,7 +48,7 @@ def _object_stats(core: Core[T], copy: _Copy[T]) -> ObjectStats:
             "last_get": _seconds(copy.last_get),
             "last_ret": _seconds(copy.last_ret),
             # Not with the lock held: a patched thread that is asked whether it lives switches to another greenlet.
-            "owner": None if copy.owner is None else str(copy.owner),
+            "owner": None if copy.owner is None else in_words(copy.owner),
         },
     )
 

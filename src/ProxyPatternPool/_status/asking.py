@@ -24,9 +24,9 @@ def ask(directory: Directory, questions: Mapping[str, str], seconds: float) -> d
     with ExitStack() as stack:
         asked: dict[str, socket.socket] = {}
         for name, question in questions.items():
-            connection = stack.enter_context(socket.socket(socket.AF_UNIX))
-            connection.settimeout(_left(until, SHORTEST))
             try:
+                connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+                connection.settimeout(_left(until, SHORTEST))
                 connection.connect(directory.socket_of(name))
                 connection.sendall(question.encode("ascii") + b"\n")
                 asked[name] = connection
@@ -34,7 +34,7 @@ def ask(directory: Directory, questions: Mapping[str, str], seconds: float) -> d
                 directory.remove(name)
             except FileNotFoundError:  # removed meanwhile, by its process, or by others that asked it
                 pass
-            except OSError:  # so many have asked it before that no more can, or it has ended at this moment
+            except OSError:  # so many ask it that no more can, it ends at this moment, or there are no more files
                 answers[name] = None
         for name, connection in asked.items():
             try:

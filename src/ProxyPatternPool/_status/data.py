@@ -13,7 +13,8 @@ from .._inspect.stats import counters
 from .._inspect.status import Details, Limit, ObjectDetails, WaitingCaller, details
 from .._ledger.counters import Fault
 from .._observer import DiscardReason
-from .._text import plain_text
+from .._runtime.owner import in_words
+from .._text import visible
 from .sampler import History, Sample, Sampler
 
 MOST = 100
@@ -22,13 +23,6 @@ MOST_CALLERS = 10
 """Waiting callers that are shown."""
 LONGEST = 300
 """Characters of a text that are shown."""
-_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_MADE_VISIBLE = {
-    **{code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))},
-    **{code: f"\\u{code:04x}" for code in _BIDI},
-    **dict.fromkeys(map(ord, "\t\n\r"), " "),
-}
-"""What no page can show, or what reverses the order of letters; joiners are a part of names, and stay."""
 
 
 class ObjectData(TypedDict):
@@ -221,7 +215,7 @@ def shortened(pool: PoolSummary) -> PoolSummary:
 def _summary(core: Core[Any], found: Details) -> PoolSummary:
     counts = found.counts
     return {
-        "name": _fit(core.name),
+        "name": fit(core.name),
         "state": "closed" if counts.closed else "open",
         "exists": True,
         "in_use": counts.in_use,
@@ -236,7 +230,7 @@ def _summary(core: Core[Any], found: Details) -> PoolSummary:
 
 def _absent(history: History) -> PoolSummary:
     return {
-        "name": _fit(history.source.name),
+        "name": fit(history.source.name),
         "state": history.source.absent,
         "exists": False,
         "in_use": 0,
@@ -290,10 +284,10 @@ def _pool(history: History, error_text: Callable[[str], str] | None) -> PoolData
 
 def _object(each: ObjectDetails, now: float) -> ObjectData:
     return {
-        "object": f"object {each.serial}" if each.name is None else _fit(each.name),
+        "object": f"object {each.serial}" if each.name is None else fit(each.name),
         "number": each.serial,
         "in_use": each.lent,
-        "owner": None if each.owner is None else _fit(str(each.owner)),
+        "owner": None if each.owner is None else fit(in_words(each.owner)),
         "seconds": _ago(each.since, now),
         "uses": each.uses,
         "past": each.past,
@@ -301,7 +295,7 @@ def _object(each: ObjectDetails, now: float) -> ObjectData:
 
 
 def _caller(caller: WaitingCaller) -> CallerData:
-    return {"owner": _fit(str(caller.owner)), "seconds": _ago(0.0, caller.seconds)}
+    return {"owner": fit(in_words(caller.owner)), "seconds": _ago(0.0, caller.seconds)}
 
 
 def _errors(found: Details, error_text: Callable[[str], str] | None) -> list[ErrorData]:
@@ -322,7 +316,7 @@ def _error(fault: Fault, found: Details, error_text: Callable[[str], str] | None
         "seconds": _ago(fault.last, found.now),
         "first_seconds": _ago(fault.first, found.now),
         "where": fault.what,
-        "error": _fit(fault.kind),
+        "error": fit(fault.kind),
         "text": None if error_text is None else _shown_text(error_text, fault.text),
     }
 
@@ -336,7 +330,7 @@ def _shown_text(error_text: Callable[[str], object], text: str) -> str | None:
         raise
     except BaseException:
         return None
-    return _fit(made) if isinstance(made, str) else None
+    return fit(made) if isinstance(made, str) else None
 
 
 def _samples(samples: Sequence[Sample], now: float) -> SampleData:
@@ -356,7 +350,7 @@ def _ago(when: float, now: float) -> float:
     return round(max(0.0, now - when), 3)
 
 
-def _fit(text: str) -> str:
-    """Cut a text, and write out what a page cannot show: a text of the user's can be anything."""
-    text = plain_text(text)[: LONGEST + 1].translate(_MADE_VISIBLE)
+def fit(text: str) -> str:
+    """Cut a text, and write out what a page cannot show. What is fit stays as it is."""
+    text = visible(str.__str__(text)[: LONGEST + 1])
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -11,6 +11,7 @@ from .data import PoolData, PoolSummary, ProcessData, ProcessState, StatusData, 
 from .directory import Directory, number_of, order
 from .sampler import Sampler
 from .server import Server
+from .shapes import is_shaped
 
 FORMAT = 1
 """The format of answers. It is raised whenever ``PoolData`` changes: at an update old processes meet new ones."""
@@ -79,15 +80,19 @@ def _ask(
 ) -> dict[str, tuple[ProcessState, Sequence[PoolSummary]]]:
     """Ask all that have not ended: one for the whole page, the others for what is in a line."""
     answers = ask(directory, {name: "page" if name == shown else "line" for name in names}, PATIENCE)
-    return {name: _understood(answer) for name, answer in answers.items()}
+    return {
+        name: _understood(answer, list[PoolData] if name == shown else list[PoolSummary])
+        for name, answer in answers.items()
+    }
 
 
-def _understood(answer: bytes | None) -> tuple[ProcessState, Sequence[PoolSummary]]:
+def _understood(answer: bytes | None, kind: Any) -> tuple[ProcessState, Sequence[PoolSummary]]:
+    """What a process says about its pools, of the type that it was asked for."""
     if answer is None:
         return "does not answer", []
     try:
         found: Any = json.loads(answer)
-        if found["format"] == FORMAT:
+        if found["format"] == FORMAT and is_shaped(found["pools"], kind):
             return "answers", cast("Sequence[PoolSummary]", found["pools"])
     except (ValueError, LookupError, TypeError, RecursionError):
         pass  # it is none of ours at all
