@@ -11,7 +11,7 @@ import pytest
 from ProxyPatternPool._ledger.entry import CREATING, LIVE, RETIRED, Entry, Mailbox
 from ProxyPatternPool._ledger.ledger import HEAD_START, Ledger, LedgerClosed
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
-from ProxyPatternPool._ledger.shelves import NEVER
+from ProxyPatternPool._ledger.shelves import NEEDS_SLOW_PATH, NEVER
 from ProxyPatternPool._runtime.owner import here
 
 from .helpers import Thing
@@ -21,15 +21,23 @@ NOW = 1000.0
 
 
 def ledger_of(
-    max_size: int | None = 2, *, idle: int = 0, min_size: int = 0, max_idle: int | None = None, **limits: Any
+    max_size: int | None = 2,
+    *,
+    idle: int = 0,
+    min_size: int = 0,
+    max_idle: int | None = None,
+    oldest_first: bool = False,
+    slow: bool = False,
+    **limits: Any,
 ) -> Ledger[Thing]:
     """A ledger of a pool with so many idle objects."""
     ledger: Ledger[Thing] = Ledger(
         replace(bounds(min_size, max_size), **limits),
         Mailbox(lambda: None),
-        always_slow_return=False,
+        always_slow_return=slow,
         random=lambda: 0.0,
         max_idle=max_idle,
+        oldest_first=oldest_first,
     )
     ledger.shelves.idle.extend(live(ledger.places, idle))
     return ledger
@@ -147,10 +155,11 @@ def test_who_queues_looks_again_afterwards() -> None:
         ledger.shelves.end_loan(entry, entry.uses)
         ledger.shelves.idle.append(entry)
 
+    entry.last_get = 0.0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WaitQueue, "join", join_late)
         assert ledger.take_or_queue(NOW, waiter) is entry
-    assert (len(ledger.waiters), waiter.since, ledger.waiters.nwaits) == (0, None, 1)
+    assert (len(ledger.waiters), waiter.since, ledger.waiters.nwaits, entry.last_get) == (0, None, 1, NOW)
     assert ledger.shelves.quick_rets_until > NOW
 
 
@@ -273,6 +282,17 @@ def test_a_loan_that_is_rejected_ends() -> None:
 # --- giving up ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("oldest_first", [True, False])
+def test_its_shelves_know_the_limits(oldest_first: bool) -> None:
+    """Which is lent first, and from which use on a return is slow."""
+    ledger = ledger_of(2, idle=2, oldest_first=oldest_first, max_use=1)
+    entry = lent(ledger)
+    assert (entry.serial == 0) == oldest_first
+    assert ledger.shelves.put_after_retter(entry, NOW) is NEEDS_SLOW_PATH
+    assert entry.slow_return_at_use == 1
+    assert ledger_of(1, idle=1, slow=True).shelves.idle[0].slow_return_at_use == 0
+
+
 def test_who_gives_up_leaves_what_he_got_to_the_next() -> None:
     """It is not to be closed; only a time that is over is counted, and once."""
     ledger = ledger_of(1, idle=1)
@@ -355,6 +375,32 @@ def test_what_a_lost_greenlet_was_handed_is_the_next_ones() -> None:
     assert later.handed is entries[0]
 
 
+def test_maintenance_wakes_who_sleeps_beside_an_idle_object() -> None:
+    """The step that should have woken him was interrupted."""
+    ledger = ledger_of(1, idle=1)
+    entry = lent(ledger)
+    waiter = queued(ledger)
+    ledger.shelves.end_loan(entry, 1)
+    ledger.shelves.idle.append(entry)
+    assert ledger.take_back_unreachable(NOW) == []
+    assert wakes(waiter) == 1
+    assert ledger.collect(waiter, NOW) is entry
+
+
+def test_maintenance_hands_out_what_a_back_off_has_kept() -> None:
+    """The first to look after its end does: here it is maintenance."""
+    ledger = ledger_of(1)
+    permit = ledger.take_or_queue(NOW, waiter_of())
+    assert permit is not None
+    waiter = queued(ledger)
+    ledger.backoff.failed(NOW, permit.attempt)
+    ledger.free(permit, NOW)
+    assert ledger.take_back_unreachable(NOW + 0.4) == []
+    assert waiter.handed is None
+    assert ledger.take_back_unreachable(NOW + 0.5) == []
+    assert waiter.handed is not None
+
+
 # --- room --------------------------------------------------------------------------------------------
 
 
@@ -387,6 +433,30 @@ def test_a_place_that_only_a_back_off_keeps_free_wakes_one() -> None:
     again = ledger.collect(waiters[0], NOW + 0.5)
     assert again is not None
     assert (again.stage, ledger.waiters.nwaits) == (CREATING, 1)
+
+
+def test_a_newcomer_does_not_get_the_place_of_who_waits() -> None:
+    """The back-off has just ended, and the newcomer is the first to notice it: the permit is the waiter's."""
+    ledger = ledger_of(1)
+    permit = ledger.take_or_queue(NOW, waiter_of())
+    assert permit is not None
+    waiter = queued(ledger)
+    ledger.backoff.failed(NOW, permit.attempt)
+    ledger.free(permit, NOW)
+    newcomer = queued(ledger, NOW + 0.5)
+    assert waiter.handed is not None
+    assert (waiter.handed.stage, newcomer.handed, list(ledger.waiters.queue)) == (CREATING, None, [newcomer])
+
+
+def test_as_many_wake_as_are_idle() -> None:
+    """Those that have passed their check are idle, too."""
+    ledger = ledger_of(3, idle=3)
+    entries = [lent(ledger) for _ in range(3)]
+    waiters = [queued(ledger) for _ in range(3)]
+    ledger.shelves.checked.append(entries[0])
+    ledger.shelves.idle.append(entries[1])
+    ledger.serve_waiters(NOW)
+    assert [wakes(waiter) for waiter in waiters] == [1, 1, 0]
 
 
 def test_the_pool_creates_for_those_who_wait_when_a_creator_was_cancelled() -> None:
@@ -426,6 +496,7 @@ def test_what_is_missing_is_created() -> None:
     assert ledger.wants_refill()
     permits = [ledger.permit_to_refill(NOW) for _ in range(3)]
     assert [permit is not None for permit in permits] == [True, True, False]
+    assert ledger.closed is ledger.unmaintained is False
     assert not ledger.wants_refill()
     ledger.places.free(permits[0] or pytest.fail("there is none"))
     assert ledger.wants_refill()

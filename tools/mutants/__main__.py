@@ -31,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
     parser.add_argument("rooms", nargs="+", help="rooms of the library, or modules: _ledger, _ledger/queue.py")
     parser.add_argument("--jobs", type=int, default=2, help="how many run at the same time")
+    parser.add_argument("--most", type=float, default=3.0, help="seconds that tests work at most against one mutant")
     parser.add_argument("--tests", nargs="*", default=["tests/unit"], help="the tests that may notice")
     chosen = parser.parse_args(arguments)
     unknown = [room for room in chosen.rooms if not (PACKAGE / room).exists()]
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     os.environ["CI"] = "true"  # hypothesis chooses the same examples each time then, and keeps none
     os.chdir(ROOT)
     sys.path.append(str(ROOT / "tools"))
-    run = Run(chosen.rooms, chosen.jobs, listed.read(), _quiet())
+    run = Run(chosen.rooms, chosen.jobs, chosen.most, listed.read(), _quiet())
     ignored = [f"--ignore=tests/unit/test_{name}.py" for name in LEFT_OUT]
     pytest.main([*chosen.tests, *ignored, "-p", "no:cacheprovider", "--timeout=0"], plugins=[run])
     return run.verdict()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from time import monotonic
 from types import CodeType
@@ -19,8 +20,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "ProxyPatternPool"
 PATIENCE = 10.0
 """Seconds after which a test counts as hanging."""
-MOST = 3.0
-"""Seconds, as measured, that the tests work which are run against one mutant."""
 REQUIRED = {"_engine": 95.0, "_ledger": 95.0}
 """How many of a hundred mutants of a room the tests have to notice,"""
 REQUIRED_ELSEWHERE = 90.0
@@ -51,8 +50,9 @@ class Score:
 class Run:
     """A plugin of pytest that runs the tests its own way."""
 
-    def __init__(self, rooms: Sequence[str], jobs: int, reasons: Mapping[str, str], out: TextIO) -> None:
+    def __init__(self, rooms: Sequence[str], jobs: int, most: float, reasons: Mapping[str, str], out: TextIO) -> None:
         self._rooms = rooms
+        self._most = most
         self._jobs = jobs
         self._reasons = reasons
         self._out = out
@@ -120,7 +120,7 @@ class Run:
             text = path.read_text(encoding="utf-8")
             original = compile(text, str(path), "exec", dont_inherit=True)
             for mutant in mutants(room, file, str(path), text):
-                tests = list(self._chosen(reach, mutant, str(path)))
+                tests = self._chosen(reach, mutant, str(path))
                 if not tests:
                     score.unreached += 1
                     self._outcomes.setdefault(mutant.key, set()).add(SURVIVED)
@@ -132,14 +132,11 @@ class Run:
         while len(children):
             self._note(children.wait(), running)
 
-    def _chosen(self, reach: Reach, mutant: Mutant, path: str) -> Iterator[int]:
-        """The tests to run, those first that have killed most."""
-        total = 0.0
-        for test in sorted(reach.of(path, mutant.lines), key=lambda test: -self._kills[test]):
-            total += reach.seconds[test]
-            if total > MOST:
-                return
-            yield test
+    def _chosen(self, reach: Reach, mutant: Mutant, path: str) -> list[int]:
+        """The quickest tests that reach a mutant, those first that have killed most."""
+        tests = reach.of(path, mutant.lines)
+        fit = sum(total <= self._most for total in accumulate(map(reach.seconds.__getitem__, tests)))
+        return sorted(tests[:fit], key=lambda test: -self._kills[test])
 
     def _trial(
         self, functions: Functions, original: CodeType, mutant: Mutant, tests: list[int]
