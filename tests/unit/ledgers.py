@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ProxyPatternPool._config import PoolConfig
-from ProxyPatternPool._ledger.entry import Entry, Mailbox
+from ProxyPatternPool._ledger.entry import LIVE, Entry, Mailbox
+from ProxyPatternPool._ledger.ledger import Ledger
 from ProxyPatternPool._ledger.places import Places
+from ProxyPatternPool._ledger.queue import Waiter
+from ProxyPatternPool._runtime.owner import here
 
 from .helpers import Thing
 
+NOW = 1000.0
 Book: TypeAlias = Places[Thing]
 
 _UNLIMITED = PoolConfig(
@@ -75,3 +79,57 @@ class Bed:
 
     def dispose(self) -> None:
         """There is nothing to free."""
+
+
+def ledger_of(
+    max_size: int | None = 2,
+    *,
+    idle: int = 0,
+    min_size: int = 0,
+    max_idle: int | None = None,
+    oldest_first: bool = False,
+    slow: bool = False,
+    **limits: Any,
+) -> Ledger[Thing]:
+    """A ledger of a pool with so many idle objects."""
+    ledger: Ledger[Thing] = Ledger(
+        replace(bounds(min_size, max_size), **limits),
+        Mailbox(lambda: None),
+        always_slow_return=slow,
+        random=lambda: 0.0,
+        max_idle=max_idle,
+        oldest_first=oldest_first,
+    )
+    ledger.shelves.idle.extend(live(ledger.places, idle))
+    return ledger
+
+
+def waiter_of(bed: Bed | None = None) -> Waiter[Thing]:
+    return Waiter(here().owner, None, bed)
+
+
+def lent(ledger: Ledger[Thing], now: float = NOW) -> Entry[Thing]:
+    """An object that is lent now."""
+    entry = ledger.take_or_queue(now, waiter_of())
+    assert entry is not None
+    assert entry.stage is LIVE
+    return entry
+
+
+def returned(ledger: Ledger[Thing], entry: Entry[Thing], now: float = NOW) -> bool:
+    """Return a lent object with the lock held; say whether it is to be closed."""
+    assert ledger.shelves.end_loan(entry, entry.uses)
+    return ledger.put_locked(entry, now)
+
+
+def queued(ledger: Ledger[Thing], now: float = NOW, *, retry: bool = False, hub: object = None) -> Waiter[Thing]:
+    """A waiter who got nothing, and sleeps."""
+    waiter = waiter_of(Bed(hub))
+    assert ledger.take_or_queue(now, waiter, retry=retry) is None
+    assert waiter.since == now
+    return waiter
+
+
+def wakes(waiter: Waiter[Thing]) -> int:
+    assert isinstance(waiter.sleeper, Bed)
+    return waiter.sleeper.wakes

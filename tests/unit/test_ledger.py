@@ -3,76 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ProxyPatternPool._ledger.entry import CREATING, LIVE, RETIRED, Entry, Mailbox
+from ProxyPatternPool._ledger.entry import CREATING, LIVE, RETIRED, Entry
 from ProxyPatternPool._ledger.ledger import HEAD_START, Ledger, LedgerClosed
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._ledger.shelves import NEEDS_SLOW_PATH, NEVER
 from ProxyPatternPool._runtime.owner import here
 
 from .helpers import Thing
-from .ledgers import Bed, bounds, live
-
-NOW = 1000.0
-
-
-def ledger_of(
-    max_size: int | None = 2,
-    *,
-    idle: int = 0,
-    min_size: int = 0,
-    max_idle: int | None = None,
-    oldest_first: bool = False,
-    slow: bool = False,
-    **limits: Any,
-) -> Ledger[Thing]:
-    """A ledger of a pool with so many idle objects."""
-    ledger: Ledger[Thing] = Ledger(
-        replace(bounds(min_size, max_size), **limits),
-        Mailbox(lambda: None),
-        always_slow_return=slow,
-        random=lambda: 0.0,
-        max_idle=max_idle,
-        oldest_first=oldest_first,
-    )
-    ledger.shelves.idle.extend(live(ledger.places, idle))
-    return ledger
-
-
-def waiter_of(bed: Bed | None = None) -> Waiter[Thing]:
-    return Waiter(here().owner, None, bed)
-
-
-def lent(ledger: Ledger[Thing], now: float = NOW) -> Entry[Thing]:
-    """An object that is lent now."""
-    entry = ledger.take_or_queue(now, waiter_of())
-    assert entry is not None
-    assert entry.stage is LIVE
-    return entry
-
-
-def returned(ledger: Ledger[Thing], entry: Entry[Thing], now: float = NOW) -> bool:
-    """Return a lent object with the lock held; say whether it is to be closed."""
-    assert ledger.shelves.end_loan(entry, entry.uses)
-    return ledger.put_locked(entry, now)
-
-
-def queued(ledger: Ledger[Thing], now: float = NOW, *, retry: bool = False, hub: object = None) -> Waiter[Thing]:
-    """A waiter who got nothing, and sleeps."""
-    waiter = waiter_of(Bed(hub))
-    assert ledger.take_or_queue(now, waiter, retry=retry) is None
-    assert waiter.since == now
-    return waiter
-
-
-def wakes(waiter: Waiter[Thing]) -> int:
-    assert isinstance(waiter.sleeper, Bed)
-    return waiter.sleeper.wakes
-
+from .ledgers import NOW, Bed, bounds, ledger_of, lent, live, queued, returned, waiter_of, wakes
 
 # --- getting -----------------------------------------------------------------------------------------
 
@@ -267,6 +209,19 @@ def test_settling_wakes_who_waits() -> None:
     ledger.shelves.idle.append(entry)
     assert not ledger.settle(entry, NOW)
     assert wakes(waiter) == 1
+
+
+def test_settling_hands_out_what_a_back_off_has_kept() -> None:
+    """Whoever is the first to look after its end does so."""
+    ledger = ledger_of(2, idle=1)
+    entry = lent(ledger)
+    permit = ledger.take_or_queue(NOW, waiter_of())
+    assert permit is not None
+    waiter = queued(ledger)
+    ledger.backoff.failed(NOW, permit.attempt)
+    ledger.free(permit, NOW)
+    assert not ledger.settle(entry, NOW + 0.5)
+    assert waiter.handed is not None
 
 
 def test_a_loan_that_is_rejected_ends() -> None:
@@ -474,6 +429,18 @@ def test_the_pool_creates_for_those_who_wait_when_a_creator_was_cancelled() -> N
     ledger.withdraw(waiter, NOW)
     assert ledger.free_if_unwanted(for_waiters, NOW)
     assert len(ledger.places) == 0
+
+
+@pytest.mark.parametrize(("now", "given"), [(NOW + 0.4, False), (NOW + 0.5, True)])
+def test_the_pool_creates_for_those_who_wait_when_an_attempt_is_due(now: float, given: bool) -> None:
+    """Its attempts are as few as those of callers."""
+    ledger = ledger_of(1)
+    permit = ledger.take_or_queue(NOW, waiter_of())
+    assert permit is not None
+    queued(ledger)
+    ledger.backoff.failed(NOW, permit.attempt)
+    permit.cut_short = True
+    assert (ledger.free(permit, now) is not None) == given
 
 
 @pytest.mark.parametrize("closed", [True, False])
