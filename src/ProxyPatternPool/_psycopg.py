@@ -192,7 +192,7 @@ class AsyncCheck(AsyncHealthCheck[AnyAsyncConnection]):
 def is_connected(connection: AnyConnection | AnyAsyncConnection) -> bool:
     """Check whether an idle connection has ended, without a query: for threads and for tasks.
 
-    It takes a few microseconds, so it can be done before each loan: ``health=is_connected, health_before_get=0.0``.
+    It takes about ten microseconds, so it can be done before each loan: ``health=is_connected, health_before_get=0.0``.
     Unlike ``Check`` it fails for no overload of the server, and behind PgBouncer it costs no server connection. It sees
     that the server, or PgBouncer, has closed the connection, as at a restart or after a time limit. It does not see
     that the network has failed, or that the server hangs.
@@ -202,8 +202,9 @@ def is_connected(connection: AnyConnection | AnyAsyncConnection) -> bool:
     """
     if connection.closed:
         return False
-    # The interpreter's own socket: those of gevent and eventlet would let other greenlets run.
-    peeking = _socket.socket(fileno=connection.pgconn.socket)
+    # The interpreter's own socket: those of gevent and eventlet would let other greenlets run. Its family does not
+    # matter here, and would have to be asked for.
+    peeking = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0, connection.pgconn.socket)
     try:
         peeking.setblocking(False)  # libpq has it so; a default timeout for sockets would change it
         peeking.recv(1, _socket.MSG_PEEK)
