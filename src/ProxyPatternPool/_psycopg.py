@@ -208,10 +208,8 @@ def is_connected(connection: AnyConnection | AnyAsyncConnection) -> bool:
     try:
         peeking.setblocking(False)  # libpq has it so; a default timeout for sockets would change it
         peeking.recv(1, _socket.MSG_PEEK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, BlockingIOError)  # nothing has come; any other says that it is lost
     finally:
         peeking.detach()
     return False
