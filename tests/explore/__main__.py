@@ -9,9 +9,11 @@ import math
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
+from multiprocessing.pool import Pool
 
-from .library import Library
+from .library import Library, Mutation
 from .mutations import FAULTS
 from .plan import Plan, read
 from .scenarios import CORE, Scenario, combinations, scenario
@@ -30,6 +32,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stale", action="store_true", help="whether threads may read what is out of date")
     parser.add_argument("--preemptions", type=int, default=3, help="the bound")
     parser.add_argument("--minutes", type=float, default=math.inf, help="when to end")
+    parser.add_argument("--without-faults", action="store_true", help="do not look for the planted faults first")
     parser.add_argument("--schedule", help="what to replay")
     parser.add_argument("--at", default="", help="at whose accesses threads are switched in what is replayed")
     return parser.parse_args()
@@ -58,66 +61,89 @@ def _report(result: Result, bound: int) -> bool:
     if result.failure is not None:
         print(f"BROKEN: {result.failure}", flush=True)
     elif result.complete < bound:
-        print(f"{result.scenario}: not to the end, all with {result.complete} pre-emptions", flush=True)
+        print(f"{result.scenario}: the time is over, all with {result.complete} pre-emptions were tried", flush=True)
     return result.failure is not None
 
 
-def _all(threads: int) -> Iterator[tuple[Scenario, bool]]:
-    """The scenarios, each as it is with the order of a GIL, and without."""
-    for each in chain(CORE, combinations(threads)):
-        yield each, False
-        yield each, True
+@dataclass(frozen=True)
+class _Task:
+    """One scenario, for one of the processes that share the work."""
+
+    scenario: Scenario
+    stale_reads: bool
+    bound: int
+    until: float
+    fault: Mutation | None = None
 
 
-def _explore(library: Library, bound: int, until: float) -> bool:
+_libraries: list[Library] = []
+"""The copy of this process."""
+
+
+def _begin() -> None:
+    logging.getLogger("ppp").setLevel(logging.CRITICAL)
+    _libraries.append(Library())
+    gc.collect()
+    gc.freeze()
+
+
+def _try(task: _Task) -> Result:
+    library = _libraries[0] if task.fault is None else Library(task.fault)
+    left = max(0.0, task.until - time.monotonic())
+    return Search(library, task.scenario, stale_reads=task.stale_reads).run(task.bound, left)
+
+
+def _tasks(threads: int, bound: int, until: float) -> Iterator[_Task]:
+    """Each scenario as it is with the order of a GIL, and without."""
+    core = (each for each in CORE if len(each.operations) == threads)
+    for each in chain(core, combinations(threads)):
+        yield _Task(each, False, bound, until)
+        yield _Task(each, True, bound, until)
+
+
+def _explore(workers: Pool, most: int, until: float) -> bool:
     """Try everything, first with few pre-emptions; say whether something is broken."""
     broken = False
-    for threads, most in chain(*(((2, n), (3, n - 1)) for n in range(1, bound + 1)), [(3, bound)]):
+    for threads, bound in chain(*(((2, n), (3, n - 1)) for n in range(1, most + 1)), [(3, most)]):
         start, done, schedules, pruned = time.monotonic(), 0, 0, 0
-        for each, stale in _all(threads):
-            if (left := until - time.monotonic()) <= 0:
-                break
-            result = Search(library, each, stale_reads=stale).run(most, left)
-            broken |= _report(result, most)
-            done, schedules, pruned = done + 1, schedules + result.schedules, pruned + result.pruned
+        for result in workers.imap_unordered(_try, _tasks(threads, bound, until)):
+            if time.monotonic() < until or result.failure is not None:
+                broken |= _report(result, bound)
+                done, schedules, pruned = done + 1, schedules + result.schedules, pruned + result.pruned
         print(
-            f"{threads} threads, {most} pre-emptions: {done:,} scenarios, {schedules:,} schedules and {pruned:,} that "
+            f"{threads} threads, {bound} pre-emptions: {done:,} scenarios, {schedules:,} schedules and {pruned:,} that "
             f"are equivalent to one of them, {time.monotonic() - start:.0f} s",
             flush=True,
         )
+        if time.monotonic() > until:
+            break
     return broken
 
 
-def _find_faults(until: float) -> bool:
+def _find_faults(workers: Pool, until: float) -> bool:
     """Look for each planted fault; say whether one is not found."""
-    missed = [fault for fault in FAULTS if not _finds(fault.mutation.name, until)]
-    print(f"{len(FAULTS) - len(missed)} of {len(FAULTS)} planted faults found", flush=True)
-    return bool(missed)
-
-
-def _finds(name: str, until: float) -> bool:
-    (fault,) = [fault for fault in FAULTS if fault.mutation.name == name]
-    search = Search(Library(fault.mutation), fault.scenario, stale_reads=fault.stale_reads)
-    result = search.run(3, max(0.0, until - time.monotonic()))
-    if result.failure is None:
-        print(f"NOT FOUND: {name}", flush=True)
-    return result.failure is not None
+    tasks = [_Task(fault.scenario, fault.stale_reads, 3, until, fault.mutation) for fault in FAULTS]
+    missed = 0
+    for task, result in zip(tasks, workers.imap(_try, tasks), strict=True):
+        if result.failure is None and task.fault is not None:
+            missed += 1
+            print(f"NOT FOUND: {task.fault.name}", flush=True)
+    print(f"{len(FAULTS) - missed} of {len(FAULTS)} planted faults found", flush=True)
+    return missed > 0
 
 
 def main() -> int:
     arguments = _parse()
-    logging.getLogger("ppp").setLevel(logging.CRITICAL)
-    library = Library()
-    gc.collect()
-    gc.freeze()
     until = time.monotonic() + arguments.minutes * 60
     if arguments.operations is None:
-        missed = _find_faults(until)
-        return _explore(library, arguments.preemptions, until) or missed
+        with Pool(initializer=_begin) as workers:
+            missed = not arguments.without_faults and _find_faults(workers, until)
+            return _explore(workers, arguments.preemptions, until) or missed
     what = scenario(arguments.operations, arguments.places, idle=arguments.idle, kept=arguments.kept, old=arguments.old)
+    _begin()
     if arguments.schedule is not None:
-        return _replay(library, what, arguments)
-    result = Search(library, what, stale_reads=arguments.stale).run(arguments.preemptions, arguments.minutes * 60)
+        return _replay(_libraries[0], what, arguments)
+    result = _try(_Task(what, arguments.stale, arguments.preemptions, until))
     print(f"{result.schedules:,} schedules and {result.pruned:,} that are equivalent, {result.seconds:.1f} s")
     return _report(result, arguments.preemptions)
 

@@ -289,6 +289,13 @@ FAULTS = (
         hidden=True,
     ),
     _fault(
+        "what has passed the checks that are under way is not found",
+        "_ledger.ledger",
+        "            if not checked:\n",
+        "            if True:\n",
+        in_=scenario("borrow check", 1, idle=1),
+    ),
+    _fault(
         "there is room for one more",
         "_ledger.places",
         "        return bound is None or len(self._taken) < bound\n",

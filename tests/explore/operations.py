@@ -38,7 +38,7 @@ def _use(world: World, get: Callable[[], Thing]) -> Thing | None:
     closed, stale = world.closed, [thing for thing in world.alive if thing.stale]
     try:
         thing = get()
-    except (world.pool_closed, world.time_out):
+    except (world.pool_closed, world.time_out, ConnectionError):
         return None
     world.expect(not closed, "somebody was lent an object after the close")
     world.expect(thing not in stale, f"{thing} is lent after the drain")
@@ -153,8 +153,18 @@ def housekeep(world: World) -> None:
     world.pool.housekeep()
 
 
+def borrow_in_outage(world: World) -> None:
+    """Borrow while the factory fails once, for whoever comes to it."""
+    world.failures += 1
+    borrow(world)
+
+
 def let_time_pass(world: World) -> None:
     world.machine.advance(PASSES)
+
+
+def _is_healthy(thing: Thing) -> bool:
+    return not thing.closed
 
 
 OPERATIONS = {
@@ -177,6 +187,9 @@ OPERATIONS = {
         Operation("housekeep", housekeep),
         Operation("twice", give_back_twice, shared=True),
         Operation("pass", let_time_pass),
+        Operation("outage", borrow_in_outage),
+        Operation("wear", give_back, lent=1, parameters={"max_use": 1}),
+        Operation("check", housekeep, parameters={"health": _is_healthy}),
         Operation("kill", kill, lent=1, parameters={"max_using_delay_kill": LONG}),
     )
 }

@@ -11,7 +11,7 @@ from typing import Any
 from .operations import LONG, OPERATIONS, Operation
 from .world import World
 
-BORROWS = frozenset({"borrow", "block", "lease", "timeout"})
+BORROWS = frozenset({"borrow", "block", "lease", "timeout", "outage"})
 
 
 @dataclass(frozen=True)

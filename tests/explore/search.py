@@ -130,6 +130,8 @@ class Search:
         for cost in range(bound + 1):
             following: Pending = []
             for deviations in self._level(pending, following, at_last=cost == bound):
+                if time.monotonic() > self._until:
+                    return True
                 plan = Plan(deviations, self._stale, self._prunes)
                 broken: str | None = None
                 try:
@@ -152,8 +154,6 @@ class Search:
                 self._found = (deviations, plan.alternatives)
                 if (result.schedules + result.pruned) % COLLECT_EVERY == 0:
                     gc.collect()
-                    if time.monotonic() > self._until:
-                        return True
             result.complete = cost
             pending = following
         return True

@@ -17,6 +17,8 @@ from .plan import Plan, read, write
 from .scenarios import CORE, Scenario, combinations, scenario
 from .search import Search, run_once
 
+SLOW = frozenset({"kill", "housekeep"})
+
 
 @pytest.fixture(scope="module")
 def library() -> Iterator[Library]:
@@ -49,8 +51,10 @@ def test_values_out_of_date(library: Library, each: Scenario) -> None:
 
 
 def test_all_pairs(library: Library) -> None:
-    """Each operation beside each other, with one pre-emption."""
+    """Each operation beside each other, with one pre-emption; ``kill`` and ``housekeep`` are left to make explore."""
     for each in combinations(2, sizes=(1,)):
+        if SLOW.intersection(operation.name for operation in each.operations):
+            continue
         result = Search(library, each).run(1)
         assert result.failure is None, result.failure
 

@@ -155,7 +155,7 @@ class World:
     def make(self, number: int) -> Thing:
         if self.failures:
             self.failures -= 1
-            raise OSError("no connection")
+            raise ConnectionError("refused")
         self.expect(len(self.alive) < self.bound, "more objects are alive than there may be")
         self.made += 1
         thing = Thing(self.made)
