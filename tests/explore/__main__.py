@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import chain
 from multiprocessing.pool import Pool
 
+from .faults import FAULTS
 from .library import Library, Mutation
-from .mutations import FAULTS
 from .plan import Plan, read
 from .scenarios import CORE, Scenario, combinations, scenario
 from .search import Result, Search, run_once
@@ -40,7 +40,7 @@ def _parse() -> argparse.Namespace:
 
 def _replay(library: Library, what: Scenario, arguments: argparse.Namespace) -> int:
     machine = library.machine
-    machine.steps_at = set(arguments.at.split())
+    machine.accesses.steps_at = set(arguments.at.split())
     last = -1
 
     def show(step: int, thread: int, name: str) -> None:

@@ -59,7 +59,7 @@ class _Loader(SourceFileLoader):
         return self._library.code_of(fullname, self.get_filename(fullname))
 
     def exec_module(self, module: ModuleType) -> None:
-        vars(module).update(self._library.machine.hooks)
+        vars(module).update(self._library.machine.accesses.hooks)
         super().exec_module(module)
 
 

@@ -112,7 +112,7 @@ class Search:
         """Try all schedules up to a number of pre-emptions, as long as there is time."""
         start = time.monotonic()
         self._until = start + seconds
-        self._library.machine.steps_at = set()
+        self._library.machine.accesses.steps_at = set()
         gc.disable()
         try:
             while not self._all(bound):
@@ -145,7 +145,7 @@ class Search:
                         self._scenario.name,
                         tuple(plan.taken),
                         broken,
-                        frozenset(self._library.machine.steps_at),
+                        frozenset(self._library.machine.accesses.steps_at),
                         self._stale,
                     )
                     return True
@@ -174,7 +174,7 @@ class Search:
 
     def _learns(self) -> bool:
         """Whether the last run has shown more places where the order of two accesses matters."""
-        machine = self._library.machine
-        new = machine.promoted - machine.steps_at or machine.promoted_fields - machine.steps_at
-        machine.steps_at |= new
+        accesses = self._library.machine.accesses
+        new = accesses.promoted - accesses.steps_at or accesses.promoted_fields - accesses.steps_at
+        accesses.steps_at |= new
         return bool(new)

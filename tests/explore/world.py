@@ -11,7 +11,7 @@ from ProxyPatternPool import Pool
 from ProxyPatternPool._ledger.ledger import HEAD_START
 
 from .library import Library
-from .machine import Lock, Nap
+from .threads import Lock, Nap
 
 
 class Broken(AssertionError):
