@@ -79,8 +79,12 @@ def test_an_object_that_the_pool_has_is_refused() -> None:
     (entry,) = live(places)
     again, anew = places.reserve(), places.reserve()
     again.obj = anew.obj = entry.obj
-    with pytest.raises(ValueError, match=r"^fun returned an object that is in the pool already: it has to make"):
+    with pytest.raises(ValueError, match=r"^fun returned") as caught:
         places.adopt(again)
+    assert str(caught.value) == (
+        "fun returned an object that is in the pool already: it has to make another each time, "
+        "since a pool lends each object to one borrower"
+    )
     assert (again.has_object, places.nobjects, places.ncreated) == (False, 1, 1)
     places.by_identity = False
     places.adopt(anew)

@@ -14,7 +14,7 @@ from ProxyPatternPool._ledger.shelves import NEVER
 from ProxyPatternPool._ledger.sweeps import IN_TRANSIT, Sweeps, read_loan
 
 from .helpers import Thing
-from .ledgers import NOW, ledger_of, lent, queued, returned, wakes
+from .ledgers import NOW, Bed, ledger_of, lent, queued, returned, waiter_of, wakes
 
 
 def sweeps_of(ledger: Ledger[Thing]) -> Sweeps[Thing]:
@@ -59,8 +59,11 @@ def test_what_has_passed_its_check_expires_as_well() -> None:
 
 def test_what_is_lent_while_it_is_judged_stays() -> None:
     """The one that is then taken instead is put back where it was, and who waits hears of it."""
-    ledger = ledger_of(2, idle=2, max_avail_delay=10.0)
+    ledger = ledger_of(3, idle=2, max_avail_delay=10.0)
     old, young = idle_since(ledger, NOW - 20, NOW - 1)
+    ledger.backoff.failed(NOW)
+    waiter = waiter_of(Bed())
+    ledger.waiters.join(waiter, NOW)
 
     class Idle(list[Entry[Thing]]):
         def popleft(self) -> Entry[Thing]:
@@ -74,6 +77,7 @@ def test_what_is_lent_while_it_is_judged_stays() -> None:
     ledger.shelves.idle = Idle([old, young])  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     due = sweeps_of(ledger).sweep(NOW)
     assert (due.expired, list(ledger.shelves.idle), young.reason) == ([], [young], "interrupted")
+    assert (wakes(waiter), due.deadline) == (1, NOW + 10)
 
 
 def test_without_limits_there_is_nothing_to_look_for() -> None:
@@ -130,6 +134,29 @@ def test_what_is_neither_idle_nor_lent_is_looked_for_soon() -> None:
     assert ledger.shelves.quick_gets_until == NOW
 
 
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_the_next_look_is_at_the_first_of_all_ends(first: int) -> None:
+    """Of a lifetime, of the time that an object may be idle, and of the time that it may be used."""
+    ledger = ledger_of(2, idle=2, max_lifetime=100.0, max_avail_delay=10.0, warn_delay=10.0)
+    ends = [NOW + 4, NOW + 4, NOW + 4]
+    ends[first] = NOW + 3
+    with_ends(ledger, ends[0], NOW + 50)
+    lent(ledger, ends[1] - 10)
+    idle_since(ledger, ends[2] - 10)
+    assert sweeps_of(ledger).sweep(NOW).deadline == NOW + 3
+
+
+def test_the_end_of_a_lifetime_hands_out_what_a_back_off_has_kept() -> None:
+    """Its object is closed by then, and somebody waits for a place."""
+    ledger = ledger_of(2, idle=1, max_lifetime=100.0)
+    with_ends(ledger, NOW)
+    ledger.backoff.failed(NOW - 5)
+    waiter = waiter_of(Bed())
+    ledger.waiters.join(waiter, NOW - 4)
+    sweeps_of(ledger).sweep(NOW)
+    assert waiter.handed is not None
+
+
 def test_of_the_last_object_no_end_is_left() -> None:
     """Nor of one that is retired and not closed yet."""
     ledger = ledger_of(1, idle=1, max_lifetime=100.0)
@@ -184,21 +211,32 @@ def test_nothing_is_killed_before_a_time() -> None:
     assert [loan.entry for loan in sweeps.sweep(NOW + 45, NOW + 45).killed] == [entry]
 
 
-def test_a_loan_that_ended_meanwhile_is_not_killed() -> None:
-    """Nor the next loan of the same object, which is not overdue."""
-    ledger = ledger_of(1, idle=1, kill_delay=30.0)
-    entry, sweeps = lent(ledger), sweeps_of(ledger)
+@pytest.mark.parametrize("again", [True, False])
+def test_a_loan_that_ended_meanwhile_is_not_killed(again: bool) -> None:
+    """Nor the next loan of the same object, which is not overdue. Others that are overdue are killed all the same."""
+    ledger = ledger_of(2, idle=2, kill_delay=30.0)
+    entry, other, sweeps = lent(ledger), lent(ledger), sweeps_of(ledger)
 
     class Using(dict[int, Entry[Thing]]):
         def pop(self, key: int, *default: object) -> Entry[Thing]:
-            """Just before, the object was returned and lent again."""
-            entry.uses += 1
-            return super().pop(key)
+            """Just before, the first object was returned, and perhaps lent again."""
+            if key == entry.key and not again:
+                del self[key]
+            entry.uses += again
+            return super().pop(key, *default)
 
     ledger.shelves.using = Using(ledger.shelves.using)
-    assert sweeps.sweep(NOW + 30).killed == []
-    assert list(ledger.shelves.using.values()) == [entry]
+    assert [loan.entry for loan in sweeps.sweep(NOW + 30).killed] == [other]
+    assert list(ledger.shelves.using.values()) == [entry] * again
     assert entry.reason == "interrupted"
+
+
+def test_a_kill_that_is_due_soon_after_the_warning_is_not_late() -> None:
+    """The next look is then."""
+    ledger = ledger_of(1, idle=1, warn_delay=10.0, kill_delay=12.0)
+    lent(ledger)
+    due = sweeps_of(ledger).sweep(NOW + 10)
+    assert (len(due.warned), due.deadline) == (1, NOW + 12)
 
 
 def test_a_loan_is_read_as_a_whole_or_not_at_all() -> None:
@@ -249,6 +287,30 @@ def test_pruning_serves_who_waits() -> None:
     ledger.shelves.idle.append(entry)
     assert sweeps_of(ledger).prune(NOW) == []
     assert wakes(waiter) == 1
+
+
+@pytest.mark.parametrize("way", ["clear", "drain", "prune"])
+def test_each_hands_out_what_a_back_off_has_kept(way: str) -> None:
+    """Whoever is the first to look after its end does so."""
+    ledger = ledger_of(2, idle=1)
+    ledger.backoff.failed(NOW - 5)
+    waiter = waiter_of(Bed())
+    ledger.waiters.join(waiter, NOW - 4)
+    getattr(sweeps_of(ledger), way)(NOW)
+    assert waiter.handed is not None
+
+
+def test_returns_are_slow_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So what comes back during the search is either found, or settled by its return."""
+    ledger = ledger_of(1, idle=1)
+    seen: list[float] = []
+
+    def look(*_: object) -> None:
+        seen.append(ledger.shelves.quick_rets_until)
+
+    monkeypatch.setattr(ledger.validity, "why_discard", look)
+    assert sweeps_of(ledger).prune(NOW) == []
+    assert (seen, ledger.shelves.quick_rets_until) == ([NEVER], math.inf)
 
 
 # --- checks ------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 from time import monotonic
 from types import CodeType
@@ -133,8 +134,14 @@ class Run:
             self._note(children.wait(), running)
 
     def _chosen(self, reach: Reach, mutant: Mutant, path: str) -> list[int]:
-        """The quickest tests that reach a mutant, those first that have killed most."""
-        tests = reach.of(path, mutant.lines)
+        """The tests to run: the quickest of each file, then the second of each; those first that have killed most."""
+        ranks: Counter[Path] = Counter()
+        ranked: list[tuple[int, int]] = []
+        for test in reach.of(path, mutant.lines):
+            file = self._items[test].path
+            ranked.append((ranks[file], test))
+            ranks[file] += 1
+        tests = [test for _, test in sorted(ranked, key=itemgetter(0))]
         fit = sum(total <= self._most for total in accumulate(map(reach.seconds.__getitem__, tests)))
         return sorted(tests[:fit], key=lambda test: -self._kills[test])
 
