@@ -7,14 +7,23 @@ from typing import Any
 
 import pytest
 
+from ProxyPatternPool._ledger.counts import Counts, count, describe
 from ProxyPatternPool._ledger.entry import CREATING, LIVE, RETIRED, Entry
 from ProxyPatternPool._ledger.ledger import HEAD_START, Ledger, LedgerClosed
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._ledger.shelves import NEEDS_SLOW_PATH, NEVER
+from ProxyPatternPool._ledger.sweeps import Sweeps
 from ProxyPatternPool._runtime.owner import here
 
 from .helpers import Thing
 from .ledgers import NOW, Bed, bounds, ledger_of, lent, live, queued, returned, waiter_of, wakes
+
+
+def test_a_new_ledger_is_open() -> None:
+    """It is maintained, and nobody has given up."""
+    ledger = ledger_of(1)
+    assert (ledger.closed, ledger.unmaintained, ledger.ntimeouts) == (False, False, 0)
+
 
 # --- getting -----------------------------------------------------------------------------------------
 
@@ -463,7 +472,6 @@ def test_what_is_missing_is_created() -> None:
     assert ledger.wants_refill()
     permits = [ledger.permit_to_refill(NOW) for _ in range(3)]
     assert [permit is not None for permit in permits] == [True, True, False]
-    assert ledger.closed is ledger.unmaintained is False
     assert not ledger.wants_refill()
     ledger.places.free(permits[0] or pytest.fail("there is none"))
     assert ledger.wants_refill()
@@ -473,6 +481,55 @@ def test_what_is_missing_is_created() -> None:
     ledger.close()
     assert not ledger.wants_refill()
     assert ledger.permit_to_refill(NOW) is None
+
+
+def test_a_due_attempt_is_a_waiters_before_a_refills() -> None:
+    """There is one place, which a back-off has kept free until now."""
+    ledger = ledger_of(1, min_size=1)
+    waiter = waiter_of(Bed())
+    ledger.backoff.failed(NOW - 5)
+    ledger.waiters.join(waiter, NOW - 4)
+    assert ledger.permit_to_refill(NOW) is None
+    assert waiter.handed is not None
+
+
+def test_each_is_counted_where_it_is() -> None:
+    """At one moment; what is neither idle, lent, checked, closed nor created is on its way back."""
+    ledger = ledger_of(7, idle=6, min_size=1)
+    sweeps = Sweeps(ledger.places.config, ledger)
+    on_its_way = ledger.shelves.idle.popleft()
+    assert sweeps.take_for_check() is not None
+    retired = lent(ledger)
+    assert ledger.reject(retired, 1, "broken")
+    used, permit = [lent(ledger), lent(ledger)], ledger.permit_to_refill(NOW)
+    assert permit is None
+    creating = ledger.places.reserve()
+    ledger.waiters.join(waiter_of(Bed()), NOW)
+    ledger.backoff.failed(NOW - 0.25)
+    ledger.validity.drain()
+    counts = count(ledger, sweeps, NOW)
+    assert counts == Counts(
+        min_size=1,
+        max_size=7,
+        closed=False,
+        places=7,
+        creating=1,
+        idle=1,
+        in_use=2,
+        checking=1,
+        closing=1,
+        stale=7,
+        waiting=1,
+        retry_in=0.25,
+    )
+    assert (counts.in_upkeep, counts.returning, len(used), on_its_way.stage) == (3, 1, 2, LIVE)
+    assert describe(counts) == (
+        "6 objects exist (1 idle, 2 lent, 1 being given back, 1 being checked, 1 being closed), 1 being created, "
+        "1 waiting, next attempt to create one in 0.250 s"
+    )
+    ledger.places.free(creating)
+    ledger.backoff.succeeded()
+    assert describe(count(ledger, sweeps, NOW)).endswith("0 being created, 1 waiting")
 
 
 # --- the end -----------------------------------------------------------------------------------------

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import weakref
+from gc import collect
+from math import inf
 from typing import cast
 
 import pytest
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._engine.steps import run_rest
-from ProxyPatternPool._ledger.entry import Entry, Mailbox
+from ProxyPatternPool._ledger.entry import CREATING, GONE, Entry, Mailbox
 
 from .clock import FakeScheduler
 from .helpers import Thing
@@ -140,3 +142,31 @@ def test_an_entry_whose_reference_was_cleared_is_found_again() -> None:
     place = places._taken[entry.serial]
     places.refer_again(Entry(entry.serial, Mailbox(lambda: None)))
     assert places._taken[entry.serial] is place
+
+
+def test_a_permit_has_no_history() -> None:
+    """Nothing has happened with an object that does not exist yet, and its return would be slow."""
+    permit = book().reserve()
+    times = permit.last_get, permit.last_ret, permit.last_check
+    assert (permit.stage, permit.serial, permit.key, permit.uses, times) == (CREATING, 0, 0, 0, (0.0, 0.0, 0.0))
+    assert (permit.slow_return_at_use, permit.warned_use, permit.stack_use, permit.attempt) == (0, 0, 0, 0)
+    assert (permit.cut_short, permit.has_object, permit.expires, permit.reason) == (False, False, inf, "interrupted")
+    assert (permit.name, permit.owner, permit.stack, permit.notified) == (None, None, None, None)
+
+
+def test_an_entry_that_is_lost_is_in_the_mail() -> None:
+    """And a look at the pool is requested; not so for one whose place is free."""
+    looks: list[int] = []
+    mailbox: Mailbox[Thing] = Mailbox(lambda: looks.append(len(mailbox.orphans)))
+    assert (bool(mailbox), mailbox.abandoned) == (False, False)
+    entry = Entry(7, mailbox)
+    del entry
+    collect()
+    assert (bool(mailbox), [lost.serial for lost in mailbox.orphans], looks) == (True, [7], [1])
+    mailbox.orphans.pop().stage = GONE
+    collect()
+    assert (bool(mailbox), looks) == (False, [1])
+    entry = Entry(8, mailbox)
+    entry.stage = GONE
+    mailbox.dropped.append((entry, 1, False))
+    assert bool(mailbox)

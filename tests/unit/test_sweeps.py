@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from traceback import StackSummary
+from typing import Any
 
 import pytest
 
@@ -218,7 +219,7 @@ def test_a_loan_that_ended_meanwhile_is_not_killed(again: bool) -> None:
     entry, other, sweeps = lent(ledger), lent(ledger), sweeps_of(ledger)
 
     class Using(dict[int, Entry[Thing]]):
-        def pop(self, key: int, *default: object) -> Entry[Thing]:
+        def pop(self, key: int, *default: Any) -> Entry[Thing]:
             """Just before, the first object was returned, and perhaps lent again."""
             if key == entry.key and not again:
                 del self[key]
