@@ -104,7 +104,8 @@ def _tasks(threads: int, bound: int, until: float) -> Iterator[_Task]:
 def _explore(workers: Pool, most: int, until: float) -> bool:
     """Try everything, first with few pre-emptions; say whether something is broken."""
     broken = False
-    for threads, bound in chain(*(((2, n), (3, n - 1)) for n in range(1, most + 1)), [(3, most)]):
+    two, three = [(2, bound) for bound in range(1, most + 1)], [(3, bound) for bound in range(1, most + 1)]
+    for threads, bound in (*two[:2], *three[:1], *two[2:], *three[1:]):
         start, done, schedules, pruned = time.monotonic(), 0, 0, 0
         for result in workers.imap_unordered(_try, _tasks(threads, bound, until)):
             if time.monotonic() < until or result.failure is not None:

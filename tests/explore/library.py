@@ -7,6 +7,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -56,15 +57,28 @@ class _Loader(SourceFileLoader):
         self._library = library
 
     def get_code(self, fullname: str) -> CodeType:
-        return self._library.code_of(fullname, self.get_filename(fullname))
+        return self._library.code_of(fullname)
 
     def exec_module(self, module: ModuleType) -> None:
         vars(module).update(self._library.machine.accesses.hooks)
         super().exec_module(module)
 
 
-_compiled: dict[str, CodeType] = {}
-"""Of the modules without a fault: the same for all copies."""
+@cache
+def _source(name: str) -> str:
+    return _path(name).read_text(encoding="utf-8")
+
+
+@cache
+def _fields() -> frozenset[str]:
+    return written_later(ast.parse(_source(name)) for name in REWRITTEN)
+
+
+@cache
+def _code(name: str, mutation: Mutation | None) -> CodeType:
+    """The rewritten code of a module, which may have a fault."""
+    source = _source(name) if mutation is None else mutation.apply(_source(name))
+    return compile(instrumented(ast.parse(source), _fields()), str(_path(name)), "exec", dont_inherit=True)
 
 
 class Library:
@@ -73,24 +87,13 @@ class Library:
     def __init__(self, mutation: Mutation | None = None) -> None:
         self.mutation = mutation
         self.machine = Machine()
-        self._sources = {name: _path(name).read_text(encoding="utf-8") for name in REWRITTEN}
-        if mutation is not None:
-            name = f"{NAME}.{mutation.module}"
-            self._sources[name] = mutation.apply(self._sources[name])
-        self._trees = {name: ast.parse(source) for name, source in self._sources.items()}
-        self._fields = written_later(self._trees.values())
         self.modules = self._import()
         self.join: Callable[..., None] = self["_ledger.queue"].WaitQueue.join
         """How a waiter joins the queue: a world notes that."""
 
-    def code_of(self, name: str, path: str) -> CodeType:
-        mutated = self.mutation is not None and name == f"{NAME}.{self.mutation.module}"
-        code = None if mutated else _compiled.get(name)
-        if code is None:
-            code = compile(instrumented(self._trees[name], self._fields), path, "exec", dont_inherit=True)
-            if not mutated:
-                _compiled[name] = code
-        return code
+    def code_of(self, name: str) -> CodeType:
+        mutation = self.mutation
+        return _code(name, mutation if mutation is not None and name == f"{NAME}.{mutation.module}" else None)
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find the modules of the copy, as a finder of ``sys.meta_path``."""

@@ -36,8 +36,8 @@ def library() -> Iterator[Library]:
 
 @pytest.mark.parametrize("each", CORE, ids=[each.name for each in CORE])
 def test_three_preemptions(library: Library, each: Scenario) -> None:
-    """All schedules of what matters most, with up to three pre-emptions; one if there are three threads."""
-    bound = 3 if len(each.operations) == 2 else 1
+    """All schedules of what matters most, with up to three pre-emptions; two if there are three threads."""
+    bound = 3 if len(each.operations) == 2 else 2
     result = Search(library, each).run(bound)
     assert result.failure is None, result.failure
     assert result.complete == bound
