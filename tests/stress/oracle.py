@@ -34,15 +34,19 @@ class Oracle:
 
     def __init__(self, bound: int, seed: int, *, slow: float = 0.0002) -> None:
         self.bound = bound
-        self.alive = self.made = self.closed = self.peak = 0
         self.wrong: list[str] = []
-        self._serials: set[int] = set()
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
+        self.start_empty()
         self._random = random.Random(seed)
         self._slow = slow
 
+    def start_empty(self) -> None:
+        """Know of nothing: at the beginning, and in the child of a fork."""
+        self.alive = self.made = self.closed = self.peak = 0
+        self._serials: set[int] = set()
+
     def chance(self, probability: float) -> bool:
-        with self._lock:
+        with self.lock:
             return self._random.random() < probability
 
     def _dawdle(self) -> None:
@@ -54,7 +58,7 @@ class Oracle:
 
     def take_place(self, serial: int) -> None:
         """Count an object that is about to be made."""
-        with self._lock:
+        with self.lock:
             if serial in self._serials:
                 self.complain(f"creation number {serial} given twice")
             self._serials.add(serial)
@@ -67,12 +71,12 @@ class Oracle:
 
     def give_up_place(self) -> None:
         """Count it no more: it was not made."""
-        with self._lock:
+        with self.lock:
             self.alive -= 1
 
     def new_thing(self, serial: int) -> Thing:
         """Make what was counted."""
-        with self._lock:
+        with self.lock:
             self.made += 1
         return Thing(serial)
 
@@ -122,7 +126,7 @@ class Oracle:
 
     def note_closed(self, thing: Thing) -> None:
         """Count an object whose closer returns."""
-        with self._lock:
+        with self.lock:
             thing.closed += 1
             if thing.closed > 1:
                 self.complain(f"thing {thing.serial} closed twice")

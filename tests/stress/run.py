@@ -15,12 +15,15 @@ from typing import ClassVar
 
 from ProxyPatternPool import HookError, Pool, TimeOut
 from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._runtime.process import call_in_child
 from ProxyPatternPool._runtime.waiting import NativeSleeper, Sleeper, do_nothing
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 
 from ..unit.diary import Auditor
 from .books import at_rest, audit, check_at_end, check_at_rest
+from .faults import Clock, Faults, Starter, signalled
 from .oracle import CreationFailed, Oracle, Thing
 
 THREADS = 24
@@ -203,7 +206,12 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
     # Every other pair of runs is without: an observer has all that comes back looked at closely.
     auditor = Auditor() if seed // 2 % 2 else None
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
-    with using_scheduler(Scheduler(Environment(new_sleeper=_interruptible))):
+    clock, starter = Clock(), Starter()
+    faults = Faults(seed, clock, starter)
+    environment = Environment(new_sleeper=_interruptible, wall_clock=clock, start_thread=starter)
+    scheduler = Scheduler(environment, Timing(worker_idle=0.05))
+    call_in_child(scheduler.after_fork)
+    with using_scheduler(scheduler):
         pool = Pool(
             oracle.make,
             BOUND,
@@ -239,13 +247,20 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
                 target=lambda: operated.update(_operate(pool, seed, end)), name=OPERATOR, daemon=True
             )
             operator.start()
-            thrown = _interrupt(seed, end)
+            others = threading.Thread(
+                target=faults.go_on, args=(pool, oracle, Interruptible.gate, end), name="faults", daemon=True
+            )
+            others.start()
+            with signalled(pool, faults.did):
+                thrown = _interrupt(seed, end)
+            others.join(2 * PATIENT)
             operator.join(2 * PATIENT)
             for worker in workers:
                 worker.join(2 * PATIENT)
         stuck = [worker.name for worker in workers if worker.is_alive()]
         assert not operator.is_alive(), f"the operator is stuck, {pool!r}"
         assert operated, "the operator failed"
+        assert not others.is_alive(), f"the faults have not ended, {pool!r}"
         assert not stuck, f"stuck: {stuck}, {pool!r}"
         gc.collect()
         did = _balance(pool, oracle)
@@ -259,6 +274,7 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
             did[what] = max(did[what], times) if what.startswith("most") else did[what] + times
     did["interruptions thrown"] = thrown
     did.update(operated)
+    did.update(faults.did)
     return dict(did)
 
 
