@@ -186,7 +186,7 @@ docs: $(VENV)/.group-docs $(VENV)/.wheel  ## Build the site, build/site/index.ht
 	$(bin)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs -d build/doctrees build/pages build/site
 
 .PHONY: bench
-bench: $(VENV)/.group-benchmarks $(VENV)/.wheel  ## Measure against other pools, on PYTHON
+bench: $(VENV)/.group-benchmarks$(if $(filter %t,$(version)),-threads) $(VENV)/.wheel  ## Measure against other pools, on PYTHON
 	$(bin)/python -m benchmarks
 
 .PHONY: stress
