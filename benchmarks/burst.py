@@ -26,7 +26,7 @@ BUILDS: tuple[Build, ...] = (
     contenders.Ours,
     contenders.SemaphoreList,
     contenders.PsycopgPool,
-    contenders.SqlAlchemyPool,
+    *contenders.QUEUE_POOL,
     contenders.DbUtilsPool,
     contenders.GenericPool,
 )

@@ -30,8 +30,8 @@ BUILDS: tuple[Build, ...] = (
     contenders.SemaphoreList,
     contenders.LifoQueue,
     contenders.PsycopgPool,
-    contenders.SqlAlchemyPool,
-    contenders.SqlAlchemyFairPool,
+    *contenders.QUEUE_POOL,
+    *contenders.FAIR_POOL,
     contenders.DbUtilsPool,
     contenders.GenericPool,
 )

@@ -29,8 +29,8 @@ BUILDS: tuple[Build, ...] = (
     contenders.LockList,
     contenders.LifoQueue,
     contenders.PsycopgPool,
-    contenders.SqlAlchemyPool,
-    contenders.SqlAlchemyFairPool,
+    *contenders.QUEUE_POOL,
+    *contenders.FAIR_POOL,
     contenders.DbUtilsPool,
     contenders.GenericPool,
 )

@@ -26,7 +26,7 @@ BUILDS: tuple[Build, ...] = (
     contenders.SemaphoreList,
     contenders.LifoQueue,
     contenders.PsycopgPool,
-    contenders.SqlAlchemyPool,
+    *contenders.QUEUE_POOL,
     contenders.DbUtilsPool,
     contenders.GenericPool,
 )

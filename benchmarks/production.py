@@ -64,7 +64,7 @@ def table(times: dict[str, list[float]]) -> Table:
             f"{median(series) * 1e9:,.0f}",
             f"{ratio(series, times[PLAIN]):.2f}",
             f"{ratio(series, times[BASES.get(name, PLAIN)]):.2f}",
-            f"{ratio(series, times[LIKES[name]]):.2f}" if name in LIKES else "",
+            f"{ratio(series, times[LIKES[name]]):.2f}" if LIKES.get(name) in times else "",
             f"{spread(series).relative:.0%}",
         ]
         for name, series in times.items()
@@ -108,7 +108,7 @@ def run(options: Options, progress: Progress) -> Section:
             **in_nanoseconds(series),
             "over_ours": ratio(series, times[PLAIN]),
             "over_its_own_plain_pool": ratio(series, times[BASES.get(name, PLAIN)]),
-            "over_the_like": ratio(series, times[LIKES[name]]) if name in LIKES else None,
+            "over_the_like": ratio(series, times[LIKES[name]]) if LIKES.get(name) in times else None,
         }
         for name, series in times.items()
     }

@@ -1,18 +1,19 @@
-"""The event loops on which everything is measured."""
+"""The event loops on which everything is measured, as far as they are there."""
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-import uvloop
+from benchmarks.contenders.base import is_installed
 
-LOOPS: Mapping[str, Callable[[], AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-}
+LOOPS: dict[str, Callable[[], AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+if is_installed("uvloop"):
+    import uvloop
+
+    LOOPS["uvloop"] = uvloop.new_event_loop
 PATIENCE = 1.0
 """Seconds that tasks get to end when they are cancelled at the end of a loop."""
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
+
+
+def is_installed(module: str) -> bool:
+    """Whether a library is there: not all can be without a GIL. The header of a run names those that are not."""
+    return find_spec(module) is not None
 
 
 class FakeConnection:

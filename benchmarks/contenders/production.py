@@ -10,10 +10,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry
 from typing_extensions import Unpack
 
-from benchmarks.contenders.base import Build, Connect, FakeConnection
+from benchmarks.contenders.base import Build, Connect, FakeConnection, is_installed
 from benchmarks.contenders.ours import Ours
 from benchmarks.contenders.psycopg import PsycopgPool
-from benchmarks.contenders.sqlalchemy import SqlAlchemyPool
 from ProxyPatternPool import Pool, PoolObserver, PoolOverrides
 from ProxyPatternPool.opentelemetry import OpenTelemetryObserver
 from ProxyPatternPool.prometheus import PrometheusObserver
@@ -107,7 +106,7 @@ SQLALCHEMY_RECYCLE = "SQLAlchemy, pool_recycle"
 SQLALCHEMY_PING = "SQLAlchemy, pool_pre_ping"
 SQLALCHEMY_LISTENERS = "SQLAlchemy, listeners that do nothing"
 
-BUILDS: tuple[Build, ...] = (
+BUILDS: list[Build] = [
     Ours,
     ours(LIFETIME, max_lifetime=HOUR),
     ours(CHECK_NOT_DUE, health=fine, health_before_get=30.0),
@@ -128,8 +127,15 @@ BUILDS: tuple[Build, ...] = (
     PsycopgPool,
     partial(PsycopgPool, name=PSYCOPG_CHECK, check=nothing),
     partial(PsycopgPool, name=PSYCOPG_RESET, reset=nothing),
-    partial(SqlAlchemyPool, name=SQLALCHEMY),
-    partial(SqlAlchemyPool, name=SQLALCHEMY_RECYCLE, recycle=HOUR),
-    partial(SqlAlchemyPool, name=SQLALCHEMY_PING, ping=True),
-    partial(SqlAlchemyPool, name=SQLALCHEMY_LISTENERS, listen=True),
-)
+]
+if is_installed("sqlalchemy"):
+    from benchmarks.contenders.sqlalchemy import SqlAlchemyPool
+
+    BUILDS.extend(
+        (
+            partial(SqlAlchemyPool, name=SQLALCHEMY),
+            partial(SqlAlchemyPool, name=SQLALCHEMY_RECYCLE, recycle=HOUR),
+            partial(SqlAlchemyPool, name=SQLALCHEMY_PING, ping=True),
+            partial(SqlAlchemyPool, name=SQLALCHEMY_LISTENERS, listen=True),
+        )
+    )

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from werkzeug.local import Local, LocalProxy
 
+from benchmarks.contenders.base import is_installed
 from ProxyPatternPool import Proxy
 
 BuildProxy: TypeAlias = Callable[["Target"], Any]
@@ -128,6 +129,7 @@ PROXIES: dict[str, BuildProxy] = {
     "werkzeug, variable": werkzeug_variable,
     "werkzeug, Local": werkzeug_local,
     "wrapt": wrapt,
-    "lazy-object-proxy": lazy_object_proxy,
     "django": django,
 }
+if is_installed("lazy_object_proxy"):
+    PROXIES["lazy-object-proxy"] = lazy_object_proxy

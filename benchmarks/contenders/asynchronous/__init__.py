@@ -1,4 +1,4 @@
-"""The asynchronous pools that are compared: ours, a deque, a queue, and seven libraries."""
+"""The asynchronous pools that are compared: ours, a deque, a queue, and seven libraries, as far as they are there."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import sys
 
 from benchmarks.contenders.asynchronous.aiosqlitepool import AiosqlitePool
 from benchmarks.contenders.asynchronous.asyncio_connection_pool import AsyncioConnectionPool
-from benchmarks.contenders.asynchronous.asyncpg import AsyncpgPool
 from benchmarks.contenders.asynchronous.base import Build, Connect, Contender, Loan, opened
 from benchmarks.contenders.asynchronous.generic import GenericPool
 from benchmarks.contenders.asynchronous.ours import Ours, OursReset
 from benchmarks.contenders.asynchronous.plain import Deque, LifoQueue
 from benchmarks.contenders.asynchronous.psycopg import PsycopgPool
-from benchmarks.contenders.asynchronous.sqlalchemy import SqlAlchemyPool
+from benchmarks.contenders.base import is_installed
 
 __all__ = [
     "FLOOR",
@@ -29,8 +28,6 @@ __all__ = [
 POOLS: dict[str, Build] = {
     Ours.name: Ours,
     PsycopgPool.name: PsycopgPool,
-    AsyncpgPool.name: AsyncpgPool,
-    SqlAlchemyPool.name: SqlAlchemyPool,
     AiosqlitePool.name: AiosqlitePool,
     AsyncioConnectionPool.name: AsyncioConnectionPool,
     GenericPool.name: GenericPool,
@@ -43,6 +40,14 @@ QUEUE: dict[str, Build] = {LifoQueue.name: LifoQueue}
 FLOOR: dict[str, Build] = {Deque.name: Deque}
 """What cannot even wait."""
 
+if is_installed("asyncpg"):
+    from benchmarks.contenders.asynchronous.asyncpg import AsyncpgPool
+
+    POOLS[AsyncpgPool.name] = AsyncpgPool
+if is_installed("sqlalchemy"):
+    from benchmarks.contenders.asynchronous.sqlalchemy import SqlAlchemyPool
+
+    POOLS[SqlAlchemyPool.name] = SqlAlchemyPool
 if sys.version_info >= (3, 11):
     from benchmarks.contenders.asynchronous.connpool import ConnPool
 
