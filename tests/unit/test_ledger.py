@@ -271,6 +271,21 @@ def test_who_gives_up_leaves_what_he_got_to_the_next() -> None:
     assert (ledger.shelves.using, list(ledger.shelves.idle), ledger.ntimeouts) == ({}, [entry], 1)
 
 
+def test_who_gives_up_hands_out_what_a_back_off_has_kept() -> None:
+    """Whoever is the first to look after its end does so. How long he has waited is the sum of all his waits."""
+    ledger = ledger_of(1)
+    permit = ledger.take_or_queue(NOW, waiter_of())
+    assert permit is not None
+    first: Waiter[Thing] = Waiter(here().owner, None, Bed(), waited=4.0)
+    assert ledger.take_or_queue(NOW, first) is None
+    second = queued(ledger)
+    ledger.backoff.failed(NOW, permit.attempt)
+    ledger.free(permit, NOW)
+    assert ledger.withdraw(first, NOW + 0.5) is None
+    assert second.handed is not None
+    assert (first.waited, ledger.waiters.wait_time, ledger.waiters.max_wait) == (4.5, 0.5, 4.5)
+
+
 def test_who_gives_up_after_he_was_woken_wakes_the_next() -> None:
     """Else that one would sleep beside an idle object."""
     ledger = ledger_of(1, idle=1)

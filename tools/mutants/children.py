@@ -4,7 +4,6 @@ import os
 import pickle
 import resource
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -66,7 +65,7 @@ def _read(file: IO[bytes]) -> Iterator[Any]:
 
 
 def _work(work: Callable[[Callable[[object], None]], int], said: IO[bytes]) -> NoReturn:
-    status = 99
+    status = 99  # after an exception, be it even one of pytest's, which asks objects of the tests
     try:
         os.setpgid(0, 0)
         os.dup2(1, 2)  # which is nowhere
@@ -77,8 +76,6 @@ def _work(work: Callable[[Callable[[object], None]], int], said: IO[bytes]) -> N
             said.flush()
 
         status = work(tell)
-    except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__)
     finally:
         os._exit(status)
 
