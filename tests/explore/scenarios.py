@@ -26,13 +26,14 @@ class Scenario:
     kept: int = 0
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def prepare(self, library: Any) -> tuple[World, list[Callable[[], object]]]:
+    def prepare(self, library: Any, *, gil: bool) -> tuple[World, list[Callable[[], object]]]:
         """Make the pool, and what each thread calls."""
         parameters = dict(self.parameters)
         for operation in self.operations:
             parameters.update(operation.parameters)
         world = World(
             library,
+            gil=gil,
             max_size=self.max_size,
             lent=sum(operation.lent for operation in self.operations),
             leased=sum(operation.leased for operation in self.operations),

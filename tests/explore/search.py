@@ -73,7 +73,7 @@ def run_once(library: Library, scenario: Scenario, plan: Plan, outcomes: set[obj
         Pruned: An equivalent schedule is tried as well.
     """
     machine = library.machine
-    world, jobs = scenario.prepare(library)
+    world, jobs = scenario.prepare(library, gil=not plan.stale_reads)
     try:
         machine.run(jobs, plan, world.at_rest)
         for thread in machine.threads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ProxyPatternPool import Pool
@@ -85,6 +86,7 @@ class World:
         self,
         library: Library,
         *,
+        gil: bool,
         max_size: int,
         lent: int = 0,
         leased: int = 0,
@@ -119,6 +121,9 @@ class World:
         guard = library["_engine.guard"]
         guard.allocate_lock = lambda: Lock(machine)
         guard.get_ident = lambda: machine.current.index + 1 if machine.active else -1
+        loans = library["_engine.loans"]
+        loans.yield_processor = None if gil else partial(machine.touch, "processor", "yield")
+        loans.YIELDS = 1  # each turn does the same
         library["_scheduler.process"]._current = self.scheduler
         parameters = {"timeout": None, "hk_delay": None, **parameters}
         self.pool: Pool[Thing] = library[""].Pool(self.make, max_size, closer=self.close, **parameters)
