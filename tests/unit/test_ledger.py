@@ -220,17 +220,18 @@ def test_settling_wakes_who_waits() -> None:
     assert wakes(waiter) == 1
 
 
-def test_settling_hands_out_what_a_back_off_has_kept() -> None:
-    """Whoever is the first to look after its end does so."""
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_return_hands_out_what_a_back_off_has_kept(settled: bool) -> None:
+    """Whoever is the first to look after its end does so. The object itself is for the next."""
     ledger = ledger_of(2, idle=1)
     entry = lent(ledger)
     permit = ledger.take_or_queue(NOW, waiter_of())
     assert permit is not None
-    waiter = queued(ledger)
+    waiter, second = queued(ledger), queued(ledger, NOW + 0.5)
     ledger.backoff.failed(NOW, permit.attempt)
     ledger.free(permit, NOW)
-    assert not ledger.settle(entry, NOW + 0.5)
-    assert waiter.handed is not None
+    assert not (ledger.settle if settled else ledger.put_locked)(entry, NOW + 0.5)
+    assert (waiter.handed is not None, second.handed is not None) == (True, not settled)
 
 
 def test_a_loan_that_is_rejected_ends() -> None:

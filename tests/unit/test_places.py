@@ -87,6 +87,7 @@ def test_an_object_that_the_pool_has_is_refused() -> None:
         "fun returned an object that is in the pool already: it has to make another each time, "
         "since a pool lends each object to one borrower"
     )
+    assert entry.has_object
     assert (again.has_object, places.nobjects, places.ncreated) == (False, 1, 1)
     places.by_identity = False
     places.adopt(anew)
@@ -170,3 +171,15 @@ def test_an_entry_that_is_lost_is_in_the_mail() -> None:
     entry.stage = GONE
     mailbox.dropped.append((entry, 1, False))
     assert bool(mailbox)
+
+
+def test_an_entry_is_not_in_the_mail_that_nobody_will_read() -> None:
+    """When the interpreter ends; nor is one that has not come to be, since its creation was interrupted."""
+    looks: list[None] = []
+    mailbox: Mailbox[Thing] = Mailbox(lambda: looks.append(None))
+    entry = Entry(7, mailbox)
+    entry.__del__(lambda: True)
+    unborn = cast("Entry[Thing]", object.__new__(Entry))
+    unborn.__del__()
+    assert (bool(mailbox), looks) == (False, [])
+    entry.stage = GONE
