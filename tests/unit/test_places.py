@@ -101,7 +101,7 @@ def test_from_which_use_on_returns_are_slow(max_use: int | None, slow: bool, use
     """From the last one that ``max_use`` allows; always where there is a retter or an observer."""
     places = book(max_use=max_use, slow=slow)
     (entry,) = live(places)
-    assert entry.slow_return_at_use == places.slow_return_at_use == use
+    assert (entry.slow_return_at_use, places.slow_return_at_use, places.always_slow_return) == (use, use, slow)
 
 
 def test_surplus_is_what_is_above_the_bound() -> None:

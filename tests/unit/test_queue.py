@@ -172,6 +172,7 @@ def test_a_new_waiter_has_waited_for_nothing_yet() -> None:
     """One who has no sleeper cannot wait, and is not woken."""
     waiter: Waiter[Thing] = Waiter(here().owner)
     assert (waiter.waited, waiter.since, waiter.hub, waiter.handed, waiter.lent) == (0.0, None, None, None, None)
-    assert (waiter.wake(), waiter.woken, waiter.timed_out, waiter.served, waiter.retry) == (False,) * 5
+    assert (waiter.woken, waiter.timed_out, waiter.served, waiter.retry) == (False,) * 4
+    assert (waiter.wake(), waiter.woken, waiter.owner) == (False, False, here().owner)
     assert waiter.refused is None
     assert Waiter[Thing](here().owner, waited=3.0).waited == 3.0

@@ -69,6 +69,10 @@ def test_a_loan_is_noted() -> None:
     assert shelves.take(5.0, here().owner, Note()) is entry
     assert seen == [(entry, 1, False)]
     assert (entry.last_get, entry.owner, entry.uses, shelves.using) == (5.0, here().owner, 1, {entry.key: entry})
+    assert shelves.end_loan(entry, 1)
+    assert shelves.put_fast(entry, 6.0) is None
+    assert shelves.take(7.0, here().owner) is entry
+    assert (entry.last_get, entry.uses) == (7.0, 2)
 
 
 def test_a_loan_ends_once() -> None:

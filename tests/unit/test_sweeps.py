@@ -147,15 +147,16 @@ def test_the_next_look_is_at_the_first_of_all_ends(first: int) -> None:
     assert sweeps_of(ledger).sweep(NOW).deadline == NOW + 3
 
 
-def test_the_end_of_a_lifetime_hands_out_what_a_back_off_has_kept() -> None:
-    """Its object is closed by then, and somebody waits for a place."""
+@pytest.mark.parametrize("failed", [NOW - 5, NOW])
+def test_the_end_of_a_lifetime_hands_out_what_a_back_off_has_kept(failed: float) -> None:
+    """Somebody waits for a place, and the next attempt is due; else he waits on."""
     ledger = ledger_of(2, idle=1, max_lifetime=100.0)
     with_ends(ledger, NOW)
-    ledger.backoff.failed(NOW - 5)
+    ledger.backoff.failed(failed)
     waiter = waiter_of(Bed())
     ledger.waiters.join(waiter, NOW - 4)
-    sweeps_of(ledger).sweep(NOW)
-    assert waiter.handed is not None
+    assert len(sweeps_of(ledger).sweep(NOW).expired) == 1
+    assert (waiter.handed is not None) == (failed < NOW)
 
 
 def test_of_the_last_object_no_end_is_left() -> None:
