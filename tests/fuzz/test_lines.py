@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ProxyPatternPool import HookError, Pool, PoolObserver
+from ProxyPatternPool import HookError, Pool, PoolObserver, _text
 from ProxyPatternPool._text import visible
 
 from ..unit.clock import FakeScheduler
@@ -295,3 +295,13 @@ def test_what_tracers_say(said: Callable[[], Any]) -> None:
 def test_a_name_of_a_class_of_its_own() -> None:
     """None of its methods is called, in any line or error."""
     assert len(logged(Text("db"), "plain")) == LOGGED
+
+
+def test_a_traceback_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a property of an error fails that Python looks at for it: then its class and its text are said."""
+
+    def fails(*_: object) -> list[str]:
+        raise RuntimeError
+
+    monkeypatch.setattr(_text, "format_exception", fails)
+    assert _text.traceback_text(ConnectionError("gone")) == "ConnectionError: gone"
