@@ -88,7 +88,7 @@ def outcome(logs: Sequence[Log], scenario: Scenario) -> Outcome:
         p50=percentile(waits, 50) / 1e9,
         p99=percentile(waits, 99) / 1e9,
         max=waits[-1] / 1e9,
-        fairness=min(served) / max(served),
+        fairness=min(served) / (max(served) or 1),
         hold=percentile(holds, 50) / 1e9,
         longest_hold=holds[-1] / 1e9,
     )
