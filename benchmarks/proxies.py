@@ -186,11 +186,14 @@ def targets(uses: dict[str, Times], creation: Times) -> list[Bound]:
     attribute = uses["attribute"]
     found = [
         Bound("attribute, THREAD: over werkzeug", ratio(attribute[THREAD], attribute[WERKZEUG]), 0.3),
-        Bound("attribute, THREAD: over wrapt", ratio(attribute[THREAD], attribute[WRAPT]), 0.35),
         Bound("attribute, SHARED: over werkzeug", ratio(attribute[SHARED], attribute[WERKZEUG]), 0.2),
-        Bound("attribute, SHARED: over wrapt", ratio(attribute[SHARED], attribute[WRAPT]), 0.2),
         Bound("attribute, CONTEXT: over werkzeug's Local", ratio(attribute[CONTEXT], attribute[LOCAL]), 1.0),
     ]
+    if WRAPT in attribute:
+        found += [
+            Bound("attribute, THREAD: over wrapt", ratio(attribute[THREAD], attribute[WRAPT]), 0.35),
+            Bound("attribute, SHARED: over wrapt", ratio(attribute[SHARED], attribute[WRAPT]), 0.2),
+        ]
     for use in ("len", "==", "with"):
         times = uses[use]
         found += [

@@ -11,8 +11,11 @@ T = TypeVar("T")
 
 
 def is_installed(module: str) -> bool:
-    """Whether a library is there: not all can be without a GIL. The header of a run names those that are not."""
-    return find_spec(module) is not None
+    """Whether a library is there, and compiled: not all can be without a GIL. The header of a run names what is not."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is its package
+        return False
 
 
 class FakeConnection:

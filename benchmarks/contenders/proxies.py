@@ -100,7 +100,7 @@ class Wrapper(Protocol):
 
 
 def found(module: str, name: str) -> Wrapper:
-    """Import a class by name; a module that is not there because it was not compiled is an error."""
+    """Import a class by name."""
     imported: ModuleType = import_module(module)
     wrapper: Wrapper = getattr(imported, name)
     return wrapper
@@ -128,8 +128,9 @@ PROXIES: dict[str, BuildProxy] = {
     "ours, CONTEXT": ours_context,
     "werkzeug, variable": werkzeug_variable,
     "werkzeug, Local": werkzeug_local,
-    "wrapt": wrapt,
     "django": django,
 }
-if is_installed("lazy_object_proxy"):
+if is_installed("wrapt._wrappers"):
+    PROXIES["wrapt"] = wrapt
+if is_installed("lazy_object_proxy.cext"):
     PROXIES["lazy-object-proxy"] = lazy_object_proxy
