@@ -210,6 +210,41 @@ partial(dial, 3)
 """,
     ),
     Fault(
+        ("zuban",),
+        "refused",
+        ("assert_type(connection_pool(Rows.connect, 4, min_size=0, health=is_connected), Pool[Connection[DictRow]])",),
+        "a function for more types than one is not accepted for one of them if the type variable has a bound and is "
+        "that of a TypedDict, too. Say the hook with Pool(…), or write a function for the one type",
+        """
+from collections.abc import Callable
+from typing import Generic, TypedDict, TypeVar
+
+from typing_extensions import Unpack, assert_type
+
+T = TypeVar("T")
+S = TypeVar("S", bound=str)
+
+
+class Hooks(TypedDict, Generic[T], total=False):
+    health: Callable[[T], bool]
+
+
+def pooled(make: Callable[[], S], **hooks: Unpack[Hooks[S]]) -> list[S]:
+    return [make()]
+
+
+def connect() -> str:
+    return ""
+
+
+def is_fine(thing: str | int) -> bool:
+    return bool(thing)
+
+
+assert_type(pooled(connect, health=is_fine), list[str])
+""",
+    ),
+    Fault(
         ("pyrefly", "ty"),
         "overlooked",
         ("untyped = proxy()",),

@@ -92,10 +92,9 @@ def hooks_are_for_any_rows() -> None:
     assert_type(pool, Pool[Connection[DictRow]])
     db = proxy(fun=connect_by_number, max_size=4, min_size=0, retter=Reset(), health=Check(), tracer=backend)
     assert_type(db, Connection[DictRow])
-    assert_type(
-        connection_pool(Rows.connect, 4, min_size=0, health=is_connected, health_before_get=0.0),
-        Pool[Connection[DictRow]],
-    )
+    checked = Pool(connect_by_number, 4, min_size=0, health=is_connected, health_before_get=0.0)
+    assert_type(checked, Pool[Connection[DictRow]])
+    assert_type(connection_pool(Rows.connect, 4, min_size=0, health=is_connected), Pool[Connection[DictRow]])
 
 
 # --- psycopg, for tasks
