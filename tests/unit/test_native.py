@@ -22,6 +22,20 @@ from ProxyPatternPool._runtime.native import KeptRLock, acquire, allocate_lock, 
 from .helpers import Caller, eventually, wait_for
 
 
+def test_a_time_that_is_over_at_once() -> None:
+    """However short a time is, and whatever was in the queue before, it is not waited for ever."""
+    queue: native.SimpleQueue[int] = native.SimpleQueue()
+
+    def get() -> None:
+        for number in range(20_000):
+            queue.put(number)
+            assert native.get_within(queue, 1e-6) == number
+            with pytest.raises(native.Empty):
+                native.get_within(queue, 1e-6)
+
+    Caller(get).result()
+
+
 @pytest.mark.parametrize("make", [new_rlock, KeptRLock])
 def test_thrown_in_as_a_lock_is_acquired(make: Callable[[], native.Lock]) -> None:
     """Wherever it arrives in a with statement the lock comes free again, though Python 3.14 forgets it."""

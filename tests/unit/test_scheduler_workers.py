@@ -328,6 +328,9 @@ def test_a_job_that_comes_as_its_thread_goes(real: Scheduler) -> None:
         def __init__(self) -> None:
             self.waits = 0
 
+        def get_nowait(self) -> Job:
+            raise Empty
+
         def get(self, block: bool, timeout: float) -> Job:
             self.waits += 1
             if self.waits in (1, 3):

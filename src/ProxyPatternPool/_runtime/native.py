@@ -10,7 +10,7 @@ from _queue import Empty, SimpleQueue  # in C, never patched; its put() may be c
 from _thread import TIMEOUT_MAX
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 __all__ = [
     "GIL",
@@ -24,6 +24,7 @@ __all__ = [
     "acquire",
     "allocate_lock",
     "get_ident",
+    "get_within",
     "monotonic",
     "new_rlock",
     "start_thread",
@@ -32,6 +33,9 @@ __all__ = [
     "write",
     "yield_processor",
 ]
+
+
+T = TypeVar("T")
 
 
 class Lock(Protocol):
@@ -74,6 +78,21 @@ else:
     ThreadLocal = _original("_thread", "_local")
     _RLock = _original("_thread", "RLock")
 _start_new_thread: Callable[[Callable[[], None], tuple[()]], int] = _original("_thread", "start_new_thread")
+
+
+def get_within(queue: SimpleQueue[T], seconds: float) -> T:
+    """Get from a queue, waiting some seconds at most; raise ``Empty`` then.
+
+    Before Python 3.13 its ``get`` waits for ever if it first acquires the queue's lock, which may be free, and then
+    finds that the time is over. A try that does not wait leaves the lock taken. Where several threads get from one
+    queue it may still be: one whose time ends as another takes the item waits for the next one, and gets that.
+    """
+    try:
+        return queue.get_nowait()
+    except Empty:
+        # By position: in 3.12, by name in an interpreter of its own, it would be the end of the process later.
+        return queue.get(True, seconds)
+
 
 write: Callable[[int, bytes], int] = importlib.import_module(os.name).write
 """``os.write``: eventlet's switches to another greenlet, and fails in a signal handler."""

@@ -75,8 +75,7 @@ class DaemonThreads:
         self._ended = True
         for first_step in list(self._starting):
             with suppress(Empty):
-                # By position: in 3.12, by name in an interpreter of its own, it would be the end of the process later.
-                first_step.get(True, max(0.0, until - self._clock()))
+                native.get_within(first_step, max(0.0, until - self._clock()))
 
 
 def at_exit(end: Callable[[], None]) -> None:

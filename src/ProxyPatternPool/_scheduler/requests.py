@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Callable
 from typing import TypeAlias
 
-from .._runtime.native import Empty, SimpleQueue
+from .._runtime.native import Empty, SimpleQueue, get_within
 from .maintained import Maintained
 
 Request: TypeAlias = weakref.ref[Maintained] | Maintained | None
@@ -40,7 +40,7 @@ class Requests:
         """Wait for requests, for some seconds at most; give each pool once, however often it asked."""
         requesting: dict[int, Maintained] = {}
         try:
-            request = self._queue.get(True, seconds)  # by position, see DaemonThreads.end
+            request = get_within(self._queue, seconds)
         except Empty:
             return []
         while request is not None:

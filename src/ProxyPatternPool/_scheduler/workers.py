@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from .._runtime.native import Empty, SimpleQueue, new_rlock
+from .._runtime.native import Empty, SimpleQueue, get_within, new_rlock
 from .._runtime.threads import DaemonThreads
 from .exit_jobs import ExitJobs
 from .maintained import Maintained
@@ -118,7 +118,7 @@ class Workers:
     def _work(self) -> None:
         while True:
             try:
-                job: Job | ExitJobs = self._jobs.get(True, self._timing.worker_idle)  # see DaemonThreads.end
+                job: Job | ExitJobs = get_within(self._jobs, self._timing.worker_idle)
             except Empty:
                 with self._lock:
                     # A job put after the wait and before this line has no worker but this one.
