@@ -55,9 +55,7 @@ def test_health_before_get_hides_what_broke(server: Server, driver: Driver[Any],
     """All idle connections are killed, and no task that borrows sees it."""
 
     async def main() -> None:
-        # One who does not wait would have to compete with the refill for the places of those that he found broken.
-        min_size = 0 if timeout == 0 else 3
-        async with driver.pool(server, 3, min_size, health_before_get=0.0) as pool:
+        async with driver.pool(server, 3, 3, health_before_get=0.0) as pool:
             await pool.wait_ready(10)
             before = await driver.backends(pool, 3)
             server.terminate(before)

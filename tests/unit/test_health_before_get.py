@@ -218,6 +218,54 @@ def test_the_place_stays_the_borrowers(scheduler: FakeScheduler, works: Works) -
     assert second.result().number == 2
 
 
+@pytest.mark.parametrize("timeout", [None, 0, 5])
+def test_a_refill_does_not_take_the_place(
+    timeout: float | None,
+    scheduler: FakeScheduler,
+    clock: HandMovedClock,
+    naps: Naps,
+    works: Works,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the borrower's, who does not wait as well, though maintenance looks at the moment at which it is free."""
+    naps.scheduler = scheduler
+    doctor = Doctor()
+    pool = Pool(works.make, 1, 1, health=doctor, health_before_get=0, closer=works.close)
+    doctor.ill = {0}
+    ledger = pool._core.ledger
+    free = ledger.free
+    refills: list[Entry[Thing] | None] = []
+
+    def free_and_refill(entry: Entry[Thing], now: float) -> Entry[Thing] | None:
+        permit = free(entry, now)
+        refills.append(ledger.permit_to_refill(now))
+        return permit
+
+    monkeypatch.setattr(ledger, "free", free_and_refill)
+    assert pool.get(timeout).number == 1
+    assert refills == [None]
+    assert pool.stats()["nwaiting"] == 0
+
+
+def test_who_does_not_wait_leaves_the_queue(scheduler: FakeScheduler, works: Works) -> None:
+    """Where nothing may be created yet in the place of what was ill he times out, and the place is free."""
+    doctor = Doctor()
+    pool = Pool(works.make, 2, 0, health=doctor, health_before_get=0, closer=works.close, backoff=(50, 50))
+    kept, ill = pool.get(), pool.get()
+    pool.discard(kept)
+    works.failing = ConnectionError()
+    with pytest.raises(ConnectionError):
+        pool.get(0)
+    works.failing = None
+    pool.ret(ill)
+    doctor.ill = {ill.number}
+    with pytest.raises(TimeOut):
+        pool.get(0)
+    stats = pool.stats()
+    assert (stats["nobjs"], stats["nwaiting"], stats["ntimeouts"]) == (0, 0, 1)
+    assert works.closed == [kept, ill]
+
+
 def test_a_handed_object_is_checked(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works) -> None:
     """Who waited, and is handed an object, checks it too."""
     naps.scheduler = scheduler

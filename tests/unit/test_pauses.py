@@ -11,10 +11,12 @@ import pytest
 from ProxyPatternPool import Pool
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.deadlines import Deadlines
+from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Thing, Works, said
+from .maintained import FakeMaintained
 
 
 def test_one_round_of_grace(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
@@ -115,3 +117,18 @@ def test_the_scheduler_notices_it_before_it_looks_at_anything(
     monkeypatch.setattr(scheduler._requests, "wait", asked)
     scheduler._run()
     assert seen[:2] == [-math.inf, clock.now]
+
+
+def test_a_look_in_which_the_process_stands_still(clock: HandMovedClock) -> None:
+    """What was due meanwhile is looked at next, at once and so not late: this look says that there was a pause."""
+    scheduler = Scheduler(Environment(clock=clock))
+    deadlines: Deadlines[Maintained] = Deadlines()
+
+    def stand_still() -> float:
+        clock.advance(100)
+        return clock.now - 90
+
+    maintained = FakeMaintained(stand_still)
+    scheduler._look_at([maintained], deadlines)
+    assert scheduler.paused_at == clock.now
+    assert deadlines.time_left(clock.now) == pytest.approx(scheduler.timing.shortest_pause)

@@ -139,12 +139,14 @@ class Scheduler:
 
     def _look_at(self, pools: list[Maintained], deadlines: Deadlines[Maintained]) -> None:
         for maintained in pools:
+            begun = self.clock()
             deadline = self.maintain(maintained)
+            self.notice_pause(self.clock() - begun)  # a look calls nothing of the user's: it takes no such time
             if deadline is not None:
                 deadlines.add(maintained, max(deadline, self.clock() + self.timing.shortest_pause))
 
     def notice_pause(self, overdue: float) -> None:
-        """Note that the process has stood still, if a look is so many seconds late that nothing else explains it."""
+        """Note that the process has stood still, if a look is late, or took longer, by more than all else explains."""
         now = self.clock()
         if overdue > self.timing.late and now > self.paused_at + self.timing.late_again:
             self.paused_at = now
