@@ -33,7 +33,7 @@ class Scenario:
     @property
     def who(self) -> str:
         """The callers."""
-        return f"{self.callers} {self.kind}"
+        return f"{self.callers} {self.kind.removesuffix('s') if self.callers == 1 else self.kind}"
 
     @property
     def held(self) -> str:
