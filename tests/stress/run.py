@@ -196,7 +196,7 @@ def _operate(pool: Pool[Thing], seed: int, end: float) -> Counter[str]:
     return did
 
 
-def stress(seconds: float, seed: int) -> dict[str, int]:
+def stress(seconds: float, seed: int, threads: int = THREADS) -> dict[str, int]:
     """Run, and give what was done; the seed chooses among some options, too.
 
     Raises:
@@ -236,7 +236,7 @@ def stress(seconds: float, seed: int) -> dict[str, int]:
             observer=auditor,
         )
     end = time.monotonic() + seconds
-    workers = [Worker(number, pool, oracle, seed, end) for number in range(THREADS)]
+    workers = [Worker(number, pool, oracle, seed, end) for number in range(threads)]
     operated: Counter[str] = Counter()
     faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
     try:
