@@ -66,7 +66,7 @@ class ContextSlot(KeyedSlot[T]):
         # As _key() where there are neither greenlets nor trio, written out: a call less is a tenth of the whole.
         loop, modules = _running_loop(), sys.modules
         key: Hashable
-        if "greenlet" in modules or "trio.lowlevel" in modules:
+        if "trio.lowlevel" in modules or "gevent" in modules or "eventlet" in modules:
             key = self._key()
         else:
             key = id(referents(mark(None))[0] if GIL else current_context())
@@ -84,7 +84,7 @@ class ContextSlot(KeyedSlot[T]):
         # access, so nobody is asked who cannot be there, and a key is no longer than it has to be.
         context, loop, modules = id(current_context()), _running_loop(), sys.modules
         task = None if loop is None and "trio.lowlevel" not in modules else current_task()
-        greenlet = current_greenlet() if "greenlet" in modules else None
+        greenlet = current_greenlet()
         if greenlet is not None:
             return context, id(task), id(greenlet)
         return context if task is None else (context, id(task))
