@@ -55,7 +55,7 @@ OF_ENDS = (
         "a close does not make returns slow",
         "_ledger.shelves",
         """\
-        self.quick_rets_until = NEVER
+        self.make_returns_slow()
         if not isinstance""",
         """\
         if not isinstance""",

@@ -15,6 +15,14 @@ _QUEUE = """\
             self.waiters.join(waiter, now, in_front=retry)
             entry = self._take_any(now, waiter)
 """
+_BESIDE = """\
+        shelves.idle.append(entry)
+        waiter = self.waiters.oldest_thread()
+        if waiter is None or waiter.sleeper is None or now >= shelves.unlocked_rets_until:
+            return NEEDS_SETTLE
+        # That it was woken is not noted, which would take the lock.
+        return None if waiter.sleeper.wake() else NEEDS_SETTLE
+"""
 
 OF_WAITING = (
     fault(
@@ -101,6 +109,45 @@ OF_WAITING = (
         "            self.waiters.wake_first(idle or 1)\n",
         "            pass\n",
         in_="borrow ret",
+    ),
+    fault(
+        "a return beside a waiter wakes nobody",
+        "_ledger.ledger",
+        "        return None if waiter.sleeper.wake() else NEEDS_SETTLE\n",
+        "        return None\n",
+        in_="borrow ret",
+    ),
+    fault(
+        "a return beside a waiter wakes who was the oldest before it",
+        "_ledger.ledger",
+        """\
+        shelves.idle.append(entry)
+        waiter = self.waiters.oldest_thread()
+""",
+        """\
+        shelves.idle.append(entry)
+""",
+        in_=scenario("timeout borrow ret pass", 1),
+    ),
+    fault(
+        "a return beside a waiter wakes the oldest, and then appends",
+        "_ledger.ledger",
+        _BESIDE,
+        """\
+        if waiter.sleeper is None or now >= shelves.unlocked_rets_until:
+            return NEEDS_SETTLE
+        waiter.sleeper.wake()
+        shelves.idle.append(entry)
+        return None
+""",
+        in_="borrow ret",
+    ),
+    fault(
+        "a return beside a waiter does not look whether the pool was closed meanwhile",
+        "_ledger.ledger",
+        "        if waiter is None or waiter.sleeper is None or now >= shelves.unlocked_rets_until:\n",
+        "        if waiter is None or waiter.sleeper is None:\n",
+        in_="borrow ret close",
     ),
     fault(
         "who gives up although he was woken wakes nobody else",

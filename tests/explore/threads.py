@@ -75,6 +75,8 @@ class Nap:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._woken = False
+        self.roused = False
+        """Whether it was woken since it last fell asleep."""
         self.until = math.inf
 
     @property
@@ -86,6 +88,7 @@ class Nap:
         if not machine.active:
             raise GreenletExit
         machine.step(id(self), True, "sleep")
+        self.roused = self._woken
         self.until = math.inf if seconds is None else machine.now + seconds
         machine.wait_for(self)
         self.until = math.inf
@@ -98,7 +101,7 @@ class Nap:
         if self._machine.active:
             self._machine.step(id(self), True, "sleep")
             self._machine.memory.publish(self._machine.current.index, id(self))
-        self._woken = True
+        self._woken = self.roused = True
         return True
 
     def alive(self) -> bool:

@@ -201,7 +201,7 @@ class World:
         if me not in threads or entry is None or thing.number > self._made_before:
             return
         for thread, waiter in self._joined[: threads.index(me)]:
-            waits = thread != me and waiter.since is not None and not waiter.served and not waiter.woken
+            waits = thread != me and waiter.since is not None and not waiter.served and not waiter.sleeper.roused
             long = waits and waiter.since <= entry.last_get - HEAD_START
             self.expect(not long, "somebody was served before one who had come earlier")
 

@@ -196,7 +196,7 @@ class FakeSleeper:
 
     def __init__(self, naps: Naps) -> None:
         self._naps = naps
-        self._woken = False
+        self.woken = False
         self.deaf = False
         self.hub: object | None = None
 
@@ -205,7 +205,7 @@ class FakeSleeper:
         clock = self._naps.clock
         end = math.inf if seconds is None else clock() + seconds
         # Not before it is woken: else a caller whom nobody wakes would look all the same.
-        while not self._woken and clock() < end:
+        while not self.woken and clock() < end:
             if self._naps.meanwhile:
                 self._naps.meanwhile.popleft()()
             elif self._naps.scheduler is not None and self._naps.scheduler.asked:
@@ -213,12 +213,12 @@ class FakeSleeper:
             else:
                 assert end < math.inf, "this would sleep for ever"
                 clock.advance(end - clock())
-        woken, self._woken = self._woken, False
+        woken, self.woken = self.woken, False
         return woken
 
     def wake(self) -> bool:
-        self._woken = not self.deaf
-        return self._woken
+        self.woken = not self.deaf
+        return self.woken
 
     def alive(self) -> bool:
         return not self.deaf

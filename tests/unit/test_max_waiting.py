@@ -155,7 +155,7 @@ def test_the_refused_wake_nobody(scheduler: FakeScheduler, naps: Naps, works: Wo
         for _ in range(3):
             with pytest.raises(TooManyWaiting):
                 pool.get()
-        woken.append(naps.sleepers[0]._woken)
+        woken.append(naps.sleepers[0].woken)
 
     naps.meanwhile.append(flood)
     with pytest.raises(TimeOut):

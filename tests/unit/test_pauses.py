@@ -97,7 +97,7 @@ def test_the_scheduler_notices_it_before_it_looks_at_anything(
     scheduler = Scheduler(Environment(clock=clock))
     seen: list[float] = []
 
-    class FakeMaintained:
+    class Waiting:
         def __init__(self) -> None:
             self.queued: deque[Callable[[], None]] = deque()
             self.queued_in_hub: deque[Callable[[], None]] = deque()
@@ -108,11 +108,11 @@ def test_the_scheduler_notices_it_before_it_looks_at_anything(
         scheduler.ending = len(seen) >= 2
         return clock.now + 1
 
-    def asked(wait: float | None) -> list[FakeMaintained]:
+    def asked(wait: float | None) -> list[Waiting]:
         clock.advance(100)
         return [maintained]
 
-    maintained = FakeMaintained()
+    maintained = Waiting()
     monkeypatch.setattr(scheduler, "maintain", run_due)
     monkeypatch.setattr(scheduler._requests, "wait", asked)
     scheduler._run()

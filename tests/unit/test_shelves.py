@@ -37,10 +37,15 @@ def test_all_is_quick_that_may_be(gets: bool, rets: bool) -> None:
     shelves = shelves_of(quick_gets=gets, quick_rets=rets)
     always = (math.inf if gets else NEVER, math.inf if rets else NEVER)
     assert (shelves.quick_gets_until, shelves.quick_rets_until) == always
-    shelves.set_quick_limits(7.0, returns=True)
+    shelves.set_quick_limits(7.0, closed=False, waiting=False)
     assert (shelves.quick_gets_until, shelves.quick_rets_until) == (7.0 if gets else NEVER, 7.0 if rets else NEVER)
-    shelves.set_quick_limits(8.0, returns=False)
+    assert shelves.unlocked_rets_until == shelves.quick_rets_until
+    shelves.set_quick_limits(8.0, closed=False, waiting=True)
     assert (shelves.quick_gets_until, shelves.quick_rets_until) == (8.0 if gets else NEVER, NEVER)
+    assert shelves.unlocked_rets_until == (8.0 if rets else NEVER)
+    shelves.set_quick_limits(9.0, closed=True, waiting=False)
+    assert (shelves.quick_gets_until, shelves.quick_rets_until) == (9.0 if gets else NEVER, NEVER)
+    assert shelves.unlocked_rets_until == NEVER
 
 
 @pytest.mark.parametrize("oldest_first", [True, False])
@@ -108,7 +113,7 @@ def test_a_return_is_quick_before_its_limits() -> None:
     """At the limit it is not: of the time, and of the uses."""
     shelves = shelves_of()
     early, late, used = entries(3)
-    shelves.set_quick_limits(10.0, returns=True)
+    shelves.set_quick_limits(10.0, closed=False, waiting=False)
     used.uses = 10
     assert [shelves.put_fast(early, 9.9), shelves.put_fast(late, 10.0), shelves.put_fast(used, 9.9)] == [
         *(None, NEEDS_SLOW_PATH, NEEDS_SLOW_PATH)
@@ -123,7 +128,7 @@ def test_a_return_after_a_retter_is_quick_before_its_limits() -> None:
     """The uses are those that ``max_use`` says then, and the time is that of the end of its lifetime, too."""
     shelves = shelves_of(max_use=3)
     entry, worn, old = entries(3)
-    shelves.set_quick_limits(10.0, returns=True)
+    shelves.set_quick_limits(10.0, closed=False, waiting=False)
     entry.uses, worn.uses, old.expires = 2, 3, 9.0
     assert [shelves.put_after_retter(one, 9.0) for one in (entry, worn, old)] == [
         *(None, NEEDS_SLOW_PATH, NEEDS_SLOW_PATH)

@@ -160,6 +160,13 @@ class Returns(Generic[T]):
     def _put_back(self, entry: Entry[T], *, in_place: bool) -> Rest:
         now = self._clock()
         put = self._shelves.put_after_retter(entry, now)
+        if put is NEEDS_SLOW_PATH:
+            try:
+                put = self._ledger.put_beside_waiters(entry, now)
+            except BaseException:
+                # It may be idle, and nobody woken.
+                self._guard.locked(self._ledger.serve_waiters, now)
+                raise
         if put is not NEEDS_SLOW_PATH:
             return None if put is None else self.follow_up(entry, put, in_place=in_place)
         try:

@@ -19,7 +19,7 @@ from .permits import Permits
 from .places import Places
 from .policy import RETIRE
 from .queue import Waiter, WaitQueue
-from .shelves import NEVER, Shelves
+from .shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH, NEVER, Put, Shelves
 from .validity import Validity
 
 T = TypeVar("T")
@@ -198,7 +198,7 @@ class Ledger(Generic[T]):
         """Note until when loans and returns are quick."""
         valid = self.validity
         end = NEVER if valid.discards_pending and valid.update_discards_pending() else valid.next_end
-        self.shelves.set_quick_limits(end, returns=not self.closed and not self.waiters.queue)
+        self.shelves.set_quick_limits(end, closed=self.closed, waiting=bool(self.waiters.queue))
         if self.unmaintained:
             self.shelves.quick_gets_until = NEVER
 
@@ -211,6 +211,32 @@ class Ledger(Generic[T]):
             if not self.waiters.hand_to_oldest(permit):
                 self.places.free(permit)
         return False
+
+    def put_beside_waiters(self, entry: Entry[T], now: float) -> Put | None:
+        """Make the caller's entry idle and wake the oldest waiter, without the lock; say what is left to do.
+
+        Only where that is a thread that has just come: whoever has waited for longer is handed entries. A greenlet
+        looks later, and others must not wait for that.
+
+        The caller appends, then looks who is the oldest (``queue[0]``) and wakes it. So nobody sleeps beside the entry:
+
+        - Whoever joins after that look was begun looks for an entry himself, when he has joined.
+        - The oldest looks after it was woken. If it finds an entry it leaves, and so serves the others.
+        - If it leaves because it is handed something, or gives up, that serves the others, too. It was still in the
+          queue when the caller looked, after the append, so that whoever serves the others then sees the entry.
+        """
+        shelves, waiter = self.shelves, self.waiters.oldest_thread()
+        since = None if waiter is None else waiter.since
+        if since is None or since <= now - HEAD_START or now >= shelves.unlocked_rets_until or now >= entry.expires:
+            return NEEDS_SLOW_PATH
+        if policy.on_return(entry.uses, self._config.max_use) is RETIRE:
+            return NEEDS_SLOW_PATH
+        shelves.idle.append(entry)
+        waiter = self.waiters.oldest_thread()
+        if waiter is None or waiter.sleeper is None or now >= shelves.unlocked_rets_until:
+            return NEEDS_SETTLE
+        # That it was woken is not noted, which would take the lock.
+        return None if waiter.sleeper.wake() else NEEDS_SETTLE
 
     def put_locked(self, entry: Entry[T], now: float) -> bool:
         """Take back the caller's entry: hand it to a waiter or make it idle; say whether it is to be closed instead."""

@@ -144,6 +144,14 @@ class WaitQueue(Generic[T]):
             self.queue.popleft()
         return None
 
+    def oldest_thread(self) -> Waiter[T] | None:
+        """The oldest waiter, if it is a thread that was not served; it can be asked without the lock."""
+        try:
+            waiter = self.queue[0]
+        except IndexError:
+            return None
+        return None if waiter.served or waiter.hub is not None else waiter
+
     def hand_to_oldest(self, entry: Entry[T], *, since: float = math.inf) -> bool:
         """Hand an entry, or a permit, to the oldest waiter that can still be woken; say whether there was one.
 

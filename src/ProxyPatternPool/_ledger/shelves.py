@@ -6,7 +6,8 @@ Three steps are atomic: taking an idle entry, ending its loan, and putting it ba
   entry belongs to that caller alone, so its times and its number of uses are written plainly and are exact.
 - One side appends an entry to ``idle``, then looks whether returns are quick (here). The other makes returns slow, then
   looks for an idle entry (``Ledger.take_or_queue``, ``Sweeps.prune``, ``close``). At least one of them sees the other.
-  So no caller sleeps while an object is idle, and no object stays idle in a closed pool.
+  So no caller sleeps while an object is idle, and no object stays idle in a closed pool. Where somebody waits already,
+  ``Ledger.put_beside_waiters`` says why that holds as well.
 
 The last argument needs an order of what two threads do. With a GIL there is one. On a free-threaded build each call of
 a method of a deque, and each step of its iterator, locks that deque. So of the append and the pop on the other side one
@@ -69,6 +70,7 @@ class Shelves(Generic[T]):
         "idle",
         "quick_gets_until",
         "quick_rets_until",
+        "unlocked_rets_until",
         "using",
     )
 
@@ -84,7 +86,9 @@ class Shelves(Generic[T]):
         self.quick_gets_until = math.inf if quick_gets else NEVER
         """From this time on a loan takes the slow path: always, in a drain, or once a lifetime has ended."""
         self.quick_rets_until = math.inf if quick_rets else NEVER
-        """From this time on a return takes the lock: for waiters, a close, a drain, or once a lifetime has ended."""
+        """From this time on a return takes the slow path: for waiters, a close, a drain, once a lifetime has ended."""
+        self.unlocked_rets_until = self.quick_rets_until
+        """The same, but for waiters: before it a return may do without the lock, see ``Ledger.put_beside_waiters``."""
 
     # Without the lock. -----------------------------------------------------------------------------
 
@@ -127,14 +131,19 @@ class Shelves(Generic[T]):
 
     # With the lock. --------------------------------------------------------------------------------
 
-    def set_quick_limits(self, time: float, *, returns: bool) -> None:
-        """Make loans quick until a time, and ``returns``, where this pool allows quick ones at all."""
+    def set_quick_limits(self, time: float, *, closed: bool, waiting: bool) -> None:
+        """Make loans and returns quick until a time, where this pool allows it, is not closed, and nobody waits."""
         self.quick_gets_until = time if self._quick_gets else NEVER
-        self.quick_rets_until = time if returns and self._quick_rets else NEVER
+        self.unlocked_rets_until = time if self._quick_rets and not closed else NEVER
+        self.quick_rets_until = NEVER if waiting else self.unlocked_rets_until
+
+    def make_returns_slow(self) -> None:
+        """Have all returns take the lock, to see what is being done under it."""
+        self.quick_rets_until = self.unlocked_rets_until = NEVER
 
     def close(self) -> list[Entry[T]]:
         """Take out all idle entries, for ever: nobody finds one afterwards."""
-        self.quick_rets_until = NEVER
+        self.make_returns_slow()
         if not isinstance(self.idle, _AlwaysEmpty):
             # A caller that read the old deque just before may still pop from it or append to it. Both do no harm: of
             # two pops one gets the entry, and after an append settle() looks in the old deque, too.

@@ -181,7 +181,7 @@ class Sweeps(Generic[T]):
         After this step, while any entry is left that is not to be lent, loans take the slow path, which looks at it.
         """
         ledger = self._ledger
-        ledger.shelves.quick_rets_until = NEVER
+        ledger.shelves.make_returns_slow()
         gone: list[Entry[T]] = []
         for shelf in (ledger.shelves.checked, ledger.shelves.idle):
             for entry in snapshot(shelf):

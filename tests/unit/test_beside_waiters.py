@@ -1,0 +1,206 @@
+"""Returns without the lock where somebody has just begun to wait: he is woken, nobody sleeps beside an idle object."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ProxyPatternPool import Pool
+from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._ledger.ledger import HEAD_START, Ledger
+from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
+from ProxyPatternPool._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH, NEVER
+
+from .clock import FakeScheduler, HandMovedClock
+from .helpers import Caller, Thing, Works, eventually
+from .ledgers import NOW, Bed, ledger_of, lent, queued, wakes
+
+
+def ended(ledger: Ledger[Thing]) -> Entry[Thing]:
+    """An object whose loan has just ended, and which is the caller's."""
+    entry = lent(ledger)
+    assert ledger.shelves.end_loan(entry, 1)
+    return entry
+
+
+def test_the_oldest_is_woken_and_the_object_idle() -> None:
+    """He finds it when he looks; others are not woken for it."""
+    ledger = ledger_of(1, idle=1)
+    entry = ended(ledger)
+    first, second = queued(ledger), queued(ledger)
+    assert ledger.put_beside_waiters(entry, NOW) is None
+    assert (list(ledger.shelves.idle), wakes(first), wakes(second)) == ([entry], 1, 0)
+    assert not first.woken, "what is noted is noted with the lock held"
+    assert ledger.collect(first, NOW) is entry
+    assert wakes(second) == 0, "there is nothing for him"
+
+
+def with_waiters(ledger: Ledger[Thing], **queue: Any) -> Entry[Thing]:
+    entry = ended(ledger)
+    queued(ledger, **queue)
+    return entry
+
+
+def nobody_waits() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1)
+    return ledger, ended(ledger)
+
+
+def waited_for_longer() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1)
+    return ledger, with_waiters(ledger, now=NOW - HEAD_START)
+
+
+def a_greenlet_waits() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1)
+    return ledger, with_waiters(ledger, hub="hub")
+
+
+def an_interrupted_hand_over() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1)
+    entry = with_waiters(ledger)
+    ledger.waiters.queue[0].served = True
+    return ledger, entry
+
+
+def worn_out() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1, max_use=1)
+    return ledger, with_waiters(ledger)
+
+
+def at_the_end_of_its_life() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1)
+    entry = with_waiters(ledger)
+    entry.expires = NOW
+    return ledger, entry
+
+
+def drained() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1)
+    entry = with_waiters(ledger)
+    ledger.shelves.make_returns_slow()
+    return ledger, entry
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        nobody_waits,
+        waited_for_longer,
+        a_greenlet_waits,
+        an_interrupted_hand_over,
+        worn_out,
+        at_the_end_of_its_life,
+        drained,
+    ],
+)
+def test_all_else_takes_the_lock(case: Callable[[], tuple[Ledger[Thing], Entry[Thing]]]) -> None:
+    """The object is not idle, and the caller's, and nobody is woken."""
+    ledger, entry = case()
+    assert ledger.put_beside_waiters(entry, NOW) is NEEDS_SLOW_PATH
+    assert not ledger.shelves.idle
+    assert all(wakes(waiter) == 0 for waiter in ledger.waiters.queue)
+
+
+def served(ledger: Ledger[Thing]) -> None:
+    ledger.waiters.queue.clear()
+
+
+def closed(ledger: Ledger[Thing]) -> None:
+    ledger.shelves.make_returns_slow()
+
+
+def gone(ledger: Ledger[Thing]) -> None:
+    bed = ledger.waiters.queue[0].sleeper
+    assert isinstance(bed, Bed)
+    bed.gone = True
+
+
+@pytest.mark.parametrize("meanwhile", [served, closed, gone])
+def test_what_happens_meanwhile_is_looked_at(meanwhile: Callable[[Ledger[Thing]], None]) -> None:
+    """After the object is idle: if nobody is woken, or returns are slow for all, the lock is taken after all."""
+    ledger = ledger_of(1, idle=1)
+    entry = with_waiters(ledger)
+
+    class Shelf(deque[Entry[Thing]]):
+        def append(self, entry: Entry[Thing], /) -> None:
+            super().append(entry)
+            meanwhile(ledger)
+
+    ledger.shelves.idle = Shelf()
+    assert ledger.put_beside_waiters(entry, NOW) is NEEDS_SETTLE
+
+
+def test_returns_do_not_stay_slow_without_the_lock() -> None:
+    """While somebody waits they are slow; for whoever may do without the lock there is a limit of its own."""
+    ledger = ledger_of(1, idle=1)
+    ended(ledger)
+    queued(ledger)
+    assert ledger.shelves.quick_rets_until == NEVER < NOW < ledger.shelves.unlocked_rets_until
+    ledger.close()
+    assert ledger.shelves.unlocked_rets_until == NEVER
+
+
+def test_no_step_is_done_with_the_lock(scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A return beside one who has just come serves him, and leaves the lock to those who wait."""
+    pool = Pool(works.make, 1)
+    thing = pool.get()
+    waiting = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    locked: list[Entry[Thing]] = []
+
+    def put_locked(entry: Entry[Thing], now: float) -> bool:
+        locked.append(entry)
+        return False
+
+    monkeypatch.setattr(pool._core.ledger, "put_locked", put_locked)
+    pool.ret(thing)
+    assert waiting.result() is thing
+    assert locked == []
+
+
+def test_who_has_waited_is_handed_it(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """After his head start a newcomer cannot see what comes back."""
+    pool = Pool(works.make, 1)
+    thing = pool.get()
+    waiting = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    clock.advance(1)
+    pool.ret(thing)
+    assert not pool._core.ledger.shelves.idle
+    assert waiting.result() is thing
+
+
+def test_an_interruption_wakes_all_the_same(
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is thrown in when the object is idle, and nobody woken yet, leaves nobody asleep beside it."""
+    pool = Pool(works.make, 1)
+    thing = pool.get()
+    waiting = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    looks: list[int] = []
+    oldest_thread = WaitQueue[Thing].oldest_thread
+
+    def interrupt_the_second(queue: WaitQueue[Thing]) -> Waiter[Thing] | None:
+        looks.append(1)
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+        return oldest_thread(queue)
+
+    monkeypatch.setattr(WaitQueue, "oldest_thread", interrupt_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        pool.ret(thing)
+    assert waiting.result() is thing
+
+
+def test_a_waiter_that_cannot_be_woken_is_left_to_the_lock() -> None:
+    """One without a place to sleep never joins; if one is there the others are served with the lock held."""
+    ledger = ledger_of(1, idle=1)
+    entry = with_waiters(ledger)
+    ledger.waiters.queue[0].sleeper = None
+    assert ledger.put_beside_waiters(entry, NOW) is NEEDS_SETTLE
+    assert isinstance(queued(ledger_of(0)).sleeper, Bed)
