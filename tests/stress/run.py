@@ -75,14 +75,26 @@ def _interruptible(lost: Callable[[], None] = do_nothing, /) -> Sleeper:
 
 
 @contextmanager
-def hostile_interpreter() -> Generator[None, None, None]:
-    """Collect garbage at every chance and switch threads at every other."""
-    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+def hostile_interpreter(did: Counter[str]) -> Generator[None, None, None]:
+    """Collect garbage at every chance and switch threads at every other.
+
+    What is thrown into a finalizer is lost, and Python prints it: here it is counted.
+    """
+    interval, threshold, hook = sys.getswitchinterval(), gc.get_threshold(), sys.unraisablehook
+
+    def count_interruptions(what: "sys.UnraisableHookArgs") -> None:
+        if what.exc_type is Interrupted:
+            did["interruptions lost in a finalizer"] += 1
+        else:
+            hook(what)
+
     sys.setswitchinterval(1e-6)
     gc.set_threshold(1)
+    sys.unraisablehook = count_interruptions
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         sys.setswitchinterval(interval)
         gc.set_threshold(*threshold)
 
@@ -240,7 +252,7 @@ def stress(seconds: float, seed: int, threads: int = THREADS) -> dict[str, int]:
     operated: Counter[str] = Counter()
     faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
     try:
-        with hostile_interpreter():
+        with hostile_interpreter(faults.did):
             for worker in workers:
                 worker.start()
             operator = threading.Thread(
