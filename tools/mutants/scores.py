@@ -45,7 +45,8 @@ class Score:
     @property
     def percent(self) -> float:
         """How many of a hundred were killed, without those that may survive."""
-        return 100.0 * self.killed / max(1, self.killed + len(self.survivors))
+        counted = self.killed + len(self.survivors)
+        return 100.0 * self.killed / counted if counted else 100.0
 
 
 class Run:

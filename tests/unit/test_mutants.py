@@ -1,0 +1,205 @@
+"""``tools/mutants``: what it changes in a source, what functions do then, and the list of those that may survive."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("libcst")
+pytest.importorskip("mutmut")
+
+from tools.mutants import listed
+from tools.mutants.changes import Mutant, mutants
+from tools.mutants.children import Children, Ended
+from tools.mutants.scores import KILLED, SURVIVED, UNFIT, Run, Score
+from tools.mutants.swap import Functions, Unfit
+
+SOURCE = textwrap.dedent(
+    '''\
+    """A module."""
+
+    LIMIT = 3
+
+
+    class Shelf:
+        """A class."""
+
+        size: int = 0
+
+        def add(self, number: int) -> bool:
+            """Add some."""
+            if number > LIMIT and self.size:
+                raise ValueError("too many")
+            self.size += number
+            self.note(number)
+            return self.size < 10
+
+        def note(self, number: int) -> None:
+            while True:
+                break
+    '''
+)
+
+
+def made(text: str = SOURCE) -> list[Mutant]:
+    return list(mutants("_room", "_room/shelf.py", "shelf.py", text))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("if number > LIMIT and self.size:", "if number >= LIMIT and self.size:"),
+        ("if number > LIMIT and self.size:", "if number > LIMIT or self.size:"),
+        ("if number > LIMIT and self.size:", "if not (number > LIMIT and self.size):"),
+        ('raise ValueError("too many")', 'raise ValueError("XXtoo manyXX")'),
+        ("self.size += number", "self.size -= number"),
+        ("self.size += number", "self.size = number"),
+        ("self.note(number)", "False and (self.note(number))"),
+        ("self.note(number)", "self.note(None)"),
+        ("return self.size < 10", "return self.size <= 10"),
+        ("return self.size < 10", "return self.size < 11"),
+        ("return self.size < 10", "return None"),
+        ("break", "return"),
+    ],
+)
+def test_what_is_changed(before: str, after: str) -> None:
+    """Operators, texts and numbers; conditions turn round, calls and results are left out."""
+    assert f"- {before}\n+ {after}" in [mutant.difference for mutant in made()]
+
+
+def test_what_is_not_changed() -> None:
+    """What is done once, at the import, and what has no effect: documentation, annotations, defaults, decorators."""
+    for mutant in made():
+        assert mutant.function in ("Shelf.add", "Shelf.note")
+        assert not {"LIMIT = 3", "size: int = 0", '"""'} & set(mutant.difference.split("\n"))
+        assert "number: int" not in mutant.difference
+    assert made("def nothing(number: int = 3) -> None:\n    '''Say 1 + 1.'''\n") == []
+
+
+def test_a_mutant_says_where_it_is() -> None:
+    """By the function, and not by the number of a line, which others change; by its line tests are found."""
+    (mutant,) = (mutant for mutant in made() if mutant.difference.endswith("+ self.size -= number"))
+    assert mutant.key == "_room/shelf.py Shelf.add\n- self.size += number\n+ self.size -= number"
+    assert SOURCE.splitlines()[mutant.line - 1].strip() == "self.size += number"
+
+
+def test_functions_are_given_what_was_changed(tmp_path: Path) -> None:
+    """Objects that exist already do what the changed source says; nothing of the module is run again."""
+    original = compile(SOURCE, str(tmp_path / "shelf.py"), "exec")
+    names: dict[str, Any] = {}
+    exec(original, names)
+    shelf = names["Shelf"]()
+    assert shelf.add(3) is True
+    changed = compile(SOURCE.replace("self.size += number", "self.size -= number"), str(tmp_path / "shelf.py"), "exec")
+    Functions().swap(original, changed)
+    shelf.add(2)
+    assert shelf.size == 1
+
+
+def test_what_no_function_has_cannot_be_made(tmp_path: Path) -> None:
+    """A module that was never imported; and one whose functions would need other variables of those around them."""
+    original = compile(SOURCE, str(tmp_path / "nowhere.py"), "exec")
+    with pytest.raises(Unfit):
+        Functions().swap(original, compile(SOURCE.replace("< 10", "< 11"), str(tmp_path / "nowhere.py"), "exec"))
+    text = "def outer(one):\n    def inner():\n        return one\n    return inner\n"
+    names: dict[str, Any] = {}
+    original = compile(text, str(tmp_path / "outer.py"), "exec")
+    exec(original, names)
+    kept = names["outer"](1)
+    with pytest.raises(Unfit):
+        Functions().swap(original, compile(text.replace("return one", "return 0"), str(tmp_path / "outer.py"), "exec"))
+    assert kept() == 1
+
+
+def test_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a reason, its own or that of the one before."""
+    path = tmp_path / "mutants.txt"
+    path.write_text("# It is\n# the same.\na.py f\n- 1\n+ 2\n\na.py f\n- 1\n+ 0\n\n# Other.\na.py g\n- 3\n", "utf-8")
+    monkeypatch.setattr(listed, "LIST", path)
+    assert listed.read() == {
+        "a.py f\n- 1\n+ 2": "It is the same.",
+        "a.py f\n- 1\n+ 0": "It is the same.",
+        "a.py g\n- 3": "Other.",
+    }
+
+
+def test_every_listed_one_has_a_reason() -> None:
+    """The list of this library has no mutant without one."""
+    found = listed.read()
+    assert found
+    assert all(found.values())
+
+
+def run_of(reasons: dict[str, str]) -> tuple[Run, io.StringIO]:
+    out = io.StringIO()
+    run = Run(["_ledger"], 1, 1.0, reasons, out)
+    run._finished = True
+    run._files.add("_room/shelf.py")
+    return run, out
+
+
+def note(run: Run, mutant: Mutant, status: int) -> None:
+    run._scores.setdefault(mutant.room, Score())
+    run._note(Ended(1, [], status), {1: (mutant, [])})
+
+
+def test_the_verdict() -> None:
+    """Of ten mutants nine have to be noticed; what cannot be made counts neither way; survivors are shown."""
+    ten = made()[:10]
+    run, out = run_of({})
+    for mutant in ten[1:]:
+        note(run, mutant, KILLED)
+    note(run, ten[0], SURVIVED)
+    note(run, made()[10], UNFIT)
+    assert run.verdict() == 0
+    assert f"\n_room/shelf.py:{ten[0].line}\n{ten[0].key}\n" in out.getvalue()
+    assert "_room: 90.0 % of 10 killed" in out.getvalue()
+    note(run, made()[11], SURVIVED)
+    assert run.verdict() == 1
+
+
+def test_what_is_listed_has_to_survive() -> None:
+    """One that is listed does not count. If a test notices it now, the list has to be shorter."""
+    first, second = made()[:2]
+    run, out = run_of({first.key: "It is the same.", second.key: "It is the same."})
+    note(run, first, SURVIVED)
+    note(run, second, SURVIVED)
+    assert run.verdict() == 0
+    assert run._scores["_room"].excused == 2
+    run, out = run_of({first.key: "It is the same."})
+    note(run, first, KILLED)
+    assert run.verdict() == 1
+    assert f"Remove it from tests/mutants.txt:\n{first.key}\n" in out.getvalue()
+
+
+def test_tests_that_were_not_run_are_no_success() -> None:
+    """As where one of them cannot be collected."""
+    run, out = run_of({})
+    run._finished = False
+    run.pytest_collectreport(pytest.CollectReport("tests/x.py", "failed", "no", None))
+    assert run.verdict() == 1
+    assert out.getvalue() == "cannot collect tests/x.py:\nno\n"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_children_tell_how_they_end() -> None:
+    """What a child tells is there at its end, with its status; one that raises has a status of its own."""
+    children = Children()
+
+    def work(tell: Any) -> int:
+        tell("one")
+        tell(2)
+        return 7
+
+    def fail(tell: Any) -> int:
+        raise ValueError
+
+    pid = children.start(work)
+    assert children.wait() == Ended(pid, ["one", 2], 7)
+    pid = children.start(fail)
+    assert children.wait() == Ended(pid, [], 99)
+    assert len(children) == 0
