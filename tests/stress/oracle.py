@@ -44,7 +44,7 @@ class Oracle:
     def start_empty(self) -> None:
         """Know of nothing: at the beginning, and in the child of a fork."""
         self.alive = self.made = self.closed = self.peak = 0
-        self._last_serials: deque[int] = deque(maxlen=100)
+        self._last_serials: deque[int] = deque(maxlen=1000)
 
     def chance(self, probability: float) -> bool:
         with self.lock:
@@ -61,7 +61,7 @@ class Oracle:
         """Count an object that is about to be made."""
         with self.lock:
             last = self._last_serials  # not all: the books do not grow with the time
-            if serial in last or (last and serial < last[0] - 1000):
+            if serial in last or (last and serial < last[0] - 100):
                 self.complain(f"creation number {serial} given twice")
             last.append(serial)
             self.alive += 1

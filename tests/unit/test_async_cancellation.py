@@ -161,6 +161,43 @@ def test_cancelled_while_its_object_is_checked(flavour: Flavour, works: Works) -
 
 
 @both
+def test_cancelled_while_what_it_turned_down_is_closed(
+    flavour: Flavour, scheduler: FakeScheduler, works: Works
+) -> None:
+    """One that does not wait for an object waits for its closer, after which it has the place; unless it has gone."""
+    gates = [Gate(), Gate()]
+
+    async def close(thing: Thing) -> None:
+        await gates[thing.number].passed()
+        works.close(thing)
+
+    async def check(thing: Thing) -> bool:
+        return thing.number == 2
+
+    pool: AsyncPool[Thing] = AsyncPool(works.make, 1, 0, closer=close, health=check, health_before_get=0.0)
+
+    async def main() -> None:
+        await pool.ret(await pool.get())
+        async with crowd() as tasks:
+            first = await tasks.start(partial(pool.get, 0))
+            await until(lambda: gates[0].callers == 1)
+            gates[0].open = True
+            await until(lambda: first.ended)
+            await pool.ret(first.outcome())
+            second = await tasks.start(partial(pool.get, 0))
+            await until(lambda: gates[1].callers == 1)
+            second.cancel()
+            await until(lambda: second.ended)
+            gates[1].open = True
+            await until(lambda: len(works.closed) == 2)
+            stats = pool.stats()
+            assert (stats["nobjs"], stats["ncreating"], stats["nwaiting"]) == (0, 2, 0)
+            assert (await pool.get(0)).number == 2
+
+    run_task(flavour, main)
+
+
+@both
 @pytest.mark.parametrize("stage", ["connecting", "opening", "lending"])
 def test_cancelled_while_connecting(flavour: Flavour, stage: str, scheduler: FakeScheduler, works: Works) -> None:
     """The place is free at once, and what was connected nevertheless is closed once."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ProxyPatternPool import Pool
+from ProxyPatternPool import Pool, PoolClosed
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._ledger.ledger import HEAD_START, Ledger
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
@@ -16,7 +16,7 @@ from ProxyPatternPool._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH, NEVE
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, eventually
-from .ledgers import NOW, Bed, ledger_of, lent, queued, wakes
+from .ledgers import NOW, Bed, ledger_of, lent, queued, waiter_of, wakes
 
 
 def ended(ledger: Ledger[Thing]) -> Entry[Thing]:
@@ -71,6 +71,11 @@ def worn_out() -> tuple[Ledger[Thing], Entry[Thing]]:
     return ledger, with_waiters(ledger)
 
 
+def somebody_tries_again() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1)
+    return ledger, with_waiters(ledger, retry=True)
+
+
 def at_the_end_of_its_life() -> tuple[Ledger[Thing], Entry[Thing]]:
     ledger = ledger_of(1, idle=1)
     entry = with_waiters(ledger)
@@ -93,6 +98,7 @@ def drained() -> tuple[Ledger[Thing], Entry[Thing]]:
         a_greenlet_waits,
         an_interrupted_hand_over,
         worn_out,
+        somebody_tries_again,
         at_the_end_of_its_life,
         drained,
     ],
@@ -203,4 +209,102 @@ def test_a_waiter_that_cannot_be_woken_is_left_to_the_lock() -> None:
     entry = with_waiters(ledger)
     ledger.waiters.queue[0].sleeper = None
     assert ledger.put_beside_waiters(entry, NOW) is NEEDS_SETTLE
-    assert isinstance(queued(ledger_of(0)).sleeper, Bed)
+
+
+def test_a_close_meanwhile_closes_what_an_interrupted_return_has_left(
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes idle after the close has searched is taken out again, though its return is interrupted there."""
+    pool = Pool(works.make, 1, closer=works.close)
+    thing = pool.get()
+    ledger = pool._core.ledger
+    waiting = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    put_beside_waiters = ledger.put_beside_waiters
+
+    def close_and_interrupt(entry: Entry[Thing], now: float) -> None:
+        idle = ledger.shelves.idle
+        pool.shutdown()
+        idle.append(entry)
+        put_beside_waiters(entry, now)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "put_beside_waiters", close_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        pool.ret(thing)
+    assert works.closed == [thing]
+    with pytest.raises(PoolClosed):
+        waiting.result()
+
+
+def test_an_interruption_in_the_middle_of_the_pools_own_work_has_somebody_look(
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finalizer that gives back within a locked step cannot take the lock: maintenance looks for who waits."""
+    pool = Pool(works.make, 1)
+    thing = pool.get()
+    core = pool._core
+
+    def interrupted(entry: Entry[Thing], now: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(core.ledger, "put_beside_waiters", interrupted)
+    core.ledger.shelves.quick_rets_until = NEVER
+    scheduler.asked.clear()
+
+    def within_a_step() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            pool.ret(thing)
+
+    core.guard.locked(within_a_step)
+    assert scheduler.asked
+
+
+# --- permits that are handed out beside it
+
+
+def test_who_hands_out_permits_wakes_others_for_what_is_idle() -> None:
+    """One who was woken for an object may have a permit now: the next is woken for the object."""
+    ledger = ledger_of(2, idle=1, backoff=(1.0, 1.0))
+    entry = ended(ledger)
+    ledger.backoff.failed(NOW, ledger.backoff.begin(NOW))
+    later = ledger.backoff.due_at
+    first, second = queued(ledger, later - HEAD_START / 2), queued(ledger, later - HEAD_START / 2)
+    newcomer = waiter_of()
+    take_any = ledger._take_any
+
+    def take_and_put(now: float, waiter: Waiter[Thing]) -> Entry[Thing] | None:
+        found = take_any(now, waiter)
+        if waiter is newcomer and not ledger.shelves.idle:
+            assert ledger.put_beside_waiters(entry, now) is None  # as another thread does, without the lock
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "_take_any", take_and_put)
+        assert ledger.take_or_queue(later, newcomer) is None
+    assert first.handed is not None
+    assert list(ledger.shelves.idle) == [entry]
+    assert wakes(second) == 1
+
+
+def test_who_hands_them_out_himself_looks_once_more() -> None:
+    """He was woken for the object, which had not been there when he looked."""
+    ledger = ledger_of(2, idle=1, backoff=(1.0, 1.0))
+    entry = ended(ledger)
+    ledger.backoff.failed(NOW, ledger.backoff.begin(NOW))
+    later = ledger.backoff.due_at
+    first, second = queued(ledger, later - HEAD_START / 2), queued(ledger, later - HEAD_START / 2)
+    take_any = ledger._take_any
+    looks: list[int] = []
+
+    def take_and_put(now: float, waiter: Waiter[Thing]) -> Entry[Thing] | None:
+        found = take_any(now, waiter)
+        looks.append(1)
+        if len(looks) == 1:
+            assert ledger.put_beside_waiters(entry, now) is None
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "_take_any", take_and_put)
+        assert ledger.collect(second, later) is entry
+    assert first.handed is not None

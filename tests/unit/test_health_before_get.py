@@ -266,6 +266,58 @@ def test_who_does_not_wait_leaves_the_queue(scheduler: FakeScheduler, works: Wor
     assert works.closed == [kept, ill]
 
 
+def test_who_closes_it_himself_holds_up_nobody(scheduler: FakeScheduler, works: Works) -> None:
+    """As long as the closer of one who does not wait takes others are served, and the place is his nevertheless."""
+    doctor = Doctor()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def close(thing: Thing) -> None:
+        begun.set()
+        wait_for(go_on)
+        works.close(thing)
+
+    pool = Pool(works.make, 2, 2, health=doctor, health_before_get=0, closer=close)
+    lent, ill = pool.get(), pool.get()
+    pool.ret(ill)
+    doctor.ill = {ill.number}
+    hasty = Caller(lambda: pool.get(0))
+    wait_for(begun)
+    waiting = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    pool.ret(lent)
+    assert waiting.result() is lent
+    assert hasty.busy
+    another = Caller(pool.get)
+    eventually(lambda: pool.stats()["nwaiting"] == 1)
+    go_on.set()
+    assert hasty.result().number == 2
+    assert another.busy
+    pool.ret(lent)
+    assert another.result() is lent
+
+
+def test_who_is_interrupted_while_he_closes_it_leaves_the_place(scheduler: FakeScheduler, works: Works) -> None:
+    """What he turned down is closed, and anybody may have its place."""
+    doctor = Doctor()
+    interrupting = [KeyboardInterrupt()]
+
+    def close(thing: Thing) -> None:
+        works.close(thing)
+        if interrupting:
+            raise interrupting.pop()
+
+    pool = Pool(works.make, 1, 1, health=doctor, health_before_get=0, closer=close)
+    pool.ret(pool.get())
+    doctor.ill = {0}
+    with pytest.raises(KeyboardInterrupt):
+        pool.get(0)
+    scheduler.run()
+    assert [thing.number for thing in works.closed] == [0]
+    with pool.obj(0):
+        stats = pool.stats()
+        assert (stats["nobjs"], stats["nusing"], stats["nwaiting"]) == (1, 1, 0)
+
+
 def test_a_handed_object_is_checked(scheduler: FakeScheduler, clock: HandMovedClock, naps: Naps, works: Works) -> None:
     """Who waited, and is handed an object, checks it too."""
     naps.scheduler = scheduler

@@ -164,8 +164,7 @@ class Returns(Generic[T]):
             try:
                 put = self._ledger.put_beside_waiters(entry, now)
             except BaseException:
-                # It may be idle, and nobody woken.
-                self._guard.locked(self._ledger.serve_waiters, now)
+                self._settle_interrupted(entry, now)
                 raise
         if put is not NEEDS_SLOW_PATH:
             return None if put is None else self.follow_up(entry, put, in_place=in_place)
@@ -175,6 +174,14 @@ class Returns(Generic[T]):
             self._objects.leave(entry, "interrupted")
             return None
         return self._objects.close_and_free(entry, in_place=in_place) if to_close else None
+
+    def _settle_interrupted(self, entry: Entry[T], now: float) -> None:
+        """Finish a return that was interrupted: the entry may be idle beside a waiter, or in a pool that was closed."""
+        try:
+            if self._guard.locked(self._ledger.settle, entry, now):
+                self._driver.finish(self._objects.close_and_free(entry))
+        except Reentered:
+            self._scheduling.request_look()
 
     def _discard(self, entry: Entry[T], reason: DiscardReason, now: float, *, in_place: bool = False) -> Rest:
         if self._is_parents(entry):

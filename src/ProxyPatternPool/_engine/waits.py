@@ -14,7 +14,7 @@ from .._observer import DiscardReason
 from .._runtime.caller import Place
 from .._runtime.current import loop_is_running
 from .._runtime.process import refresh_here, this_process
-from .._runtime.waiting import TaskLoop
+from .._runtime.waiting import AnySleeper, TaskLoop
 from .checks import Checks
 from .chores import Chores, Ending
 from .hook_calls import HookCall, innermost_call
@@ -82,6 +82,7 @@ class Waits(Generic[T]):
         """Get an entry that is lent: take, create, or wait for one, until it is one that the caller may have."""
         if timeout is None:
             timeout = self._config.timeout
+        deadline = math.inf if timeout is None else start + timeout
         refresh_here()
         self._scheduling.bind_hub()
         if self.ledger.mailbox and self._returns.read_mailbox():
@@ -92,20 +93,17 @@ class Waits(Generic[T]):
         vain = own is not None and timeout != 0
         if own is None and self._maintenance.is_missing:
             yield from self._maintenance.stand_in(lines=True)
-        # The time of one who does not wait is over from the start.
-        deadline = start if own is not None else math.inf if timeout is None else start + timeout
         owner = this_process.here.owner if loop is None else loop.owner()
-        lost = self._scheduling.request_look
-        new_sleeper = self._new_sleeper if loop is None else loop.new_sleeper
-        sleeper = new_sleeper(lost) if start < deadline else None
+        sleeper: AnySleeper | None = None
+        if timeout != 0 and own is None:
+            lost = self._scheduling.request_look
+            sleeper = self._new_sleeper(lost) if loop is None else loop.new_sleeper(lost)
         waiter: Waiter[T] = Waiter(owner, receipt, sleeper)
         ledger = self.ledger
         try:
             # Each turn but the last ends an object, or an attempt to create one that was due.
             while True:
                 if dropped is not None:
-                    if sleeper is None:  # one who does not wait: he queues nevertheless while he closes it
-                        sleeper = waiter.sleeper = new_sleeper(lost)
                     entry = yield from self._replace(dropped, waiter, start, deadline)
                 else:
                     entry = yield from self._wait(waiter, start, deadline)
@@ -115,7 +113,7 @@ class Waits(Generic[T]):
                 elif own is not None and not own.describes:
                     raise self._own_work()
                 else:
-                    why = yield from self._create(entry, waiter, start, deadline)
+                    why = yield from self._create(entry, waiter, deadline)
                 if why is None:
                     return entry
                 # A new one: an interrupted step may have left the old one in the queue, as served.
@@ -148,12 +146,12 @@ class Waits(Generic[T]):
         hooks = self._hooks.hooks
         return innermost_call(lambda call: call.hooks is hooks)
 
-    def _wait(self, waiter: Waiter[T], start: float, deadline: float) -> Steps[Entry[T]]:
-        """Get an entry, lent, or a permit to create one; queue for it if need be."""
+    def _wait(self, waiter: Waiter[T], start: float, deadline: float, *, retry: bool = False) -> Steps[Entry[T]]:
+        """Get an entry, lent, or a permit to create one; queue for it if need be, a ``retry`` in front."""
         now = begin = self.clock()
         next_look = math.inf if self.on_long_wait is None else begin + LONG_WAIT
         if waiter.since is None:
-            entry = self._guard.locked(self.ledger.take_or_queue, now, waiter)
+            entry = self._guard.locked(partial(self.ledger.take_or_queue, retry=retry), now, waiter)
         else:
             entry = self._guard.locked(self.ledger.collect, waiter, now)
         while entry is None:
@@ -184,30 +182,36 @@ class Waits(Generic[T]):
         now = self.clock()
         entry, why = dropped
         mine = self._guard.locked(self.ledger.reject, entry, entry.uses, why)
-        patient = start < deadline
-        late = patient and now >= deadline
+        late = waiter.sleeper is not None and now >= deadline
+        # One who can wait leaves the closing to others, in front of the queue. Who closes it himself does not look
+        # meanwhile, so that he must not be in the queue: the place is given to him in the step that frees it.
+        leaves = waiter.sleeper is not None and self._scheduling.is_soon
         other = None
         try:
-            # First be in front of the queue, then free the place: so it is this caller's.
-            if not late:
+            if leaves and not late:
                 other = self._guard.locked(partial(self.ledger.take_or_queue, retry=True), now, waiter)
+            elif not late:
+                other = self._guard.locked(self.ledger.take, now, waiter)
+                entry.heir = waiter if mine and other is None else None
         except BaseException:
             if mine:
-                self._driver.finish(self._close_rejected(entry, patient=patient))
+                self._driver.finish(self._close_rejected(entry, leaves=leaves))
             raise
-        yield from remaining(self._close_rejected(entry, patient=patient) if mine else None)
+        yield from remaining(self._close_rejected(entry, leaves=leaves) if mine else None)
         if late:
             raise self._timed_out(waiter, deadline - start)
-        return (yield from self._wait(waiter, start, deadline)) if other is None else other
+        if other is None and not leaves:
+            other = self._guard.locked(self.ledger.inherit, entry, waiter)
+        return (yield from self._wait(waiter, start, deadline, retry=True)) if other is None else other
 
-    def _close_rejected(self, entry: Entry[T], *, patient: bool) -> Rest:
-        """Close what a caller turned down. One who can wait for its place does not do it himself."""
-        if patient and self._scheduling.is_soon:
+    def _close_rejected(self, entry: Entry[T], *, leaves: bool) -> Rest:
+        """Close what a caller turned down, or leave that to others."""
+        if leaves:
             self._chores.leave(Ending(self._objects.close_and_free, entry))
             return None
         return self._objects.close_and_free(entry)
 
-    def _create(self, entry: Entry[T], waiter: Waiter[T], start: float, deadline: float) -> Steps[DiscardReason | None]:
+    def _create(self, entry: Entry[T], waiter: Waiter[T], deadline: float) -> Steps[DiscardReason | None]:
         """Make of a permit an object that is lent to the caller; say why there is none, if that is not raised.
 
         The caller for whom a creation was tried gets its error. But if an earlier attempt has failed, and somebody has
@@ -222,7 +226,7 @@ class Waits(Generic[T]):
             backoff = self.ledger.backoff
             # Without the lock. If others succeed at this very moment, this was the first failure since: it is raised.
             retried = backoff.callers_wait and backoff.is_retry(entry.attempt)
-            patient = start < deadline < math.inf
+            patient = waiter.sleeper is not None and deadline < math.inf
             if not retried or not patient or self._guard.locked(self.ledger.waiters.waiting_if_full) is not None:
                 raise
             self._objects.report_failure(error)

@@ -46,6 +46,13 @@ class Receipt(Protocol[T]):
         ...
 
 
+class Heir(Protocol[T]):
+    """A caller who gets the place of an entry when it is free, unless he has given up meanwhile: a ``Waiter``."""
+
+    handed: "Entry[T] | None"
+    gone: bool
+
+
 class Mailbox(Generic[T]):
     """What finalizers leave for the next caller or maintenance round: they must neither wait nor call user code.
 
@@ -79,6 +86,7 @@ class Entry(Generic[T]):
         "attempt",
         "cut_short",
         "expires",
+        "heir",
         "key",
         "last_check",
         "last_get",
@@ -112,6 +120,7 @@ class Entry(Generic[T]):
         self.attempt: int = 0  # the mark of its creation, see Backoff.begin
         self.cut_short: bool = False  # the caller who was creating the object was cancelled
         self.expires: float = math.inf  # when its lifetime ends
+        self.heir: Heir[T] | None = None  # who gets its place: he has turned its object down, and closes it
         self.last_check: float = 0.0
         self.last_get: float = 0.0
         self.last_ret: float = 0.0

@@ -1,7 +1,7 @@
 """All entries and waiters of a pool: decides who gets what, and returns the work that is to be done.
 
-It calls no user code, reads no clock and starts no thread. Everything here is called with the pool's lock held; the
-steps that need no lock are those of ``shelves``.
+It calls no user code, reads no clock and starts no thread. Everything here is called with the pool's lock held, but for
+``put_beside_waiters``; the other steps that need no lock are those of ``shelves``.
 """
 
 import math
@@ -78,12 +78,7 @@ class Ledger(Generic[T]):
         Raises:
             LedgerClosed: Nobody is served any more.
         """
-        if self.closed:
-            raise LedgerClosed
-        entry = self._take_any(now, waiter)
-        if entry is None:
-            self._hand_out_permits(now)  # waiters whose back-off has just ended come first
-            entry = waiter.handed = self.permits.for_caller(now)
+        entry = self.take(now, waiter)
         if entry is None and waiter.sleeper is not None and (retry or not self.waiters.refuse(waiter)):
             # First make returns slow, then look again: see the docstring of ``shelves``.
             self.shelves.quick_rets_until = NEVER
@@ -91,6 +86,20 @@ class Ledger(Generic[T]):
             entry = self._take_any(now, waiter)
             if entry is not None:
                 self._leave(waiter, now)
+        return entry
+
+    def take(self, now: float, waiter: Waiter[T]) -> Entry[T] | None:
+        """Lend an idle entry, or give a permit to create one, if there is either.
+
+        Raises:
+            LedgerClosed: Nobody is served any more.
+        """
+        if self.closed:
+            raise LedgerClosed
+        entry = self._take_any(now, waiter)
+        if entry is None:
+            self._hand_out_permits(now)  # waiters whose back-off has just ended come first
+            entry = waiter.handed = self.permits.for_caller(now)
         return entry
 
     def permit_to_refill(self, now: float) -> Entry[T] | None:
@@ -144,7 +153,7 @@ class Ledger(Generic[T]):
             entry = self._take_any(now, waiter)
             if entry is None:
                 self._hand_out_permits(now)  # the end of a back-off wakes nobody: the first to look notices it
-                entry = waiter.handed
+                entry = waiter.handed or self._take_any(now, waiter)  # see put_beside_waiters
             if entry is None:
                 waiter.woken = False
                 return None
@@ -165,6 +174,7 @@ class Ledger(Generic[T]):
 
     def withdraw(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
         """Remove a waiter that gave up or failed. What it got goes to the next, or is returned, to be closed."""
+        waiter.gone = True
         self._leave(waiter, now)
         self.ntimeouts += waiter.timed_out
         waiter.timed_out = False
@@ -204,29 +214,34 @@ class Ledger(Generic[T]):
 
     def _hand_out_permits(self, now: float) -> bool:
         """Hand permits to create to waiters, oldest first; say whether there is room that a back-off keeps free."""
+        permit: Entry[T] | None = None
         while self.places.has_room() and not self.closed and self.waiters.oldest() is not None:
             permit = self.permits.for_caller(now)
             if permit is None:
                 return True
             if not self.waiters.hand_to_oldest(permit):
                 self.places.free(permit)
+        if permit is not None and (idle := len(self.shelves.idle)):
+            self.waiters.wake_first(idle)  # see put_beside_waiters: one who was woken for it may have a permit now
         return False
 
     def put_beside_waiters(self, entry: Entry[T], now: float) -> Put | None:
         """Make the caller's entry idle and wake the oldest waiter, without the lock; say what is left to do.
 
-        Only where that is a thread that has just come: whoever has waited for longer is handed entries. A greenlet
-        looks later, and others must not wait for that.
+        Only where the oldest is a thread that has just come: whoever has waited for longer, or tries again, is handed
+        entries. A greenlet looks later, and others must not wait for that.
 
         The caller appends, then looks who is the oldest (``queue[0]``) and wakes it. So nobody sleeps beside the entry:
 
         - Whoever joins after that look was begun looks for an entry himself, when he has joined.
         - The oldest looks after it was woken. If it finds an entry it leaves, and so serves the others.
-        - If it leaves because it is handed something, or gives up, that serves the others, too. It was still in the
-          queue when the caller looked, after the append, so that whoever serves the others then sees the entry.
+        - If it leaves because it is handed something, or gives up, that step looks for idle entries afterwards, and
+          wakes others for them: ``hand_or_shelve``, ``_hand_out_permits``, ``_leave``. It was in the queue when the
+          caller looked, after the append; its removal and that look lock the same deque; so that step sees the entry,
+          though it only asks for a length. Who does the step himself, in ``collect``, looks once more.
         """
         shelves, waiter = self.shelves, self.waiters.oldest_thread()
-        since = None if waiter is None else waiter.since
+        since = None if waiter is None or waiter.retry else waiter.since
         if since is None or since <= now - HEAD_START or now >= shelves.unlocked_rets_until or now >= entry.expires:
             return NEEDS_SLOW_PATH
         if policy.on_return(entry.uses, self._config.max_use) is RETIRE:
@@ -279,16 +294,24 @@ class Ledger(Generic[T]):
         return not self.closed and self.places.nspare < 0 and self.places.has_room()
 
     def free(self, entry: Entry[T], now: float) -> Entry[T] | None:
-        """Free the place of an entry, and let waiters create an object in it.
+        """Free the place of an entry, and let its heir, or else waiters, create an object in it.
 
         If its creator was cancelled, and others wait, they may be about to give up as well. So the place is the pool's,
         which creates for them: what is returned is the permit.
         """
         self.places.free(entry)
+        heir, entry.heir = entry.heir, None
+        if heir is not None and not heir.gone and not self.closed:
+            heir.handed = self.permits.for_caller(now)
         waiting = 0 if self.closed or not entry.cut_short else len(self.waiters.queue)
         permit = self.permits.for_waiters(now, waiting)
         self.serve_waiters(now)
         return permit
+
+    def inherit(self, entry: Entry[T], waiter: Waiter[T]) -> Entry[T] | None:
+        """Give the heir of an entry, who has closed it, the permit that there is for him; from now on he is none."""
+        entry.heir = None
+        return waiter.handed
 
     def free_if_unwanted(self, permit: Entry[T], now: float) -> bool:
         """Free the place in which the pool is to create for waiters, if there are none any more; say whether it is so.

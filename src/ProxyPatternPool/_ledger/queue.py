@@ -15,13 +15,14 @@ T = TypeVar("T")
 
 
 class Waiter(Generic[T]):
-    """A caller that was not served at once. Its fields are read and written with the pool's lock held.
+    """A caller that was not served at once. Its fields are written with the pool's lock held.
 
     A waiter is also the receipt of what the caller gets, written before the caller gets it: whatever is thrown into the
     caller on the way, the ledger knows what must come back.
     """
 
     __slots__ = (
+        "gone",
         "handed",
         "hub",
         "lent",
@@ -59,6 +60,7 @@ class Waiter(Generic[T]):
         self.served = False  # something was handed to it
         self.woken = False  # woken to look for an entry, and has not looked yet
         self.timed_out = False
+        self.gone = False  # it has given up, or failed
 
     def wake(self) -> bool:
         """Wake the caller to look for an entry; say whether it is alive: a greenlet ends silently with its thread."""

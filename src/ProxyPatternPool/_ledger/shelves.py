@@ -22,6 +22,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+from .._runtime.native import LOCKS_ARE_ATOMIC
 from .._runtime.owner import Owner
 from .._runtime.races import remove, snapshot
 from . import policy
@@ -87,8 +88,9 @@ class Shelves(Generic[T]):
         """From this time on a loan takes the slow path: always, in a drain, or once a lifetime has ended."""
         self.quick_rets_until = math.inf if quick_rets else NEVER
         """From this time on a return takes the slow path: for waiters, a close, a drain, once a lifetime has ended."""
-        self.unlocked_rets_until = self.quick_rets_until
-        """The same, but for waiters: before it a return may do without the lock, see ``Ledger.put_beside_waiters``."""
+        self.unlocked_rets_until = NEVER
+        """The same, whether or not somebody waits: before it a return may do without the lock beside a waiter."""
+        self.set_quick_limits(math.inf, closed=False, waiting=False)
 
     # Without the lock. -----------------------------------------------------------------------------
 
@@ -132,10 +134,11 @@ class Shelves(Generic[T]):
     # With the lock. --------------------------------------------------------------------------------
 
     def set_quick_limits(self, time: float, *, closed: bool, waiting: bool) -> None:
-        """Make loans and returns quick until a time, where this pool allows it, is not closed, and nobody waits."""
+        """Note until when loans and returns are quick: a closed pool has no quick returns, nor has one with waiters."""
         self.quick_gets_until = time if self._quick_gets else NEVER
-        self.unlocked_rets_until = time if self._quick_rets and not closed else NEVER
-        self.quick_rets_until = NEVER if waiting else self.unlocked_rets_until
+        end = time if self._quick_rets and not closed else NEVER
+        self.unlocked_rets_until = end if LOCKS_ARE_ATOMIC else NEVER
+        self.quick_rets_until = NEVER if waiting else end
 
     def make_returns_slow(self) -> None:
         """Have all returns take the lock, to see what is being done under it."""

@@ -226,7 +226,7 @@ class QuickBorrowed(AsyncBorrowed[T]):
             if now >= shelves.quick_rets_until:
                 rest = self._lender.core.returns.follow_up(entry, NEEDS_SETTLE)
         self._entry = None
-        return BLOCK_LEFT if rest is None or leaves_at_once(kind) else finishing(rest)
+        return finishing(rest) if rest is not None and not leaves_at_once(kind) else BLOCK_LEFT
 
 
 new_block = cast("Callable[[], Any]", QuickBorrowed)

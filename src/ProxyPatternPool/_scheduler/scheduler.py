@@ -146,7 +146,7 @@ class Scheduler:
                 deadlines.add(maintained, max(deadline, self.clock() + self.timing.shortest_pause))
 
     def notice_pause(self, overdue: float) -> None:
-        """Note that the process has stood still, if a look is late, or took longer, by more than all else explains."""
+        """Note that the process has stood still, if a look is late, or took long, by more than all else explains."""
         now = self.clock()
         if overdue > self.timing.late and now > self.paused_at + self.timing.late_again:
             self.paused_at = now
