@@ -71,11 +71,6 @@ def worn_out() -> tuple[Ledger[Thing], Entry[Thing]]:
     return ledger, with_waiters(ledger)
 
 
-def somebody_tries_again() -> tuple[Ledger[Thing], Entry[Thing]]:
-    ledger = ledger_of(1, idle=1)
-    return ledger, with_waiters(ledger, retry=True)
-
-
 def at_the_end_of_its_life() -> tuple[Ledger[Thing], Entry[Thing]]:
     ledger = ledger_of(1, idle=1)
     entry = with_waiters(ledger)
@@ -98,7 +93,6 @@ def drained() -> tuple[Ledger[Thing], Entry[Thing]]:
         a_greenlet_waits,
         an_interrupted_hand_over,
         worn_out,
-        somebody_tries_again,
         at_the_end_of_its_life,
         drained,
     ],
@@ -263,9 +257,10 @@ def test_an_interruption_in_the_middle_of_the_pools_own_work_has_somebody_look(
 # --- permits that are handed out beside it
 
 
-def test_who_hands_out_permits_wakes_others_for_what_is_idle() -> None:
+@pytest.mark.parametrize("max_size", [2, 3])
+def test_who_hands_out_permits_wakes_others_for_what_is_idle(max_size: int) -> None:
     """One who was woken for an object may have a permit now: the next is woken for the object."""
-    ledger = ledger_of(2, idle=1, backoff=(1.0, 1.0))
+    ledger = ledger_of(max_size, idle=1, backoff=(1.0, 1.0))
     entry = ended(ledger)
     ledger.backoff.failed(NOW, ledger.backoff.begin(NOW))
     later = ledger.backoff.due_at
@@ -287,9 +282,10 @@ def test_who_hands_out_permits_wakes_others_for_what_is_idle() -> None:
     assert wakes(second) == 1
 
 
-def test_who_hands_them_out_himself_looks_once_more() -> None:
+@pytest.mark.parametrize("max_size", [2, 3])
+def test_who_hands_them_out_himself_looks_once_more(max_size: int) -> None:
     """He was woken for the object, which had not been there when he looked."""
-    ledger = ledger_of(2, idle=1, backoff=(1.0, 1.0))
+    ledger = ledger_of(max_size, idle=1, backoff=(1.0, 1.0))
     entry = ended(ledger)
     ledger.backoff.failed(NOW, ledger.backoff.begin(NOW))
     later = ledger.backoff.due_at

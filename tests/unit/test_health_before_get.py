@@ -296,6 +296,29 @@ def test_who_closes_it_himself_holds_up_nobody(scheduler: FakeScheduler, works: 
     assert another.result() is lent
 
 
+def test_what_came_back_meanwhile_is_lent_first(scheduler: FakeScheduler, works: Works) -> None:
+    """Nothing is created, which may fail, for one who finds an idle object when he has closed what he turned down."""
+    doctor = Doctor()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def close(thing: Thing) -> None:
+        begun.set()
+        wait_for(go_on)
+
+    pool = Pool(works.make, 2, 0, health=doctor, health_before_get=0, closer=close)
+    lent, ill = pool.get(), pool.get()
+    pool.ret(ill)
+    doctor.ill = {ill.number}
+    works.failing = ConnectionError()
+    hasty = Caller(lambda: pool.get(0))
+    wait_for(begun)
+    pool.ret(lent)
+    go_on.set()
+    assert hasty.result() is lent
+    stats = pool.stats()
+    assert (stats["nobjs"], stats["ncreating"], stats["nerrors"], stats["nwaiting"]) == (1, 2, 0, 0)
+
+
 def test_who_is_interrupted_while_he_closes_it_leaves_the_place(scheduler: FakeScheduler, works: Works) -> None:
     """What he turned down is closed, and anybody may have its place."""
     doctor = Doctor()

@@ -244,6 +244,26 @@ def test_a_loan_that_is_rejected_ends() -> None:
     assert not ledger.reject(entry, 1, "broken")
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_place_of_what_was_turned_down_is_its_heirs(closed: bool) -> None:
+    """He has it in the step that frees it, before who waits; not in a closed pool, nor if it is free already."""
+    ledger = ledger_of(1, idle=1)
+    entry, heir = lent(ledger), waiter_of()
+    waiting = queued(ledger)
+    assert ledger.reject(entry, 1, "health")
+    entry.heir = heir
+    if closed:
+        ledger.close()
+    ledger.free(entry, NOW)
+    permit = heir.handed
+    assert (permit is None) == closed
+    assert waiting.handed is None
+    entry.heir = heir = waiter_of()
+    ledger.free(entry, NOW)
+    assert (heir.handed, len(ledger.places)) == (None, 0 if closed else 1)
+    assert ledger.inherit(entry, heir, NOW) is None
+
+
 # --- giving up ---------------------------------------------------------------------------------------
 
 

@@ -159,15 +159,15 @@ class Returns(Generic[T]):
 
     def _put_back(self, entry: Entry[T], *, in_place: bool) -> Rest:
         now = self._clock()
-        put = self._shelves.put_after_retter(entry, now)
-        if put is NEEDS_SLOW_PATH:
-            try:
+        try:
+            put = self._shelves.put_after_retter(entry, now)
+            if put is NEEDS_SLOW_PATH:
                 put = self._ledger.put_beside_waiters(entry, now)
-            except BaseException:
-                self._settle_interrupted(entry, now)
-                raise
-        if put is not NEEDS_SLOW_PATH:
-            return None if put is None else self.follow_up(entry, put, in_place=in_place)
+            if put is not NEEDS_SLOW_PATH:
+                return None if put is None else self.follow_up(entry, put, in_place=in_place)
+        except BaseException:
+            self._settle_interrupted(entry, now)
+            raise
         try:
             to_close = self._guard.locked(self._ledger.put_locked, entry, now)
         except Reentered:

@@ -119,6 +119,8 @@ class Waits(Generic[T]):
                 # A new one: an interrupted step may have left the old one in the queue, as served.
                 dropped, waiter = (entry, why), Waiter(owner, receipt, sleeper, waiter.waited)
         except BaseException as error:
+            if dropped is not None:
+                dropped[0].heir = None  # whoever frees its place is told nothing; what he was given is withdrawn
             if ledger is not self.ledger:
                 raise  # its event loop has ended, which tells no task, and the pool has begun anew
             # Timed out, interrupted, killed, failed: what was got goes to the next in the queue.
@@ -181,18 +183,20 @@ class Waits(Generic[T]):
         """Get an entry, or a permit, instead of one that was no good."""
         now = self.clock()
         entry, why = dropped
-        mine = self._guard.locked(self.ledger.reject, entry, entry.uses, why)
         late = waiter.sleeper is not None and now >= deadline
-        # One who can wait leaves the closing to others, in front of the queue. Who closes it himself does not look
-        # meanwhile, so that he must not be in the queue: the place is given to him in the step that frees it.
+        # One who can wait leaves the closing to others, if they come soon, and is in front of the queue. Who closes it
+        # himself does not look meanwhile, so that he must not be in the queue: he is given the place as it is freed.
         leaves = waiter.sleeper is not None and self._scheduling.is_soon
-        other = None
+        other, is_heir = None, False
+        mine = self._guard.locked(self.ledger.reject, entry, entry.uses, why)
         try:
             if leaves and not late:
                 other = self._guard.locked(partial(self.ledger.take_or_queue, retry=True), now, waiter)
             elif not late:
                 other = self._guard.locked(self.ledger.take, now, waiter)
-                entry.heir = waiter if mine and other is None else None
+                is_heir = mine and other is None
+                if is_heir:
+                    entry.heir = waiter
         except BaseException:
             if mine:
                 self._driver.finish(self._close_rejected(entry, leaves=leaves))
@@ -200,8 +204,8 @@ class Waits(Generic[T]):
         yield from remaining(self._close_rejected(entry, leaves=leaves) if mine else None)
         if late:
             raise self._timed_out(waiter, deadline - start)
-        if other is None and not leaves:
-            other = self._guard.locked(self.ledger.inherit, entry, waiter)
+        if is_heir:
+            other = self._guard.locked(self.ledger.inherit, entry, waiter, self.clock())
         return (yield from self._wait(waiter, start, deadline, retry=True)) if other is None else other
 
     def _close_rejected(self, entry: Entry[T], *, leaves: bool) -> Rest:

@@ -47,10 +47,9 @@ class Receipt(Protocol[T]):
 
 
 class Heir(Protocol[T]):
-    """A caller who gets the place of an entry when it is free, unless he has given up meanwhile: a ``Waiter``."""
+    """A caller who gets the place of an entry when it is free: a ``Waiter``."""
 
     handed: "Entry[T] | None"
-    gone: bool
 
 
 class Mailbox(Generic[T]):

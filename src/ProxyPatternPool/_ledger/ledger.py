@@ -14,7 +14,7 @@ from .._observer import DiscardReason
 from .._runtime.races import remove
 from . import policy
 from .backoff import Backoff
-from .entry import CREATING, LIVE, Entry, Mailbox
+from .entry import CREATING, GONE, LIVE, Entry, Mailbox
 from .permits import Permits
 from .places import Places
 from .policy import RETIRE
@@ -174,7 +174,6 @@ class Ledger(Generic[T]):
 
     def withdraw(self, waiter: Waiter[T], now: float) -> Entry[T] | None:
         """Remove a waiter that gave up or failed. What it got goes to the next, or is returned, to be closed."""
-        waiter.gone = True
         self._leave(waiter, now)
         self.ntimeouts += waiter.timed_out
         waiter.timed_out = False
@@ -214,22 +213,23 @@ class Ledger(Generic[T]):
 
     def _hand_out_permits(self, now: float) -> bool:
         """Hand permits to create to waiters, oldest first; say whether there is room that a back-off keeps free."""
-        permit: Entry[T] | None = None
-        while self.places.has_room() and not self.closed and self.waiters.oldest() is not None:
+        blocked = handed = False
+        while not blocked and self.places.has_room() and not self.closed and self.waiters.oldest() is not None:
             permit = self.permits.for_caller(now)
-            if permit is None:
-                return True
-            if not self.waiters.hand_to_oldest(permit):
+            blocked = permit is None
+            if permit is not None and self.waiters.hand_to_oldest(permit):
+                handed = True
+            elif permit is not None:
                 self.places.free(permit)
-        if permit is not None and (idle := len(self.shelves.idle)):
+        if handed and (idle := len(self.shelves.idle)):
             self.waiters.wake_first(idle)  # see put_beside_waiters: one who was woken for it may have a permit now
-        return False
+        return blocked
 
     def put_beside_waiters(self, entry: Entry[T], now: float) -> Put | None:
         """Make the caller's entry idle and wake the oldest waiter, without the lock; say what is left to do.
 
-        Only where the oldest is a thread that has just come: whoever has waited for longer, or tries again, is handed
-        entries. A greenlet looks later, and others must not wait for that.
+        Only where the oldest is a thread that has just come: whoever has waited for longer is handed entries. A
+        greenlet looks later, and others must not wait for that.
 
         The caller appends, then looks who is the oldest (``queue[0]``) and wakes it. So nobody sleeps beside the entry:
 
@@ -241,7 +241,7 @@ class Ledger(Generic[T]):
           though it only asks for a length. Who does the step himself, in ``collect``, looks once more.
         """
         shelves, waiter = self.shelves, self.waiters.oldest_thread()
-        since = None if waiter is None or waiter.retry else waiter.since
+        since = None if waiter is None else waiter.since
         if since is None or since <= now - HEAD_START or now >= shelves.unlocked_rets_until or now >= entry.expires:
             return NEEDS_SLOW_PATH
         if policy.on_return(entry.uses, self._config.max_use) is RETIRE:
@@ -299,19 +299,29 @@ class Ledger(Generic[T]):
         If its creator was cancelled, and others wait, they may be about to give up as well. So the place is the pool's,
         which creates for them: what is returned is the permit.
         """
+        heir = None if entry.stage is GONE else entry.heir  # an event loop that has ended may leave one behind
         self.places.free(entry)
-        heir, entry.heir = entry.heir, None
-        if heir is not None and not heir.gone and not self.closed:
+        if heir is not None and not self.closed:
             heir.handed = self.permits.for_caller(now)
+        entry.heir = None
         waiting = 0 if self.closed or not entry.cut_short else len(self.waiters.queue)
         permit = self.permits.for_waiters(now, waiting)
         self.serve_waiters(now)
         return permit
 
-    def inherit(self, entry: Entry[T], waiter: Waiter[T]) -> Entry[T] | None:
-        """Give the heir of an entry, who has closed it, the permit that there is for him; from now on he is none."""
+    def inherit(self, entry: Entry[T], waiter: Waiter[T], now: float) -> Entry[T] | None:
+        """Give the heir of an entry, who has closed it or left that to others, what there is for him.
+
+        That is an idle entry that came back meanwhile, lent, or a permit to create one in the place of the old, or
+        nothing. From now on he is no heir.
+        """
         entry.heir = None
-        return waiter.handed
+        permit = waiter.handed
+        found = self._take_any(now, waiter)
+        if found is not None and permit is not None:
+            waiter.handed = None
+            self.free(permit, now)
+        return found or permit
 
     def free_if_unwanted(self, permit: Entry[T], now: float) -> bool:
         """Free the place in which the pool is to create for waiters, if there are none any more; say whether it is so.

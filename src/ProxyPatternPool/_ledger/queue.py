@@ -22,7 +22,6 @@ class Waiter(Generic[T]):
     """
 
     __slots__ = (
-        "gone",
         "handed",
         "hub",
         "lent",
@@ -59,8 +58,7 @@ class Waiter(Generic[T]):
         self.refused: int | None = None  # how many were waiting when it was refused
         self.served = False  # something was handed to it
         self.woken = False  # woken to look for an entry, and has not looked yet
-        self.timed_out = False
-        self.gone = False  # it has given up, or failed
+        self.timed_out = False  # written by its caller
 
     def wake(self) -> bool:
         """Wake the caller to look for an entry; say whether it is alive: a greenlet ends silently with its thread."""
