@@ -160,6 +160,7 @@ imports: $(VENV)/.group-lint
 generated: $(VENV)/.group-lint
 	$(bin)/python -m tools.generate --check
 	$(bin)/python -m tools.house --check
+	$(bin)/python -m benchmarks.pages --check
 
 # No step of the engine waits on the way of an exception: a task that is cancelled for good could not.
 steps: $(VENV)/.python-$(version)

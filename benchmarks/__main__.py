@@ -30,7 +30,6 @@ TOPICS: dict[str, Callable[[Options, Progress], Section]] = {
     "async-burst": async_burst.run,
     "async-storm": storm.run,
 }
-RESULTS = Path(__file__).parent / "results"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,13 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = Options(quick=asked.quick)
     # Only a full run replaces the figures of record, which are kept for each Python.
     partial = asked.quick or bool(asked.only)
-    folder: Path = asked.output or RESULTS / ("partial" if partial else record.folder_name())
+    folder: Path = asked.output or record.RESULTS / ("partial" if partial else record.folder_name())
     where = environment(quick=options.quick)
     sections = [TOPICS[topic](options, show(topic)) for topic in topics]
     print(render(where, sections))
     files = write(folder, where, sections)
     if not partial and not asked.output:
-        files += record.combine(RESULTS)
+        files = [file for file in files if file.suffix != ".png"] + record.combine(record.RESULTS)
     for file in files:
         print(f"wrote {file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file.name}")
     targets = [target for section in sections for target in section.targets]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from benchmarks.environment import gil
 
 FIRST = "3.14"
 """The Python whose figures and plots come first: the one that most people have."""
+RESULTS = Path(__file__).parent / "results"
 
 
 def folder_name() -> str:
@@ -24,12 +24,22 @@ def order(name: str) -> tuple[bool, bool, int]:
     return name != FIRST, name.endswith("t"), -int(name.removesuffix("t").partition(".")[2])
 
 
+def folders(results: Path = RESULTS) -> list[Path]:
+    """The folders of the Pythons of which there are figures, the first first."""
+    found = [each for each in results.iterdir() if re.fullmatch(r"3\.\d+t?", each.name)]
+    return sorted(found, key=lambda each: order(each.name))
+
+
 def combine(results: Path) -> list[Path]:
-    """Put the tables of all Pythons into one file, and the plots and figures of the first beside it."""
-    folders = [each for each in results.iterdir() if re.fullmatch(r"3\.\d+t?", each.name)]
-    folders.sort(key=lambda each: order(each.name))
+    """Put the tables of all Pythons into one file, and the plots of the first beside it; there are no others."""
+    found = folders(results)
     table = results / "table.md"
-    parts = [f"# Python {each.name}\n\n{(each / 'table.md').read_text(encoding='utf-8')}" for each in folders]
+    parts = [f"# Python {each.name}\n\n{(each / 'table.md').read_text(encoding='utf-8')}" for each in found]
     table.write_text("\n".join(parts), encoding="utf-8")
-    found = sorted(file for file in folders[0].iterdir() if file.suffix in (".png", ".json"))
-    return [table, *(Path(shutil.copyfile(file, results / file.name)) for file in found)]
+    plots: list[Path] = []
+    for file in sorted(file for folder in found for file in folder.glob("*.png")):
+        if file.parent == found[0]:
+            plots.append(file.replace(results / file.name))
+        else:
+            file.unlink()
+    return [table, *plots]
