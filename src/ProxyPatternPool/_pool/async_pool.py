@@ -324,7 +324,8 @@ class AsyncPool(Generic[T]):
         block = new_block()
         # Here, and not in a function: see QuickBorrowed.__init__. The pool is not dropped before the end of the block.
         block._entry, block._use, block._timeout = None, 0, timeout
-        block._lender, block._pool = self._tasks, self
+        block._lender = block._tasks = self._tasks
+        block._pool = self
         made: AbstractAsyncContextManager[T] = block
         return made
 
