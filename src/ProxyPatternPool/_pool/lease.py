@@ -81,9 +81,7 @@ class Lease(OneLoan[T]):
         """Give the object back. A second call does nothing."""
         entry = self._entry  # read once: of two threads that release a lease, one finds that the loan has ended
         if entry is not None:
-            rest = self._lender.returns.end_loan(entry, self._use)
-            if rest is not None:
-                run_rest(rest)
+            run_rest(self._lender.returns.end_loan(entry, self._use))
             self._entry = None  # last: if something is thrown in before, __del__ still gives it back
 
     def discard(self) -> None:
