@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 __all__ = [
     "GIL",
-    "LOCKS_ARE_ATOMIC",
     "LOCKS_ARE_FORGOTTEN",
     "MAIN_INTERPRETER",
     "Empty",
@@ -106,9 +105,6 @@ GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 yield_processor: Callable[[], None] | None = None if GIL else getattr(os, "sched_yield", None)
 """Lets another thread have the processor; ``None`` where that is of no use, or where there is no such call."""
-
-LOCKS_ARE_ATOMIC = GIL or sys.version_info >= (3, 13, 1)
-"""Whether a lock may be released by several threads at a time, of which one does it (python/cpython#117721)."""
 
 LOCKS_ARE_FORGOTTEN = sys.version_info[:2] == (3, 14)
 """Whether ``with`` leaves a lock held if something is thrown in as it is acquired (python/cpython#148874)."""
