@@ -13,11 +13,9 @@ LONG = 600.0
 """Seconds from which on a stress has its memory compared: before, caches fill."""
 MOST = 0.02
 """By how much of it memory may grow from a sixth of the time to its end."""
-STATUS = Path("/proc/self/status")
-
-
 SPAN = 1 / 60
 """Of the time: of the samples of so much of it medians are compared."""
+STATUS = Path("/proc/self/status")
 
 
 class Memory:

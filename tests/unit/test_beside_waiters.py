@@ -260,13 +260,18 @@ def test_an_interruption_in_the_middle_of_the_pools_own_work_has_somebody_look(
 # --- permits that are handed out beside it
 
 
-@pytest.mark.parametrize("max_size", [2, 3])
-def test_who_hands_out_permits_wakes_others_for_what_is_idle(max_size: int) -> None:
-    """One who was woken for an object may have a permit now: the next is woken for the object."""
+def backing_off(max_size: int) -> tuple[Ledger[Thing], Entry[Thing], float]:
+    """A ledger in which a creation has failed, an object whose loan has just ended, and when the next may be tried."""
     ledger = ledger_of(max_size, idle=1, backoff=(1.0, 1.0))
     entry = ended(ledger)
     ledger.backoff.failed(NOW, ledger.backoff.begin(NOW))
-    later = ledger.backoff.due_at
+    return ledger, entry, ledger.backoff.due_at
+
+
+@pytest.mark.parametrize("max_size", [2, 3])
+def test_who_hands_out_permits_wakes_others_for_what_is_idle(max_size: int) -> None:
+    """One who was woken for an object may have a permit now: the next is woken for the object."""
+    ledger, entry, later = backing_off(max_size)
     first, second = queued(ledger, later - HEAD_START / 2), queued(ledger, later - HEAD_START / 2)
     newcomer = waiter_of()
     take_any = ledger._take_any
@@ -288,10 +293,7 @@ def test_who_hands_out_permits_wakes_others_for_what_is_idle(max_size: int) -> N
 @pytest.mark.parametrize("max_size", [2, 3])
 def test_who_hands_them_out_himself_looks_once_more(max_size: int) -> None:
     """He was woken for the object, which had not been there when he looked."""
-    ledger = ledger_of(max_size, idle=1, backoff=(1.0, 1.0))
-    entry = ended(ledger)
-    ledger.backoff.failed(NOW, ledger.backoff.begin(NOW))
-    later = ledger.backoff.due_at
+    ledger, entry, later = backing_off(max_size)
     first, second = queued(ledger, later - HEAD_START / 2), queued(ledger, later - HEAD_START / 2)
     take_any = ledger._take_any
     looks: list[int] = []
