@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ pytest.importorskip("mutmut")
 from tools.mutants import listed
 from tools.mutants.changes import Mutant, mutants
 from tools.mutants.children import Children, Ended
+from tools.mutants.reach import Measured, Reach
 from tools.mutants.scores import KILLED, SURVIVED, UNFIT, Run, Score
 from tools.mutants.swap import Functions, Unfit
 
@@ -78,6 +80,8 @@ def test_what_is_not_changed() -> None:
         assert not {"LIMIT = 3", "size: int = 0", '"""'} & set(mutant.difference.split("\n"))
         assert "number: int" not in mutant.difference
     assert made("def nothing(number: int = 3) -> None:\n    '''Say 1 + 1.'''\n") == []
+    (only,) = made("def no(self):\n    self.found = False\n    self.one = None\n")
+    assert only.difference == "- self.found = False\n+ self.found = True"
 
 
 def test_a_mutant_says_where_it_is() -> None:
@@ -183,6 +187,25 @@ def test_tests_that_were_not_run_are_no_success() -> None:
     run.pytest_collectreport(pytest.CollectReport("tests/x.py", "failed", "no", None))
     assert run.verdict() == 1
     assert out.getvalue() == "cannot collect tests/x.py:\nno\n"
+
+
+def test_which_tests_may_notice() -> None:
+    """The quickest of each file and those that reach little else, in turn, as many as there is time for."""
+    run, _ = run_of({})
+    (mutant,) = made("def f():\n    return 1 + 1\n")[:1]
+    kinds = [
+        ("a.py", 0.4, 0b111100),
+        ("a.py", 0.3, 0b111100),
+        ("b.py", 0.2, 0b11110),
+        ("a.py", 0.4, 0b100),
+        ("a.py", 0.1, 1),
+    ]
+    items: list[Any] = [SimpleNamespace(path=Path(path)) for path, _, _ in kinds]
+    run._items = items
+    reach = Reach([Measured(b"", seconds, {"x.py": lines}) for _, seconds, lines in kinds])
+    assert run._chosen(reach, mutant, "x.py") == [2, 3, 1]
+    run._kills[1] = 1
+    assert run._chosen(reach, mutant, "x.py") == [1, 2, 3]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -17,6 +17,8 @@ _NOT_CHANGED = (cst.Annotation, cst.Decorator, cst.Parameters)
 """Of no effect when a program runs; or done once, when the module is imported."""
 _NOT_CHANGED_CALLS = {"cast", "isinstance", "len"}
 """Nothing can be changed in them that would not fail at once, or be without effect."""
+_NOT_REPLACED = {"None", "False"}
+"""What is not replaced by another value that means no."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def _strings(node: cst.BaseString) -> Iterable[cst.CSTNode]:
 
 
 def _not_assigned(node: cst.Assign | cst.AnnAssign) -> Iterable[cst.CSTNode]:
-    """``None`` becomes no text: type checkers refuse that."""
-    return () if isinstance(node.value, cst.Name) and node.value.value == "None" else operator_assignment(node)
+    """``None`` becomes no text, and ``False`` not ``None``: type checkers refuse that."""
+    return () if isinstance(node.value, cst.Name) and node.value.value in _NOT_REPLACED else operator_assignment(node)
 
 
 def _left_out(node: cst.Expr) -> Iterator[cst.CSTNode]:
@@ -66,7 +68,7 @@ def _the_other_way(node: cst.If) -> Iterator[cst.CSTNode]:
 
 
 def _nothing_returned(node: cst.Return) -> Iterator[cst.CSTNode]:
-    if node.value is not None and not (isinstance(node.value, cst.Name) and node.value.value in {"None", "False"}):
+    if node.value is not None and not (isinstance(node.value, cst.Name) and node.value.value in _NOT_REPLACED):
         yield node.with_changes(value=cst.Name("None"))
 
 

@@ -38,6 +38,8 @@ class Reach:
     def __init__(self, measured: Sequence[Measured]) -> None:
         self._measured = measured
         self.seconds = {index: test.seconds for index, test in enumerate(measured) if test.seconds is not None}
+        self.extents = [sum(lines.bit_count() for lines in (test.lines or {}).values()) for test in measured]
+        """How many lines each test reaches."""
 
     def of(self, path: str, lines: Iterable[int]) -> list[int]:
         """The tests that reach one of these lines, the quickest first."""

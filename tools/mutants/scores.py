@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import itemgetter
 from pathlib import Path
 from time import monotonic
@@ -135,14 +135,19 @@ class Run:
             self._note(children.wait(), running)
 
     def _chosen(self, reach: Reach, mutant: Mutant, path: str) -> list[int]:
-        """The tests to run: the quickest of each file, then the second of each; those first that have killed most."""
+        """The tests to run; those first that have killed most.
+
+        In turn: the quickest of each file, then the second of each; and those that reach little else, the least first.
+        """
         ranks: Counter[Path] = Counter()
         ranked: list[tuple[int, int]] = []
         for test in reach.of(path, mutant.lines):
             file = self._items[test].path
             ranked.append((ranks[file], test))
             ranks[file] += 1
-        tests = [test for _, test in sorted(ranked, key=itemgetter(0))]
+        of_each_file = [test for _, test in sorted(ranked, key=itemgetter(0))]
+        narrowest = sorted(of_each_file, key=reach.extents.__getitem__)
+        tests = list(dict.fromkeys(chain.from_iterable(zip(of_each_file, narrowest, strict=True))))
         fit = sum(total <= self._most for total in accumulate(map(reach.seconds.__getitem__, tests)))
         return sorted(tests[:fit], key=lambda test: -self._kills[test])
 
