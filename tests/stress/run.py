@@ -50,9 +50,9 @@ class Interruptible(NativeSleeper):
 
     def sleep(self, seconds: float | None) -> bool:
         ident = threading.get_ident()
-        with self.gate:
-            self.asleep.add(ident)
-        try:
+        try:  # from here on: one may arrive as soon as the gate is let go of
+            with self.gate:
+                self.asleep.add(ident)
             return super().sleep(seconds)
         finally:
             try:
@@ -164,11 +164,16 @@ class Worker(threading.Thread):
         thing.users += 1
         if thing.users != 1:
             self.oracle.complain(f"thing {thing.serial} has {thing.users} users")
-        if self.random.random() < 0.3:
-            time.sleep(self.random.random() * 0.001)
-        if self.random.random() < 0.002:
-            time.sleep(0.04)  # long enough to be warned about and killed
-        thing.users -= 1
+        try:
+            if self.random.random() < 0.3:
+                time.sleep(self.random.random() * 0.001)
+            if self.random.random() < 0.002:
+                time.sleep(0.04)  # long enough to be warned about and killed
+        except Interrupted:
+            self.oracle.complain("interrupted while it did not wait: a fault of this test")
+            raise
+        finally:
+            thing.users -= 1
 
 
 def _interrupt(seed: int, end: float) -> int:

@@ -13,13 +13,10 @@ from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._ledger.ledger import HEAD_START, Ledger
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH, NEVER
-from ProxyPatternPool._runtime.native import GIL
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, eventually
 from .ledgers import NOW, Bed, ledger_of, lent, queued, waiter_of, wakes
-
-pytestmark = pytest.mark.skipif(not GIL, reason="without a GIL returns take the lock while somebody waits")
 
 
 def ended(ledger: Ledger[Thing]) -> Entry[Thing]:

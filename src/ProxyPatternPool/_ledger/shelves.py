@@ -22,7 +22,6 @@ from collections import deque
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from .._runtime.native import GIL
 from .._runtime.owner import Owner
 from .._runtime.races import remove, snapshot
 from . import policy
@@ -89,10 +88,7 @@ class Shelves(Generic[T]):
         self.quick_rets_until = math.inf if quick_rets else NEVER
         """From this time on a return takes the slow path: for waiters, a close, a drain, once a lifetime has ended."""
         self.unlocked_rets_until = NEVER
-        """The same, whether or not somebody waits: before it a return may do without the lock beside a waiter.
-
-        Not without a GIL: a stress with two threads found objects lent to both there, and why is not known yet.
-        """
+        """The same, whether or not somebody waits: before it a return may do without the lock beside a waiter."""
         self.set_quick_limits(math.inf, closed=False, waiting=False)
 
     # Without the lock. -----------------------------------------------------------------------------
@@ -140,7 +136,7 @@ class Shelves(Generic[T]):
         """Note until when loans and returns are quick: a closed pool has no quick returns, nor has one with waiters."""
         self.quick_gets_until = time if self._quick_gets else NEVER
         end = time if self._quick_rets and not closed else NEVER
-        self.unlocked_rets_until = end if GIL else NEVER
+        self.unlocked_rets_until = end
         self.quick_rets_until = NEVER if waiting else end
 
     def make_returns_slow(self) -> None:
