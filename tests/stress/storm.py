@@ -78,6 +78,7 @@ class AsyncioTasks:
         self.did: Counter[str] = Counter()
         self._chance = chance
         self._jobs: dict[asyncio.Task[None], float | None] = {}
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.wrong.append(str(context)))
         self._excused: set[asyncio.Task[None]] = set()
 
     async def sleep(self, seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -98,6 +98,22 @@ def test_refill(flavour: str, scheduler: FakeScheduler) -> None:
             await pool.discard(await pool.get())
             await maintained(scheduler, pool)
             assert pool.stats()["navail"] == 3
+
+    run_in(flavour, main)
+
+
+@both
+def test_a_chore_that_ends_while_others_are_begun(flavour: str, scheduler: FakeScheduler) -> None:
+    """As when the collector ends a task that was given up: the others are begun all the same."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        async with AsyncPool(hooks.make, 2, 1) as pool:
+            busy: dict[str, Callable[[], object]] = cast("dict[str, Any]", async_core_of(pool).chores._busy)
+            busy["given up"] = lambda: busy.pop("given up")
+            await maintained(scheduler, pool)
+            assert "given up" not in busy
+            assert pool.stats()["navail"] == 1
 
     run_in(flavour, main)
 

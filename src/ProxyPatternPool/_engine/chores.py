@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from .._ledger.counters import Tally
+from .._runtime.races import snapshot
 from .._runtime.waiting import TaskLoop, do_nothing
 from .._text import error_repr
 from .shared import Shared
@@ -88,7 +89,7 @@ class Chores:
         """Have each chore done by a task of its own in the event loop, which this is; a slow hook delays no other."""
         while (chore := self._next(common=False, hub=True)) is not None:
             # Checks and refills, of which one at a time is enough, are of no use once the loop ends.
-            alone = any(reference() is chore for reference in self._busy.values())
+            alone = any(reference() is chore for reference in snapshot(self._busy.values()))
             loop.start(self._do(chore, loop), TASK_NAME, ends_with_loop=alone)
 
     def start(self, creation: Creation) -> None:
