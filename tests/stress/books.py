@@ -70,7 +70,7 @@ def audit(stats: PoolStats, oracle: Oracle, auditor: Auditor, unopened: int) -> 
     assert {key: auditor.reasons.count(reason) for key, reason in ENDS.items()} == {key: counts[key] for key in ENDS}
     # One that failed a check before it was lent may have been killed meanwhile.
     assert auditor.reasons.count("health") <= stats["bad_health"]
-    # The waits of those who were interrupted, or timed out, are the pool's alone: of a timeout an observer is told the
-    # whole time since the call.
-    assert sum(auditor.waits) <= stats["wait_time"] + 1e-3
+    # The pool counts the time in the queue, of those who were interrupted, too; an observer is told how long each call
+    # of get took, creations and checks included. So there is no more to compare.
     assert sum(auditor.waits) + sum(auditor.timeouts) > 0
+    assert min(auditor.waits + auditor.timeouts) >= 0
