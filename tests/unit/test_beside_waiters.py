@@ -85,6 +85,13 @@ def drained() -> tuple[Ledger[Thing], Entry[Thing]]:
     return ledger, entry
 
 
+def a_limit_that_is_reached() -> tuple[Ledger[Thing], Entry[Thing]]:
+    ledger = ledger_of(1, idle=1)
+    entry = with_waiters(ledger)
+    ledger.shelves.unlocked_rets_until = NOW
+    return ledger, entry
+
+
 @pytest.mark.parametrize(
     "case",
     [
@@ -95,6 +102,7 @@ def drained() -> tuple[Ledger[Thing], Entry[Thing]]:
         worn_out,
         at_the_end_of_its_life,
         drained,
+        a_limit_that_is_reached,
     ],
 )
 def test_all_else_takes_the_lock(case: Callable[[], tuple[Ledger[Thing], Entry[Thing]]]) -> None:
@@ -113,13 +121,17 @@ def closed(ledger: Ledger[Thing]) -> None:
     ledger.shelves.make_returns_slow()
 
 
+def due(ledger: Ledger[Thing]) -> None:
+    ledger.shelves.unlocked_rets_until = NOW
+
+
 def gone(ledger: Ledger[Thing]) -> None:
     bed = ledger.waiters.queue[0].sleeper
     assert isinstance(bed, Bed)
     bed.gone = True
 
 
-@pytest.mark.parametrize("meanwhile", [served, closed, gone])
+@pytest.mark.parametrize("meanwhile", [served, closed, due, gone])
 def test_what_happens_meanwhile_is_looked_at(meanwhile: Callable[[Ledger[Thing]], None]) -> None:
     """After the object is idle: if nobody is woken, or returns are slow for all, the lock is taken after all."""
     ledger = ledger_of(1, idle=1)
@@ -269,7 +281,7 @@ def backing_off(max_size: int) -> tuple[Ledger[Thing], Entry[Thing], float]:
 def test_who_hands_out_permits_wakes_others_for_what_is_idle(max_size: int) -> None:
     """One who was woken for an object may have a permit now: the next is woken for the object."""
     ledger, entry, later = backing_off(max_size)
-    first, second = queued(ledger, later - HEAD_START / 2), queued(ledger, later - HEAD_START / 2)
+    waiters = [queued(ledger, later - HEAD_START / 2) for _ in range(3)]
     newcomer = waiter_of()
     take_any = ledger._take_any
 
@@ -282,9 +294,9 @@ def test_who_hands_out_permits_wakes_others_for_what_is_idle(max_size: int) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "_take_any", take_and_put)
         assert ledger.take_or_queue(later, newcomer) is None
-    assert first.handed is not None
+    assert [waiter.handed is not None for waiter in waiters] == [True, False, False]
     assert list(ledger.shelves.idle) == [entry]
-    assert wakes(second) == 1
+    assert [wakes(waiter) for waiter in waiters[1:]] == [1, 0]
 
 
 @pytest.mark.parametrize("max_size", [2, 3])
@@ -305,4 +317,4 @@ def test_who_hands_them_out_himself_looks_once_more(max_size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "_take_any", take_and_put)
         assert ledger.collect(second, later) is entry
-    assert first.handed is not None
+    assert (first.handed is not None, entry.last_get) == (True, later)

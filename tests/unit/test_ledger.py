@@ -86,11 +86,13 @@ def test_returns_are_slow_while_somebody_waits() -> None:
     """So that each of them looks for the waiter; afterwards they are quick again."""
     ledger = ledger_of(1, idle=1)
     entry = lent(ledger)
-    waiter = queued(ledger)
+    waiter, second = queued(ledger), queued(ledger)
     assert ledger.shelves.quick_rets_until == NEVER
     assert not returned(ledger, entry, NOW + 1)
     assert waiter.handed is entry
     assert ledger.collect(waiter, NOW + 2) is entry
+    assert ledger.shelves.quick_rets_until == NEVER
+    ledger.withdraw(second, NOW + 2)
     assert ledger.shelves.quick_rets_until > NOW
 
 
@@ -259,8 +261,9 @@ def test_the_place_of_what_was_turned_down_is_its_heirs(closed: bool) -> None:
     assert (permit is None) == closed
     assert waiting.handed is None
     entry.heir = heir = waiter_of()
+    ledger.places.config = bounds(0, 3)
     ledger.free(entry, NOW)
-    assert (heir.handed, len(ledger.places)) == (None, 0 if closed else 1)
+    assert (heir.handed, waiting.handed is None, len(ledger.places)) == (None, closed, 0 if closed else 2)
     assert ledger.inherit(entry, heir, NOW) is None
 
 
