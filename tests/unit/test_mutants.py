@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +90,28 @@ def test_a_mutant_says_where_it_is() -> None:
     (mutant,) = (mutant for mutant in made() if mutant.difference.endswith("+ self.size -= number"))
     assert mutant.key == "_room/shelf.py Shelf.add\n- self.size += number\n+ self.size -= number"
     assert SOURCE.splitlines()[mutant.line - 1].strip() == "self.size += number"
+
+
+def test_where_a_mutant_may_show() -> None:
+    """In its function; where it assigns to an attribute, wherever that is used."""
+    text = """
+    class Shelf:
+        def __init__(self):
+            self.size = 0
+            self.name = "shelf"
+
+        def note(self):
+            return f"{self.size} in {self.name}"
+
+        def add(self):
+            self.size += 1
+    """
+    of_add, of_size = (
+        {m.beside for m in made(textwrap.dedent(text).lstrip()) if m.function == f"Shelf.{name}" and "size" in m.key}
+        for name in ("add", "__init__")
+    )
+    assert of_add == {frozenset({9, 10})}
+    assert of_size == {frozenset({3, 7, 10})}
 
 
 def test_functions_are_given_what_was_changed(tmp_path: Path) -> None:
@@ -190,7 +213,7 @@ def test_tests_that_were_not_run_are_no_success() -> None:
 
 
 def test_which_tests_may_notice() -> None:
-    """The quickest of each file and those that reach little else, in turn, as many as there is time for."""
+    """The quickest of each file, and others in turn, as many as there is time for."""
     run, _ = run_of({})
     (mutant,) = made("def f():\n    return 1 + 1\n")[:1]
     kinds = [
@@ -206,6 +229,11 @@ def test_which_tests_may_notice() -> None:
     assert run._chosen(reach, mutant, "x.py") == [2, 3, 1]
     run._kills[1] = 1
     assert run._chosen(reach, mutant, "x.py") == [1, 2, 3]
+    reach = Reach([Measured(b"", 0.5, {"x.py": lines}) for lines in (0b100, 0b100, 0b1100)])
+    run._items = items[:1] * 3
+    run._kills.clear()
+    assert run._chosen(reach, mutant, "x.py") == [0, 1]
+    assert run._chosen(reach, replace(mutant, beside=frozenset({2, 3})), "x.py") == [0, 2]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

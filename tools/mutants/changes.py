@@ -1,6 +1,7 @@
 """The changes that can be made in a source: each is a mutant."""
 
 import difflib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -32,6 +33,8 @@ class Mutant:
     line: int
     lines: frozenset[int]
     """By one of these a test is known to reach it."""
+    beside: frozenset[int]
+    """Where it may show: the lines of its function, or those with the attribute to which it assigns."""
     difference: str
     code: CodeType
     """Of the whole module."""
@@ -90,10 +93,13 @@ class _Finder(cst.CSTVisitor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[cst.CSTNode, cst.CSTNode, str, tuple[int, ...]]] = []
+        self.found: list[tuple[cst.CSTNode, cst.CSTNode, str, tuple[int, ...], cst.CSTNode | str]] = []
         self.places: dict[cst.CSTNode, CodeRange] = {}
+        self.attributes: defaultdict[str, set[int]] = defaultdict(set)
+        """The lines of each."""
         self._names: list[str] = []
-        self._functions = 0
+        self._functions: list[cst.CSTNode] = []
+        self._assigned = ""
         self._statements: list[int] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -105,7 +111,14 @@ class _Finder(cst.CSTVisitor):
         line = place.start.line if isinstance(place, CodeRange) else 0
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._names.append(node.name.value)
-        self._functions += isinstance(node, cst.FunctionDef)
+        if isinstance(node, cst.FunctionDef):
+            self._functions.append(node)
+            if isinstance(place, CodeRange):
+                self.places[node] = place
+        if isinstance(node, cst.Attribute):
+            self.attributes[node.attr.value].add(line)
+        if isinstance(node, cst.BaseSmallStatement):
+            self._assigned = _assigned(node)
         if isinstance(node, cst.BaseSmallStatement | cst.BaseCompoundStatement):
             self._statements.append(line)
         if self._functions and not isinstance(node, cst.FunctionDef | cst.ClassDef):
@@ -114,7 +127,8 @@ class _Finder(cst.CSTVisitor):
                 if isinstance(node, kind):
                     if isinstance(place, CodeRange):
                         self.places[node] = place
-                    self.found += [(node, changed, ".".join(self._names), lines) for changed in operator(node)]
+                    name, beside = ".".join(self._names), self._assigned or self._functions[-1]
+                    self.found += [(node, changed, name, lines, beside) for changed in operator(node)]
         return True
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
@@ -123,9 +137,22 @@ class _Finder(cst.CSTVisitor):
             return
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._names.pop()
-        self._functions -= isinstance(node, cst.FunctionDef)
+        if isinstance(node, cst.FunctionDef):
+            self._functions.pop()
+        if isinstance(node, cst.BaseSmallStatement):
+            self._assigned = ""
         if isinstance(node, cst.BaseSmallStatement | cst.BaseCompoundStatement) and not _is_docstring(node):
             self._statements.pop()
+
+
+def _assigned(node: cst.BaseSmallStatement) -> str:
+    """The attribute to which a statement assigns; none: an empty text."""
+    target: cst.CSTNode | None = None
+    if isinstance(node, cst.Assign):
+        target = node.targets[0].target
+    elif isinstance(node, cst.AnnAssign):
+        target = node.target
+    return target.attr.value if isinstance(target, cst.Attribute) else ""
 
 
 def _is_docstring(node: cst.CSTNode) -> bool:
@@ -145,7 +172,7 @@ def mutants(room: str, file: str, path: str, text: str) -> Iterator[Mutant]:
     finder = _Finder()
     wrapper.visit(finder)
     lines = text.splitlines(keepends=True)
-    for node, changed, function, near in finder.found:
+    for node, changed, function, near, where in finder.found:
         place = None if isinstance(node, cst.BaseCompoundStatement) else finder.places.get(node)
         if place is None:
             whole = wrapper.module.deep_replace(node, changed)
@@ -163,7 +190,12 @@ def mutants(room: str, file: str, path: str, text: str) -> Iterator[Mutant]:
         difference = list(difflib.unified_diff(text.splitlines(), changed_text.splitlines(), lineterm="", n=0))
         short = "\n".join(f"{line[0]} {line[1:].strip()}" for line in difference[3:] if line[0] in "-+")
         if short:
-            yield Mutant(room, file, function, max(near), frozenset(near), short, code)
+            beside = finder.attributes[where] if isinstance(where, str) else _lines(finder.places[where])
+            yield Mutant(room, file, function, max(near), frozenset(near), frozenset(beside), short, code)
+
+
+def _lines(place: CodeRange) -> range:
+    return range(place.start.line, place.end.line + 1)
 
 
 def _without_parentheses(changed: cst.CSTNode, node: cst.CSTNode) -> cst.CSTNode:

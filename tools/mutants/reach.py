@@ -41,10 +41,11 @@ class Reach:
         self.extents = [sum(lines.bit_count() for lines in (test.lines or {}).values()) for test in measured]
         """How many lines each test reaches."""
 
-    def of(self, path: str, lines: Iterable[int]) -> list[int]:
-        """The tests that reach one of these lines, the quickest first."""
+    def of(self, path: str, lines: Iterable[int], among: Iterable[int] | None = None) -> list[int]:
+        """The tests that reach one of these lines, the quickest first; perhaps only of some tests."""
         bits = sum(1 << line for line in set(lines))
-        found = [index for index in self.seconds if (self._measured[index].lines or {}).get(path, 0) & bits]
+        tests = self.seconds if among is None else among
+        found = [index for index in tests if (self._measured[index].lines or {}).get(path, 0) & bits]
         return sorted(found, key=self.seconds.__getitem__)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
+from itertools import accumulate, chain, zip_longest
 from operator import itemgetter
 from pathlib import Path
 from time import monotonic
@@ -137,17 +137,22 @@ class Run:
     def _chosen(self, reach: Reach, mutant: Mutant, path: str) -> list[int]:
         """The tests to run; those first that have killed most.
 
-        In turn: the quickest of each file, then the second of each; and those that reach little else, the least first.
+        In turn: the quickest of each file, then the second of each; those that reach little else, the least first; and
+        of each line where the mutant may show the quickest, those first that few tests reach.
         """
+        found = reach.of(path, mutant.lines)
         ranks: Counter[Path] = Counter()
         ranked: list[tuple[int, int]] = []
-        for test in reach.of(path, mutant.lines):
+        for test in found:
             file = self._items[test].path
             ranked.append((ranks[file], test))
             ranks[file] += 1
         of_each_file = [test for _, test in sorted(ranked, key=itemgetter(0))]
         narrowest = sorted(of_each_file, key=reach.extents.__getitem__)
-        tests = list(dict.fromkeys(chain.from_iterable(zip(of_each_file, narrowest, strict=True))))
+        where = [of_line for line in mutant.beside if (of_line := reach.of(path, {line}, found))]
+        of_each_line = chain.from_iterable(zip_longest(*sorted(where, key=len)))
+        turns = zip_longest(of_each_file, narrowest, dict.fromkeys(of_each_line))
+        tests = [test for test in dict.fromkeys(chain.from_iterable(turns)) if test is not None]
         fit = sum(total <= self._most for total in accumulate(map(reach.seconds.__getitem__, tests)))
         return sorted(tests[:fit], key=lambda test: -self._kills[test])
 
