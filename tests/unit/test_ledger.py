@@ -267,6 +267,26 @@ def test_the_place_of_what_was_turned_down_is_its_heirs(closed: bool) -> None:
     assert ledger.inherit(entry, heir, NOW) is None
 
 
+def test_an_heir_takes_what_came_back_meanwhile() -> None:
+    """Then the place is for who waits, when the next attempt is due; else it is the heir's."""
+    ledger = ledger_of(2, idle=2)
+    entry, other, heir = lent(ledger), lent(ledger), waiter_of()
+    assert ledger.reject(entry, 1, "health")
+    entry.heir = heir
+    ledger.free(entry, NOW)
+    permit = heir.handed
+    assert permit is not None
+    waiting = queued(ledger)
+    assert ledger.inherit(entry, heir, NOW) is permit
+    ledger.backoff.failed(NOW, permit.attempt)
+    ledger.shelves.end_loan(other, 1)
+    ledger.shelves.idle.append(other)
+    assert ledger.inherit(entry, heir, NOW) is other
+    assert (heir.lent, heir.handed, other.last_get) == (other, None, NOW)
+    assert (waiting.handed, wakes(waiting), len(ledger.places)) == (None, 1, 1)
+    assert ledger.collect(waiting, NOW + 0.5) is waiting.handed is not None
+
+
 # --- giving up ---------------------------------------------------------------------------------------
 
 

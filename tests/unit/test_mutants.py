@@ -83,6 +83,11 @@ def test_what_is_not_changed() -> None:
     assert made("def nothing(number: int = 3) -> None:\n    '''Say 1 + 1.'''\n") == []
     (only,) = made("def no(self):\n    self.found = False\n    self.one = None\n")
     assert only.difference == "- self.found = False\n+ self.found = True"
+    after = [mutant.difference.split("+ ")[1] for mutant in made("def no():\n    call(False, x=1)\n")]
+    assert sorted(after) == [
+        *("False and (call(False, x=1))", "call(False, )", "call(False, x=2)", "call(False, x=None)"),
+        *("call(True, x=1)", "call(x=1)"),
+    ]
 
 
 def test_a_mutant_says_where_it_is() -> None:

@@ -15,7 +15,7 @@ from ProxyPatternPool import (
     observers,
     proxy,
 )
-from ProxyPatternPool._observer import EVENTS
+from ProxyPatternPool._observer import EVENTS, members
 
 from .clock import FakeScheduler, HandMovedClock
 from .diary import Auditor, Diary
@@ -208,7 +208,8 @@ def test_several_without_a_pool() -> None:
     both.timed_out("db", 2.0)
     both.refused("db", 3)
     both.hook_failed("db", "opener", error)
-    assert one.lines == two.lines
+    assert (one.lines, one.pools) == (two.lines, two.pools)
+    assert one.pools == {"db"}
     assert one.lines == [
         ("created", 1, 2.0),
         ("creation_failed", error, 2.0),
@@ -219,7 +220,15 @@ def test_several_without_a_pool() -> None:
         ("refused", 3),
         ("hook_failed", "opener", error),
     ]
-    assert repr(observers(one)) == f"observers({one!r})"
+    assert repr(both) == f"observers({one!r}, {two!r})"
+    assert [members(None), members(one), members(observers(both, one))] == [(), (one,), (one, two, one)]
+
+
+def test_nobody_is_no_observer_among_several() -> None:
+    """A variable without a value is not taken for an observer that wants to know nothing."""
+    nobody: Any = None
+    with pytest.raises(TypeError, match=r"^observer must be a PoolObserver, not None$"):
+        observers(Diary(), nobody)
 
 
 def test_the_base_does_nothing(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:

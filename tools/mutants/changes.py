@@ -10,7 +10,7 @@ from typing import Any
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
-from mutmut.mutation.mutators import mutation_operators, operator_assignment, operator_string
+from mutmut.mutation.mutators import mutation_operators, operator_arg_removal, operator_assignment, operator_string
 
 Operator = tuple[type, Callable[[Any], Iterable[cst.CSTNode]]]
 
@@ -59,6 +59,16 @@ def _not_assigned(node: cst.Assign | cst.AnnAssign) -> Iterable[cst.CSTNode]:
     return () if isinstance(node.value, cst.Name) and node.value.value in _NOT_REPLACED else operator_assignment(node)
 
 
+def _other_arguments(node: cst.Call) -> Iterator[cst.CSTNode]:
+    """``False`` does not become ``None``: the same."""
+    for changed in operator_arg_removal(node):
+        if len(changed.args) < len(node.args) or not any(
+            before.value is not after.value and isinstance(before.value, cst.Name) and before.value.value == "False"
+            for before, after in zip(node.args, changed.args, strict=True)
+        ):
+            yield changed
+
+
 def _left_out(node: cst.Expr) -> Iterator[cst.CSTNode]:
     """Nothing is called, or yielded. What is left makes the same function a generator, and has the same variables."""
     if not isinstance(node.value, cst.Ellipsis | cst.BaseString):
@@ -75,8 +85,10 @@ def _nothing_returned(node: cst.Return) -> Iterator[cst.CSTNode]:
         yield node.with_changes(value=cst.Name("None"))
 
 
+_REPLACED = {operator_string, operator_assignment, operator_arg_removal}
 OPERATORS: tuple[Operator, ...] = (
-    *(pair for pair in mutation_operators if pair[1] not in {operator_string, operator_assignment}),
+    *(pair for pair in mutation_operators if pair[1] not in _REPLACED),
+    (cst.Call, _other_arguments),
     (cst.BaseString, _strings),
     (cst.Assign, _not_assigned),
     (cst.AnnAssign, _not_assigned),

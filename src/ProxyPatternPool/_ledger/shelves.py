@@ -74,6 +74,13 @@ class Shelves(Generic[T]):
         "using",
     )
 
+    quick_gets_until: float
+    """From this time on a loan takes the slow path: always, in a drain, or once a lifetime has ended."""
+    quick_rets_until: float
+    """From this time on a return takes the slow path: for waiters, a close, a drain, once a lifetime has ended."""
+    unlocked_rets_until: float
+    """The same, whether or not somebody waits: before it a return may do without the lock beside a waiter."""
+
     def __init__(self, *, max_use: int | None, quick_gets: bool, quick_rets: bool, oldest_first: bool = False) -> None:
         # Last in, first out, unless the oldest are lent first. The left end was idle for longest.
         self.idle: deque[Entry[T]] = _OldestFirst() if oldest_first else deque()
@@ -83,12 +90,6 @@ class Shelves(Generic[T]):
         self._max_use = max_use
         self._quick_gets = quick_gets
         self._quick_rets = quick_rets
-        self.quick_gets_until = math.inf if quick_gets else NEVER
-        """From this time on a loan takes the slow path: always, in a drain, or once a lifetime has ended."""
-        self.quick_rets_until = math.inf if quick_rets else NEVER
-        """From this time on a return takes the slow path: for waiters, a close, a drain, once a lifetime has ended."""
-        self.unlocked_rets_until = NEVER
-        """The same, whether or not somebody waits: before it a return may do without the lock beside a waiter."""
         self.set_quick_limits(math.inf, closed=False, waiting=False)
 
     # Without the lock. -----------------------------------------------------------------------------
