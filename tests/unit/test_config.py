@@ -36,7 +36,7 @@ def pool_with(**parameters: Any) -> Pool[Thing]:
 
 
 DELAYS = ["max_lifetime", "max_avail_delay", "max_using_delay", "max_using_delay_kill", "hk_delay", "delay"]
-COUNTS = ["max_size", "min_size", "max_use", "health_freq"]
+COUNTS = ["max_size", "min_size", "max_use", "max_waiting", "health_freq"]
 
 
 @pytest.fixture
