@@ -219,8 +219,8 @@ class Hooks(Generic[T]):
     """
     # end of what tools/generate.py has written
 
-    _awaited: ClassVar[bool] = False
-    """Whether what they return is awaited."""
+    _accepted: ClassVar[int] = 0
+    """Flags of the functions that they may be besides plain ones."""
 
     def __post_init__(self) -> None:
         for name in _FIELDS:
@@ -238,7 +238,7 @@ class Hooks(Generic[T]):
             if name in ALWAYS_PLAIN:
                 refuse_async(name, hook)
                 continue
-            accepted = COROUTINES if self._awaited else 0
+            accepted = self._accepted
             if name == "fun":  # it makes generators; the code of a hook that is one would never run
                 accepted |= GENERATORS
             refuse_async(name, hook, accepted=accepted, instead="AsyncPool")
@@ -250,7 +250,7 @@ class AsyncHooks(Hooks[T]):
     T is the type of the objects, whether ``fun`` returns them or awaitables of them.
     """
 
-    _awaited = True
+    _accepted = COROUTINES
 
 
 _FIELDS = tuple(field.name for field in fields(Hooks))

@@ -63,6 +63,22 @@ def test_given_up_deadlines_do_not_pile_up() -> None:
     assert len(deadlines) == 0
 
 
+def test_a_few_deadlines_given_up_may_stay() -> None:
+    """To look for them costs time: that is done once there are as many as valid ones, and ``MAX_STALE`` more."""
+    deadlines: Deadlines[Watched] = Deadlines()
+    one, other = Watched(), Watched()
+    deadlines.add(other, 5.0)
+    for number in range(module.MAX_STALE + 3):
+        deadlines.add(one, 1000.0 - number)
+    most = 2 * 2 + module.MAX_STALE
+    assert len(deadlines) == most
+    deadlines.add(other, 5.0)  # which is known
+    assert len(deadlines) == most
+    deadlines.add(one, 10.0)
+    assert len(deadlines) == 2
+    assert deadlines.pop_due(10.0) == [other, one]
+
+
 def test_deadlines_given_up_are_removed() -> None:
     """Deadlines that are left after others were given up are still in order."""
     chance = random.Random(7)

@@ -165,7 +165,7 @@ def test_hooks_that_are_awaited_may_be_coroutine_functions(kind: str, name: str)
         assert getattr(AsyncHooks(**parameters), name) is function
         return
     with pytest.raises(TypeError, match=refusal):
-        AsyncHooks(**parameters)
+        AsyncHooks(**{"stats": str, **parameters})
 
 
 @pytest.mark.parametrize("hooks", [Hooks, AsyncHooks])

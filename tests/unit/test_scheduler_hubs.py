@@ -115,6 +115,25 @@ def test_a_look_too_early_sends_nobody(for_tasks: bool, timed: Scheduler, clock:
     hub.turn()
 
 
+def test_the_same_chore_again_is_a_new_one(timed: Scheduler, clock: HandMovedClock) -> None:
+    """It has not waited since it was done before: its hub gets its time, and no worker does it."""
+    maintained, hub = FakeMaintained(), SlowHub()
+    maintained.hub = hub
+    done: list[int] = []
+
+    def chore() -> None:
+        done.append(threading.get_ident())
+
+    for _ in range(4):
+        maintained.queued.append(chore)
+        assert timed.maintain(maintained) == clock.now + timed.timing.hub_patience
+        hub.turn()
+        assert timed.maintain(maintained) is None
+        clock.advance(timed.timing.hub_patience)
+    assert done == [threading.get_ident()] * 4
+    assert timed.workers.count == 0
+
+
 def test_hub_chores_of_a_hub_that_ends(timed: Scheduler) -> None:
     """When the hub for which chores have waited turns out to be over, workers do them."""
     maintained, hub = FakeMaintained(), SlowHub()

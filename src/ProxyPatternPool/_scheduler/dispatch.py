@@ -35,23 +35,29 @@ class HubJob:
 class ChoreAge:
     """For how long the first chore of a queue has waited."""
 
-    __slots__ = ("_chore", "since", "tries")
+    __slots__ = ("_chore", "_since", "tries")
+
+    tries: int
+    """How often the chore was dispatched before."""
 
     def __init__(self) -> None:
         self._chore: Callable[[], Any] | None = None
-        self.since = 0.0  # when the chore was last dispatched
-        self.tries = 0  # how often it was dispatched before
+        self._since: float  # when the chore was last dispatched
 
     def should_dispatch(self, chore: Callable[[], Any] | None, now: float, patience: float) -> bool:
         """Note which chore is the first now; say whether to dispatch it: it is new, or nobody has begun it in time."""
-        if chore is not self._chore:
+        if chore is None or chore is not self._chore:
             self._chore, self.tries = chore, 0
-        elif now < self.since + patience:
+        elif now < self._since + patience:
             return False
         else:
             self.tries += 1
-        self.since = now
+        self._since = now
         return chore is not None
+
+    def look_at(self, patience: float) -> float:
+        """When to look whether the chore has been begun; infinity if there is none."""
+        return math.inf if self._chore is None else self._since + patience
 
 
 class DispatchState:
@@ -114,7 +120,7 @@ class Dispatcher:
         patience = self._timing.worker_patience
         if age.should_dispatch(chore, self._clock(), patience):
             self._workers.submit(Job(maintained, hub=hub), waited=age.tries > 0)
-        return math.inf if chore is None else age.since + patience
+        return age.look_at(patience)
 
     def _to_hub(self, maintained: Maintained, state: DispatchState, hub: Hub) -> float | None:
         """Have all chores run by a greenlet, or, if the hub is blocked, what any thread may do by a worker.
@@ -131,7 +137,7 @@ class Dispatcher:
         # Not at the second try: the first greenlet may be in the middle of a long chore.
         if common and state.common.tries > 1:
             self._workers.submit(Job(maintained, hub=False), waited=True)
-        return min(state.common.since, state.in_hub.since) + patience
+        return min(state.common.look_at(patience), state.in_hub.look_at(patience))
 
     def _to_loop(self, maintained: Maintained, state: DispatchState, loop: Hub) -> float | None:
         """The same for an event loop of tasks: there all hooks are called, and no log lines are written."""
@@ -141,7 +147,7 @@ class Dispatcher:
             if not state.spawn(maintained, loop):
                 return None
             self._warn_if_blocked(maintained, state, "health checks, creations and closers")
-        return min(lines, state.in_hub.since + patience)
+        return min(lines, state.in_hub.look_at(patience))
 
     def _warn_if_blocked(self, maintained: Maintained, state: DispatchState, what: str) -> None:
         """Have a warning logged, once, that chores were sent to a hub several times and not begun."""
