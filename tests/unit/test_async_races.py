@@ -35,9 +35,9 @@ class Idle(deque[Entry[Thing]]):
 class Using(dict[int, Entry[Thing]]):
     """Entries in use; whoever takes one out comes a moment too late."""
 
-    def pop(self, key: int, default: Any = None, /) -> Any:
-        super().pop(key, default)
-        return default
+    def pop(self, key: int, /, *default: Any) -> Any:
+        super().pop(key, None)
+        return super().pop(key, *default)
 
 
 async def give_back(pool: AsyncPool[Thing], way: str) -> None:

@@ -138,7 +138,8 @@ class Run:
         """The tests to run; those first that have killed most.
 
         In turn: the quickest of each file, then the second of each; those that reach little else, the least first; and
-        of each line where the mutant may show the quickest, those first that few tests reach.
+        of each line where the mutant may show the quickest, those first that few tests reach. One slow test costs as
+        much as many others: those are the last.
         """
         found = reach.of(path, mutant.lines)
         ranks: Counter[Path] = Counter()
@@ -153,6 +154,7 @@ class Run:
         of_each_line = chain.from_iterable(zip_longest(*sorted(where, key=len)))
         turns = zip_longest(of_each_file, narrowest, dict.fromkeys(of_each_line))
         tests = [test for test in dict.fromkeys(chain.from_iterable(turns)) if test is not None]
+        tests.sort(key=lambda test: reach.seconds[test] > self._most / 20)
         fit = sum(total <= self._most for total in accumulate(map(reach.seconds.__getitem__, tests)))
         return sorted(tests[:fit], key=lambda test: -self._kills[test])
 

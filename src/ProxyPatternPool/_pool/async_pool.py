@@ -359,8 +359,6 @@ class AsyncPool(Generic[T]):
             PoolValueError: The timeout is negative or NaN.
         """
         await awaiting(self._operate(partial(self._core.operations.shutdown, seconds("timeout", timeout))))
-        if not self._core.ledger.places:
-            self._driver.call_off_end()
 
     close = shutdown
     aclose = shutdown
