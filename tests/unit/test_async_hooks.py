@@ -269,7 +269,7 @@ def test_awaited_by_two_tasks(as_task: bool, scheduler: FakeScheduler) -> None:
         await turn()
         second = asyncio.create_task(back if as_task else wait())
         await turn()
-        with pytest.raises(RuntimeError, match="another task awaits this return already"):
+        with pytest.raises(RuntimeError, match=r"^another task awaits this return already: call ret"):
             await second
         assert not first.done()
         go_on.set()

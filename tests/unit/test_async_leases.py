@@ -50,6 +50,7 @@ def test_one_loan_at_a_time(flavour: Flavour, way: str, scheduler: FakeScheduler
     """A block within itself is refused, and takes nothing away from it; it ends once, and then it may begin again."""
     pool = pool_for(way)
     block = getattr(pool, way)()
+    assert repr(block).startswith("<Lease of pool 'db': not begun")
 
     async def main() -> None:
         async with getattr(pool, way)(), getattr(pool, way)():
@@ -136,4 +137,4 @@ def test_quiet_is_yes_or_no(quiet: Any, scheduler: FakeScheduler) -> None:
     """What is neither is refused, before anything is lent."""
     pool = AsyncPool(Thing, 1, 0)
     with pytest.raises(TypeError, match=f"^quiet must be True or False, not {quiet!r}$"):
-        pool.lease(quiet=quiet)
+        _ = pool.lease(quiet=quiet)

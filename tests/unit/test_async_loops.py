@@ -15,6 +15,7 @@ import trio
 
 from ProxyPatternPool import AsyncLease, AsyncPool, PoolClosed, PoolException
 from ProxyPatternPool._pool.async_pool import async_core_of
+from ProxyPatternPool._pool.either import core_of_either
 from ProxyPatternPool._runtime.native import GIL
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
@@ -262,13 +263,14 @@ def test_closed_for_ever(flavour: str, scheduler: FakeScheduler) -> None:
 def test_shown_between_two_loops(flavour: str, scheduler: FakeScheduler) -> None:
     """In words the pool is not closed then: its loop has ended. Its statistics are those of an empty pool."""
     server = Server()
-    pool = server.pool()
+    pool, other = server.pool(), server.pool()
     kept: list[Thing] = []
 
     async def borrows() -> None:
-        kept.append(await pool.get())
+        kept.extend([await pool.get(), await other.get()])
 
     run_in(flavour, borrows)
+    assert core_of_either(other).count().in_use == 0
     assert repr(pool) == "<AsyncPool books: its event loop has ended, 0 idle, 0 in use, 0 waiting, max 2>"
     written = io.StringIO()
     pool.dump(written)

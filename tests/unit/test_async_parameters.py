@@ -71,14 +71,19 @@ def test_health_alone_has_rounds(kind: Any, scheduler: FakeScheduler) -> None:
 def test_hooks_that_describe(scheduler: FakeScheduler) -> None:
     """What the hooks say of an object is shown."""
 
-    async def main(**hooks: Any) -> Any:
-        pool = AsyncPool(Thing, 1, 0, **hooks)
+    def name(thing: Thing) -> str:
+        return f"no. {thing.number}"
+
+    def details(thing: Thing) -> object:
+        return {"number": thing.number}
+
+    async def shown(pool: AsyncPool[Thing]) -> Any:
         async with pool.obj():
             return pool.stats()["using"][0]
 
-    shown = asyncio.run(main(tracer=lambda thing: f"no. {thing.number}"))
-    assert shown["trace"] == shown["name"] == "no. 0"
-    assert asyncio.run(main(stats=lambda thing: thing.number + 5))["stats"] == 5
+    named = asyncio.run(shown(AsyncPool(Thing, 1, 0, tracer=name)))
+    assert named["trace"] == named["name"] == "no. 0"
+    assert asyncio.run(shown(AsyncPool(Thing, 1, 0, stats=details)))["stats"] == {"number": 0}
 
 
 @kinds
@@ -147,7 +152,8 @@ def test_a_request_as_any_coroutine(scheduler: FakeScheduler) -> None:
             closed.close()
             assert pool.stats()["nwaiting"] == 0
             error = ZeroDivisionError("this one")
-            for thrown in ((error,), (ZeroDivisionError, error)):
+            ways: list[tuple[Any, ...]] = [(error,), (ZeroDivisionError, error)]
+            for thrown in ways:
                 request = pool.lease()
                 request.send(None)
                 with pytest.raises(ZeroDivisionError) as raised:

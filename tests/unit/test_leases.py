@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import Lease, Pool, PoolClosed, PoolException, TimeOut
+from ProxyPatternPool._engine.loans import Loans
+from ProxyPatternPool._ledger.entry import Entry, Receipt
 from ProxyPatternPool._ledger.shelves import NEVER
 from ProxyPatternPool._pool.pool import core_of
 
@@ -71,14 +73,16 @@ def test_obj_again(scheduler: FakeScheduler) -> None:
 
 
 def test_obj_twice_at_once(scheduler: FakeScheduler) -> None:
-    """One block at a time: a second within the first is refused, and takes nothing away from it."""
-    pool = Pool(Thing, name="books")
+    """One block at a time: a second within the first is refused, and takes nothing; a second end does nothing."""
+    pool = Pool(Thing, min_size=2, name="books")
     block = pool.obj()
+    assert repr(block) == "<Lease of pool 'books': not begun>"
     with block as thing:
         with pytest.raises(PoolException, match="this lease of pool 'books' has an object already"), block:
             pytest.fail("it is not over")
         assert [lent.get("trace") for lent in pool.stats()["using"]] == [str(thing)]
     assert pool.stats()["nusing"] == 0
+    block.__exit__(None, None, None)
 
 
 def test_discard_within_a_block(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
@@ -92,11 +96,14 @@ def test_discard_within_a_block(scheduler: FakeScheduler, works: Works, caplog: 
 
 def test_ret_within_a_block(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A block whose object was given back, and lent to another meanwhile, takes it from nobody."""
-    pool = Pool(Thing, 1)
-    with pool.obj() as thing:
+    pool = Pool(Thing, 2)
+    block = pool.obj()
+    with block as thing:
         pool.ret(thing)
         assert pool.get(0) is thing
     assert pool.stats()["nusing"] == 1
+    with block:
+        assert pool.stats()["nusing"] == 2
     assert said(caplog) == []
 
 
@@ -205,6 +212,23 @@ def test_errors_of_a_lease(scheduler: FakeScheduler, naps: Naps, caplog: pytest.
     gc.collect()
     scheduler.run()
     assert said(caplog) == []
+
+
+def test_an_interrupted_lease_has_nothing(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is thrown in when a lease has just got its object gives the object back at once."""
+    pool = Pool(Thing, 1)
+    kept: list[object] = []
+    borrow = Loans[Thing].borrow
+
+    def interrupted(loans: Loans[Thing], timeout: float | None, receipt: Receipt[Thing]) -> None:
+        kept.append(receipt)
+        assert isinstance(borrow(loans, timeout, receipt), Entry)
+        raise Trouble
+
+    monkeypatch.setattr(Loans, "borrow", interrupted)
+    with pytest.raises(Trouble):
+        pool.lease()
+    assert pool.stats()["navail"] == 1
 
 
 def test_a_lease_over_the_close(scheduler: FakeScheduler, works: Works) -> None:
@@ -441,5 +465,6 @@ def test_a_block_keeps_its_pool(scheduler: FakeScheduler) -> None:
     """A pool that nobody refers to any more is used by the block that was asked for while somebody did."""
     block = Pool(Thing, 1).obj()
     gc.collect()
+    scheduler.run()
     with block as thing:
         assert thing.number == 0

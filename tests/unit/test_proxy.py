@@ -24,6 +24,7 @@ from ProxyPatternPool import (
     control,
     proxy,
 )
+from ProxyPatternPool._proxy import sources
 from ProxyPatternPool._runtime.native import GIL
 
 from .clock import FakeScheduler
@@ -435,3 +436,17 @@ def test_bad_parameters_of_set_pool() -> None:
     assert db.set_fun(Thing) is db
     assert db._pool is not None
     assert db._pool.stats()["max_size"] == 2
+
+
+def test_what_the_parent_of_a_fork_had(scheduler: FakeScheduler) -> None:
+    """In the child an owner has nothing: what it kept is the parent's, is not used, and is not given back."""
+    db = proxy(fun=Thing, max_size=2)
+    assert db.number == 0
+    control(db)._sources[-1].after_fork()
+    assert not control(db).has()
+    control(db).ret()
+    assert db.number == 1
+    pool = control(db).pool
+    assert pool is not None
+    assert pool.stats()["nusing"] == 2
+    sources._loans_of_parent.pop().release()

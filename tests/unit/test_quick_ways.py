@@ -60,7 +60,7 @@ def test_a_loan_is_shown(
                 clock.advance(5)
                 (shown,) = pool.stats()["using"]
                 assert (shown["uses"], shown["last_get"], shown["last_ret"]) == (uses, -5, -15)
-                assert shown["owner"].startswith("task 'mine'" if kind is AsyncPool else "thread 'MainThread'")
+                assert str(shown["owner"]).startswith("task 'mine'" if kind is AsyncPool else "thread 'MainThread'")
                 assert [holding.obj for holding in pool.owners()] == [thing]
                 assert pool.stats()["navail"] == 0
             clock.advance(1)
@@ -122,7 +122,11 @@ def test_a_loan_that_ends_within_its_block(
 ) -> None:
     """The end of the block takes the object from nobody who has it by then, even if the factory made it again."""
     thing = Thing(0)
-    pool: EitherPool = kind(lambda _: thing, 1, 0)
+
+    def make(_: int) -> Thing:
+        return thing
+
+    pool: EitherPool = kind(make, 1, 0)
 
     async def main() -> None:
         async with loan(pool, "obj"):

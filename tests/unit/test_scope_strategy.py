@@ -12,7 +12,7 @@ import pytest
 
 from ProxyPatternPool import Kept, Proxy, ProxyException, ScopeStrategy, TimeOut, control, proxy
 from ProxyPatternPool._scope.open_block import OpenBlock
-from ProxyPatternPool._scope.strategy import StrategySlot
+from ProxyPatternPool._scope.strategy import StrategySlot, _used
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, run_script, wait_for
@@ -44,6 +44,16 @@ def test_the_slot_of_a_strategy() -> None:
         slot.drop_ended()
         assert slot.get() is kept
         slot.remove(kept)
+
+
+def test_a_strategy_that_is_gone_is_forgotten() -> None:
+    """Another that has its place in memory may be given to another proxy."""
+    before = dict(_used)
+    strategy: PerTenant[int] = PerTenant()
+    slot = StrategySlot[int](strategy)
+    assert _used != before
+    del strategy, slot
+    assert _used == before
 
 
 def test_strategy(scheduler: FakeScheduler) -> None:

@@ -13,7 +13,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar, cast
 from unittest.mock import Mock
 
+import greenlet
 import pytest
+import trio
+import trio.testing
 
 from ProxyPatternPool import Kept, Proxy, ProxyException, Scope, control
 from ProxyPatternPool._runtime.contexts import ask_collector, current_context, entered_contexts, memory_reader
@@ -121,9 +124,13 @@ def test_threads_are_greenlets_where_they_are_patched(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "eventlet.patcher", eventlet)
     for by_gevent, by_eventlet, expected in ((False, False, 0), (True, False, 1), (False, True, 2)):
         before = Proxy(fun=Thing)
-        monkeypatch.setattr(gevent, "is_object_patched", Mock(return_value=by_gevent), raising=False)
-        monkeypatch.setattr(eventlet, "is_monkey_patched", Mock(return_value=by_eventlet), raising=False)
+        of_gevent, of_eventlet = Mock(return_value=by_gevent), Mock(return_value=by_eventlet)
+        monkeypatch.setattr(gevent, "is_object_patched", of_gevent, raising=False)
+        monkeypatch.setattr(eventlet, "is_monkey_patched", of_eventlet, raising=False)
         assert before.number == 0
+        of_gevent.assert_called_with("_thread", "start_new_thread")
+        if not by_gevent:
+            of_eventlet.assert_called_with("thread")
         assert len(greenlets) == expected
 
     monkeypatch.setattr(eventlet, "is_monkey_patched", Mock(return_value=False))
@@ -319,6 +326,80 @@ def test_tasks_that_share_a_context(scheduler: FakeScheduler) -> None:
     asyncio.run(main())
 
 
+def test_tasks_of_trio_that_share_a_context() -> None:
+    """Each has its own there, too, until it ends, be it referred to or not."""
+    slot: ContextSlot[int] = ContextSlot()
+    had: list[weakref.ref[Kept[int]]] = []
+    tasks: list[object] = []
+
+    async def use() -> None:
+        tasks.append(trio.lowlevel.current_task())
+        assert slot.get() is None
+        assert not hasattr(slot, "kept")
+        kept = slot.put(Kept(1))
+        had.append(weakref.ref(kept))
+        await trio.lowlevel.checkpoint()
+        assert slot.kept is slot.get() is kept
+
+    async def main() -> None:
+        context = copy_context()
+        for _ in range(2):
+            trio.lowlevel.spawn_system_task(use, context=context)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [kept() for kept in had] == [None, None]
+        assert len(tasks) == 2
+
+    trio.run(main)
+
+
+class Green(greenlet.greenlet):
+    """A greenlet that tells when it ends, if it is asked to do so by then."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        super().__init__(run)
+        self.ends: list[Callable[..., object]] = []
+
+    def link(self, end: Callable[..., object]) -> None:
+        self.ends.append(end)
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+@pytest.mark.parametrize("told", [True, False])
+def test_greenlets_that_share_a_context(library: str, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its own, if it is one of gevent or eventlet, until it ends, whether or not it has told so by then."""
+    for name in ("gevent", "eventlet", "trio.lowlevel"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, library, ModuleType(library))
+    monkeypatch.setattr("ProxyPatternPool._scope.context._greenlet", None)
+    slot: ContextSlot[int] = ContextSlot()
+    had: list[weakref.ref[Kept[int]]] = []
+    here = greenlet.getcurrent()
+
+    def use() -> None:
+        assert slot.get() is None
+        assert not hasattr(slot, "kept")
+        kept = slot.put(Kept(1))
+        had.append(weakref.ref(kept))
+        here.switch()
+        assert slot.kept is slot.get() is kept
+
+    greens = [Green(use), Green(use)]
+    for green in greens:
+        green.gr_context = greens[0].gr_context or copy_context()
+        green.switch()
+    for green in greens:
+        slot.drop_ended()
+        assert had[-1]() is not None
+        green.switch()
+        assert green.dead
+        if told:
+            (end,) = green.ends
+            end(green)
+    if not told:
+        slot.drop_ended()
+    assert [kept() for kept in had] == [None, None]
+
+
 # --- owners that have gone ------------------------------------------------------------------------------
 
 
@@ -363,6 +444,7 @@ def test_records_are_tidied_up() -> None:
     Context().run(slot.put, Kept(1))
     assert len(slot._filled) < 20
     slot.drop_ended()
+    assert not slot._parts
 
 
 def test_a_slot_that_is_gone() -> None:

@@ -37,9 +37,9 @@ class Lender(TakesBackLater[T], Protocol[T]):
     def returns(self) -> TakesBack[T]: ...
 
 
-def borrow(lender: Lender[T], timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T]:
+def borrow(lender: Lender[T], timeout: float | None) -> Entry[T]:
     """Lend an entry to the calling thread or greenlet."""
-    got = lender.loans.borrow(timeout, receipt)
+    got = lender.loans.borrow(timeout)
     return got if isinstance(got, Entry) else run(got)
 
 

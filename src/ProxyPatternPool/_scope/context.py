@@ -76,7 +76,7 @@ class ContextSlot(KeyedSlot[T]):
         try:
             record = self._records[key]
         except KeyError:
-            raise AttributeError("kept") from None
+            raise AttributeError from None
         return record.kept
 
     def _key(self) -> Hashable:

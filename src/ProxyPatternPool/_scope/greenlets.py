@@ -49,7 +49,7 @@ class GreenletSlot(KeyedSlot[T]):
         try:
             record = self._records[id(current)]
         except KeyError:
-            raise AttributeError("kept") from None
+            raise AttributeError from None
         return record.kept
 
     def get(self) -> Kept[T] | None:

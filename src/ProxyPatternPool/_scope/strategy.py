@@ -59,7 +59,7 @@ class StrategySlot(Generic[T]):
     def kept(self) -> Kept[T]:
         kept = self.strategy.get()
         if kept is None:
-            raise AttributeError("kept")
+            raise AttributeError
         return kept
 
     def owner(self) -> None:

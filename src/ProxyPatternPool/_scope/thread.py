@@ -30,7 +30,7 @@ class ThreadSlot(Generic[T]):
             return self.place.owner
 
     def get(self) -> Kept[T] | None:
-        kept: Kept[T] = getattr(self.place, "kept", EMPTY)
+        kept: Kept[T] | None = getattr(self.place, "kept", None)
         return None if kept is EMPTY else kept
 
     def put(self, kept: Kept[T]) -> Kept[T]:
