@@ -267,6 +267,18 @@ def test_the_place_of_what_was_turned_down_is_its_heirs(closed: bool) -> None:
     assert ledger.inherit(entry, heir, NOW) is None
 
 
+@pytest.mark.parametrize(("now", "given"), [(NOW + 0.4, False), (NOW + 0.5, True)])
+def test_an_heir_creates_when_an_attempt_is_due(now: float, given: bool) -> None:
+    """Before that he gets no permit, like any other caller."""
+    ledger = ledger_of(1, idle=1)
+    entry, heir = lent(ledger), waiter_of()
+    assert ledger.reject(entry, 1, "health")
+    entry.heir = heir
+    ledger.backoff.failed(NOW)
+    ledger.free(entry, now)
+    assert (heir.handed is not None) == given
+
+
 def test_an_heir_takes_what_came_back_meanwhile() -> None:
     """Then the place is for who waits, when the next attempt is due; else it is the heir's."""
     ledger = ledger_of(2, idle=2)

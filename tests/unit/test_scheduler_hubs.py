@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
+from ProxyPatternPool._runtime.threads import DaemonThreads
+from ProxyPatternPool._scheduler.dispatch import Dispatcher
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
+from ProxyPatternPool._scheduler.workers import Job, Workers
 
 from .clock import HandMovedClock
 from .helpers import Caller, eventually, said, wait_for
@@ -67,18 +72,23 @@ def test_hub_chores_wait_for_a_blocked_hub(timed: Scheduler, clock: HandMovedClo
     assert timed.maintain(maintained) is None
 
 
+@pytest.mark.parametrize(
+    ("for_tasks", "what"),
+    [(False, "health checks and creations"), (True, "health checks, creations and closers")],
+)
 def test_a_hub_that_does_not_turn_is_told_of(
-    timed: Scheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+    for_tasks: bool, what: str, timed: Scheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once: checks and creations wait for it, and nobody would know why."""
-    maintained, hub = FakeMaintained(), SlowHub()
+    maintained, hub = FakeMaintained(), SlowHub(for_tasks=for_tasks)
     maintained.hub = hub
     maintained.queued_in_hub.append(lambda: None)
     for look in range(20):
         assert len(said(caplog)) == (look > timed.timing.hub_tries)
         timed.maintain(maintained)
         clock.advance(timed.timing.hub_patience)
-    assert said(caplog)[0].endswith(": health checks and creations wait for an event loop that is blocked")
+    assert said(caplog) == [f"{maintained!r}: {what} wait for an event loop that is blocked"]
+    assert caplog.records[0].levelno == logging.WARNING
     hub.turn()
     assert timed.maintain(maintained) is None
 
@@ -113,6 +123,66 @@ def test_a_look_too_early_sends_nobody(for_tasks: bool, timed: Scheduler, clock:
     assert len(hub.jobs) == 1
     assert timed.workers.count == 0
     hub.turn()
+
+
+class Noted(Workers):
+    """Workers that note what they are to do: chores of a hub or others, and whether those have waited."""
+
+    def __init__(self, clock: HandMovedClock) -> None:
+        super().__init__(DaemonThreads(lambda _: True), Timing(), clock)
+        self.jobs: list[tuple[bool, bool]] = []
+
+    def submit(self, job: Job, *, waited: bool) -> None:
+        self.jobs.append((job.hub, waited))
+
+
+def test_what_workers_are_given(clock: HandMovedClock) -> None:
+    """Without a hub all chores, by kinds; again, with a word about it, if nobody has begun the first in time."""
+    workers, timing, maintained = Noted(clock), Timing(worker_patience=2.0), FakeMaintained()
+    dispatch = partial(Dispatcher(clock, timing, workers).dispatch, maintained)
+    maintained.queued.append(lambda: None)
+    since = clock.now
+    assert (dispatch(), workers.jobs) == (since + 2, [(False, False)])
+    maintained.queued_in_hub.append(lambda: None)
+    clock.advance(1.0)
+    assert (dispatch(), workers.jobs[1:]) == (since + 2, [(True, False)])
+    clock.advance(1.0)
+    assert (dispatch(), workers.jobs[2:]) == (since + 3, [(False, True)])
+    maintained.queued.clear()
+    clock.advance(1.0)
+    assert (dispatch(), workers.jobs[3:]) == (since + 5, [(True, True)])
+    maintained.queued_in_hub.clear()
+    assert dispatch() is None
+
+
+@pytest.mark.parametrize("for_tasks", [False, True])
+def test_what_an_event_loop_is_given(for_tasks: bool, clock: HandMovedClock) -> None:
+    """All chores; but no log lines, if it is one of tasks: a handler that is slow would stop it."""
+    workers, timing, maintained, hub = Noted(clock), Timing(), FakeMaintained(), SlowHub(for_tasks=for_tasks)
+    dispatch = partial(Dispatcher(clock, timing, workers).dispatch, maintained)
+    maintained.hub = hub
+    maintained.queued.append(lambda: None)
+    patience = timing.worker_patience if for_tasks else timing.hub_patience
+    assert dispatch() == clock.now + patience
+    assert (workers.jobs, len(hub.jobs)) == (([(False, False)], 0) if for_tasks else ([], 1))
+    maintained.queued.clear()
+    maintained.queued_in_hub.append(lambda: None)
+    assert dispatch() == clock.now + timing.hub_patience
+    assert len(hub.jobs) == 1
+
+
+def test_what_workers_are_given_for_a_blocked_hub(clock: HandMovedClock) -> None:
+    """What any thread may do, from the third look on: at the second the hub may be in the middle of a long chore."""
+    workers, timing, maintained, hub = Noted(clock), Timing(), FakeMaintained(), SlowHub()
+    dispatch = partial(Dispatcher(clock, timing, workers).dispatch, maintained)
+    maintained.hub = hub
+    for chores in (maintained.queued, maintained.queued_in_hub):
+        chores.append(lambda: None)
+    for looks in range(4):
+        assert dispatch() == clock.now + timing.hub_patience
+        assert workers.jobs == [(False, True)] * max(0, looks - 1)
+        clock.advance(timing.hub_patience)
+    assert len(hub.jobs) == 1
 
 
 def test_the_same_chore_again_is_a_new_one(timed: Scheduler, clock: HandMovedClock) -> None:
