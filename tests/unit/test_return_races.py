@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from random import Random
 
 import pytest
 
-from ProxyPatternPool import Pool, TimeOut
+from ProxyPatternPool import AsyncPool, Pool, TimeOut
 from ProxyPatternPool._engine import loans
+from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._engine.guard import Guard
 from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._runtime import races
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Caller, Thing, eventually
+from .helpers import Caller, Thing, Works, eventually
+from .ledgers import Bed, waiter_of, wakes
+from .tasks import both, run_in, turn
 
 ROUNDS = 100
 
@@ -35,6 +40,104 @@ class Seen(deque[Entry[Thing]]):
         except IndexError:
             self._looks.pop(0)()
             raise
+
+
+class Interrupting(deque[Entry[Thing]]):
+    """Idle objects: something happens just before one is put back, and just after that its borrower is interrupted."""
+
+    def __init__(self, before: Callable[[], object]) -> None:
+        super().__init__()
+        self._before = before
+
+    def append(self, entry: Entry[Thing]) -> None:
+        self._before()
+        super().append(entry)
+        raise KeyboardInterrupt
+
+
+def interrupting(core: Core[Thing], before: Callable[[], object]) -> None:
+    """Interrupt the next return of a pool whose objects are all idle."""
+    core.shelves.idle = Interrupting(before)
+    deque.extend(core.shelves.idle, core.ledger.places.entries())
+
+
+def ret(pool: Pool[Thing]) -> None:
+    pool.ret(pool.get())
+
+
+def block(pool: Pool[Thing]) -> None:
+    with pool.obj():
+        pass
+
+
+async def block_of_task(pool: AsyncPool[Thing]) -> None:
+    async with pool.obj():
+        pass
+
+
+async def ret_of_task(pool: AsyncPool[Thing]) -> None:
+    await pool.ret(await pool.get())
+
+
+ways = pytest.mark.parametrize("give_back", [ret, lambda pool: pool.lease().release(), block])
+
+
+@ways
+def test_an_interrupted_return_leaves_nobody_asleep(
+    give_back: Callable[[Pool[Thing]], object], scheduler: FakeScheduler
+) -> None:
+    """Who has joined while an object was put back is woken, though whoever puts it back is interrupted there."""
+    pool = Pool(Thing, 1)
+    ret(pool)
+    scheduler.run()
+    core, waiter = pool._core, waiter_of(Bed())
+    interrupting(core, lambda: core.guard.locked(core.ledger.take_or_queue, core.clock(), waiter))
+    with pytest.raises(KeyboardInterrupt):
+        give_back(pool)
+    if give_back is not ret:  # a lease comes back once more, as dropped
+        gc.collect()
+        scheduler.run()
+    assert wakes(waiter) == 1
+
+
+@ways
+def test_an_interrupted_return_after_a_close(
+    give_back: Callable[[Pool[Thing]], object], scheduler: FakeScheduler, works: Works
+) -> None:
+    """What is put back just after a close has searched is closed, though whoever puts it back is interrupted there."""
+    pool = Pool(works.make, 1, 1, closer=works.close)
+    scheduler.run()
+    interrupting(pool._core, pool.shutdown)
+    with pytest.raises(KeyboardInterrupt):
+        give_back(pool)
+    gc.collect()
+    scheduler.run()
+    assert works.closed == works.made
+
+
+@both
+@pytest.mark.parametrize("give_back", [ret_of_task, block_of_task])
+def test_an_interrupted_return_of_a_task_after_a_close(
+    flavour: str, give_back: Callable[[AsyncPool[Thing]], Awaitable[None]], scheduler: FakeScheduler, works: Works
+) -> None:
+    """The same in an event loop."""
+
+    async def make(number: int) -> Thing:
+        return works.make(number)
+
+    async def main() -> None:
+        pool = AsyncPool(make, 1, closer=works.close)
+        core = async_core_of(pool)
+        await ret_of_task(pool)
+        interrupting(core, core.ledger.close)
+        with pytest.raises(KeyboardInterrupt):
+            await give_back(pool)
+        gc.collect()
+        scheduler.look_at(core)
+        await turn(10)
+        assert works.closed == works.made
+
+    run_in(flavour, main)
 
 
 @pytest.mark.parametrize("look", [0, 1, 2])

@@ -166,7 +166,7 @@ class Returns(Generic[T]):
             if put is not NEEDS_SLOW_PATH:
                 return None if put is None else self.follow_up(entry, put, in_place=in_place)
         except BaseException:
-            self._settle_interrupted(entry, now)
+            self.settle_interrupted(entry, now)
             raise
         try:
             to_close = self._guard.locked(self._ledger.put_locked, entry, now)
@@ -175,8 +175,11 @@ class Returns(Generic[T]):
             return None
         return self._objects.close_and_free(entry, in_place=in_place) if to_close else None
 
-    def _settle_interrupted(self, entry: Entry[T], now: float) -> None:
-        """Finish a return that was interrupted: the entry may be idle beside a waiter, or in a pool that was closed."""
+    def settle_interrupted(self, entry: Entry[T], now: float) -> None:
+        """Finish a return that was interrupted: the entry may be idle beside a waiter, or in a pool that was closed.
+
+        Of a lease the mailbox does so: an interrupted one has still its loan, and is dropped.
+        """
         try:
             if self._guard.locked(self._ledger.settle, entry, now):
                 self._driver.finish(self._objects.close_and_free(entry))
@@ -295,6 +298,8 @@ class Returns(Generic[T]):
 
     def _take_back_dropped(self, entry: Entry[T], use: int, quietly: bool) -> None:
         if not self._guard.locked(self._shelves.end_loan, entry, use):
+            if self._guard.locked(self._ledger.settle, entry, self._clock()):  # see settle_interrupted()
+                self._chores.anywhere.append(Ending(self._objects.close_and_free, entry))
             return
         now = entry.last_ret = self._clock()
         owner = owner_later(entry.owner)

@@ -301,9 +301,13 @@ class AsyncPool(Generic[T]):
         entry.last_ret = now = clock()
         if now >= shelves.quick_rets_until or entry.uses >= entry.slow_return_at_use:
             return finishing(self._core.returns.follow_up(entry, NEEDS_SLOW_PATH))
-        shelves.idle.append(entry)
-        if now >= shelves.quick_rets_until:
-            return finishing(self._core.returns.follow_up(entry, NEEDS_SETTLE))
+        try:
+            shelves.idle.append(entry)
+            if now >= shelves.quick_rets_until:
+                return finishing(self._core.returns.follow_up(entry, NEEDS_SETTLE))
+        except BaseException:
+            self._core.returns.settle_interrupted(entry, now)
+            raise
         return FINISHED
 
     def discard(self, obj: T) -> Coroutine[Any, Any, None]:

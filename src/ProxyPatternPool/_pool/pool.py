@@ -248,9 +248,13 @@ class Pool(Generic[T]):
         if now >= shelves.quick_rets_until or entry.uses >= entry.slow_return_at_use:
             run_rest(self._core.returns.follow_up(entry, NEEDS_SLOW_PATH))
             return
-        shelves.idle.append(entry)
-        if now >= shelves.quick_rets_until:
-            run_rest(self._core.returns.follow_up(entry, NEEDS_SETTLE))
+        try:
+            shelves.idle.append(entry)
+            if now >= shelves.quick_rets_until:
+                run_rest(self._core.returns.follow_up(entry, NEEDS_SETTLE))
+        except BaseException:
+            self._core.returns.settle_interrupted(entry, now)
+            raise
 
     def discard(self, obj: T) -> None:
         """Give a broken object back: it is closed, without ``retter``, and its place is freed.
