@@ -10,6 +10,7 @@ from time import monotonic
 
 import pytest
 
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import SimpleQueue
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
@@ -132,6 +133,33 @@ def test_a_fork_begins_with_no_threads(real: Scheduler, threads: Threads) -> Non
     maintained = FakeMaintained()
     real.watch(weakref.ref(maintained))
     assert not real._running
+
+
+def test_the_child_of_a_fork_in_c_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts threads of its own, and closes nothing that is its parent's."""
+    started: list[Callable[[], None]] = []
+
+    def start(run: Callable[[], None]) -> bool:
+        started.append(run)
+        return True
+
+    class OfTheParent(Dying):
+        def after_fork(self) -> None:
+            self.jobs.clear()
+
+    scheduler = Scheduler(Environment(start_thread=start), Timing(exit_time=0.0, worker_patience=0.0))
+    closed = threading.Event()
+    maintained = OfTheParent(closed.set)
+    scheduler.register(maintained)
+    assert scheduler.watch(weakref.ref(maintained))
+    assert len(started) == 2
+    monkeypatch.setattr("ProxyPatternPool._scheduler.scheduler.notice_fork", scheduler.after_fork)
+    assert scheduler.watch(weakref.ref(maintained))
+    assert len(started) == 4
+    maintained.jobs.append(closed.set)
+    scheduler.exit()
+    assert maintained.jobs == []
+    assert not closed.is_set()
 
 
 def test_exit_when_the_hub_is_over(real: Scheduler) -> None:

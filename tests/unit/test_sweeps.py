@@ -162,9 +162,13 @@ def test_the_end_of_a_lifetime_hands_out_what_a_back_off_has_kept(failed: float)
 def test_of_the_last_object_no_end_is_left() -> None:
     """Nor of one that is retired and not closed yet."""
     ledger = ledger_of(1, idle=1, max_lifetime=100.0)
-    with_ends(ledger, NOW)
-    assert len(sweeps_of(ledger).sweep(NOW).expired) == 1
+    (entry,) = with_ends(ledger, NOW)
+    assert sweeps_of(ledger).sweep(NOW).expired == [entry]
     assert ledger.validity.next_end == math.inf
+    ledger.places.free(entry)
+    ledger.validity.next_end = NOW
+    assert sweeps_of(ledger).sweep(NOW).expired == []
+    assert ledger.validity.next_end == ledger.shelves.quick_gets_until == math.inf
 
 
 # --- used for too long -------------------------------------------------------------------------------
@@ -180,7 +184,8 @@ def test_a_long_use_is_warned_about_once() -> None:
     assert ([loan.entry for loan in due.warned], due.killed, due.deadline) == ([entry], [], NOW + 20)
     assert (due.warned[0].since, due.warned[0].use, due.warned[0].owner) == (NOW, 1, entry.owner)
     assert (entry.warned_use, entry.slow_return_at_use) == (1, 0)
-    assert sweeps.sweep(NOW + 11).warned == []
+    again = sweeps.sweep(NOW + 10)
+    assert (again.warned, again.deadline, sweeps.sweep(NOW + 11).warned) == ([], NOW + 20, [])
     sweeps.forget_warning(entry)
     assert entry.slow_return_at_use == ledger.places.slow_return_at_use
     returned(ledger, entry)

@@ -69,7 +69,7 @@ class DaemonThreads:
             self._starting.discard(first_step)
         return started
 
-    def end(self, seconds: float) -> None:
+    def end(self, seconds: float = 0.0) -> None:
         """Start no thread from now on, and wait for the first step of each that was, for some seconds at most."""
         until = self._clock() + seconds
         self._ended = True

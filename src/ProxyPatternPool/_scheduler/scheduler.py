@@ -40,9 +40,9 @@ class Scheduler:
 
     def _start_empty(self) -> None:
         """Begin with no thread and no request: at construction, and in the child of a fork."""
-        self._threads = DaemonThreads(self.environment.start_thread, self.clock)
+        self._threads = DaemonThreads(self.environment.start_thread)
         if self.ending:  # a child of the exit itself, which comes to no other
-            self._threads.end(0.0)
+            self._threads.end()
         self.workers = Workers(self._threads, self.timing, self.clock)
         self._dispatcher = Dispatcher(self.clock, self.timing, self.workers)
         self._exit_jobs = ExitJobs(self.environment)
