@@ -36,7 +36,12 @@ def _renew_lock() -> None:
         measuring._collector.data_lock = threading.Lock()
 
 
+def follow() -> None:
+    """Replace the function that starts threads, for all code that looks it up from now on."""
+    _thread.start_new_thread = _start
+
+
 def coverage_init(reg: Plugins, options: Mapping[str, str]) -> None:
     """Do what a plugin does when coverage starts."""
-    _thread.start_new_thread = _start
+    follow()
     os.register_at_fork(after_in_child=_renew_lock)

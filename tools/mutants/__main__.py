@@ -8,6 +8,7 @@ from typing import TextIO
 
 import pytest
 
+from .. import native_threads
 from . import listed
 from .scores import PACKAGE, ROOT, Run
 
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     os.environ["CI"] = "true"  # hypothesis chooses the same examples each time then, and keeps none
     os.chdir(ROOT)
     sys.path.append(str(ROOT / "tools"))
+    native_threads.follow()  # before tests import the library, which looks it up once
     run = Run(chosen.rooms, chosen.jobs, chosen.most, listed.read(), _quiet())
     ignored = [f"--ignore=tests/unit/test_{name}.py" for name in LEFT_OUT]
     pytest.main([*chosen.tests, *ignored, "-p", "no:cacheprovider", "--timeout=0"], plugins=[run])
