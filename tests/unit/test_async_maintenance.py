@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import replace
@@ -15,13 +16,14 @@ import pytest
 import trio
 
 from ProxyPatternPool import AsyncPool, TimeOut
+from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock, start_none
-from .helpers import DEADLINE, Thing, Works, said
+from .helpers import DEADLINE, Caller, Thing, Works, said
 from .tasks import both, run_in, turn
 
 
@@ -615,3 +617,99 @@ def test_the_parent_of_a_reloading_server(
 
     run_in(flavour, main)
     scheduler.asides.clear()
+
+
+RETTERS = ("plain", "awaited", "fails", "fails later")
+
+
+class Ends:
+    """Hooks that wait for a turn, and count the tasks that the pool has at that moment."""
+
+    def __init__(self, retter: str) -> None:
+        self._retter = retter
+        self.loop: Any = None
+        self.counts: list[int] = []
+        self.closed: list[Thing] = []
+
+    def _count(self) -> None:
+        self.counts.append(len(self.loop._tasks._tasks))  # asyncio lists none of them
+
+    def reset(self, thing: Thing) -> Awaitable[None] | None:
+        if self._retter == "fails":
+            raise ConnectionError
+        return None if self._retter == "plain" else self._reset()
+
+    async def _reset(self) -> None:
+        await turn()
+        self._count()
+        if self._retter == "fails later":
+            raise ConnectionError
+
+    async def close(self, thing: Thing) -> None:
+        self._count()
+        await turn()
+        self._count()
+        self.closed.append(thing)
+
+
+async def drop(pool: AsyncPool[Thing], clock: HandMovedClock) -> None:
+    await pool.lease(quiet=True)
+
+
+async def return_in_a_thread(pool: AsyncPool[Thing], clock: HandMovedClock) -> None:
+    thing = await pool.get()
+    await Caller(lambda: pool.ret(thing)).result()
+
+
+async def discard_in_a_thread(pool: AsyncPool[Thing], clock: HandMovedClock) -> None:
+    thing = await pool.get()
+    await Caller(lambda: pool.discard(thing)).result()
+
+
+async def keep_too_long(pool: AsyncPool[Thing], clock: HandMovedClock) -> None:
+    await pool.get()
+    clock.advance(10)
+
+
+async def drain_at_its_return(pool: AsyncPool[Thing], clock: HandMovedClock) -> None:
+    shelves, sweeps = async_core_of(pool).shelves, async_core_of(pool).sweeps
+
+    class Shelf(deque[Entry[Thing]]):
+        def append(self, entry: Entry[Thing], /) -> None:
+            shelves.idle = deque()
+            sweeps.drain(clock())  # as another thread does, just before
+            shelves.idle = self
+            super().append(entry)
+
+    thing = await pool.get()
+    async_core_of(pool).shelves.using[id(thing)].uses = 0
+    shelves.idle = Shelf()
+    await Caller(lambda: pool.ret(thing)).result()
+
+
+@pytest.mark.parametrize(
+    ("way", "retter"),
+    [
+        *((way, retter) for way in (drop, return_in_a_thread) for retter in RETTERS),
+        *((way, "plain") for way in (discard_in_a_thread, keep_too_long, drain_at_its_return)),
+    ],
+)
+def test_one_task_ends_an_object(
+    way: Callable[[AsyncPool[Thing], HandMovedClock], Awaitable[None]],
+    retter: str,
+    scheduler: FakeScheduler,
+    clock: HandMovedClock,
+) -> None:
+    """What is left to maintenance is done by one task of the pool's, which needs no other for what hooks return."""
+    hooks = Ends(retter)
+
+    async def main() -> None:
+        pool = AsyncPool(Thing, 1, 0, closer=hooks.close, retter=hooks.reset, max_use=1, max_using_delay_kill=5)
+        hooks.loop = pool._tasks.bind()
+        await way(pool, clock)
+        await maintained(scheduler, pool)
+        assert len(hooks.closed) == 1
+        assert set(hooks.counts) == {1}
+        await pool.shutdown()
+
+    run_in("asyncio", main)

@@ -14,7 +14,8 @@ from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._runtime.owner import here
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
+from .diary import Diary
+from .helpers import Caller, Naps, Thing, Works, eventually, queue_up, said, wait_for
 
 
 class Doctor:
@@ -135,12 +136,12 @@ def test_a_check_that_raises(
 
 @pytest.mark.parametrize("after", [0, 1])
 def test_interrupted_before_an_object_is_turned_down(
-    after: int, scheduler: FakeScheduler, naps: Naps, works: Works, monkeypatch: pytest.MonkeyPatch
+    after: int, scheduler: FakeScheduler, naps: Naps, works: Works, diary: Diary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is interrupted with an ill object in hand, the first or another, leaves no loan behind."""
     naps.scheduler = scheduler
     doctor = Doctor()
-    pool = Pool(works.make, 2, 2, health=doctor, health_before_get=0, closer=works.close)
+    pool = Pool(works.make, 2, 2, health=doctor, health_before_get=0, closer=works.close, observer=diary)
     doctor.ill = {0, 1}
     ledger = pool._core.ledger
     reject = ledger.reject
@@ -158,6 +159,34 @@ def test_interrupted_before_an_object_is_turned_down(
     scheduler.run()
     stats = pool.stats()
     assert (stats["nusing"], stats["nobjs"], len(works.closed)) == (0, 2, after + 1)
+    assert [line[2] for line in diary.lines if line[0] == "discarded"] == ["health"] * (after + 1)
+
+
+@pytest.mark.parametrize("step", ["_own_hook", "take_or_queue", "take"])
+def test_interrupted_on_the_way_to_another(
+    step: str, scheduler: FakeScheduler, works: Works, diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was turned down is closed, by the caller or by maintenance if it comes soon, and its place is free."""
+    doctor = Doctor()
+    pool = Pool(works.make, 1, health=doctor, health_before_get=0, closer=works.close, observer=diary)
+    doctor.ill = {0}
+    core = pool._core
+    if step == "take":
+        core.scheduling.hub = HubElsewhere()
+
+    def interrupted(*_: object, retry: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(core.waits if step == "_own_hook" else core.ledger, step, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pool.get(5)
+    assert len(works.closed) == (step != "take_or_queue")
+    scheduler.run()
+    assert [thing.number for thing in works.closed] == [0]
+    assert [line[2] for line in diary.lines if line[0] == "discarded"] == ["health"]
+    core.scheduling.hub = None
+    assert pool.get(0).number == 1
 
 
 def test_creation_fails_in_its_place(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
@@ -512,3 +541,109 @@ def test_where_there_is_no_maintenance(scheduler: FakeScheduler, works: Works, m
     pool.drain()
     assert [thing.number for thing in works.closed] == [0, 1]
     assert not pool._core.chores.anywhere
+
+
+def test_whose_it_is(scheduler: FakeScheduler, works: Works) -> None:
+    """What a borrower gets instead of one that he turned down is lent to him."""
+    doctor = Doctor()
+    pool = Pool(works.make, 2, 2, health=doctor, health_before_get=0, closer=works.close)
+    doctor.ill = {0, 1}
+    assert pool.get(0).number == 2
+    (loan,) = pool.owners()
+    assert loan.owner == "thread 'MainThread'"
+
+
+def test_who_gets_nothing_for_it_stands_in_front(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
+    """Who closes himself what he turned down, and finds its place gone, was there before those who came meanwhile."""
+    doctor = Doctor()
+    behind: list[Caller[object]] = []
+
+    def close(thing: Thing) -> None:
+        pool.resize(max_size=1)
+        behind.extend(queue_up(pool, 1, lambda _: pool.get()))
+
+    pool = Pool(works.make, 2, 0, health=doctor, health_before_get=0, closer=close)
+    pool._core.scheduling.hub = HubElsewhere()
+    other, ill = pool.get(0), pool.get(0)
+    pool.ret(ill)
+    doctor.ill = {ill.number}
+
+    def give_back() -> None:
+        naps.clock.advance(1)
+        pool.ret(other)
+
+    naps.meanwhile.append(give_back)
+    assert pool.get(5) is other
+    assert behind[0].busy
+    pool.ret(other)
+    assert behind[0].result() is other
+
+
+def test_its_place_at_the_last_moment(
+    scheduler: FakeScheduler, naps: Naps, clock: HandMovedClock, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If what he turned down is closed at once its place is his: others have come later, and his time is just over."""
+    behind: list[Caller[Thing]] = []
+
+    def check(thing: Thing) -> bool:
+        if not behind:
+            behind.append(Caller(pool.get))
+            eventually(lambda: pool.stats()["nwaiting"] == 1)
+        return thing.number > 0
+
+    pool = Pool(works.make, 1, health=check, health_before_get=0, closer=works.close)
+    chores = pool._core.chores
+    leave = chores.leave
+
+    def close_late(chore: Callable[[], None]) -> None:
+        leave(chore)
+        scheduler.run()
+        clock.advance(5)
+
+    monkeypatch.setattr(chores, "leave", close_late)
+    thing = pool.get(5)
+    assert thing.number == 1
+    assert naps.asked == []
+    assert behind[0].busy
+    pool.ret(thing)
+    assert behind[0].result() is thing
+
+
+def test_a_check_until_the_time_is_over(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """Who has no time left when an object turns out to be ill has no other checked."""
+    seen: list[int] = []
+
+    def check(thing: Thing) -> bool:
+        seen.append(thing.number)
+        clock.advance(5)
+        return False
+
+    pool = Pool(works.make, 2, 2, health=check, health_before_get=0, closer=works.close)
+    with pytest.raises(TimeOut):
+        pool.get(5)
+    assert seen == [1]
+
+
+def test_killed_and_being_closed(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """Who turns down what maintenance is closing does not have its place before the closer has returned."""
+    begun, go_on = threading.Event(), threading.Event()
+    rounds: list[Caller[None]] = []
+
+    def check(thing: Thing) -> bool:
+        clock.advance(10)
+        rounds.append(Caller(pool.housekeep))
+        wait_for(begun)
+        return False
+
+    def close(thing: Thing) -> None:
+        begun.set()
+        wait_for(go_on)
+        works.close(thing)
+
+    works.bound = 1
+    pool = Pool(works.make, 1, 1, max_using_delay_kill=5, health=check, health_before_get=0, closer=close)
+    with pytest.raises(TimeOut):
+        pool.get(0)
+    go_on.set()
+    rounds[0].result()
+    assert [thing.number for thing in works.made] == [0, 1]

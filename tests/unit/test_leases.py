@@ -329,11 +329,32 @@ def test_a_dropped_lease_in_a_cycle(scheduler: FakeScheduler, caplog: pytest.Log
     assert len(said(caplog)) == 1
 
 
+def test_a_release_takes_no_lock(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a rule, so that threads that release do not wait for each other."""
+    pool = Pool(Thing, 1)
+    lease = pool.lease()
+    with monkeypatch.context() as patch:
+        patch.setattr(pool._core.guard, "locked", lambda *_: pytest.fail("the lock is taken"))
+        lease.release()
+    assert pool.stats()["navail"] == 1
+
+
 def test_the_next_borrower_sweeps(scheduler: FakeScheduler) -> None:
     """Who finds nothing idle looks for dropped leases himself, before he waits or creates."""
     pool = Pool(Thing, 1)
     thing = pool.lease().obj
     assert pool.get(0) is thing
+
+
+def test_what_the_next_borrower_has_found_is_seen_to(scheduler: FakeScheduler, works: Works) -> None:
+    """He leaves the retter to maintenance, and has it look: its look for that lease may have been before."""
+    pool = Pool(works.make, 1, retter=lambda _: None)
+    pool.lease(quiet=True)
+    scheduler.asked.clear()
+    with pytest.raises(TimeOut):
+        pool.get(0)
+    scheduler.run()
+    assert pool.get(0) is works.made[0]
 
 
 def test_a_dropped_lease_serves_a_waiter(scheduler: FakeScheduler, naps: Naps) -> None:

@@ -59,14 +59,14 @@ def test_an_object_is_given_back_that_is_worn_out(scheduler: FakeScheduler, work
     assert pool.get(0) is not thing
 
 
-@pytest.mark.parametrize("reason", ["broken", "retter"])
+@pytest.mark.parametrize("reason", ["broken", "retter", "interrupted"])
 def test_why_an_object_went_is_not_forgotten(reason: DiscardReason, scheduler: FakeScheduler) -> None:
     """What is left to workers is closed, and counted, for the reason for which it was given up."""
 
     def fail(_: Thing) -> None:
         raise ValueError
 
-    pool = Pool(Thing, 1, min_size=0, retter=fail if reason == "retter" else None)
+    pool = Pool(Thing, 1, min_size=0, retter=fail if reason == "retter" else None, max_use=1)
     thing = pool.get()
     in_the_middle(pool, lambda: pool.discard(thing) if reason == "broken" else pool.ret(thing))
     gone = pool._core.ledger.places.nretired_for
@@ -87,9 +87,11 @@ def test_a_lease_ends(scheduler: FakeScheduler, works: Works) -> None:
         lease.release()
         using.update(in_his_hands)
 
+    scheduler.asked.clear()
     in_the_middle(pool, release)
-    assert pool.stats()["nusing"] == 0
     scheduler.run()
+    assert not using
+    assert pool.stats()["nusing"] == 0
     assert pool.get(0) is works.made[0]
 
 

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from ProxyPatternPool import AsyncPool, Pool, TimeOut
-from ProxyPatternPool._engine import loans
+from ProxyPatternPool._engine import loans, returns
 from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._engine.guard import Guard
 from ProxyPatternPool._ledger.entry import Entry
@@ -244,3 +244,23 @@ def test_without_the_gil_others_run_first(
     for caller in (waiting, second):
         assert caller.result() is thing
         pool.ret(thing)
+
+
+@pytest.mark.parametrize("way", ["ret", "discard", "release"])
+def test_what_is_a_parents_is_not_touched(
+    way: str, scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a child that nobody has told of the fork: no hook is called for it, it is not lent, and it is not freed."""
+    kept: list[Entry[Thing]] = []
+    monkeypatch.setattr(returns, "notice_fork", lambda: True)
+    monkeypatch.setattr(returns, "never_free", kept.append)
+    called: list[Thing] = []
+    pool = Pool(works.make, 1, retter=called.append, closer=called.append)
+    lease = pool.lease()
+    if way == "release":
+        lease.release()
+    else:
+        (pool.ret if way == "ret" else pool.discard)(lease.obj)
+    assert [entry.obj for entry in kept] == works.made
+    assert pool.stats()["navail"] == 0
+    assert called == []

@@ -235,6 +235,24 @@ def test_real_threads_sleep_exactly() -> None:
     assert 0.05 <= monotonic() - start < DEADLINE
 
 
+def test_who_waits_for_long_looks_into_it(scheduler: FakeScheduler, naps: Naps) -> None:
+    """After a second, each time when he has waited twice as long, and when he gives up; not while others wait less."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    looks: list[float] = []
+    start = naps.clock()
+    pool._core.waits.on_long_wait = lambda waits: looks.append(waits.clock() - start)
+    with pytest.raises(TimeOut):
+        pool.get(10)
+    assert looks == [1, 2, 4, 8, 10]
+    with pytest.raises(TimeOut):
+        pool.get(0)
+    assert looks == [1, 2, 4, 8, 10, 10]
+    naps.meanwhile.extend([lambda: naps.clock.advance(0.5), naps.wake_last, lambda: pool.ret(thing)])
+    assert pool.get(1) is thing
+    assert len(looks) == 6
+
+
 def test_waiting_is_counted(scheduler: FakeScheduler, naps: Naps) -> None:
     """Time spent in the queue adds up, the longest is remembered, and those who waited in vain are counted."""
     pool = Pool(Thing, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._ledger.shelves import Put
 from ProxyPatternPool._runtime.owner import here
+from ProxyPatternPool._runtime.waiting import AnySleeper
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, FakeSleeper, Naps, Thing, Works, queue_up
@@ -361,6 +363,31 @@ def test_a_busy_hub_keeps_nobody_waiting() -> None:
     assert [waiter.woken for waiter in waiters] == [True, False, True, False, True, False]
     queue.wake_first(2)
     assert all(waiter.woken for waiter in waiters)
+
+
+def test_a_greenlet_that_is_lost_has_maintenance_look(
+    scheduler: FakeScheduler, naps: Naps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a finalizer it does no more: what it was given is taken back then."""
+    pool = Pool(Thing, 1)
+    thing = pool.get()
+    waits = pool._core.waits
+    new_sleeper = waits._new_sleeper
+    lost: list[Callable[[], None]] = []
+
+    def noted(when_lost: Callable[[], None]) -> AnySleeper:
+        lost.append(when_lost)
+        return new_sleeper(when_lost)
+
+    def lose_and_return() -> None:
+        scheduler.asked.clear()
+        lost[0]()
+        assert [asked() if isinstance(asked, weakref.ref) else asked for asked in scheduler.asked] == [pool._core]
+        pool.ret(thing)
+
+    monkeypatch.setattr(waits, "_new_sleeper", noted)
+    naps.meanwhile.append(lose_and_return)
+    assert pool.get() is thing
 
 
 def test_what_a_greenlet_has_come_for_is_its_own(scheduler: FakeScheduler, naps: Naps) -> None:

@@ -192,6 +192,30 @@ def test_not_in_an_observer_nor_in_a_hook(moment: Moment, real: Scheduler, naps:
     pools[0].get(0)
 
 
+def test_not_in_a_hook(moment: Moment, real: Scheduler, naps: Naps, works: Works) -> None:
+    """A hook that borrows from its own pool calls no other in the middle of its own work; the next caller does."""
+    depth: list[None] = []
+
+    def close(thing: Thing) -> None:
+        assert not depth, "a hook in a hook"
+        works.close(thing)
+
+    def prepare(thing: Thing) -> None:
+        if thing.number == 1:
+            depth.append(None)
+            pool._core.chores.leave(partial(pool.discard, first))
+            with pytest.raises(TimeOut):
+                pool.get(0)
+            depth.pop()
+
+    pool = Pool(works.make, 2, 0, closer=close, getter=prepare)
+    first = pool.get(0)
+    pool.get(0)
+    assert works.closed == []
+    pool.get(0)
+    assert works.closed == [first]
+
+
 def test_borrowers_notice_when_it_has_passed(moment: Moment, real: Scheduler, works: Works) -> None:
     """Though an object is always idle when they come, and nothing else happens in the pool."""
     pool = Pool(works.make, 1, 1, closer=works.close)
