@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from ProxyPatternPool import AsyncPool, TimeOut
+from ProxyPatternPool._inspect.totals import total
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._runtime.environment import Environment
@@ -573,6 +574,8 @@ def test_without_threads(
         pool = AsyncPool(hooks.make, 4, 2, closer=hooks.close, max_avail_delay=10, name="books")
         async with pool.obj(20) as thing:
             assert thing.number == 0
+            (loan,) = pool.owners()
+            assert loan.owner.startswith("task")
             await turn(10)
             assert hooks.works.numbers == [0], "one is being created, for which nobody waits"
             other = await pool.get()
@@ -713,3 +716,25 @@ def test_one_task_ends_an_object(
         await pool.shutdown()
 
     run_in("asyncio", main)
+
+
+@both
+def test_the_time_that_it_takes(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """What hooks take, in a round by hand and in what maintenance does, adds up."""
+
+    async def slow(thing: Thing) -> bool:
+        await turn()
+        clock.advance(2)
+        return True
+
+    async def main() -> None:
+        async with AsyncPool(Thing, 1, 0, closer=slow, health=slow, max_avail_delay=60) as pool:
+            await pool.ret(await pool.get())
+            await pool.housekeep()
+            assert total(async_core_of(pool)).maintenance_time == 2
+            clock.advance(60)
+            await maintained(scheduler, pool)
+            assert pool.stats()["nobjs"] == 0
+            assert total(async_core_of(pool)).maintenance_time == 2 + 2
+
+    run_in(flavour, main)

@@ -215,6 +215,22 @@ def test_a_false_alarm(scheduler: FakeScheduler, works: Works) -> None:
     assert pool.stats()["navail"] == 2
 
 
+def test_one_look_finds_all(scheduler: FakeScheduler, works: Works) -> None:
+    """What is lost is closed after one look, though a false alarm came before; so is what a dropped lease wore out."""
+    pool = Pool(works.make, 4, 4, closer=works.close, max_use=1)
+    core = pool._core
+    leases = [pool.lease(quiet=True)]
+    idle = core.ledger.shelves.idle
+    core.ledger.mailbox.orphans.append(idle[0])
+    for _ in range(2):
+        idle.pop()  # by threads that were killed right then
+    leases.clear()
+    core.run_due()
+    core.run_chores(hub=False)
+    assert len(works.closed) == 3
+    assert len(idle) == 1
+
+
 def test_interrupted_just_before_the_closer(
     scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:

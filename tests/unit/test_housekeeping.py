@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ProxyPatternPool import Pool
+from ProxyPatternPool._inspect.totals import total
 from ProxyPatternPool._ledger import policy
 
 from .clock import FakeScheduler, HandMovedClock
@@ -205,3 +206,33 @@ def test_a_round_costs_nothing_where_nothing_is_due(scheduler: FakeScheduler, mo
     monkeypatch.setattr(policy, "on_idle", judge)
     scheduler.look_at(pool._core)
     assert len(judged) == 1
+
+
+def test_the_time_that_it_takes(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """What hooks take in rounds by hand, in what a round itself says, and in what maintenance does, adds up."""
+
+    def slow(thing: Thing) -> bool:
+        clock.advance(2)
+        return True
+
+    def trace(thing: Thing) -> str:
+        if not named:
+            raise ConnectionError  # so that there is no name yet
+        clock.advance(3)
+        return "it"
+
+    named: list[None] = []
+    pool = Pool(Thing, 1, 0, closer=slow, health=slow, tracer=trace, max_avail_delay=60, max_using_delay=10)
+    thing = pool.get()
+    named.append(None)
+    clock.advance(10)
+    pool.housekeep()
+    assert total(pool._core).maintenance_time == 3
+    named.clear()
+    pool.ret(thing)
+    pool.housekeep()
+    assert total(pool._core).maintenance_time == 3 + 2
+    clock.advance(60)
+    scheduler.look_at(pool._core)
+    assert pool.stats()["nobjs"] == 0
+    assert total(pool._core).maintenance_time == 3 + 2 + 2

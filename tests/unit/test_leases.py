@@ -18,6 +18,7 @@ from ProxyPatternPool._ledger.shelves import NEVER
 from ProxyPatternPool._pool.pool import core_of
 
 from .clock import FakeScheduler, HandMovedClock
+from .diary import Diary
 from .helpers import Caller, Naps, Thing, Works, eventually, have_all_said, said, wait_for
 from .test_async_races import Idle, Using
 
@@ -327,6 +328,25 @@ def test_a_dropped_lease_in_a_cycle(scheduler: FakeScheduler, caplog: pytest.Log
     scheduler.run()
     assert pool.stats()["nusing"] == 0
     assert len(said(caplog)) == 1
+
+
+def test_loans_take_no_lock(scheduler: FakeScheduler, diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever hooks there are, as long as an object is idle: threads that borrow do not wait for each other."""
+    seen: list[Thing] = []
+
+    def check(thing: Thing) -> bool:
+        return True
+
+    pool = Pool(Thing, 1, 1, getter=seen.append, retter=seen.append, health=check, health_before_get=0, observer=diary)
+    with monkeypatch.context() as patch:
+        patch.setattr(pool._core.guard, "locked", lambda *_: pytest.fail("the lock is taken"))
+        with pool.obj() as thing:
+            pass
+        pool.ret(pool.get())
+    assert seen == [thing] * 4
+    assert [line[0] for line in diary.lines] == ["created", *["lent", "returned"] * 2]
+    pool.get()
+    assert [loan.owner for loan in pool.owners()] == ["thread 'MainThread'"]
 
 
 def test_a_release_takes_no_lock(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,6 +233,10 @@ def test_without_the_gil_others_run_first(
         with pytest.raises(TimeOut):
             pool.get(timeout)
         assert not others
+    impatient = Pool(Thing, 1, timeout=0)
+    impatient.get()
+    with pytest.raises(TimeOut):
+        impatient.get()
     monkeypatch.setattr(loans, "YIELDS", 3)
     others[:] = [lambda: None] * 3
     waiting = Caller(pool.get)
