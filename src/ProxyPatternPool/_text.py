@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import suppress
 from traceback import format_exception
 from typing import cast
 
@@ -35,12 +36,10 @@ def traceback_text(error: BaseException) -> str:
 def without_traceback(error: BaseException) -> BaseException:
     """Copy an error without its traceback, whose frames would keep the callers' objects alive."""
     kept: BaseException = PoolException(error_text(error))
-    try:
+    with suppress(Exception):  # a class of the user's whose constructor needs more than ``args``
         copied = copy.copy(error)
-    except Exception:  # a class of the user's whose constructor needs more than ``args``
-        copied = kept
-    if type(copied) is type(error) and copied is not error:
-        kept = copied
+        if type(copied) is type(error) and copied is not error:
+            kept = copied
     for attribute in ("__traceback__", "__cause__", "__context__"):
         BaseException.__setattr__(kept, attribute, None)  # its own may refuse, as that of a frozen data class
     return kept

@@ -471,3 +471,43 @@ def test_causes_are_not_shared(scheduler: FakeScheduler, naps: Naps, server: Ser
         causes.append(raised.value.__cause__)
     assert causes[0] is not causes[1]
     assert [str(cause) for cause in causes] == ["0", "0"]
+
+
+class Whole(Exception):
+    """Is copied with all that hangs on it, as an error is by pickle where a library has taught it that."""
+
+    def __copy__(self) -> Whole:
+        copied = Whole(*self.args).with_traceback(self.__traceback__)
+        copied.__cause__ = self.__cause__
+        copied.__context__ = self.__context__
+        return copied
+
+
+class Peculiar(Exception):
+    """Cannot be copied: it is made of something else than what it says."""
+
+    def __init__(self, *, number: int) -> None:
+        super().__init__(f"no. {number}")
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(Whole("gone"), "Whole('gone')"), (Peculiar(number=3), "PoolException('Peculiar: no. 3')")]
+)
+def test_causes_keep_nothing_alive(error: Exception, kept: str, scheduler: FakeScheduler) -> None:
+    """Neither the frames of the factory, nor the errors from which it was raised, which have frames as well."""
+
+    def make(number: int) -> Thing:
+        try:
+            raise KeyError(number)
+        except KeyError as first:
+            raise error from first
+
+    pool = Pool(make, 1, 0)
+    with pytest.raises(type(error)):
+        pool.get()
+    with pytest.raises(TimeOut) as raised:
+        pool.get(0)
+    cause = raised.value.__cause__
+    assert cause is not None
+    assert repr(cause) == kept
+    assert (cause.__traceback__, cause.__cause__, cause.__context__) == (None, None, None)

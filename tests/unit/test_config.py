@@ -111,6 +111,12 @@ def test_wrong_types(name: str, value: Any) -> None:
     assert repr(value) in str(raised.value)
 
 
+def test_a_flag_is_not_a_number() -> None:
+    """The refusal says what it may be."""
+    with pytest.raises(TypeError, match=r"^trace_owner must be True or False, not 1$"):
+        pool_with(trace_owner=1)
+
+
 @pytest.mark.parametrize("fun", [None, 3, "fun"])
 def test_the_factory_must_be_callable(fun: Any) -> None:
     """No pool without a factory."""

@@ -431,8 +431,10 @@ def test_lines_keep_nothing_alive(scheduler: FakeScheduler) -> None:
     assert trace.exc_info is not None
     assert isinstance(trace.exc_info[1], ValueError)
     assert trace.exc_info[2] is None
-    assert "ValueError: no" in logging.Formatter().format(trace)
-    assert "in lent" in logging.Formatter().format(trace)
+    first, place, *_, last = logging.Formatter().format(trace).split("\n")[1:]
+    assert (first, last) == ("Traceback (most recent call last):", "ValueError: no")
+    assert place.startswith('  File "')
+    assert f'  File "{__file__}", line {Hostile.lent.__code__.co_firstlineno + 1}, in lent' in str(trace.exc_text)
 
 
 @pytest.mark.parametrize("fate", ["kept", "returned and lent", "closed", "gone"])
