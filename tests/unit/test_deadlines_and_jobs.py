@@ -1,4 +1,4 @@
-"""Deadlines in order, and jobs that many share."""
+"""Deadlines in order, requests, and jobs that many share."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ import random
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 
-from ProxyPatternPool._runtime.environment import REAL
+import pytest
+
+from ProxyPatternPool._runtime.environment import REAL, Environment
 from ProxyPatternPool._scheduler import deadlines as module
 from ProxyPatternPool._scheduler.deadlines import Deadlines
-from ProxyPatternPool._scheduler.exit_jobs import ExitJobs
+from ProxyPatternPool._scheduler.exit_jobs import GREENLETS, STUCK_AFTER, ExitJobs
+from ProxyPatternPool._scheduler.requests import MAX_UNREAD, Request, Requests
 
-from .helpers import Caller, FakeHub, eventually, wait_for
+from .clock import HandMovedClock
+from .helpers import Caller, FakeHub, Naps, eventually, wait_for
+from .maintained import FakeMaintained, SlowHub, dropped
 
 
 class Watched:
@@ -96,6 +102,36 @@ def test_deadlines_given_up_are_removed() -> None:
     assert [earliest[thing] for thing in due] == sorted(earliest.values())
 
 
+def test_who_asks_is_given_once() -> None:
+    """However often he asked, and unless he is gone; what only ends the wait is nobody."""
+    requests, one, other = Requests(), FakeMaintained(), FakeMaintained()
+    asked: list[Request] = [weakref.ref(one), one, weakref.ref(other), dropped(FakeMaintained()), weakref.ref(one)]
+    for request in asked:
+        requests.put(request)
+    assert requests.wait(0.0) == [one, other]
+    assert requests.wait(0.0) == []
+    requests.put(None)
+    assert requests.wait(0.0) == []
+
+
+def test_requests_that_nobody_reads_are_few() -> None:
+    """One that keeps its pool alive does so all the same."""
+    requests, one, other = Requests(), FakeMaintained(), FakeMaintained()
+    requests.put(weakref.ref(one))
+    requests.put(one)
+    requests.put(dropped(FakeMaintained()))
+    for _ in range(MAX_UNREAD - 4):
+        requests.put(weakref.ref(other))
+    requests.limit()
+    assert len(requests) == MAX_UNREAD - 1
+    requests.put(weakref.ref(other))
+    requests.limit()
+    assert len(requests) == 3
+    known = weakref.ref(one)
+    del one
+    assert requests.wait(0.0) == [known(), other]
+
+
 def test_jobs() -> None:
     """Jobs are done once each, by all who help, whatever some of them raise; who waits is told of the end."""
     jobs = ExitJobs(REAL)
@@ -141,11 +177,24 @@ def test_jobs_of_nobody() -> None:
     assert hub.spawned == 0
 
 
-def test_jobs_without_time() -> None:
-    """When the time is over no job is begun."""
-    jobs, hub = ExitJobs(REAL), CountingHub()
+def test_jobs_without_time(clock: HandMovedClock, naps: Naps) -> None:
+    """When the time is over no job is begun, and nobody waits."""
+    jobs, hub = ExitJobs(Environment(clock=clock, new_sleeper=naps.new_sleeper)), CountingHub()
     done: list[str] = []
     jobs.add([partial(done.append, "too late")])
-    jobs.run_in_hub(hub, time.monotonic())
+    jobs.run_in_hub(hub, clock.now)
     assert hub.spawned == 0
-    assert done == []
+    assert (done, naps.asked) == ([], [])
+    jobs.wait(clock.now + 2.0)
+    assert naps.asked == [2.0]
+
+
+def test_greenlets_that_do_not_begin(clock: HandMovedClock, naps: Naps) -> None:
+    """Twice as many are started each time, as long as there is time, and no more than there are jobs."""
+    jobs, hub = ExitJobs(Environment(clock=clock, new_sleeper=naps.new_sleeper)), SlowHub()
+    jobs.add([lambda: None] * 10)
+    until = clock.now + 2.8 * STUCK_AFTER
+    jobs.run_in_hub(hub, until)
+    assert len(hub.jobs) == GREENLETS + 2 * GREENLETS + 10
+    assert naps.asked == pytest.approx([STUCK_AFTER, STUCK_AFTER, 0.8 * STUCK_AFTER])
+    assert clock.now == pytest.approx(until)

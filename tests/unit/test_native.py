@@ -64,6 +64,13 @@ def test_thrown_in_as_a_lock_is_acquired(make: Callable[[], native.Lock]) -> Non
     assert Caller(lambda: lock.acquire(False)).result(), "another thread can have it"
 
 
+@pytest.mark.parametrize("make", [new_rlock, KeptRLock])
+def test_a_lock_says_that_it_is_held(make: Callable[[], native.Lock]) -> None:
+    """As those of the interpreter do; its thread may take it again."""
+    with make() as lock, make() as other:
+        assert (lock, other) == (True, True)
+
+
 def test_a_lock_that_is_not_acquired_is_not_released() -> None:
     """What a signal handler raises while a thread waits for a lock comes out, and the lock is whose it was."""
 
@@ -123,7 +130,7 @@ def test_primitives_before_gevent(monkeypatch: pytest.MonkeyPatch) -> None:
     class Monkey:
         @staticmethod
         def is_object_patched(module: str, name: str) -> bool:
-            return name == "get_ident"
+            return (module, name) == ("_thread", "get_ident")
 
         @staticmethod
         def get_original(module: str, name: str) -> str:
@@ -145,10 +152,10 @@ def test_primitives_before_eventlet(patched: bool, monkeypatch: pytest.MonkeyPat
 
         @staticmethod
         def original(module: str) -> SimpleNamespace:
-            return SimpleNamespace(get_ident="original")
+            return SimpleNamespace(get_ident=f"original {module}")
 
     monkeypatch.setitem(sys.modules, "eventlet.patcher", Patcher)
-    assert (native._original("_thread", "get_ident") == "original") == patched
+    assert (native._original("_thread", "get_ident") == "original _thread") == patched
 
 
 def test_a_thread_reference() -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import threading
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import IO, Any, cast
 
 import pytest
 
 from ProxyPatternPool import Holding, Pool, PoolException, TimeOut
 from ProxyPatternPool._ledger.queue import Waiter
+from ProxyPatternPool._runtime import owner
 from ProxyPatternPool._runtime.process import this_process
 from ProxyPatternPool._runtime.races import snapshot
 
@@ -339,3 +342,23 @@ def test_a_collection_that_changes() -> None:
                 yield key
 
     assert len(snapshot(cast(Any, Restless()))) == 3
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_greenlets_are_owners_where_a_library_of_them_is_in_use(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not because of the module ``greenlet``, which others import for uses of their own."""
+
+    class Greenlet:
+        def __init__(self) -> None:
+            self.parent = self
+            self.dead = False
+            self.name = "fisher"
+
+    current = Greenlet()
+    monkeypatch.setattr(owner, "_greenlets", None)
+    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: current))
+    for name in ("gevent", "eventlet"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert str(owner.here().owner) == f"thread {threading.current_thread().name!r}"
+    monkeypatch.setitem(sys.modules, library, ModuleType(library))
+    assert str(owner.here().owner) == "greenlet 'fisher'"

@@ -12,6 +12,7 @@ import pytest
 
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import SimpleQueue
+from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
@@ -172,6 +173,17 @@ def test_exit_when_the_hub_is_over(real: Scheduler) -> None:
     real.exit()
     assert maintained.looked.is_set()
     assert not hub.jobs
+
+
+def test_what_is_kept_alive_is_let_go(real: Scheduler) -> None:
+    """A pool without a handle is kept until it says that it has nothing left."""
+    maintained = FakeMaintained()
+    known: weakref.ref[Maintained] = weakref.ref(maintained)
+    real.keep_alive(maintained)
+    del maintained
+    assert known() is not None
+    real.let_go(known)
+    assert known() is None
 
 
 def test_what_is_maintained_is_known_weakly(real: Scheduler) -> None:
