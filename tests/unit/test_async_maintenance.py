@@ -738,3 +738,20 @@ def test_the_time_that_it_takes(flavour: str, scheduler: FakeScheduler, clock: H
             assert total(async_core_of(pool)).maintenance_time == 2 + 2
 
     run_in(flavour, main)
+
+
+@both
+def test_lines_leave_nothing_to_workers(flavour: str, scheduler: FakeScheduler) -> None:
+    """A worker who has written them is not sent for again."""
+
+    async def main() -> None:
+        async with AsyncPool(Thing, 1, 0) as pool:
+            await pool.ret(Thing(7))
+            core = async_core_of(pool)
+            core.run_due()
+            assert core.queued
+            core.run_chores(hub=False)
+            assert not core.queued
+            assert not core.log_queue
+
+    run_in(flavour, main)

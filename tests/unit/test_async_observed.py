@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ProxyPatternPool import AsyncPool, PoolObserver, TimeOut, TooManyWaiting, observers
+from ProxyPatternPool import AsyncPool, HookError, PoolObserver, TimeOut, TooManyWaiting, observers
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .diary import Diary
 from .helpers import Thing, Works, said
-from .observed import EVERYTHING, Failure, events
+from .observed import EVERYTHING, Failure, Thrown, events
 from .tasks import both, run_in, turn
 
 
@@ -126,5 +126,25 @@ def test_dropped_while_something_is_lent(
         assert works.closed == []
         await lease.release()
         assert works.closed == works.made
+
+    run_in(flavour, main)
+
+
+@both
+@pytest.mark.parametrize(("error", "reason"), [(Failure(), "hook"), (Thrown(), "interrupted")])
+def test_why_a_loan_was_not_begun(
+    flavour: str, error: BaseException, reason: str, scheduler: FakeScheduler, diary: Diary
+) -> None:
+    """An object whose getter fails, when it is awaited, is discarded for that, and else since it was interrupted."""
+
+    async def prepare(thing: Thing) -> None:
+        await turn()
+        raise error
+
+    async def main() -> None:
+        pool = AsyncPool(Thing, 1, 0, getter=prepare, hook_errors="discard", observer=diary)
+        with pytest.raises((HookError, Thrown)):
+            await pool.get()
+        assert [line[2] for line in diary.lines if line[0] == "discarded"] == [reason]
 
     run_in(flavour, main)

@@ -9,6 +9,7 @@ import json
 import logging
 import pickle
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,11 +17,13 @@ import pytest
 import trio
 
 from ProxyPatternPool import AsyncLease, AsyncPool, Pool, TimeOut
+from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Thing, eventually, said
 from .tasks import both, run_in, turn
+from .test_return_races import Taken
 
 
 class Together:
@@ -72,6 +75,39 @@ def functions(lines: list[str]) -> list[str]:
 def from_here(lines: list[str]) -> bool:
     """Whether lines name no file of the package and none of event loops, but in what suspends a task."""
     return not any("ProxyPatternPool/_" in line for line in lines)
+
+
+@both
+@pytest.mark.parametrize("kind", [AsyncPool, Pool])
+def test_owners_are_tasks_however_they_have_borrowed(
+    flavour: str, kind: type[AsyncPool[Thing] | Pool[Thing]], scheduler: FakeScheduler
+) -> None:
+    """What was created for them, was idle, was taken by another just then, and came instead of what was ill."""
+    fine = [True, False, True]
+
+    async def main() -> None:
+        pool = kind(Thing, 2, 0, health=lambda _: fine.pop(0), health_before_get=0.0)
+
+        async def borrow() -> Thing:
+            thing = await (pool.get(0) if isinstance(pool, AsyncPool) else pool.aget(0))
+            assert all(loan.owner.startswith("task") for loan in pool.owners())
+            return thing
+
+        async def give_back(thing: Thing) -> None:
+            await pool.ret(thing) if isinstance(pool, AsyncPool) else pool.ret(thing)
+
+        await give_back(await borrow())
+        first = await borrow()
+        core = async_core_of(pool) if isinstance(pool, AsyncPool) else pool._core
+        (entry,) = core.shelves.using.values()
+        core.shelves.idle = Taken([entry])
+        second = await borrow()
+        core.shelves.idle = deque()
+        await give_back(second)
+        assert (await borrow()).number == 2
+        await give_back(first)
+
+    run_in(flavour, main)
 
 
 @both

@@ -323,3 +323,23 @@ def test_a_failing_look_names_the_pool(
     assert Scheduler.maintain(scheduler, pool._core) == scheduler.clock() + scheduler.timing.retry_delay
     assert said(caplog) == ["maintenance of pool 'db' failed"]
     monkeypatch.undo()
+
+
+def test_each_does_his_own_part(scheduler: FakeScheduler) -> None:
+    """A hub does what belongs into it, a worker what may be done anywhere, and either both if it is told to."""
+    core = Pool(Thing, 1, 0)._core
+    done: list[str] = []
+
+    def queue() -> None:
+        done.clear()
+        core.chores.anywhere.append(lambda: done.append("anywhere"))
+        core.chores.in_hub.append(lambda: done.append("in the hub"))
+
+    queue()
+    core.run_chores(common=False)
+    assert done == ["in the hub"]
+    core.run_chores(hub=False)
+    assert done == ["in the hub", "anywhere"]
+    queue()
+    core.run_chores()
+    assert sorted(done) == ["anywhere", "in the hub"]

@@ -14,6 +14,7 @@ from ProxyPatternPool import (
     TimeOut,
     TooManyWaiting,
 )
+from ProxyPatternPool._inspect.totals import total
 from ProxyPatternPool._runtime.process import this_process
 
 from .clock import FakeScheduler, HandMovedClock
@@ -290,6 +291,7 @@ def test_killed_while_it_is_told(scheduler: FakeScheduler, clock: HandMovedClock
     thing = pool.get()
     scheduler.run()
     assert diary.read()[2:] == [("returned", thing, 10.0), ("discarded", thing, "killed")]
+    assert total(pool._core).maintenance_errors == 0
     assert works.closed == [thing]
     assert pool.stats()["observer_errors"] == 0
 

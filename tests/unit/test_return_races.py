@@ -20,7 +20,8 @@ from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._runtime import races
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Caller, Thing, Works, eventually
+from .diary import Diary
+from .helpers import Caller, Naps, Thing, Works, eventually
 from .ledgers import Bed, waiter_of, wakes
 from .tasks import both, run_in, turn
 
@@ -240,6 +241,11 @@ def test_without_the_gil_others_run_first(
         with pytest.raises(TimeOut):
             pool.get(timeout)
         assert not others
+    patient, roomy = Pool(Thing, 1), Pool(Thing, 2, 1)
+    other = patient.get()
+    others[:] = [lambda: patient.ret(other)]
+    assert patient.get() is other
+    assert roomy.get() is not roomy.get()
     impatient = Pool(Thing, 1, timeout=0)
     impatient.get()
     with pytest.raises(TimeOut):
@@ -255,6 +261,35 @@ def test_without_the_gil_others_run_first(
     for caller in (waiting, second):
         assert caller.result() is thing
         pool.ret(thing)
+
+
+class Taken(deque[Entry[Thing]]):
+    """What was idle when somebody looked, and another has taken when he reaches for it."""
+
+    def pop(self, *_: int) -> Entry[Thing]:
+        self.clear()
+        raise IndexError
+
+
+@pytest.mark.parametrize("max_size", [1, 2])
+def test_an_object_that_another_takes(
+    max_size: int, scheduler: FakeScheduler, naps: Naps, works: Works, diary: Diary
+) -> None:
+    """Who saw it goes on as if he had not, with what he has asked for."""
+    pool = Pool(works.make, max_size, 1, observer=diary)
+    shelves = pool._core.shelves
+    (entry,) = shelves.idle
+    shelves.using[entry.key] = entry
+    shelves.idle = Taken([entry])
+    if max_size == 1:
+        with pytest.raises(TimeOut):
+            pool.lease(0)
+    else:
+        with pool.lease(0) as thing:
+            assert thing is works.made[1]
+        assert ("lent", thing, 0.0) in diary.lines
+        assert pool.stats()["navail"] == 1
+    assert naps.asked == []
 
 
 @pytest.mark.parametrize("way", ["ret", "discard", "release"])
