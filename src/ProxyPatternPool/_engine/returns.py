@@ -219,9 +219,7 @@ class Returns(Generic[T]):
         """
         if self._driver.is_elsewhere:
             return True
-        if entry.notified is None or not self._notifier.owes(entry):
-            return False
-        return self._notifier.busy or self._guard.within_step()
+        return self._notifier.owes(entry) and (self._notifier.busy or self._guard.within_step())
 
     def _is_parents(self, entry: Entry[T]) -> bool:
         """Whether an entry was taken out of a ledger of a parent's just now; then nothing is done with it.

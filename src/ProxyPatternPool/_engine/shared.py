@@ -39,7 +39,7 @@ class Shared(Generic[T]):
     def new_sleeper(self, lost: Callable[[], None] = do_nothing) -> AnySleeper:
         """Make the sleeper of a caller: of a task, if the pool is for tasks, and else of a thread or greenlet."""
         loop = self.driver.loop
-        return self.environment.new_sleeper(lost) if loop is None else loop.new_sleeper(lost)
+        return self.environment.new_sleeper(lost) if loop is None else loop.new_sleeper()
 
 
 class Quick(Generic[T]):

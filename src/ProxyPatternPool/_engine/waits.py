@@ -96,8 +96,7 @@ class Waits(Generic[T]):
         owner = this_process.here.owner if loop is None else loop.owner()
         sleeper: AnySleeper | None = None
         if timeout != 0 and own is None:
-            lost = self._scheduling.request_look
-            sleeper = self._new_sleeper(lost) if loop is None else loop.new_sleeper(lost)
+            sleeper = self._new_sleeper(self._scheduling.request_look) if loop is None else loop.new_sleeper()
         waiter: Waiter[T] = Waiter(owner, receipt, sleeper)
         ledger = self.ledger
         try:
