@@ -10,6 +10,8 @@ import pytest
 
 from ProxyPatternPool import AsyncPool
 from ProxyPatternPool._engine.chores import LONGEST_CREATION
+from ProxyPatternPool._inspect.totals import total
+from ProxyPatternPool._pool.async_pool import async_core_of
 
 from .cancelling import Crowd, Flavour, Job, Started, crowd, pause, until
 from .clock import FakeScheduler
@@ -196,7 +198,9 @@ def test_a_creation_that_hangs_does_not_keep_its_place(
             await sleep(2)
             assert second.outcome() is works.made[-1]
         (line,) = said(caplog)
-        assert "a creation for callers who wait was given up after 10 s" in line
+        label = async_core_of(pool).label
+        assert line == f"{label}: a creation for callers who wait was given up after 10 s: give fun a time limit"
+        assert total(async_core_of(pool)).maintenance_time == pytest.approx(LONGEST_CREATION, abs=0.5)
 
     run_in_virtual_time(flavour, main)
 

@@ -7,6 +7,7 @@ import gc
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from time import monotonic
 from typing import Any, cast
 
 import pytest
@@ -142,6 +143,39 @@ def test_a_hook_that_hangs_at_the_end(
     scheduler.run()
     (line,) = said(caplog)
     assert line.endswith(" has ended, and has left 1 object open")
+
+
+@both
+def test_a_check_that_hangs_at_the_end(
+    flavour: str, scheduler: FakeScheduler, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is of no use then, and nobody waits for it; until then its task is known by the name of the library."""
+    monkeypatch.setattr("ProxyPatternPool._engine.async_core.END_TIME", 60.0)
+    names: list[str] = []
+
+    async def check(_: Thing) -> bool:
+        names.append(trio.lowlevel.current_task().name if flavour == "trio" else name_of_task())
+        await (trio.sleep_forever() if flavour == "trio" else asyncio.Event().wait())
+        return True
+
+    pool = AsyncPool(Thing, 1, 0, health=check, hk_delay=5)
+
+    async def uses() -> None:
+        await pool.ret(await pool.get())
+        clock.advance(5)
+        scheduler.look_at(async_core_of(pool))
+        await turn(10)
+
+    start = monotonic()
+    run_in(flavour, uses)
+    assert monotonic() - start < 30
+    assert names == ["ProxyPatternPool"]
+
+
+def name_of_task() -> str:
+    task = asyncio.current_task()
+    assert task is not None
+    return task.get_name()
 
 
 async def waits_for_a_return(pool: AsyncPool[Thing], scheduler: FakeScheduler) -> None:

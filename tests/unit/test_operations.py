@@ -532,6 +532,32 @@ def test_never_ready(scheduler: FakeScheduler, naps: Naps, works: Works) -> None
         pool.wait_ready(-1)
 
 
+def test_nearly_ready(scheduler: FakeScheduler, naps: Naps, works: Works) -> None:
+    """What there is is told as well; who waits no more is woken no more."""
+    pool = Pool(works.make, 5, 1, timeout=3, name="books")
+    works.failing = ConnectionError("no server")
+    pool.resize(min_size=2)
+    with pytest.raises(TimeOut) as raised:
+        pool.wait_ready()
+    assert str(raised.value) == (
+        "timeout after 3 seconds in pool 'books': 1 object is ready, of 2; "
+        "1 object exists (1 idle, 0 lent), 0 being created, 0 waiting"
+    )
+    assert pool._core.objects._watchers == []
+
+
+def test_interrupted_before_it_waits(scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is thrown in before anybody knows of the caller comes out as it is."""
+    pool = Pool(works.make, 1)
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool._core.objects, "watch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.wait_ready(1)
+
+
 def test_less_is_enough(scheduler: FakeScheduler, works: Works) -> None:
     """Who waits hears of a resize, and of a close."""
     works.failing = ConnectionError()
