@@ -188,9 +188,10 @@ def test_thread_of_the_last_scope_is_used_on(scheduler: FakeScheduler) -> None:
 # --- contexts ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("current_context", [ask_collector, memory_reader()])
-def test_current_context(current_context: Callable[[], Context]) -> None:
+@pytest.mark.parametrize("make", [lambda: ask_collector, memory_reader])
+def test_current_context(make: Callable[[], Callable[[], Context]]) -> None:
     """The context itself, and not a copy, whichever way it is found."""
+    current_context = make()
     mine = current_context()
     assert type(mine) is Context
     assert current_context() is mine

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
+import trio
 
 from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
 from ProxyPatternPool._runtime.current import current_id
@@ -47,6 +48,21 @@ def test_the_owner_is_the_task(library: Library) -> None:
         assert [owner.name for owner in owners] == ["first", "second"]
         assert [str(owner) for owner in owners] == ["task 'first' (ended)", "task 'second' (ended)"]
         assert not str(mine).endswith("(ended)")
+
+    library.run(main)
+
+
+def test_a_task_that_is_renamed(library: Library) -> None:
+    """It is called as it is called now."""
+
+    async def main() -> None:
+        mine: Any = here().owner()
+        if isinstance(library, Trio):
+            trio.lowlevel.current_task().name = "other"
+        else:
+            task: Any = asyncio.current_task()
+            task.set_name("other")
+        assert (mine.name, str(mine)) == ("other", "task 'other'")
 
     library.run(main)
 

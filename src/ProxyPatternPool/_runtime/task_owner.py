@@ -37,8 +37,7 @@ class TaskOwner:
 
     def _name_of(self, task: Any) -> str:
         try:
-            name = self._kind.name(task)
-            text = name if type(name) is str else str(name)
+            text = str(self._kind.name(task))
         except Exception:  # a task of a class of the user's, or a name
             return self._name
         # Python 3.13.0 gives this name, the text of None, to tasks that began at once and were to have none.
@@ -46,10 +45,9 @@ class TaskOwner:
 
     def _coroutine(self) -> object:
         """What it does; ``None`` if that is not known, or it is gone."""
-        task = self._task()
         try:
-            return None if task is None else self._kind.coroutine(task)
-        except AttributeError:  # a task of a class of the user's
+            return self._kind.coroutine(self._task())
+        except AttributeError:  # of None, or of a task of a class of the user's
             return None
 
     def frame(self) -> FrameType | None:
