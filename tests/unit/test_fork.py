@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest
 
-from ProxyPatternPool._runtime import fork
 from ProxyPatternPool._runtime.native import GIL
 
-from .helpers import Caller, run_script, wait_for
+from .helpers import run_script
 
 Forks: TypeAlias = Callable[[str], list[str]]
 
@@ -138,31 +136,3 @@ def test_a_pool_dropped_in_a_child(forks: Forks) -> None:
     lines = forks("dropped_in_the_child")
     assert lines
     assert all(line.startswith("child: closed child's") for line in lines)
-
-
-def test_what_is_not_half_done_in_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fork waits for it, though not for ever; in the child nobody does it."""
-    monkeypatch.setattr(fork, "MOST_DELAY", 0.01)
-    monkeypatch.delattr(os, "register_at_fork")  # it would stay registered
-    guard = fork.NotWhileForking()
-    guard.before()
-    started, done = threading.Event(), threading.Event()
-
-    def work() -> None:
-        started.set()
-        with guard:
-            done.set()
-
-    worker = Caller(work)
-    wait_for(started)
-    assert not done.is_set()
-    guard.in_parent()
-    worker.result()
-    assert done.is_set()
-    with guard:
-        guard.before()  # in vain
-        guard.in_parent()
-    guard.before()
-    guard.in_child()
-    with guard:
-        pass

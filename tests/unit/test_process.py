@@ -1,0 +1,165 @@
+"""Which process this is, and what a fork leaves as it is, as far as it can be seen without another program."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from ProxyPatternPool import PoolException
+from ProxyPatternPool._runtime import fork, process
+from ProxyPatternPool._runtime.owner import here
+from ProxyPatternPool._runtime.process import Process, notice_fork, this_process, wipe_on_fork
+
+from .helpers import Caller, Thing, wait_for
+
+process.watch_for_forks()
+COMPARED = isinstance(vars(process._Slot)["here"], property)
+"""Whether this kernel empties no page in the children of a fork, so that the ids of processes are compared."""
+
+
+@pytest.mark.skipif(COMPARED, reason="this kernel cannot")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_slot_is_empty_in_a_child() -> None:
+    """Nobody but the kernel says so. In the parent it stays as it is."""
+    known = Process()
+    known.here = here()
+    assert wipe_on_fork(known)
+    child = os.fork()
+    if not child:
+        os._exit(3 if hasattr(known, "here") else 7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert known.here is here()
+    fork.never_free(known)  # whatever came into its page would be emptied
+
+
+def test_without_ctypes_nothing_is_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter may have been built without it; what needs it before a fork does without it, too."""
+    known = Process()
+    known.here = here()
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    fork._before_fork()
+    assert not wipe_on_fork(known)
+    monkeypatch.delitem(sys.modules, "ctypes")
+    fork._before_fork()
+    assert "ctypes" in sys.modules, "a child may find the lock of imports held for ever"
+
+
+@pytest.mark.parametrize("ctypes", [True, False])
+def test_what_is_never_freed(ctypes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reference outlives even the lists of modules, which are emptied at exit."""
+    if not ctypes:
+        monkeypatch.setitem(sys.modules, "ctypes", None)
+    thing = Thing(1)
+    before = sys.getrefcount(thing)
+    fork.never_free(thing)
+    assert sys.getrefcount(thing) == before + 1 + ctypes
+    assert fork._inherited.pop() is thing
+
+
+def test_what_is_not_half_done_in_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork waits for it, though not for ever; in the child nobody does it."""
+    monkeypatch.setattr(fork, "MOST_DELAY", 0.01)
+    monkeypatch.delattr(os, "register_at_fork")  # it would stay registered
+    guard = fork.NotWhileForking()
+    guard.before()
+    started, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        with guard:
+            done.set()
+
+    worker = Caller(work)
+    wait_for(started)
+    assert not done.is_set()
+    guard.in_parent()
+    worker.result()
+    assert done.is_set()
+    with guard:
+        guard.before()  # in vain
+        guard.in_parent()
+    guard.before()
+    guard.in_child()
+    with guard:
+        pass
+
+
+def test_a_fork_asks_for_what_must_not_be_half_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who holds the lock goes on first; a child begins with one that nobody holds."""
+    steps: dict[str, Callable[[], None]] = {}
+    monkeypatch.setattr(os, "register_at_fork", steps.update, raising=False)
+    monkeypatch.setattr(fork, "MOST_DELAY", 0.01)
+    lock = fork.NotWhileForking()
+    with lock:
+        Caller(steps["before"]).result()
+        steps["after_in_parent"]()
+        assert lock._lock.acquire(False) is False, "its holder still has it"
+    steps["before"]()
+    assert lock._lock.acquire(False) is False, "nobody else may take it while the process forks"
+    steps["after_in_parent"]()
+    with lock:
+        pass
+    steps["before"]()
+    steps["after_in_child"]()
+    with lock:
+        steps["after_in_parent"]()
+        assert lock._lock.acquire(False) is False, "the child has not forked"
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What is done in a child, in this process."""
+    steps: list[Callable[[], None]] = []
+    monkeypatch.setattr(process, "_steps", steps)
+    return steps
+
+
+def test_a_child_starts_anew_once(steps: list[Callable[[], None]]) -> None:
+    """In the order in which it was asked for; until then its pools are its parent's."""
+    done: list[tuple[int, bool]] = []
+
+    def note(number: int) -> None:
+        done.append((number, process.belongs_to_parent()))
+
+    for number in (1, 2):
+        process.call_in_child(partial(note, number))
+    assert (notice_fork(), done) == (False, [])
+    del this_process.here
+    assert notice_fork()
+    assert done == [(1, True), (2, True)]
+    assert (notice_fork(), process.belongs_to_parent(), this_process.here) == (False, False, here())
+    process._after_fork_in_child()
+    assert len(done) == 2, "nobody has begun to fork"
+    process._before_fork()
+    process._after_fork_in_child()
+    assert done[2:] == [(1, False), (2, False)]
+    process._after_fork_in_child()
+    assert len(done) == 4
+
+
+def test_who_comes_while_a_child_starts_anew(steps: list[Callable[[], None]]) -> None:
+    """Another thread waits; in the same one, which would wait for itself, it is an error; what failed is done again."""
+    done: list[object] = []
+    others: list[Caller[bool]] = []
+
+    def meanwhile() -> None:
+        if not done:
+            done.append("interrupted")
+            raise KeyboardInterrupt
+        with pytest.raises(PoolException, match=r"^called by a finalizer or signal handler while a forked process"):
+            notice_fork()
+        others.append(Caller(notice_fork))
+        done.append(threading.get_ident())
+
+    steps.append(meanwhile)
+    del this_process.here
+    with pytest.raises(KeyboardInterrupt):
+        notice_fork()
+    assert notice_fork()
+    assert others[0].result() in (True, False)  # as it may have come late
+    assert done == ["interrupted", threading.get_ident()]
