@@ -12,11 +12,13 @@ import pytest
 
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import SimpleQueue
+from ProxyPatternPool._runtime.threads import thread_name
 from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
-from .helpers import DEADLINE, Caller, eventually, wait_for
+from .clock import HandMovedClock
+from .helpers import DEADLINE, Caller, Naps, eventually, wait_for
 from .maintained import FakeMaintained, Hanging, HubHere, Threads
 
 
@@ -173,6 +175,40 @@ def test_exit_when_the_hub_is_over(real: Scheduler) -> None:
     real.exit()
     assert maintained.looked.is_set()
     assert not hub.jobs
+
+
+class WaitedFor(Dying):
+    """Something of which it is known for how long the exit waits."""
+
+    def __init__(self, *jobs: Callable[[], None]) -> None:
+        super().__init__(*jobs)
+        self.waited: list[float] = []
+
+    def wait_until_empty(self, seconds: float) -> None:
+        self.waited.append(seconds)
+
+
+def in_another_thread(run: Callable[[], None]) -> bool:
+    """Have a thread do something, and wait for its end."""
+    Caller(run).result()
+    return True
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_what_the_exit_waits_for(hangs: bool, clock: HandMovedClock, naps: Naps) -> None:
+    """For closers, then for what hooks are working on, in the same time; afterwards no thread is started."""
+    environment = Environment(
+        clock=clock, new_sleeper=naps.new_sleeper, start_thread=(lambda _: True) if hangs else in_another_thread
+    )
+    scheduler = Scheduler(environment, Timing(exit_time=2.0, worker_patience=0.0))
+    names: list[str] = []
+    maintained = WaitedFor(lambda: names.append(thread_name()))
+    scheduler.register(maintained)
+    scheduler.exit()
+    assert names == ([] if hangs else ["ppp-exit"])
+    assert naps.asked == ([2.0] if hangs else [])
+    assert maintained.waited == ([0.0] if hangs else [2.0])
+    assert not scheduler.run_in_thread("late", lambda: None)
 
 
 def test_what_is_kept_alive_is_let_go(real: Scheduler) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import weakref
 from collections.abc import Callable
@@ -10,8 +11,11 @@ from functools import partial
 
 import pytest
 
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.threads import DaemonThreads
+from ProxyPatternPool._scheduler.deadlines import Deadlines
 from ProxyPatternPool._scheduler.dispatch import Dispatcher
+from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 from ProxyPatternPool._scheduler.workers import Job, Workers
@@ -134,6 +138,27 @@ class Noted(Workers):
 
     def submit(self, job: Job, *, waited: bool) -> None:
         self.jobs.append((job.hub, waited))
+
+
+def test_a_failure_is_written_by_a_worker(clock: HandMovedClock) -> None:
+    """Who looks at all pools has no time for handlers of the log. The pool is left alone until it is time again."""
+    clock.now = 0.0  # as some clocks begin
+    scheduler = Scheduler(Environment(clock=clock))
+    workers = scheduler.workers = Noted(clock)
+    maintained = FakeMaintained(lambda: 1 // 0)
+    for number in (1, 2):
+        assert scheduler.maintain(maintained) == clock.now + scheduler.timing.retry_delay
+        assert (len(maintained.looks), workers.jobs) == (number, [(False, False)] * number)
+        clock.advance(scheduler.timing.retry_delay)
+
+
+def test_a_look_that_takes_long_is_a_pause(clock: HandMovedClock) -> None:
+    """A look takes no time, unless the process stands still."""
+    scheduler, deadlines = Scheduler(Environment(clock=clock)), Deadlines[Maintained]()
+    scheduler._look_at([FakeMaintained()], deadlines)
+    assert scheduler.paused_at == -math.inf
+    scheduler._look_at([FakeMaintained(lambda: clock.advance(2 * scheduler.timing.late))], deadlines)
+    assert scheduler.paused_at == clock.now
 
 
 def test_what_workers_are_given(clock: HandMovedClock) -> None:
