@@ -7,13 +7,16 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ProxyPatternPool import PoolException
-from ProxyPatternPool._runtime import fork, process
+from ProxyPatternPool._runtime import fork, process, uwsgi_hook
 from ProxyPatternPool._runtime.owner import here
 from ProxyPatternPool._runtime.process import Process, notice_fork, this_process, wipe_on_fork
+from ProxyPatternPool._runtime.uwsgi_hook import hook_into_uwsgi
 
 from .helpers import Caller, Thing, wait_for
 
@@ -35,6 +38,88 @@ def test_the_slot_is_empty_in_a_child() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert known.here is here()
     fork.never_free(known)  # whatever came into its page would be emptied
+
+
+@pytest.mark.parametrize(
+    ("platform", "implementation", "empties", "asked"),
+    [
+        ("linux", "cpython", True, True),
+        ("linux", "cpython", False, True),
+        ("linux", "pypy", True, False),
+        ("darwin", "cpython", True, False),
+    ],
+)
+def test_how_forks_are_noticed(
+    platform: str, implementation: str, empties: bool, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once: by an empty page where the kernel can do that, else by the ids of the processes."""
+    done: list[object] = []
+
+    def wipe(known: Process) -> bool:
+        done.append("asked")
+        return empties
+
+    monkeypatch.setattr(process, "_watched", False)
+    monkeypatch.setattr(process, "wipe_on_fork", wipe)
+    monkeypatch.setattr(process, "never_free", done.append)
+    monkeypatch.setattr(process, "compare_process_ids", lambda: done.append("compared"))
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(sys, "implementation", SimpleNamespace(name=implementation))
+    process.watch_for_forks()
+    process.watch_for_forks()
+    assert done == ["asked"] * asked + [this_process if asked and empties else "compared"]
+
+
+def test_where_nothing_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to notice."""
+    monkeypatch.setattr(process, "_watched", False)
+    monkeypatch.setattr(process, "wipe_on_fork", pytest.fail)
+    monkeypatch.setattr(process, "compare_process_ids", pytest.fail)
+    monkeypatch.delattr(os, "fork", raising=False)
+    process.watch_for_forks()
+
+
+@pytest.fixture
+def uwsgi(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module of the server."""
+    module = ModuleType("uwsgi")
+    monkeypatch.setitem(sys.modules, "uwsgi", module)
+    return module
+
+
+def test_another_module_of_that_name_is_left_alone(uwsgi: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has not what the server's has; and where there is none there is nothing to do."""
+    hook_into_uwsgi()
+    assert type(uwsgi) is ModuleType
+    assert "post_fork_hook" not in vars(uwsgi)
+    monkeypatch.delitem(sys.modules, "uwsgi")
+    hook_into_uwsgi()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_hook_of_uwsgi_is_the_applications_too(first: bool, uwsgi: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server calls ours, which calls the application's, whoever came first."""
+    called: list[str] = []
+    notice = partial(called.append, "ours")
+    monkeypatch.setattr(uwsgi_hook, "notice_fork", notice)
+    theirs = partial(called.append, "theirs")
+    uwsgi.worker_id = int
+    if first:
+        uwsgi.post_fork_hook = theirs
+    hook_into_uwsgi()
+    if not first:
+        assert vars(uwsgi)["post_fork_hook"] is notice
+        with pytest.raises(AttributeError, match=r"^module 'uwsgi' has no attribute 'post_fork_hook'$"):
+            _ = uwsgi.post_fork_hook
+        uwsgi.post_fork_hook = theirs
+    hook_into_uwsgi()  # once more, by another application
+    assert uwsgi.post_fork_hook is theirs
+    vars(uwsgi)["post_fork_hook"]()
+    assert called == ["ours", "theirs"]
+    del uwsgi.post_fork_hook
+    assert vars(uwsgi)["post_fork_hook"] is notice
+    with pytest.raises(AttributeError, match=r"^post_fork_hook$"):
+        del uwsgi.post_fork_hook
 
 
 def test_without_ctypes_nothing_is_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
