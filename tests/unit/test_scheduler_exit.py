@@ -194,20 +194,32 @@ def in_another_thread(run: Callable[[], None]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("hangs", [False, True])
-def test_what_the_exit_waits_for(hangs: bool, clock: HandMovedClock, naps: Naps) -> None:
+def in_no_thread(run: Callable[[], None]) -> bool:
+    """Have no thread to spare."""
+    return False
+
+
+def for_ever(run: Callable[[], None]) -> bool:
+    """Have a thread that gets nothing done."""
+    return True
+
+
+@pytest.mark.parametrize(
+    ("start", "name"), [(in_another_thread, "ppp-exit"), (in_no_thread, thread_name()), (for_ever, None)]
+)
+def test_what_the_exit_waits_for(
+    start: Callable[[Callable[[], None]], bool], name: str | None, clock: HandMovedClock, naps: Naps
+) -> None:
     """For closers, then for what hooks are working on, in the same time; afterwards no thread is started."""
-    environment = Environment(
-        clock=clock, new_sleeper=naps.new_sleeper, start_thread=(lambda _: True) if hangs else in_another_thread
-    )
+    environment = Environment(clock=clock, new_sleeper=naps.new_sleeper, start_thread=start)
     scheduler = Scheduler(environment, Timing(exit_time=2.0, worker_patience=0.0))
     names: list[str] = []
     maintained = WaitedFor(lambda: names.append(thread_name()))
     scheduler.register(maintained)
     scheduler.exit()
-    assert names == ([] if hangs else ["ppp-exit"])
-    assert naps.asked == ([2.0] if hangs else [])
-    assert maintained.waited == ([0.0] if hangs else [2.0])
+    assert names == ([] if name is None else [name])
+    assert naps.asked == ([2.0] if name is None else [])
+    assert maintained.waited == ([0.0] if name is None else [2.0])
     assert not scheduler.run_in_thread("late", lambda: None)
 
 

@@ -228,6 +228,23 @@ def workers(clock: HandMovedClock) -> Workers:
     return Workers(DaemonThreads(lambda _: True), Timing(), clock)
 
 
+def test_workers_are_numbered(clock: HandMovedClock) -> None:
+    """From 1 on, for the log; the first is started once."""
+    names: list[str] = []
+
+    class Named(DaemonThreads):
+        def start(self, name: str, run: Callable[[], None]) -> bool:
+            names.append(name)
+            return True
+
+    workers = Workers(Named(), Timing(), clock)
+    workers.start_first()
+    workers.start_first()
+    for _ in range(2):
+        workers.submit(Job(FakeMaintained(), hub=False), waited=False)
+    assert (names, workers.count) == (["ppp-worker-1", "ppp-worker-2"], 2)
+
+
 def test_a_pool_whose_hooks_hang_has_a_few_workers(workers: Workers) -> None:
     """However often its chores have waited for too long: there is a worker for each of its jobs, and no other."""
     job = Job(FakeMaintained(), hub=False)
