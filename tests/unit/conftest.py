@@ -7,6 +7,7 @@ import pytest
 
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.hubs import new_sleeper
+from ProxyPatternPool._runtime.native import GIL
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
@@ -18,6 +19,11 @@ from .loops import LIBRARIES, Library
 from .maintained import Hanging, Threads, with_threads
 
 pytest.register_assert_rewrite("tests.unit.model")  # which is no test, and asserts
+
+# Without a GIL a test of these takes minutes: what happens to one thread at thousands of places is the same there. And
+# the child of a fork in C, of which Python knows nothing, may end at once: it may wait for threads that it has not.
+IN_ONE_THREAD = ("async_interruptions", "async_proxy_sweep", "async_sweep", "interruptions")
+collect_ignore = [] if GIL else [f"test_{name}.py" for name in (*IN_ONE_THREAD, "c_forks")]
 
 IMPATIENT = Timing(worker_idle=0.02)
 

@@ -36,6 +36,16 @@ def test_a_time_that_is_over_at_once() -> None:
     Caller(get).result()
 
 
+@pytest.mark.parametrize(
+    ("step", "clock"), [(1e-9, time.monotonic), (0.001, time.monotonic), (0.015625, time.perf_counter)]
+)
+def test_a_clock_with_small_steps(step: float, clock: Callable[[], float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the steady clock moves as seldom as on Windows before Python 3.13 another one is read."""
+    info = SimpleNamespace(resolution=step)
+    monkeypatch.setattr(time, "get_clock_info", {"monotonic": info}.__getitem__)
+    assert native.steady_clock() is clock
+
+
 @pytest.mark.parametrize("make", [new_rlock, KeptRLock])
 def test_thrown_in_as_a_lock_is_acquired(make: Callable[[], native.Lock]) -> None:
     """Wherever it arrives in a with statement the lock comes free again, though Python 3.14 forgets it."""

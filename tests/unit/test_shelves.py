@@ -8,7 +8,6 @@ import pytest
 
 from ProxyPatternPool._ledger.entry import Entry, Mailbox
 from ProxyPatternPool._ledger.shelves import NEEDS_SETTLE, NEEDS_SLOW_PATH, NEVER, Shelves
-from ProxyPatternPool._runtime.native import GIL
 from ProxyPatternPool._runtime.owner import here
 
 from .helpers import Thing
@@ -40,10 +39,10 @@ def test_all_is_quick_that_may_be(gets: bool, rets: bool) -> None:
     assert (shelves.quick_gets_until, shelves.quick_rets_until) == always
     shelves.set_quick_limits(7.0, closed=False, waiting=False)
     assert (shelves.quick_gets_until, shelves.quick_rets_until) == (7.0 if gets else NEVER, 7.0 if rets else NEVER)
-    assert shelves.unlocked_rets_until == (7.0 if rets and GIL else NEVER)
+    assert shelves.unlocked_rets_until == (7.0 if rets else NEVER)
     shelves.set_quick_limits(8.0, closed=False, waiting=True)
     assert (shelves.quick_gets_until, shelves.quick_rets_until) == (8.0 if gets else NEVER, NEVER)
-    assert shelves.unlocked_rets_until == (8.0 if rets and GIL else NEVER)
+    assert shelves.unlocked_rets_until == (8.0 if rets else NEVER)
     shelves.set_quick_limits(9.0, closed=True, waiting=False)
     assert (shelves.quick_gets_until, shelves.quick_rets_until) == (9.0 if gets else NEVER, NEVER)
     assert shelves.unlocked_rets_until == NEVER

@@ -97,7 +97,17 @@ def get_within(queue: SimpleQueue[T], seconds: float) -> T:
 write: Callable[[int, bytes], int] = importlib.import_module(os.name).write
 """``os.write``: eventlet's switches to another greenlet, and fails in a signal handler."""
 
-monotonic: Callable[[], float] = time.monotonic
+LONGEST_STEP = 0.001
+"""Seconds: a waiter's head start, which a clock has to measure."""
+
+
+def steady_clock() -> Callable[[], float]:
+    """Choose a clock that never jumps and moves in small steps: that of Windows does so from Python 3.13 on."""
+    coarse = time.get_clock_info("monotonic").resolution > LONGEST_STEP
+    return time.perf_counter if coarse else time.monotonic
+
+
+monotonic = steady_clock()
 wall_clock: Callable[[], float] = time.time
 
 GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()

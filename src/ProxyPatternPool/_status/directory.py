@@ -51,7 +51,7 @@ class Directory:
             OSError: It cannot be made.
         """
         self.path = os.path.abspath(os.fsdecode(path))
-        if not hasattr(_socket, "AF_UNIX"):
+        if not (hasattr(_socket, "AF_UNIX") and hasattr(os, "geteuid")):
             raise PoolValueError("directory must be left out on this system, which has no unix sockets")
         too_long = len(os.fsencode(self.path)) + _LONGEST_NAME - LONGEST
         if too_long > 0:
