@@ -295,3 +295,30 @@ def test_a_return_as_a_task(scheduler: FakeScheduler) -> None:
         assert pool.stats()["navail"] == 1
 
     asyncio.run(main())
+
+
+def test_a_return_as_a_task_that_ends(scheduler: FakeScheduler) -> None:
+    """It ends when the retter has ended."""
+
+    async def main() -> None:
+        pool = AsyncPool(Thing, 1, 0, retter=lambda _: turn(3))
+        task = asyncio.create_task(pool.ret(await pool.get()))
+        await turn(2)
+        assert not task.done()
+        await asyncio.wait_for(task, 20)
+        assert pool.stats()["navail"] == 1
+
+    asyncio.run(main())
+
+
+@both
+def test_entering_creates_what_is_missing(flavour: str, scheduler: FakeScheduler) -> None:
+    """A pool that is entered has its first objects created, though nobody uses it."""
+
+    async def main() -> None:
+        async with AsyncPool(Thing, 3, 2) as pool:
+            scheduler.run()
+            await turn(5)
+            assert pool.stats()["navail"] == 2
+
+    run_in(flavour, main)

@@ -218,8 +218,10 @@ def test_a_loan_as_a_task_of_its_own(kind: str, scheduler: FakeScheduler, pool: 
 
 
 @both
-def test_many_leases_of_tasks_that_end(flavour: Flavour, scheduler: FakeScheduler, works: Works) -> None:
-    """Each of a hundred tasks forgets its lease, and the next one gets the object."""
+def test_many_leases_of_tasks_that_end(
+    flavour: Flavour, scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each of a hundred tasks forgets its quiet lease, and the next one gets the object, without a word."""
     pool = AsyncPool(works.make, 2, 0, closer=works.close)
 
     async def forget(lent: list[int]) -> None:
@@ -240,3 +242,4 @@ def test_many_leases_of_tasks_that_end(flavour: Flavour, scheduler: FakeSchedule
         assert pool.stats()["navail"] == 2
 
     run_task(flavour, main)
+    assert said(caplog) == []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import AsyncPool, Pool, PoolClosed, PoolValueError, TimeOut
+from ProxyPatternPool._pool.either import core_of_either
 
 from .cancelling import Flavour
 from .clock import FakeScheduler
@@ -162,3 +163,9 @@ def test_a_request_as_any_coroutine(scheduler: FakeScheduler) -> None:
                 assert pool.stats()["nwaiting"] == 0
 
     asyncio.run(main())
+
+
+def test_parts_of_a_pool_of_either_kind(scheduler: FakeScheduler) -> None:
+    """Those who show pools find them."""
+    pool, other = Pool(Thing, name="threads"), AsyncPool(Thing, name="tasks")
+    assert [core_of_either(each).name for each in (pool, other)] == ["threads", "tasks"]

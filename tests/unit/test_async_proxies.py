@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -30,7 +31,7 @@ from ProxyPatternPool import (
 from ProxyPatternPool._proxy.control import either_pool_of
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Thing, Works
+from .helpers import Thing, Works, said
 from .tasks import both, run_in, turn
 
 FIRST_AWAIT = (
@@ -914,3 +915,110 @@ def test_looking_takes_nothing(flavour: str) -> None:
 
     run_in(flavour, look)
     assert server.works.numbers == []
+
+
+@both
+def test_plain_hooks(flavour: str, caplog: pytest.LogCaptureFixture) -> None:
+    """They are hooks as any other; one that returns an async generator is called by its name."""
+
+    async def values() -> AsyncGenerator[int, None]:
+        yield 1
+
+    plain: dict[str, Callable[[Thing], object]] = {
+        "getter": lambda _: values(),
+        "health": lambda _: True,
+        "tracer": repr,
+        "stats": lambda thing: thing.number,
+    }
+    server = Server(flavour, max_size=1, **plain)
+
+    async def main() -> None:
+        thing = await server.control.aget()
+        pool = server.control.apool
+        assert pool is not None
+        shown: Any = pool.stats()["using"][0]
+        assert (shown["name"], shown["stats"]) == ("thing 0", 0)
+        await server.control.aret()
+        await pool.housekeep()
+        assert pool.stats()["navail"] == 1
+        assert await server.control.aget() is thing
+
+    run_in(flavour, main)
+    assert any("getter returned an async generator" in line for line in said(caplog))
+
+
+@both
+def test_a_block_waits_for_what_was_taken_in_it(flavour: str) -> None:
+    """The object of the block is given back in it, and another is taken: its retter has ended when the block has."""
+    server = Server(flavour)
+
+    async def main() -> None:
+        async with server.control.aobj():
+            await server.control.aret()
+            await server.control.aget()
+        assert server.calls == ["ret", "ret done"] * 2
+
+    run_in(flavour, main)
+
+
+@both
+@pytest.mark.parametrize("way", ["aget", "aobj"])
+def test_senseless_timeouts(flavour: str, way: str) -> None:
+    """They are refused, whether or not there is an object."""
+    server = Server(flavour)
+
+    async def main() -> None:
+        for _ in range(2):
+            got = server.control.aget(-1) if way == "aget" else server.control.aobj(-1).__aenter__()
+            with pytest.raises(PoolValueError, match=r"^timeout must be"):
+                await got
+            await server.control.aget()
+
+    run_in(flavour, main)
+
+
+async def in_another_task(main: Callable[[], Awaitable[object]]) -> None:
+    """Do something in a task of its own, and wait for it."""
+    errors: list[BaseException] = []
+
+    async def begin() -> None:
+        try:
+            await main()
+        except Exception as error:
+            errors.append(error)
+
+    if trio.lowlevel.in_trio_task():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(begin)
+    else:
+        await asyncio.create_task(begin())
+    if errors:
+        raise errors[0]
+
+
+@both
+@pytest.mark.parametrize("kind", ["plain", "awaited"])
+def test_a_task_ends_without_a_word(
+    flavour: str, kind: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it had goes back, which is as it should be; others wait for that as long as they say."""
+    db: Any = proxy(fun=Thing, scope=Scope.CONTEXT, max_size=1, timeout=5) if kind == "plain" else None
+    mine = Server(flavour, max_size=1).control if db is None else control(db)
+
+    async def take() -> None:
+        await mine.aget()
+
+    async def main() -> None:
+        async with mine.aobj():
+            with pytest.raises(TimeOut, match="timeout after 0 seconds"):
+                await in_another_task(lambda: mine.aget(0))
+        await in_another_task(take)
+        await turn(3)
+        gc.collect()
+        scheduler.run()
+        pool = either_pool_of(mine)
+        assert pool is not None
+        assert pool.stats()["nusing"] == 0
+
+    run_in(flavour, main)
+    assert said(caplog) == []

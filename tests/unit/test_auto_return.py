@@ -440,3 +440,11 @@ def test_fork_among_threads() -> None:
 def test_fork_finalizers() -> None:
     """The finalizers of the parent's objects would speak on shared sockets: in the child they never run."""
     assert [line for line in ends("fork_finalizers") if line.endswith("parent's 0")] == ["parent: freed parent's 0"]
+
+
+def test_what_does_not_come_back_has_a_timeout(scheduler: FakeScheduler) -> None:
+    """Whoever wants an object that nobody gives back waits as long as he says."""
+    db = proxy(fun=Thing, max_size=1, auto_return=False)
+    assert Caller(lambda: db.number).result() == 0
+    with pytest.raises(TimeOut, match="timeout after 0 seconds"):
+        control(db).get(0)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from ProxyPatternPool import Pool, Proxy, ProxyException, Scope, TimeOut, control, proxy
+from ProxyPatternPool._proxy.blocks import AsyncBlock, Block
 from ProxyPatternPool._proxy.control import unit_of_work
 
 from .clock import FakeScheduler, HandMovedClock
@@ -454,3 +455,9 @@ def test_a_stretch_of_what_is_not_set(scheduler: FakeScheduler) -> None:
         control(db).set_fun(Thing)
         assert db.number == 0
     assert in_use(db) == 0
+
+
+def test_an_unborn_block() -> None:
+    """The finalizer of a block whose constructor was interrupted has nothing to do."""
+    for kind in (Block, AsyncBlock):
+        kind.__new__(kind)

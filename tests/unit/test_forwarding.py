@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import copy
 import inspect
+import operator
+import os
 import pickle
 import sys
+import types
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial, partialmethod
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -171,6 +176,87 @@ def test_names_of_the_object_that_look_like_ours() -> None:
 
 
 # --- operators
+
+
+WITH_ANOTHER: dict[str, Callable[[Any, Any], Any]] = {
+    **{name: getattr(operator, name) for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod")},
+    **{name: getattr(operator, name) for name in ("lshift", "rshift", "xor")},
+    "and": lambda left, right: left & right,
+    "or": lambda left, right: left | right,
+    "pow": pow,
+    "divmod": divmod,
+}
+ALONE = ("neg", "pos", "abs", "invert")
+COMPARISONS = ("lt", "le", "eq", "ne", "gt", "ge")
+
+
+class Told:
+    """Tells of each operator which one it is, and with what it was called."""
+
+    last: object = None
+
+
+def _tell(name: str, told: Told, other: object = None) -> tuple[str, object, object]:
+    return name, other, type(other)
+
+
+def _change(name: str, told: Told, other: object) -> Told:
+    told.last = name, other, type(other)
+    return told
+
+
+for _name in WITH_ANOTHER:
+    setattr(Told, f"__{_name}__", partialmethod(partial(_tell, _name)))
+    setattr(Told, f"__r{_name}__", partialmethod(partial(_tell, f"r{_name}")))
+    setattr(Told, f"__i{_name}__", partialmethod(partial(_change, f"i{_name}")))
+for _name in ALONE + COMPARISONS:
+    setattr(Told, f"__{_name}__", partialmethod(partial(_tell, _name)))
+
+
+@pytest.mark.parametrize("name", WITH_ANOTHER)
+def test_every_operator_of_two(name: str) -> None:
+    """It is the object's, on either side; the other operand is no proxy, and what comes out of it is no proxy."""
+    told, do = Told(), WITH_ANOTHER[name]
+    front: Any = Proxy(told)
+    for other in (5, Proxy(5), Proxy(Proxy(5))):
+        assert (*do(front, other),) == (name, 5, int)
+    assert (*do(5, front),) == (f"r{name}", 5, int)
+    if name != "divmod":
+        in_place: Callable[[Any, Any], Any] = getattr(operator, f"i{name}")
+        assert in_place(front, Proxy(5)) is front
+        assert told.last == (f"i{name}", 5, int)
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_ANOTHER if name not in ("matmul", "divmod")])
+def test_every_operator_in_place_of_what_does_not_change(name: str) -> None:
+    """The result takes the place of the proxy, as that of the object."""
+    in_place: Callable[[Any, Any], Any] = getattr(operator, f"i{name}")
+    result = in_place(Proxy(6), Proxy(3))
+    assert (result, type(result)) == (in_place(6, 3), type(in_place(6, 3)))
+
+
+def test_a_product_of_matrices_in_place() -> None:
+    """The same, though no builtin class has it."""
+
+    class Matrix:
+        def __matmul__(self, other: int) -> int:
+            return other + 1
+
+    front: Any = Proxy(Matrix())
+    front @= Proxy(5)
+    assert (front, type(front)) == (6, int)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_every_operator_of_one(name: str) -> None:
+    assert (*getattr(operator, name)(Proxy(Told())),) == (name, None, type(None))
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_every_comparison(name: str) -> None:
+    """It is the object's, and the other operand is no proxy."""
+    for other in (5, Proxy(5)):
+        assert (*getattr(operator, name)(Proxy(Told()), other),) == (name, 5, int)
 
 
 def test_two_proxies() -> None:
@@ -510,3 +596,65 @@ class Chooses:
 def class_of(thing: object) -> object:
     """Its class, without that a checker thinks it knows it from now on."""
     return thing.__class__
+
+
+def test_all_that_is_given_reaches_the_object() -> None:
+    """The arguments of special methods are passed on, each of them."""
+
+    class Given:
+        def __init__(self) -> None:
+            self.seen: list[tuple[object, ...]] = []
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *error: object) -> None:
+            self.seen.append(error)
+
+        def __call__(self, *args: object, **kwargs: object) -> object:
+            return args, kwargs
+
+        def __setitem__(self, key: object, value: object) -> None:
+            self.seen.append((key, value))
+
+    given = Given()
+    front: Any = Proxy(given)
+    error = LookupError("passed on")
+    with pytest.raises(LookupError), front:
+        raise error
+    kind, value, trace = given.seen.pop()
+    assert (kind, value) == (LookupError, error)
+    assert isinstance(trace, TracebackType)
+    assert front(1, key=2) == ((1,), {"key": 2})
+    front[3] = 4
+    assert given.seen == [(3, 4)]
+    assert format(front_of(5), "03") == "005"
+    assert round(front_of(1.26), 1) == 1.3
+    numbers = [1]
+    both = copy.deepcopy([numbers, front_of(numbers)])
+    assert both[0] is both[1]
+
+
+def test_what_stands_for_a_base_class() -> None:
+    """An object that names other bases is asked for them, and a class is a base itself, whatever its objects do."""
+
+    class Names:
+        def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+            assert bases == (names,)
+            return (Base,)
+
+    names: Any = Proxy(Names())
+    kind: Any = Proxy(Names)
+    assert types.resolve_bases((names,)) == (Base,)
+    assert types.resolve_bases((kind,)) == (Names,)
+
+
+def test_what_builtins_do_without_a_method() -> None:
+    """They read numbers from texts, take texts for paths, parametrize classes, and look into tuples of classes."""
+    text, classes = front_of("5"), front_of((int, str))
+    assert (int(text), float(text), complex(text), os.fspath(text)) == (5, 5.0, 5, "5")
+    assert bytes(front_of(b"5")) == b"5"
+    assert complex(front_of(2j)) == 2j
+    assert front_of(list)[int] == list[int]
+    assert (isinstance(5, classes), isinstance(5.0, classes)) == (True, False)
+    assert (issubclass(bool, classes), issubclass(float, classes)) == (True, False)

@@ -149,6 +149,21 @@ def test_call(front: Any) -> None:
     assert hasattr(front, "__call__") is callable(front) is (class_of(front) is not Document)  # noqa: B004
 
 
+def test_a_call_that_was_looked_up(scheduler: FakeScheduler) -> None:
+    """It takes the object when it is called, and calls it with what it is given."""
+
+    def told(*args: object, **kwargs: object) -> object:
+        return args, kwargs
+
+    def make_told(_: int) -> Callable[..., object]:
+        return told
+
+    front: Any = late(fun=make_told, max_size=1)
+    called = front.__call__
+    assert not control(front).has()
+    assert called(1, key=2) == ((1,), {"key": 2})
+
+
 def test_completion(front: Any) -> None:
     """Who asks for completion in a session gets names, and no object made."""
     completer = rlcompleter.Completer({"db": front})
@@ -421,3 +436,53 @@ def test_pytest(tmp_path: Path) -> None:
     assert "local      = <Proxy: no object yet>" in done.stdout
     assert "other      = <Proxy: not set>" in done.stdout
     assert "assert [] == [1]" in done.stdout
+
+
+class _Slot:
+    """A callable that is set like a property."""
+
+    def __get__(self, obj: object, kind: object = None) -> int:
+        return 5
+
+    def __set__(self, obj: object, value: object) -> None: ...
+
+    def __call__(self) -> int:
+        return 5
+
+
+class Shown:
+    """What tools ask for, in all its kinds."""
+
+    def __init__(self, number: int = 0) -> None: ...
+
+    __slot__ = _Slot()
+    _ = "text"
+    __ = "texts"
+
+    def _ipython_display_(self) -> None: ...
+
+    def __rich__(self) -> str:
+        return "rich"
+
+    def __pt_repr__(self) -> str:
+        return "toolkit"
+
+    @functools.cached_property
+    def __array__(self) -> int:
+        return 5
+
+
+@pytest.mark.parametrize("name", ["_ipython_display_", "__rich__", "__pt_repr__", "__array__", "__slot__"])
+def test_what_depends_on_the_object(name: str, scheduler: FakeScheduler) -> None:
+    """It is there when the object is, and is not what one is made for."""
+    front: Any = late(fun=Shown)
+    assert not hasattr(front, name)
+    assert not control(front).has()
+    assert isinstance(control(front).get(), Shown)
+    assert hasattr(front, name)
+
+
+@pytest.mark.parametrize(("name", "value"), [("_", "text"), ("__", "texts")])
+def test_names_of_underscores_alone(name: str, value: str, scheduler: FakeScheduler) -> None:
+    """Users have such names: they are the object's, which is made."""
+    assert getattr(late(fun=Shown), name) == value

@@ -28,7 +28,8 @@ from ProxyPatternPool._proxy import sources
 from ProxyPatternPool._runtime.native import GIL
 
 from .clock import FakeScheduler
-from .helpers import Caller, Nuisance, Settable, Thing, Works, eventually, wait_for
+from .diary import Diary
+from .helpers import Caller, Nuisance, Settable, Thing, Works, eventually, said, wait_for
 
 late: Callable[..., Any] = proxy
 """As checkers do not know what will come."""
@@ -442,11 +443,27 @@ def test_what_the_parent_of_a_fork_had(scheduler: FakeScheduler) -> None:
     """In the child an owner has nothing: what it kept is the parent's, is not used, and is not given back."""
     db = proxy(fun=Thing, max_size=2)
     assert db.number == 0
-    control(db)._sources[-1].after_fork()
+    sources._after_fork()
     assert not control(db).has()
     control(db).ret()
     assert db.number == 1
     pool = control(db).pool
     assert pool is not None
     assert pool.stats()["nusing"] == 2
-    sources._loans_of_parent.pop().release()
+    for loan in sources._loans_of_parent:
+        loan.release()
+    sources._loans_of_parent.clear()
+
+
+def test_a_parameter_of_a_pool_makes_a_pool(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """Also if it has its default, and whatever is given by place; one object for all has an observer nevertheless."""
+    assert Proxy(fun=Thing)._pool is None
+    for front in (Proxy(fun=Thing, min_size=1), Proxy(None, Thing, None, Scope.THREAD, None, min_size=1)):
+        assert front._pool is not None
+        assert front._pool.stats()["max_size"] == 0
+    assert Proxy(None, Thing, None, Scope.THREAD, None, None, min_size=1)._pool is None
+    diary = Diary()
+    shared: Any = Proxy(fun=Thing, scope=Scope.SHARED, observer=diary)
+    assert shared.number == 0
+    assert diary.lines
+    assert said(caplog) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import operator
 import threading
 from collections.abc import Callable
@@ -314,3 +315,42 @@ def test_set_name_must_be_a_name(name: str) -> None:
     with pytest.raises(ProxyException, match=rf"^set_name must be the name of a method .*, not '{name}'$"):
         Proxy(set_name=name)
     assert Proxy(set_name="_set")._set(5) == 5
+
+
+def test_pools_that_are_gone_are_forgotten(scheduler: FakeScheduler) -> None:
+    """A proxy that is set again and again keeps nothing of the pools that it had before."""
+    db = proxy(fun=Thing, max_size=1)
+    for _ in range(5):
+        assert db.number == 0
+        control(db).set_fun(Thing)
+    scheduler.run()
+    gc.collect()
+    assert len(control(db)._pools._cores) == 1
+
+
+def test_set_at_the_beginning_of_a_block(scheduler: FakeScheduler) -> None:
+    """Whoever sets the proxy when a block has just taken its object has the block take another."""
+    db: Any = proxy(fun=lambda _: None, max_size=1)
+    block: Any = control(db).obj()
+    take = block._take
+
+    def late(*arguments: Any) -> Any:
+        block._take = take
+        taken = take(*arguments)
+        control(db).set_fun(Thing)
+        return taken
+
+    block._take = late
+    with block as thing:
+        assert isinstance(thing, Thing)
+
+
+def test_one_for_all_and_then_one_for_each(scheduler: FakeScheduler) -> None:
+    """What counts from then on is what the owner has."""
+    db: Thing = proxy()
+    control(db).set_obj(Thing(7))
+    assert db.number == 7
+    control(db).set_fun(Thing)
+    assert not control(db).has()
+    assert db.number == 0
+    assert control(db).has()

@@ -12,7 +12,7 @@ import pytest
 from ProxyPatternPool import AsyncPool, Pool, PoolException, PoolValueError
 
 from .clock import Chance, FakeScheduler, HandMovedClock
-from .helpers import Thing, Works
+from .helpers import Caller, Thing, Works
 
 EitherPool: TypeAlias = "Pool[Thing] | AsyncPool[Thing]"
 
@@ -174,7 +174,7 @@ def test_a_task_of_another_loop(way: str, scheduler: FakeScheduler) -> None:
     async def here() -> None:
         async with loan(pool, way):
             pass
-        await asyncio.to_thread(lambda: asyncio.run(there()))
+        Caller(lambda: asyncio.run(there())).result()  # this task goes on being its loop's current one
         async with loan(pool, way):
             pass
 

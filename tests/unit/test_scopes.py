@@ -23,6 +23,7 @@ from ProxyPatternPool._runtime.contexts import ask_collector, current_context, e
 from ProxyPatternPool._runtime.native import GIL
 from ProxyPatternPool._scope.base import EMPTY
 from ProxyPatternPool._scope.context import ContextSlot, current_task
+from ProxyPatternPool._scope.open_block import OpenBlock
 from ProxyPatternPool._scope.select import new_slot
 from ProxyPatternPool._scope.shared import SharedSlot
 from ProxyPatternPool._scope.thread import ThreadSlot
@@ -31,6 +32,17 @@ from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, eventually, wait_for
 
 T = TypeVar("T")
+
+
+class Green(greenlet.greenlet):
+    """A greenlet that tells when it ends, if it is asked to do so by then."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        super().__init__(run)
+        self.ends: list[Callable[..., object]] = []
+
+    def link(self, end: Callable[..., object]) -> None:
+        self.ends.append(end)
 
 
 # --- names ---------------------------------------------------------------------------------------------
@@ -305,8 +317,14 @@ def test_tasks(scheduler: FakeScheduler) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks cannot share a context before 3.11")
-def test_tasks_that_share_a_context(scheduler: FakeScheduler) -> None:
-    """Two tasks in one context do not take each other's object away."""
+@pytest.mark.parametrize("among", [None, "gevent", "eventlet"])
+def test_tasks_that_share_a_context(
+    among: str | None, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tasks in one context do not take each other's object away, even if their loop runs in a greenlet."""
+    if among is not None:
+        monkeypatch.setitem(sys.modules, among, ModuleType(among))
+        monkeypatch.setattr("ProxyPatternPool._scope.context._greenlet", None)
     db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=3)
 
     async def use(steps: int) -> list[int]:
@@ -324,7 +342,7 @@ def test_tasks_that_share_a_context(scheduler: FakeScheduler) -> None:
         assert len(set(first)) == len(set(second)) == 1
         assert first[0] != second[0]
 
-    asyncio.run(main())
+    Green(lambda: asyncio.run(main())).switch()
 
 
 def test_tasks_of_trio_that_share_a_context() -> None:
@@ -351,17 +369,6 @@ def test_tasks_of_trio_that_share_a_context() -> None:
         assert len(tasks) == 2
 
     trio.run(main)
-
-
-class Green(greenlet.greenlet):
-    """A greenlet that tells when it ends, if it is asked to do so by then."""
-
-    def __init__(self, run: Callable[[], object]) -> None:
-        super().__init__(run)
-        self.ends: list[Callable[..., object]] = []
-
-    def link(self, end: Callable[..., object]) -> None:
-        self.ends.append(end)
 
 
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])
@@ -468,3 +475,13 @@ def test_a_slot_that_is_gone() -> None:
 
     asyncio.run(main())
     assert failed == []
+
+
+def test_where_the_owner_of_a_block_is() -> None:
+    """Elsewhere, unless it runs in the context of the block, or in one that was entered from there."""
+    context = copy_context()
+    block = context.run(OpenBlock)
+    block.owner = object()
+    assert block.owner_is_elsewhere()
+    assert not context.run(block.owner_is_elsewhere)
+    assert not context.run(lambda: copy_context().run(block.owner_is_elsewhere))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,6 +12,8 @@ from ProxyPatternPool import Proxy, ProxyException
 
 from .clock import FakeScheduler
 from .helpers import Thing, Works
+
+T = TypeVar("T")
 
 
 class Tagged(Proxy[Any]):
@@ -85,7 +87,9 @@ def test_attributes_before_there_is_a_proxy() -> None:
         def __init__(self, obj: object) -> None:
             self.count = 1
             other: Any = self
-            with pytest.raises(ProxyException, match=r"call super\(\).__init__\(…\) first"):
+            with pytest.raises(
+                ProxyException, match=r"^this proxy is not made yet: call super\(\).__init__\(…\) first$"
+            ):
                 other.unknown = 2
             super().__init__(obj)
 
@@ -309,3 +313,37 @@ def test_overridden_methods_give_back_what_nobody_uses(scheduler: FakeScheduler)
     once = Quiet(fun=Thing, scope=Proxy.Scope.SHARED)
     with once._obj() as thing:
         assert thing is once._get_obj()
+
+
+def test_slots_alone_are_no_room_for_more() -> None:
+    """Proxies of a subclass with slots have no dictionary, whatever special methods it has that reach the object's."""
+
+    class Narrow(Proxy[Any]):
+        __slots__ = ()
+
+        def __len__(self) -> int:
+            return 7
+
+        def select__(self) -> int:
+            return 8
+
+        def __contains__(self, item: object) -> bool:
+            return super().__contains__(item)
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return super().__call__(*args, **kwargs)
+
+    front = Narrow([1])
+    assert (len(front), front.select__()) == (7, 8)
+    assert (1 in front, 2 in front) == (True, False)
+    assert Narrow(dict)(one=1) == {"one": 1}
+    assert type(front).__dictoffset__ == 0
+
+
+def test_what_typing_notes_on_a_subclass() -> None:
+    """It is no attribute of the proxy."""
+
+    class Mine(Proxy[T]):
+        pass
+
+    assert object.__getattribute__(Mine[int](), "__dict__") == {}

@@ -14,7 +14,7 @@ from .scores import PACKAGE, ROOT, Run
 
 LEFT_OUT = [
     *("async_interruptions", "async_proxy_sweep", "async_sweep", "interleavings", "interruptions", "machine"),
-    *("async_exit", "c_forks", "compatibility", "contributing", "exit", "fork", "house", "installed_anywhere"),
+    *("async_exit", "c_forks", "contributing", "exit", "fork", "house", "installed_anywhere"),
     *("interpreters", "migration_page", "readme", "site", "transparency"),
 ]
 """Tests that try as much as they can, that start programs, or that read pages."""

@@ -25,6 +25,9 @@ class OwnerBlock(Generic[T, Take]):
 
     __slots__ = ("_had_before", "_kept", "_open", "_owners", "_slot", "_take", "_timeout")
 
+    _had_before: bool
+    """Whether the owner had something to give back when the block began."""
+
     def __init__(self, take: Take, owners: OwnerObjects[T], timeout: float | None) -> None:
         self._take = take
         self._owners = owners
@@ -32,8 +35,6 @@ class OwnerBlock(Generic[T, Take]):
         self._open: OpenBlock | None = None
         self._slot: Slot[T] | None = None
         self._kept: Kept[T] | None = None
-        self._had_before = False
-        """Whether the owner had something to give back when the block began."""
 
     def _uses(self, block: OpenBlock, slot: Slot[T], kept: Kept[T] | None, obj: T) -> bool:
         """Note what was taken; say whether it is there still."""

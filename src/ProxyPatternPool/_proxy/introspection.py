@@ -40,25 +40,25 @@ def answer_without_object(proxy: object, name: str, kind: type[object] | None, c
         LookupError: the attribute depends on the object, or is to show it, which is not worth taking one.
     """
     if not name.startswith("__") or name in _OF_CLASSES:
-        raise LookupError(name)
+        raise LookupError
     if callable(_raw(type(proxy), name, before=object)):
         if name == "__call__":
             return partial(call_later, name)  # with any signature: a mock asks for it, and cannot do without
         return object.__getattribute__(proxy, name)  # takes the object when it is called
     if "repr" in name or name.startswith("__rich"):
-        raise LookupError(name)
+        raise LookupError
     if kind is None and name in ("__doc__", "__module__"):
         kind = type(proxy)
     raw = _raw(kind or object, name)
     if raw is _MISSING:
-        raise LookupError(name)
+        raise LookupError
     if isinstance(raw, classmethod | staticmethod):
         return getattr(kind or object, name)
     if not hasattr(type(raw), "__get__"):
         return raw
     if callable(raw) and not hasattr(type(raw), "__set__"):
         return partial(call_later, name)
-    raise LookupError(name)
+    raise LookupError
 
 
 _MISSING = object()
