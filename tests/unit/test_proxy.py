@@ -467,3 +467,11 @@ def test_a_parameter_of_a_pool_makes_a_pool(scheduler: FakeScheduler, caplog: py
     assert shared.number == 0
     assert diary.lines
     assert said(caplog) == []
+
+
+@pytest.mark.parametrize("given", [{"max_use": -1}, {"min_size": True}, {"min_size": None}, {"health_freq": 0}])
+def test_parameters_of_a_pool_that_there_is_not(given: dict[str, Any]) -> None:
+    """They are checked where it is said that there is no pool, too."""
+    with pytest.raises((PoolValueError, TypeError), match=next(iter(given))):
+        Proxy(fun=Thing, max_size=None, **given)
+    assert Proxy(fun=Thing, max_size=None, health=bool, health_before_get=1.0)._pool is None
