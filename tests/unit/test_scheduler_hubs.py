@@ -137,6 +137,7 @@ class Noted(Workers):
         self.jobs: list[tuple[bool, bool]] = []
 
     def submit(self, job: Job, *, waited: bool) -> None:
+        assert isinstance(job.maintained, FakeMaintained)
         self.jobs.append((job.hub, waited))
 
 
