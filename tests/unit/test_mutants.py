@@ -81,6 +81,7 @@ def test_what_is_not_changed() -> None:
         assert not {"LIMIT = 3", "size: int = 0", '"""'} & set(mutant.difference.split("\n"))
         assert "number: int" not in mutant.difference
     assert made("def nothing(number: int = 3) -> None:\n    '''Say 1 + 1.'''\n") == []
+    assert all("XX" not in mutant.difference for mutant in made("def f(x):\n    assert x, 'it is'\n"))
     (only,) = made("def no(self):\n    self.found = False\n    self.one = None\n")
     assert only.difference == "- self.found = False\n+ self.found = True"
     after = [mutant.difference.split("+ ")[1] for mutant in made("def no():\n    call(False, x=1)\n")]

@@ -112,10 +112,11 @@ class _Finder(cst.CSTVisitor):
         self._names: list[str] = []
         self._functions: list[cst.CSTNode] = []
         self._assigned = ""
+        self._messages: list[cst.CSTNode] = []
         self._statements: list[int] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, _NOT_CHANGED) or _is_docstring(node):
+        if isinstance(node, _NOT_CHANGED) or _is_docstring(node) or node in self._messages:
             return False
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value in _NOT_CHANGED_CALLS:
             return False
@@ -127,6 +128,8 @@ class _Finder(cst.CSTVisitor):
             self._functions.append(node)
             if isinstance(place, CodeRange):
                 self.places[node] = place
+        if isinstance(node, cst.Assert) and node.msg is not None:
+            self._messages.append(node.msg)  # nobody ever reads them
         if isinstance(node, cst.Attribute):
             self.attributes[node.attr.value].add(line)
         if isinstance(node, cst.BaseSmallStatement):
