@@ -736,6 +736,7 @@ def test_the_time_that_it_takes(flavour: str, scheduler: FakeScheduler, clock: H
             await maintained(scheduler, pool)
             assert pool.stats()["nobjs"] == 0
             assert total(async_core_of(pool)).maintenance_time == 2 + 2
+            assert not [name for name in async_core_of(pool).chores._busy if name.startswith("health")]
 
     run_in(flavour, main)
 
