@@ -756,3 +756,23 @@ def test_lines_leave_nothing_to_workers(flavour: str, scheduler: FakeScheduler) 
             assert not core.log_queue
 
     run_in(flavour, main)
+
+
+@both
+def test_a_round_by_hand_finds_something_queued(flavour: str, scheduler: FakeScheduler) -> None:
+    """It checks what it came for, and does the other as well."""
+    seen: list[str] = []
+
+    async def check(thing: Thing) -> bool:
+        await turn()
+        seen.append("checked")
+        return True
+
+    async def main() -> None:
+        async with AsyncPool(Thing, 1, 0, health=check) as pool:
+            await pool.ret(await pool.get())
+            async_core_of(pool).chores.in_hub.append(lambda: seen.append("queued"))
+            await pool.housekeep()
+            assert sorted(seen) == ["checked", "queued"]
+
+    run_in(flavour, main)
