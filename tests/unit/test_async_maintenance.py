@@ -776,3 +776,31 @@ def test_a_round_by_hand_finds_something_queued(flavour: str, scheduler: FakeSch
             assert sorted(seen) == ["checked", "queued"]
 
     run_in(flavour, main)
+
+
+@both
+def test_a_round_by_hand_that_is_interrupted(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """Maintenance does the rest."""
+    seen: list[int] = []
+
+    def close(thing: Thing) -> None:
+        if not seen:
+            raise KeyboardInterrupt
+
+    def check(thing: Thing) -> bool:
+        seen.append(thing.number)
+        return True
+
+    async def main() -> None:
+        async with AsyncPool(Thing, 2, 1, closer=close, health=check, max_avail_delay=10) as pool:
+            async with pool.obj(), pool.obj():
+                pass
+            clock.advance(10)
+            with pytest.raises(KeyboardInterrupt):
+                await pool.housekeep()
+            assert seen == []
+            async_core_of(pool).run_chores()
+            await turn(10)
+            assert len(seen) == 1
+
+    run_in(flavour, main)
