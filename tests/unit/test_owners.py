@@ -17,7 +17,7 @@ import pytest
 
 from ProxyPatternPool import Holding, Pool, PoolException, TimeOut
 from ProxyPatternPool._ledger.queue import Waiter
-from ProxyPatternPool._runtime import owner
+from ProxyPatternPool._runtime import owner, process
 from ProxyPatternPool._runtime.process import this_process
 from ProxyPatternPool._runtime.races import snapshot
 
@@ -362,3 +362,12 @@ def test_greenlets_are_owners_where_a_library_of_them_is_in_use(library: str, mo
     assert str(owner.here().owner) == f"thread {threading.current_thread().name!r}"
     monkeypatch.setitem(sys.modules, library, ModuleType(library))
     assert str(owner.here().owner) == "greenlet 'fisher'"
+
+
+def test_greenlets_that_have_come_into_use(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds nothing idle looks whether there are any: then he is a greenlet."""
+    pool = Pool(Thing, 2, 0)
+    monkeypatch.setattr(this_process, "here", this_process.here)
+    monkeypatch.setattr(process, "here", lambda: SimpleNamespace(owner="a greenlet"))
+    pool.get()
+    assert [loan.owner for loan in pool.owners()] == ["a greenlet"]
