@@ -243,3 +243,26 @@ def test_many_leases_of_tasks_that_end(
 
     run_task(flavour, main)
     assert said(caplog) == []
+
+
+@both
+def test_what_is_handed_over_is_checked(flavour: Flavour, scheduler: FakeScheduler, works: Works) -> None:
+    """A check that is awaited is awaited, and who waited has the object that is well."""
+    checked: list[Thing] = []
+
+    async def check(thing: Thing) -> bool:
+        await pause()
+        checked.append(thing)
+        return True
+
+    async def main() -> None:
+        pool = AsyncPool(works.make, 1, 0, health=check, health_before_get=0)
+        thing = await pool.get()
+        async with crowd() as tasks:
+            waiting = await tasks.start(pool.get)
+            await pool.ret(thing)
+            await until(lambda: waiting.ended)
+            assert waiting.outcome() is thing
+        assert checked == works.made == [thing]
+
+    run_task(flavour, main)
