@@ -371,6 +371,15 @@ def test_match_knows_the_kind_of_the_object(new_cover: Callable[[], Cover], sche
     assert not isinstance(front, list | dict)
 
 
+def test_match_takes_nothing_else_for_a_mapping() -> None:
+    """What is neither a sequence nor a mapping is neither through a proxy."""
+    match front_of(Thing()):
+        case [*_] | {}:
+            pytest.fail("it is neither")
+        case matched:
+            assert matched.number == 5
+
+
 def test_match_on_a_fresh_proxy() -> None:
     """Of an object that is given, the kind is known before anything is asked of the proxy."""
     assert OPERATIONS["match on sequences"](Proxy([1, 2])) == (1, [2])
