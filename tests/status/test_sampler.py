@@ -134,7 +134,7 @@ def reading(*, last: list[float] | None = None, waiting: list[float] | None = No
     """A reading with these totals, and nothing else."""
     nothing: dict[str, Any] = dict.fromkeys(Counts._fields, 0)
     so_far: dict[str, Any] = {**dict.fromkeys(Totals._fields, 0), **totals}
-    return Reading(0.0, Counts(**nothing), Totals(**so_far), last or [], waiting or [])
+    return Reading(0.0, Counts(**nothing), Totals(**so_far), last or [], waiting or [], served=0)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,13 @@ def reading(*, last: list[float] | None = None, waiting: list[float] | None = No
 )
 def test_percentiles(now: Reading, p50: float | None, p99: float | None) -> None:
     assert waited(reading(), now) == (p50, p99)
+
+
+def test_a_wait_that_ends_while_loans_are_counted() -> None:
+    """Its caller has waited: whichever second its loan is found in, nobody found an object idle."""
+    before = reading(waits=1, last=[5.0])
+    assert waited(before, reading(loans=1, waits=1, last=[5.0])) == (None, None)
+    assert waited(before, reading(loans=3, waits=1, last=[5.0])) == (0.0, 0.0)
 
 
 def test_a_pool_that_is_dropped(works: Works, clock: HandMovedClock, scheduler: FakeScheduler) -> None:

@@ -117,16 +117,18 @@ def test_surplus_is_what_is_above_the_bound() -> None:
     assert (places.has_surplus, places.has_room()) == (False, True)
 
 
-def test_which_are_older() -> None:
-    """By their serials, which only grow."""
+def test_which_are_stale() -> None:
+    """Those of a drain, until their places are free."""
     places = book()
-    assert (places.has_before(5), places.count_before(5)) == (False, 0)
-    first, *_ = live(places, 3)
-    assert [places.has_before(serial) for serial in (0, 1, 3)] == [False, True, True]
-    assert [places.count_before(serial) for serial in (0, 1, 2, 3, 9)] == [0, 1, 2, 3, 3]
+    assert (places.stale, places.serials()) == (set(), set())
+    first, second = live(places, 2)
+    places.stale = places.serials()
+    live(places)
+    assert (places.stale, places.serials()) == ({first.serial, second.serial}, {0, 1, 2})
     places.retire(first, "drained")
+    assert places.stale == {first.serial, second.serial}
     places.free(first)
-    assert ([places.has_before(serial) for serial in (1, 2)], places.count_before(2)) == ([False, True], 1)
+    assert (places.stale, places.serials()) == ({second.serial}, {1, 2})
 
 
 def test_an_entry_whose_reference_was_cleared_is_found_again() -> None:

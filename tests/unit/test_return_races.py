@@ -215,6 +215,7 @@ def test_a_copy_of_what_never_rests() -> None:
     items = Restless([1, 2, 3])
     assert races.snapshot(items) == [1, 2, 3]
     assert items.tries == races.MOST_TRIES
+    assert races.beginning(items, 2) == [1, 2]
     items.clear()
     assert races.snapshot(items) == []
 

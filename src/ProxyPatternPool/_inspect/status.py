@@ -1,7 +1,11 @@
-"""What the status page reads of a pool: counts, waits, objects by their names, callers, errors. No hook is called."""
+"""What the status page reads of a pool: counts, waits, objects by their names, callers, errors. No hook is called.
+
+With the lock held this is the same work for any number of objects, but for a copy of references. Loans are counted
+without it.
+"""
 
 from dataclasses import dataclass
-from heapq import nlargest, nsmallest
+from heapq import nlargest
 from operator import attrgetter
 from typing import Literal, TypeAlias, TypeVar
 
@@ -10,17 +14,20 @@ from .._engine.core import Core
 from .._ledger import policy
 from .._ledger.counters import Fault
 from .._ledger.counts import Counts
+from .._ledger.entry import Entry
 from .._ledger.policy import Verdict
 from .._ledger.sweeps import read_loan
 from .._runtime.owner import Owner
-from .._runtime.races import snapshot
-from .totals import Totals, total
+from .._runtime.races import beginning
+from .totals import Totals, count_loans, total
 
 T = TypeVar("T")
 
 WAITS = 1024
 """How many of the last waits a pool keeps, from the first reading on. If more end between two readings, these stand for
 all."""
+AT_ONCE = 10
+"""How many loans are looked at to see which are overdue; if all are, so many times more, and so on."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +42,20 @@ class Reading:
     """Seconds of the last waits that ended, oldest first; ``WAITS`` at most."""
     waiting: list[float]
     """Seconds for which those have waited who wait now, oldest first."""
+    served: int
+    """How many waits had ended with an object before loans were counted; those until after it are in ``totals``."""
 
 
 def read(core: Core[T]) -> Reading:
     """Read how busy a pool is."""
-    return core.guard.locked(_read, core)
+    loans, served = count_loans(core)
+    return core.guard.locked(_read, core, loans, served)
 
 
-def _read(core: Core[T]) -> Reading:
+def _read(core: Core[T], loans: int, served: int) -> Reading:
     ledger, now = core.ledger, core.clock()
     waiting = [caller.seconds for caller in _callers(core, now)]
-    return Reading(now, core.count(), total(core), ledger.waiters.last_waits(WAITS), waiting)
+    return Reading(now, core.count(), total(core, loans), ledger.waiters.last_waits(WAITS), waiting, served)
 
 
 Limit: TypeAlias = Literal["max_using_delay", "max_using_delay_kill"]
@@ -81,15 +91,26 @@ class WaitingCaller:
 
 
 @dataclass(frozen=True)
-class Details:
+class Brief:
+    """The numbers of a pool at one moment."""
+
+    counts: Counts
+    overdue: int
+    """Objects that have been lent for longer than a limit."""
+
+
+def brief(core: Core[T]) -> Brief:
+    """Read the numbers of a pool, without a look at objects other than those that are overdue."""
+    return core.guard.locked(lambda: Brief(core.count(), _count_overdue(core, core.clock())))
+
+
+@dataclass(frozen=True)
+class Details(Brief):
     """The objects, callers and errors of a pool at one moment."""
 
     now: float
     """On the pool's clock."""
-    counts: Counts
     totals: Totals
-    overdue: int
-    """Objects that have been lent for longer than a limit."""
     objects: list[ObjectDetails]
     """Those lent, longest first, then those idle, coldest first; the last are left out where there are too many."""
     callers: list[WaitingCaller]
@@ -100,12 +121,13 @@ class Details:
 
 def details(core: Core[T], objects: int, callers: int) -> Details:
     """Read what a pool has, of objects and waiting callers at most so many."""
-    return core.guard.locked(_details, core, objects, callers)
+    return core.guard.locked(_details, core, objects, callers, count_loans(core).number)
 
 
-def _details(core: Core[T], objects: int, callers: int) -> Details:
+def _details(core: Core[T], objects: int, callers: int, nloans: int) -> Details:
     ledger, config, now = core.ledger, core.config, core.clock()
-    longest = nsmallest(objects, snapshot(ledger.shelves.using.values()), key=attrgetter("last_get"))
+    # They are nearly in the order of their beginnings, since the clock is read just before.
+    longest = beginning(ledger.shelves.using.values(), objects)
     loans = sorted(filter(None, (read_loan(ledger, entry) for entry in longest)), key=attrgetter("since"))
     lent = [
         ObjectDetails(
@@ -115,17 +137,40 @@ def _details(core: Core[T], objects: int, callers: int) -> Details:
     ]
     idle = [
         ObjectDetails(entry.serial, entry.name, entry.owner, False, entry.last_ret, entry.uses, None)
-        for entry in ledger.shelves.idle_entries()[: objects - len(lent)]
+        for entry in _coldest(core, objects - len(lent))
     ]
     return Details(
         now=now,
         counts=core.count(),
-        totals=total(core),
-        overdue=sum(1 for entry in snapshot(ledger.shelves.using.values()) if _past(config, now - entry.last_get)),
+        totals=total(core, nloans),
+        overdue=_count_overdue(core, now),
         objects=[*lent, *idle],
         callers=nlargest(callers, _callers(core, now), key=attrgetter("seconds")),
         errors=list(core.faults),
     )
+
+
+def _coldest(core: Core[T], most: int) -> list[Entry[T]]:
+    """The entries that were idle for longest, in that order, at most so many."""
+    shelves = core.shelves
+    return [*beginning(shelves.checked, most), *beginning(shelves.idle, most)][:most]
+
+
+def _count_overdue(core: Core[T], now: float) -> int:
+    """How many objects have been lent for longer than a limit."""
+    config, using = core.config, core.shelves.using
+    # Also since a dictionary that was large takes long to look through when it is empty.
+    if not using or (config.warn_delay is None and config.kill_delay is None):
+        return 0
+    most = AT_ONCE
+    while True:
+        # Oldest first, nearly: those that follow where one is not overdue are younger, or by so little older that
+        # another look a moment before would not have counted them either.
+        found = beginning(using.values(), most)
+        overdue = sum(1 for entry in found if _past(config, now - entry.last_get))
+        if overdue < len(found) or len(found) < most:
+            return overdue
+        most *= AT_ONCE
 
 
 def _past(config: PoolConfig, used_for: float) -> Limit | None:

@@ -26,18 +26,21 @@ class Validity(Generic[T]):
 
     def drain(self) -> None:
         """Make all entries that exist now stale: serials only grow."""
+        stale = self._places.serials()
+        # No call in these three lines, so that nothing can be thrown in between.
         self._first_fresh = self._places.next_serial
+        self._places.stale = stale
         self.discards_pending = True
 
     @property
     def nstale(self) -> int:
         """How many entries there are that are older than the last ``drain``."""
-        # Without a look at all entries where there is none: exporters and messages ask often, also of large pools.
-        return self._places.count_before(self._first_fresh) if self.discards_pending else 0
+        # Without a look at them: exporters and messages ask often, also of large pools.
+        return len(self._places.stale)
 
     def update_discards_pending(self) -> bool:
         """Look whether there still are entries to discard when they come back; say so."""
-        self.discards_pending = self._places.has_surplus or self._places.has_before(self._first_fresh)
+        self.discards_pending = self._places.has_surplus or self.nstale > 0
         return self.discards_pending
 
     def start_lifetime(self, entry: Entry[T], now: float, chance: float) -> None:

@@ -4,12 +4,13 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 MOST_TRIES = 100
-"""How often it is tried to copy a deque as it is at one moment."""
+"""How often it is tried to copy a deque, or a part of a collection, as it is at one moment."""
 
 
 def first(items: "deque[Item]") -> "Item | None":
@@ -60,6 +61,14 @@ def snapshot(items: Iterable[Item]) -> list[Item]:
             tries += 1
             if tries >= MOST_TRIES and isinstance(items, deque):
                 return _one_by_one(items)
+
+
+def beginning(items: Iterable[Item], most: int) -> list[Item]:
+    """Copy the first items, at most so many, of a collection that may change meanwhile."""
+    for _ in range(MOST_TRIES):
+        with suppress(RuntimeError):  # as above
+            return list(islice(items, most))
+    return snapshot(items)[:most]
 
 
 def _one_by_one(items: "deque[Item]") -> list[Item]:

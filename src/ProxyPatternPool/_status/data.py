@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from .._awaitables import refuse_awaitable
 from .._engine.core import Core
 from .._inspect.stats import counters
-from .._inspect.status import Details, Limit, ObjectDetails, WaitingCaller, details
+from .._inspect.status import Brief, Details, Limit, ObjectDetails, WaitingCaller, brief, details
 from .._ledger.counters import Fault
 from .._observer import DiscardReason
 from .._runtime.owner import in_words
@@ -193,7 +193,7 @@ def empty(process: int, name: str, problem: str | None = None) -> StatusData:
 def summaries(sampler: Sampler) -> list[PoolSummary]:
     """Read all pools of this process in short."""
     cores = ((history, history.source.core()) for history in sampler.histories)
-    return [_absent(history) if core is None else _summary(core, details(core, 0, 0)) for history, core in cores]
+    return [_absent(history) if core is None else _summary(core, brief(core)) for history, core in cores]
 
 
 def shortened(pool: PoolSummary) -> PoolSummary:
@@ -212,7 +212,7 @@ def shortened(pool: PoolSummary) -> PoolSummary:
     }
 
 
-def _summary(core: Core[Any], found: Details) -> PoolSummary:
+def _summary(core: Core[Any], found: Brief) -> PoolSummary:
     counts = found.counts
     return {
         "name": fit(core.name),

@@ -90,8 +90,10 @@ def waited(before: Reading, now: Reading) -> tuple[float | None, float | None]:
     ended = so_far.waits - was.waits
     known = now.ended[-ended:] if ended else []
     waits = sorted([*known, *now.waiting])
-    # Loans to callers who found an object idle: all but those that ended a wait.
-    at_once = max(0, so_far.loans - was.loans - (ended - (so_far.timeouts - was.timeouts)))
+    # Loans to callers who found an object idle: all but those that ended a wait. To count loans takes milliseconds if
+    # there are many objects. So waits count from before the first counting to after the second: else the loan of one
+    # that ended meanwhile might be taken for that of another caller, who found an object idle.
+    at_once = max(0, so_far.loans - was.loans - (so_far.waits - so_far.timeouts - before.served))
     unknown = ended - len(known)  # taken to be as long as the known ones
     weight = (len(waits) + unknown) / len(waits) if waits else 0.0
     return _quantile(0.5, at_once, waits, weight), _quantile(0.99, at_once, waits, weight)
