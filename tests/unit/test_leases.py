@@ -330,6 +330,10 @@ def test_a_dropped_lease_in_a_cycle(scheduler: FakeScheduler, caplog: pytest.Log
     assert len(said(caplog)) == 1
 
 
+def taken(*_: object) -> None:
+    pytest.fail("the lock is taken")
+
+
 def test_loans_take_no_lock(scheduler: FakeScheduler, diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever hooks there are, as long as an object is idle: threads that borrow do not wait for each other."""
     seen: list[Thing] = []
@@ -339,7 +343,7 @@ def test_loans_take_no_lock(scheduler: FakeScheduler, diary: Diary, monkeypatch:
 
     pool = Pool(Thing, 1, 1, getter=seen.append, retter=seen.append, health=check, health_before_get=0, observer=diary)
     with monkeypatch.context() as patch:
-        patch.setattr(pool._core.guard, "locked", lambda *_: pytest.fail("the lock is taken"))
+        patch.setattr(pool._core.guard, "locked", taken)
         with pool.obj() as thing:
             pass
         pool.ret(pool.get())
@@ -354,7 +358,7 @@ def test_a_release_takes_no_lock(scheduler: FakeScheduler, monkeypatch: pytest.M
     pool = Pool(Thing, 1)
     lease = pool.lease()
     with monkeypatch.context() as patch:
-        patch.setattr(pool._core.guard, "locked", lambda *_: pytest.fail("the lock is taken"))
+        patch.setattr(pool._core.guard, "locked", taken)
         lease.release()
     assert pool.stats()["navail"] == 1
 

@@ -341,5 +341,10 @@ def test_each_does_his_own_part(scheduler: FakeScheduler) -> None:
     core.run_chores(hub=False)
     assert done == ["in the hub", "anywhere"]
     queue()
+    core.run_chores(hub=False)
+    assert done == ["anywhere"]
+    core.run_chores(common=False)
+    assert done == ["anywhere", "in the hub"]
+    queue()
     core.run_chores()
     assert sorted(done) == ["anywhere", "in the hub"]

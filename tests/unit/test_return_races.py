@@ -59,7 +59,7 @@ class Interrupting(deque[Entry[Thing]]):
 def interrupting(core: Core[Thing], before: Callable[[], object]) -> None:
     """Interrupt the next return of a pool whose objects are all idle."""
     core.shelves.idle = Interrupting(before)
-    deque.extend(core.shelves.idle, core.ledger.places.entries())
+    deque[Entry[Thing]].extend(core.shelves.idle, core.ledger.places.entries())
 
 
 def ret(pool: Pool[Thing]) -> None:
@@ -80,7 +80,11 @@ async def ret_of_task(pool: AsyncPool[Thing]) -> None:
     await pool.ret(await pool.get())
 
 
-ways = pytest.mark.parametrize("give_back", [ret, lambda pool: pool.lease().release(), block])
+def release(pool: Pool[Thing]) -> None:
+    pool.lease().release()
+
+
+ways = pytest.mark.parametrize("give_back", [ret, release, block])
 
 
 @ways
