@@ -164,8 +164,9 @@ def test_hooks_that_are_awaited_may_be_coroutine_functions(kind: str, name: str)
     else:
         assert getattr(AsyncHooks(**parameters), name) is function
         return
+    others: dict[str, Any] = {"stats": str}
     with pytest.raises(TypeError, match=refusal):
-        AsyncHooks(**{"stats": str, **parameters})
+        AsyncHooks(**{**others, **parameters})
 
 
 @pytest.mark.parametrize("hooks", [Hooks, AsyncHooks])
