@@ -6,9 +6,9 @@ from .fault import fault
 from .scenarios import scenario
 
 _RET = """\
-        shelves.idle.append(entry)
-        if now >= shelves.quick_rets_until:
-            run_rest(self._core.returns.follow_up(entry, NEEDS_SETTLE))
+            shelves.idle.append(entry)
+            if now >= shelves.quick_rets_until:
+                run_rest(self._core.returns.follow_up(entry, NEEDS_SETTLE))
 """
 _QUEUE = """\
             self.shelves.quick_rets_until = NEVER
@@ -30,10 +30,10 @@ OF_WAITING = (
         "_pool.pool",
         _RET,
         """\
-        slow = now >= shelves.quick_rets_until
-        shelves.idle.append(entry)
-        if slow:
-            run_rest(self._core.returns.follow_up(entry, NEEDS_SETTLE))
+            slow = now >= shelves.quick_rets_until
+            shelves.idle.append(entry)
+            if slow:
+                run_rest(self._core.returns.follow_up(entry, NEEDS_SETTLE))
 """,
         in_="borrow ret",
     ),
