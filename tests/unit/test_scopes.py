@@ -13,7 +13,6 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar, cast
 from unittest.mock import Mock
 
-import greenlet
 import pytest
 import trio
 import trio.testing
@@ -32,17 +31,6 @@ from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, eventually, wait_for
 
 T = TypeVar("T")
-
-
-class Green(greenlet.greenlet):
-    """A greenlet that tells when it ends, if it is asked to do so by then."""
-
-    def __init__(self, run: Callable[[], object]) -> None:
-        super().__init__(run)
-        self.ends: list[Callable[..., object]] = []
-
-    def link(self, end: Callable[..., object]) -> None:
-        self.ends.append(end)
 
 
 # --- names ---------------------------------------------------------------------------------------------
@@ -317,14 +305,8 @@ def test_tasks(scheduler: FakeScheduler) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks cannot share a context before 3.11")
-@pytest.mark.parametrize("among", [None, "gevent", "eventlet"])
-def test_tasks_that_share_a_context(
-    among: str | None, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two tasks in one context do not take each other's object away, even if their loop runs in a greenlet."""
-    if among is not None:
-        monkeypatch.setitem(sys.modules, among, ModuleType(among))
-        monkeypatch.setattr("ProxyPatternPool._scope.context._greenlet", None)
+def test_tasks_that_share_a_context(scheduler: FakeScheduler) -> None:
+    """Two tasks in one context do not take each other's object away."""
     db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=3)
 
     async def use(steps: int) -> list[int]:
@@ -342,7 +324,7 @@ def test_tasks_that_share_a_context(
         assert len(set(first)) == len(set(second)) == 1
         assert first[0] != second[0]
 
-    Green(lambda: asyncio.run(main())).switch()
+    asyncio.run(main())
 
 
 def test_tasks_of_trio_that_share_a_context() -> None:
@@ -369,43 +351,6 @@ def test_tasks_of_trio_that_share_a_context() -> None:
         assert len(tasks) == 2
 
     trio.run(main)
-
-
-@pytest.mark.parametrize("library", ["gevent", "eventlet"])
-@pytest.mark.parametrize("told", [True, False])
-def test_greenlets_that_share_a_context(library: str, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has its own, if it is one of gevent or eventlet, until it ends, whether or not it has told so by then."""
-    for name in ("gevent", "eventlet", "trio.lowlevel"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, library, ModuleType(library))
-    monkeypatch.setattr("ProxyPatternPool._scope.context._greenlet", None)
-    slot: ContextSlot[int] = ContextSlot()
-    had: list[weakref.ref[Kept[int]]] = []
-    here = greenlet.getcurrent()
-
-    def use() -> None:
-        assert slot.get() is None
-        assert not hasattr(slot, "kept")
-        kept = slot.put(Kept(1))
-        had.append(weakref.ref(kept))
-        here.switch()
-        assert slot.kept is slot.get() is kept
-
-    greens = [Green(use), Green(use)]
-    for green in greens:
-        green.gr_context = greens[0].gr_context or copy_context()
-        green.switch()
-    for green in greens:
-        slot.drop_ended()
-        assert had[-1]() is not None
-        green.switch()
-        assert green.dead
-        if told:
-            (end,) = green.ends
-            end(green)
-    if not told:
-        slot.drop_ended()
-    assert [kept() for kept in had] == [None, None]
 
 
 # --- owners that have gone ------------------------------------------------------------------------------
