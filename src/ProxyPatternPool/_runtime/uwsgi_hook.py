@@ -17,6 +17,10 @@ class _Uwsgi(ModuleType):
     ``uwsgidecorators`` sets the hook when it is imported.
     """
 
+    def __getattribute__(self, name: str) -> object:
+        # As inherited. Without this Python 3.14 and later look into the dict first, at the second access already.
+        return super().__getattribute__(name)
+
     @property
     def post_fork_hook(self) -> Callable[[], object]:
         try:
