@@ -11,8 +11,9 @@ from time import monotonic
 import pytest
 
 from ProxyPatternPool._runtime.environment import Environment
-from ProxyPatternPool._runtime.native import SimpleQueue
+from ProxyPatternPool._runtime.native import SimpleQueue, get_within
 from ProxyPatternPool._runtime.threads import thread_name
+from ProxyPatternPool._scheduler import scheduler
 from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
@@ -44,6 +45,35 @@ def test_exit_in_a_hub(real: Scheduler) -> None:
     assert maintained.looked.is_set()
     assert queued.is_set()
     assert len(hub.jobs) >= 2  # and more if these have not begun in time
+
+
+@pytest.mark.parametrize("timing", [Timing(exit_time=DEADLINE, worker_idle=0.02)])
+def test_exit_in_the_middle_of_a_look(real: Scheduler, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look comes to its end: nothing that it refers to would be freed."""
+    ended: list[bool] = []
+
+    def let_it_end(queue: SimpleQueue[None], seconds: float) -> None:
+        hanging.go_on.set()
+        get_within(queue, seconds)
+
+    monkeypatch.setattr(scheduler, "get_within", let_it_end)
+    maintained = FakeMaintained(lambda: ended.append(hanging()))
+    real.watch(weakref.ref(maintained))
+    wait_for(hanging.begun)
+    real.exit()
+    assert ended == [True]
+
+
+@pytest.mark.parametrize("timing", [Timing(exit_time=0.1, worker_idle=0.02)])
+def test_exit_in_a_look_that_does_not_end(real: Scheduler, hanging: Hanging) -> None:
+    """It is waited for no longer than for closers."""
+    ended: list[bool] = []
+    maintained = FakeMaintained(lambda: ended.append(hanging()))
+    real.watch(weakref.ref(maintained))
+    wait_for(hanging.begun)
+    real.exit()
+    assert ended == []
+    hanging.go_on.set()
 
 
 @pytest.mark.parametrize("timing", [Timing(exit_time=DEADLINE, worker_idle=0.02)])

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 from .._runtime.environment import REAL, Environment
-from .._runtime.native import allocate_lock, new_rlock
+from .._runtime.native import Empty, SimpleQueue, allocate_lock, get_within, new_rlock
 from .._runtime.process import notice_fork
 from .._runtime.threads import DaemonThreads
 from .deadlines import Deadlines
@@ -52,6 +52,7 @@ class Scheduler:
         # A finalizer may come to start the scheduler's thread while this very thread is doing so.
         self._lock = new_rlock()
         self._loop_lock = allocate_lock()
+        self._looks_ended: SimpleQueue[None] = SimpleQueue()
         self._running = False
         self._warned = False  # that no thread can be started
 
@@ -121,6 +122,7 @@ class Scheduler:
         deadlines: Deadlines[Maintained] = Deadlines()
         while not self.ending:
             self._turn(deadlines)
+        self._looks_ended.put(None)
         self._exit_jobs.run()
 
     def _turn(self, deadlines: Deadlines[Maintained]) -> None:
@@ -189,6 +191,10 @@ class Scheduler:
             for maintained in pools:
                 # Objects that a hook was working on come to their end now, or never.
                 maintained.wait_until_empty(max(0.0, until - self.clock()))
+            # What a look refers to when the interpreter stops its thread is never freed.
+            if self._running:
+                with suppress(Empty):
+                    get_within(self._looks_ended, max(0.0, until - self.clock()))
         finally:
             # Last: a thread that begins late, or never, costs no object its closer.
             self._threads.end(max(self.timing.worker_patience, until - self.clock()))
