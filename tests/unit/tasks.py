@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import pytest
@@ -40,6 +41,24 @@ def forget_loop(main: Callable[[], Awaitable[object]]) -> None:
     loop = asyncio.new_event_loop()
     loop.run_until_complete(begin())
     loop.close()
+
+
+async def use_in_one_context(proxy: Any) -> None:
+    """Have two tasks of asyncio that share a context use a proxy of things, side by side: each sees one of its own."""
+
+    async def use(steps: int) -> set[int]:
+        seen: set[int] = set()
+        for _ in range(steps):
+            seen.add(proxy.number)
+            await asyncio.sleep(0)
+        return seen
+
+    create: Any = asyncio.create_task
+    context = copy_context()
+    tasks: list[asyncio.Task[set[int]]] = [create(use(steps), context=context) for steps in (2, 5)]
+    first, second = await asyncio.gather(*tasks)
+    assert len(first) == len(second) == 1
+    assert first != second
 
 
 async def turn(times: int = 1) -> None:

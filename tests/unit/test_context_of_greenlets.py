@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Callable
 from contextvars import copy_context
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from ProxyPatternPool._scope.context import ContextSlot
 
 from .clock import FakeScheduler
 from .helpers import Thing
+from .tasks import use_in_one_context
 
 
 class Green(greenlet.greenlet):
@@ -80,20 +80,4 @@ def test_tasks_that_share_a_context_in_a_greenlet(
     monkeypatch.setitem(sys.modules, library, ModuleType(library))
     monkeypatch.setattr("ProxyPatternPool._scope.context._greenlet", None)
     db = Proxy(fun=Thing, scope=Proxy.Scope.CONTEXT, max_size=3)
-
-    async def use(steps: int) -> list[int]:
-        seen: list[int] = []
-        for _ in range(steps):
-            seen.append(db.number)
-            await asyncio.sleep(0)
-        return seen
-
-    async def main() -> None:
-        create: Any = asyncio.create_task
-        context = copy_context()
-        tasks: list[asyncio.Task[list[int]]] = [create(use(steps), context=context) for steps in (2, 5)]
-        first, second = await asyncio.gather(*tasks)
-        assert len(set(first)) == len(set(second)) == 1
-        assert first[0] != second[0]
-
-    Green(lambda: asyncio.run(main())).switch()
+    Green(lambda: asyncio.run(use_in_one_context(db))).switch()

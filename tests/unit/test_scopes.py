@@ -29,6 +29,7 @@ from ProxyPatternPool._scope.thread import ThreadSlot
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, eventually, wait_for
+from .tasks import use_in_one_context
 
 T = TypeVar("T")
 
@@ -308,23 +309,7 @@ def test_tasks(scheduler: FakeScheduler) -> None:
 def test_tasks_that_share_a_context(scheduler: FakeScheduler) -> None:
     """Two tasks in one context do not take each other's object away."""
     db = Proxy(fun=Thing, scope=Scope.CONTEXT, max_size=3)
-
-    async def use(steps: int) -> list[int]:
-        seen: list[int] = []
-        for _ in range(steps):
-            seen.append(db.number)
-            await asyncio.sleep(0)
-        return seen
-
-    async def main() -> None:
-        context = copy_context()
-        create: Any = asyncio.create_task
-        tasks: list[asyncio.Task[list[int]]] = [create(use(steps), context=context) for steps in (2, 5)]
-        first, second = await asyncio.gather(*tasks)
-        assert len(set(first)) == len(set(second)) == 1
-        assert first[0] != second[0]
-
-    asyncio.run(main())
+    asyncio.run(use_in_one_context(db))
 
 
 def test_tasks_of_trio_that_share_a_context() -> None:
