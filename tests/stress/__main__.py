@@ -5,7 +5,7 @@ import random
 import sys
 from importlib.util import find_spec
 
-from .memory import LONG, MOST, STATUS, Memory
+from .memory import HELD_TO, LONG, MOST, STATUS, Memory
 from .run import THREADS, stress
 from .storm import FLAVOURS, storm
 
@@ -33,8 +33,8 @@ for kind in sys.argv[1:] or ("threads", *FLAVOURS):
         with memory.watched():
             did = run(kind)
         for what, (first, last) in memory.growth().items():
-            print(f"{first:>10,} KiB {what} after a sixth of the time, {last:,} at its end")
-            if last > first * (1 + MOST):
+            print(f"{first:>10,} {what} after a sixth of the time, {last:,} at its end")
+            if what in HELD_TO and last > first * (1 + MOST):
                 grown.append(f"{kind}: {what}")
     for what, times in sorted(did.items()):
         print(f"{times:>10,} {what}", flush=True)

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 import tracemalloc
+from array import array
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,23 +17,34 @@ MOST = 0.02
 SPAN = 1 / 60
 """Of the time: of the samples of so much of it medians are compared."""
 STATUS = Path("/proc/self/status")
+SAMPLED = ("KiB allocated", "KiB resident", "threads")
+HELD_TO = SAMPLED[:2]
+"""What must not grow."""
 
 
 class Memory:
-    """What Python has allocated, and what the system has given, in KiB: samples of each second, at two times."""
+    """What Python has allocated, and what the system has given: samples of each second, at two times.
+
+    The samples have their room from the beginning: they would count as memory that grows.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._begin, self._seconds = time.monotonic(), seconds
-        self._samples: dict[float, list[tuple[int, int]]] = {1 / 6: [], 1.0: []}
+        room = int(seconds * SPAN) + 1
+        self._samples = {end: [array("q", bytes(8 * room)) for _ in SAMPLED] for end in (1 / 6, 1.0)}
+        self._taken = dict.fromkeys(self._samples, 0)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
 
     def _watch(self) -> None:
         while not self._ended.wait(1.0):
             part = (time.monotonic() - self._begin) / self._seconds
-            for end, samples in self._samples.items():
-                if end - SPAN <= part <= end:
-                    samples.append(_sample())
+            for end, columns in self._samples.items():
+                taken = self._taken[end]
+                if end - SPAN <= part <= end and taken < len(columns[0]):
+                    for column, number in zip(columns, _sample(), strict=True):
+                        column[taken] = number
+                    self._taken[end] = taken + 1
 
     @contextmanager
     def watched(self) -> Generator[None, None, None]:
@@ -48,14 +60,15 @@ class Memory:
 
     def growth(self) -> dict[str, list[int]]:
         """The medians, of the first time and of the last."""
-        times = self._samples.values()
         return {
-            name: [round(median(sample[column] for sample in samples)) for samples in times]
-            for column, name in enumerate(("allocated", "resident"))
+            name: [round(median(columns[place][: self._taken[end]])) for end, columns in self._samples.items()]
+            for place, name in enumerate(SAMPLED)
         }
 
 
-def _sample() -> tuple[int, int]:
-    resident = re.search(r"VmRSS:\s+(\d+) kB", STATUS.read_text(encoding="ascii"))
+def _sample() -> tuple[int, int, int]:
+    status = STATUS.read_text(encoding="ascii")
+    resident, threads = (re.search(pattern, status) for pattern in (r"VmRSS:\s+(\d+) kB", r"Threads:\s+(\d+)"))
     assert resident is not None
-    return tracemalloc.get_traced_memory()[0] // 1024, int(resident[1])
+    assert threads is not None
+    return tracemalloc.get_traced_memory()[0] // 1024, int(resident[1]), int(threads[1])
