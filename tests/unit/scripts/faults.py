@@ -64,14 +64,20 @@ def stopped() -> None:
             if time.monotonic() - continued < LIMIT / 10:
                 break  # else the machine was so busy that he may be killed
     print("not killed" if pool.stats()["nkilled"] == 0 else pool.stats())
-    lent = [pool.get(DEADLINE), pool.get(DEADLINE)]  # the second, when what is kept was closed
-    print("killed later" if kept not in lent and pool.stats()["nkilled"] == 1 else pool.stats())
-    try:
-        pool.get(0.05)
-    except TimeOut:
-        print("timed out")
-    for thing in lent:
-        pool.ret(thing)
+    killed = wait_for(lambda: pool.stats()["nkilled"] == 1)
+    while True:
+        begun = time.monotonic()
+        lent = [pool.get(DEADLINE), pool.get(DEADLINE)]  # the second in the place of what was kept
+        try:
+            lent.append(pool.get(0.05))
+        except TimeOut:
+            pass
+        for thing in lent:
+            pool.ret(thing)
+        if time.monotonic() - begun < LIMIT / 2:
+            break  # else the machine was so busy that they may have been killed
+    print("killed later" if killed and kept not in lent else pool.stats())
+    print("timed out" if len(lent) == 2 else pool.stats())
     pool.lease(quiet=True)  # dropped
     print("maintained" if wait_for(lambda: pool.stats()["navail"] == 2) else pool.stats())
 
