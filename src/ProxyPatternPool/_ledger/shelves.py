@@ -10,10 +10,10 @@ Three steps are atomic: taking an idle entry, ending its loan, and putting it ba
   ``Ledger.put_beside_waiters`` says why that holds as well.
 
 The last argument needs an order of what two threads do. With a GIL there is one. On a free-threaded build each call of
-a method of a deque, and each step of its iterator, locks that deque. So of the append and the pop on the other side one
-is the first. If it is the append, the pop finds the entry. If it is the pop, returns had been made slow before; whoever
-locks the deque after that sees it, and so does the look that follows his append. ``bool`` and ``len`` lock nothing:
-they may be out of date, and are no such look.
+a method of a deque, each subscript, and each step of its iterator locks that deque. So of the append and the pop on the
+other side one is the first. If it is the append, the pop finds the entry. If it is the pop, returns had been made slow
+before; whoever locks the deque after that sees it, and so does the look that follows his append. ``bool`` and ``len``
+lock nothing: they may be out of date, and are no such look.
 """
 
 import enum
