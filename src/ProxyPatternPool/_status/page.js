@@ -7,6 +7,7 @@
   // Another process may answer: the one that is shown stays.
   const source = `?format=fragment${main.dataset.process ? `&process=${main.dataset.process}` : ""}`;
   let paused = false;
+  let asking = false; // one answer at a time is waited for, however often the page is shown again meanwhile
   let timer = 0;
 
   async function refresh() {
@@ -64,8 +65,10 @@
 
   async function turn() {
     clearTimeout(timer);
-    if (!paused && !document.hidden) {
+    if (!paused && !document.hidden && !asking) {
+      asking = true;
       await refresh();
+      asking = false;
       clearTimeout(timer);
       timer = setTimeout(turn, every);
     }
