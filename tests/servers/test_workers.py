@@ -118,7 +118,8 @@ def test_gunicorn(options: tuple[str, ...]) -> None:
 
         stopped = max(workers)
         os.kill(stopped, signal.SIGSTOP)
-        assert "does not answer" in (site.data(f"&process={stopped}")["problem"] or "")
+        # Each of its threads stops as soon as it is to run next: until then the process may still answer.
+        eventually(lambda: "does not answer" in (site.data(f"&process={stopped}")["problem"] or ""))
         eventually(lambda: site.states() == {**dict.fromkeys(everybody, "answers"), stopped: "does not answer"})
         os.kill(stopped, signal.SIGCONT)
         eventually(lambda: site.states().get(stopped) == "answers")
