@@ -38,13 +38,16 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._ended.wait(1.0):
-            part = (time.monotonic() - self._begin) / self._seconds
-            for end, columns in self._samples.items():
-                taken = self._taken[end]
-                if end - SPAN <= part <= end and taken < len(columns[0]):
-                    for column, number in zip(columns, _sample(), strict=True):
-                        column[taken] = number
-                    self._taken[end] = taken + 1
+            self.note(time.monotonic() - self._begin)
+
+    def note(self, age: float) -> None:
+        """Take a sample, if it is time for one; the age is in seconds."""
+        for end, columns in self._samples.items():
+            taken = self._taken[end]
+            if end - SPAN <= age / self._seconds <= end and taken < len(columns[0]):
+                for column, number in zip(columns, sample(), strict=True):
+                    column[taken] = number
+                self._taken[end] = taken + 1
 
     @contextmanager
     def watched(self) -> Generator[None, None, None]:
@@ -65,8 +68,13 @@ class Memory:
             for place, name in enumerate(SAMPLED)
         }
 
+    def grown(self) -> list[str]:
+        """What is needed more of in the end."""
+        return [what for what, (first, last) in self.growth().items() if what in HELD_TO and last > first * (1 + MOST)]
 
-def _sample() -> tuple[int, int, int]:
+
+def sample() -> tuple[int, int, int]:
+    """What this process has now, of each that is sampled."""
     status = STATUS.read_text(encoding="ascii")
     resident, threads = (re.search(pattern, status) for pattern in (r"VmRSS:\s+(\d+) kB", r"Threads:\s+(\d+)"))
     assert resident is not None
