@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
@@ -58,15 +59,43 @@ environs = st.fixed_dictionaries(
 )
 
 
+PLAIN = [
+    {"REQUEST_METHOD": "POST"},
+    {"PATH_INFO": "/x"},
+    {"QUERY_STRING": "process=x"},
+    {"QUERY_STRING": "format=x"},
+    {"QUERY_STRING": "\ud800"},
+    {"REMOTE_ADDR": "10.0.0.1"},
+]
+"""A request of each kind that is refused."""
+
+
+def refusals(app: Callable[..., Iterable[bytes]]) -> list[Answer]:
+    """The answers to them: plain texts."""
+    found = [answer for each in PLAIN if (answer := Answer(app, {**LOCAL, **each})).status != 200]
+    assert {answer.headers["Content-Type"] for answer in found} == {"text/plain; charset=utf-8"}
+    return found
+
+
+def is_among(answer: Answer, others: list[Answer]) -> bool:
+    """Whether an answer is one of those, to the letter: it says nothing again. That to HEAD has no body."""
+    return any(
+        (answer.status, answer.headers) == (other.status, other.headers) and answer.body in (other.body, b"")
+        for other in others
+    )
+
+
 def check(*environs: dict[str, str]) -> None:
     with world():
         proxy: Proxy[Thing] = Proxy(fun=Thing, max_size=1, name=NAME)
         for_local, for_all = status_app(proxy), status_app(proxy, allow=lambda _: True)
+        refused = {app: refusals(app) for app in (for_local, for_all)}
         for environ in environs:
-            for app in (for_local, for_all):
+            for app in refused:
                 answer = Answer(app, environ)
                 assert answer.status in (200, 400, 403, 404, 405)
                 if answer.status != 200:
+                    assert is_among(answer, refused[app])
                     assert NAME.encode() not in answer.body
                 else:
                     assert environ.get("REQUEST_METHOD", "GET").upper() in ("GET", "HEAD")
@@ -93,20 +122,39 @@ def test_nasty_requests(key: str) -> None:
     )
 
 
+shapes = ["html", "json", "fragment"]
+number_or_name = re.compile(r"[0-9]{1,10}(-[0-9a-f]{12})?")
+
+
+def check_processes(shape: str, *wanted: str) -> None:
+    with TemporaryDirectory(prefix="ppp-") as directory, world():
+        app = status_app(directory=directory)
+        refused = refusals(app)
+        for process in wanted:
+            query = f"format={shape}&process={quote(process, errors='surrogatepass')}"
+            answer = Answer(app, {**LOCAL, "QUERY_STRING": query})
+            if number_or_name.fullmatch(process):  # it has ended
+                assert answer.status == (404 if shape == "json" else 200)
+                assert answer.headers["Content-Type"].startswith("application/json" if shape == "json" else "text/html")
+            else:
+                assert answer.status == 404
+                assert is_among(answer, refused)
+
+
 @some_examples
-@given(process=st.one_of(settings, texts), shape=st.sampled_from(["html", "json", "fragment"]))
+@given(process=st.one_of(settings, texts), shape=st.sampled_from(shapes))
 @example(process="\u0661", shape="json")
 @example(process="1" * 11, shape="json")
 @example(process="1\n", shape="html")
 def test_requests_for_a_process(process: str, shape: str) -> None:
     """What is asked for is no path, and is not said again."""
-    with TemporaryDirectory(prefix="ppp-") as directory, world():
-        query = f"format={shape}&process={quote(process, errors='surrogatepass')}"
-        answer = Answer(status_app(directory=directory), {**LOCAL, "QUERY_STRING": query})
-        assert answer.status in (200, 404)
-        if not process.isascii():
-            assert answer.status == 404
-            assert process.encode("utf-8", "surrogatepass") not in answer.body
+    check_processes(shape, process)
+
+
+@pytest.mark.parametrize("shape", shapes)
+def test_nasty_processes(shape: str) -> None:
+    """Markup, paths and all else that is no process: each has the same answer, a plain text."""
+    check_processes(shape, *NASTY)
 
 
 Environ = dict[str, Any]
