@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._status import asking, processes, server
-from ProxyPatternPool._status.data import PoolData, PoolSummary
+from ProxyPatternPool._status.data import PoolData, PoolSummary, fit
 from ProxyPatternPool._status.directory import Directory
 from ProxyPatternPool._status.processes import FORMAT, Processes
 from ProxyPatternPool._status.sampler import Sampler
@@ -27,7 +27,7 @@ from ProxyPatternPool._status.shapes import is_shaped
 from ProxyPatternPool._status.sources import source
 from ProxyPatternPool.status import status_app
 
-from ..unit.helpers import Thing
+from ..unit.helpers import Caller, Thing, eventually
 from .corpus import NASTY
 from .strategies import few_examples, json_values, some_examples, texts
 from .world import LOCAL, Answer, Page, raised_by, world
@@ -44,13 +44,18 @@ def true_answers() -> dict[str, Any]:
         raise ValueError(number)
 
     with world() as scheduler:
-        pools = [Pool(Thing, 3, 1, name="db", timeout=1.0), Pool(fails, min_size=0)]
+        pools = [Pool(Thing, 3, 2, name="db", timeout=1.0), Pool(fails, min_size=0), Pool(Thing, 1)]
         sampler = Sampler([source(pool, number) for number, pool in enumerate(pools)])
-        with pools[0].obj():
+        with pools[0].obj(), pools[2].obj():
+            pools[0].ret(pools[0].get())
+            waiting = Caller(pools[2].get)
+            eventually(lambda: pools[2].stats()["nwaiting"] == 1)
             scheduler.look_at(sampler)
             raised_by(pools[1].get)
-        page = Processes(sampler, str, None)
-        return {question: json.loads(page.answer(question) or b"") for question in ("line", "page")}
+            page = Processes(sampler, str, None)
+            answers = {question: json.loads(page.answer(question) or b"") for question in ("line", "page")}
+        pools[2].ret(waiting.result())
+        return answers
 
 
 ANSWERS = true_answers()
@@ -87,16 +92,23 @@ def _said(answers: dict[str, bytes | None], *_: object) -> dict[str, bytes | Non
     return answers
 
 
-def check(question: str, answer: bytes | None) -> None:
-    """See that a page on which one process answers this can be made, and has nothing of what is not understood."""
+def shown(question: str, answer: bytes | None) -> tuple[Page, Any]:
+    """A page on which one process answers this, and its data."""
     with TemporaryDirectory(prefix="ppp-") as directory, pytest.MonkeyPatch.context() as patch, world():
         patch.setattr(processes, "ask", partial(_said, {OTHER: answer}))
         app = status_app(directory=directory)
         wanted = f"&process={OTHER}" if question == "page" else ""
-        page = Page(Answer(app, {**LOCAL, "QUERY_STRING": f"format=html{wanted}"}).text)
-        data = json.loads(
-            Answer(app, {**LOCAL, "QUERY_STRING": f"format=json{wanted}"}).text, parse_constant=pytest.fail
-        )
+        page = Answer(app, {**LOCAL, "QUERY_STRING": f"format=html{wanted}"}).text
+        data = Answer(app, {**LOCAL, "QUERY_STRING": f"format=json{wanted}"}).text
+    found = json.loads(data, parse_constant=pytest.fail)
+    for each in found["processes"]:  # the name of this one is another each time
+        page = page.replace(each["id"], f"{each['process']}-000000000000")
+    return Page(page), found
+
+
+def check(question: str, answer: bytes | None) -> None:
+    """See that a page on which one process answers this can be made, and has nothing of what is not understood."""
+    page, data = shown(question, answer)
     [state] = [each["state"] for each in data["processes"] if each["id"] == OTHER]
     assert len(page.inside("script")) == 1
     assert state in ("answers", "another version", "does not answer")
@@ -125,6 +137,29 @@ def answer_with(**fields: object) -> bytes:
     answer = copy.deepcopy(ANSWERS["page"])
     answer["pools"][0].update(fields)
     return json.dumps(answer).encode()
+
+
+TEXTS = ("name", "object", "owner", "error", "text", "where")
+"""What is shown of another process as it says it."""
+
+
+@pytest.mark.parametrize("question", ANSWERS)
+def test_nasty_texts(question: str) -> None:
+    """Each in all places at once: there are no other elements than with plain texts, and the texts are there."""
+    answer = copy.deepcopy(ANSWERS[question])
+    owned = [(holder, key) for holder, key in places(answer) if key in TEXTS]
+    assert {key for _, key in owned} == ({*TEXTS} if question == "page" else {"name"})
+
+    def shown_with(text: str) -> Page:
+        for holder, key in owned:
+            holder[key] = text
+        return shown(question, json.dumps(answer).encode())[0]
+
+    plain = shown_with("plain")
+    for text in filter(None, map(fit, NASTY)):  # without a name of its class an error is none
+        page = shown_with(text)
+        assert page.elements == plain.elements
+        assert page.texts == [each.replace("plain", text) for each in plain.texts]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache, partial
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,49 +16,68 @@ from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._status.data import LONGEST
+from ProxyPatternPool._status.overview import MOST_IN_LINE
 from ProxyPatternPool.status import masked, status_app
 
-from ..unit.helpers import Caller, Thing
+from ..unit.helpers import Caller, Thing, eventually
 from .corpus import NASTY, SECRET, SECRETS
 from .strategies import Text, answers, errors, few_examples, some_examples, texts
 from .world import LOCAL, Answer, Page, raised_by, world
 
 Shown = tuple[Page, Any]
 PLAIN = "plain"
+PROCESS = "1-000000000000"
+TOGETHER = MOST_IN_LINE // 3
+"""So many cases have their pools in the line of their process."""
 
 
 class Case(NamedTuple):
-    """What is the user's, of two pools: one with an object that is lent, one whose creations fail."""
+    """What is the user's, of three pools.
+
+    One has an object that is lent, and one that was; the creations of one fail; for the last a caller waits.
+    """
 
     name: str = PLAIN
     tracer: Callable[[], Any] = lambda: PLAIN
     thread: str = PLAIN
     error: Exception = ValueError(PLAIN)
 
+    def pools(self, stack: ExitStack) -> list[Pool[Thing]]:
+        """Make them; what is lent comes back at the end."""
+
+        def fails(number: int) -> Thing:
+            raise self.error
+
+        lent = Pool(Thing, 2, tracer=lambda _: self.tracer(), name=self.name)
+        failing = Pool(fails, min_size=0, name=self.name)
+        full = Pool(Thing, 1, name=self.name)
+        held, idle = Caller(lambda: (lent.get(), lent.get()), self.thread).result()
+        stack.callback(lent.ret, held)
+        lent.ret(idle)
+        assert raised_by(failing.get) is type(self.error)
+        waited_for = full.get()
+        waiting = Caller(full.get, self.thread)
+        stack.callback(lambda: full.ret(waiting.result()))
+        stack.callback(full.ret, waited_for)
+        eventually(lambda: full.stats()["nwaiting"] == 1)
+        return [lent, failing, full]
+
 
 def shown(*cases: Case) -> Shown:
-    """The page, and its data."""
-    with world(), ExitStack() as stack:
-        pools: list[Pool[Thing]] = []
-        for case in cases:
-            lent, failing = in_trouble(case)
-            stack.callback(lent.ret, Caller(lent.get, case.thread).result())
-            assert raised_by(failing.get) is type(case.error)
-            pools += [lent, failing]
-        app = status_app(*pools, error_text=lambda text: text)
-        page = Page(Answer(app, LOCAL).text)
-        part = Page(Answer(app, {**LOCAL, "QUERY_STRING": "format=fragment"}).text)
-        data = Answer(app, {**LOCAL, "QUERY_STRING": "format=json"}).text
+    """The page of the only process in a directory, and its data."""
+    with TemporaryDirectory(prefix="ppp-") as directory, world(), ExitStack() as stack:
+        pools = [pool for case in cases for pool in case.pools(stack)]
+        app = status_app(*pools, error_text=lambda text: text, directory=directory)
+        written = Answer(app, {**LOCAL, "QUERY_STRING": "format=json"}).text
+        data = json.loads(written, parse_constant=pytest.fail)
+        # The name of the process is another each time.
+        page, part = (
+            Page(Answer(app, {**LOCAL, "QUERY_STRING": query}).text.replace(data["id"], PROCESS))
+            for query in ("", "format=fragment")
+        )
     assert part.inside("h2") == page.inside("h2")
-    assert data.isascii()
-    return page, json.loads(data, parse_constant=pytest.fail)
-
-
-def in_trouble(case: Case) -> tuple[Pool[Thing], Pool[Thing]]:
-    def fails(number: int) -> Thing:
-        raise case.error
-
-    return Pool(Thing, 2, tracer=lambda _: case.tracer(), name=case.name), Pool(fails, min_size=0, name=case.name)
+    assert written.isascii()
+    return page, data
 
 
 @cache
@@ -89,16 +109,24 @@ def check_page(cases: list[Case]) -> None:
     """See that the texts are there as texts, and that there is nothing else."""
     page, data = shown(*cases)
     assert page.elements == elements(len(cases))
-    assert page.inside("h2") == [each["name"] for each in data["pools"]]
+    names = [each["name"] for each in data["pools"]]
+    assert page.inside("h2") == names
+    [process] = data["processes"]
+    assert [each["name"] for each in process["pools"]] == names
+    assert page.inside("bdi") == names * 2  # in the list of processes, and in the list of links
     cells = page.inside("td")
-    for case, one, two in zip(cases, data["pools"][::2], data["pools"][1::2], strict=True):
-        [held], [failed] = one["objects"], two["errors"]
+    for case, one, two, three in zip(cases, *(data["pools"][number::3] for number in range(3)), strict=True):
+        [held, idle], [failed], [caller] = one["objects"], two["errors"], three["callers"]
         check(case.name, one["name"])
         check(case.tracer(), held["object"])
         check(str(case.error), failed["text"])
         if case.thread:  # else it gets a name
-            check(f"thread {case.thread!r} (ended)", held["owner"])  # as Python writes texts
-        assert {held["object"], held["owner"], ": ".join(filter(None, ["ValueError", failed["text"]]))} <= {*cells}
+            written = f"thread {case.thread!r}"  # as Python writes texts
+            check(f"{written} (ended)", held["owner"])
+            check(f"{written} (ended)", idle["owner"])
+            check(written, caller["owner"])
+        error = ": ".join(filter(None, ["ValueError", failed["text"]]))
+        assert {held["object"], held["owner"], f"idle, last {idle['owner']}", caller["owner"], error} <= {*cells}
 
 
 @some_examples
@@ -108,9 +136,10 @@ def test_texts_come_through(name: str, tracer: str, thread: str, text: str) -> N
     check_page([Case(name, lambda: tracer, thread, ValueError(text))])
 
 
-def test_nasty_texts() -> None:
+@pytest.mark.parametrize("first", range(0, len(NASTY), TOGETHER))
+def test_nasty_texts(first: int) -> None:
     """Each in all places at once."""
-    check_page([Case(text, partial(str, text), text, ValueError(text)) for text in NASTY])
+    check_page([Case(text, partial(str, text), text, ValueError(text)) for text in NASTY[first : first + TOGETHER]])
 
 
 @few_examples
@@ -118,8 +147,8 @@ def test_nasty_texts() -> None:
 def test_what_is_asked_for_a_text(tracer: Callable[[], Any], error: Exception) -> None:
     """A tracer or an error that fails, or has no text, costs its own text and no other."""
     page, data = shown(Case(tracer=tracer, error=error))
-    one, two = data["pools"]
-    assert page.inside("h2") == [PLAIN, PLAIN]
+    one, two, _ = data["pools"]
+    assert page.inside("h2") == [PLAIN] * 3
     assert one["in_use"] == 1
     [failed] = two["errors"]
     assert (failed["where"], failed["count"]) == ("creation", 1)
@@ -129,7 +158,7 @@ def test_what_is_asked_for_a_text(tracer: Callable[[], Any], error: Exception) -
 def test_a_name_of_a_class_of_its_own() -> None:
     """None of its methods is called."""
     page, _ = shown(Case(name=Text("db")))
-    assert page.inside("h2") == ["db", "db"]
+    assert page.inside("h2") == ["db"] * 3
 
 
 @some_examples

@@ -70,7 +70,10 @@ class Answer:
 
 
 class Page(HTMLParser):
-    """What a browser sees: which elements there are, with which attributes, and the texts in them."""
+    """What a browser sees: which elements there are, with which attributes, and the texts in them.
+
+    The time of day, which is another each time, is left out.
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -82,7 +85,6 @@ class Page(HTMLParser):
         assert not self._open, self._open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # The time of day is another each time.
         self.elements.append((tag, [each for each in attrs if each[0] != "datetime"]))
         self.texts.append("")
         if tag not in ("meta", "link", "path"):
@@ -98,7 +100,8 @@ class Page(HTMLParser):
         self.texts.append("")
 
     def handle_data(self, data: str) -> None:
-        self.texts[-1] += data
+        if self.elements[-1][0] != "time":
+            self.texts[-1] += data
 
     def handle_comment(self, data: str) -> None:
         raise AssertionError(data)
