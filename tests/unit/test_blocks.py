@@ -201,13 +201,33 @@ def test_a_block_that_is_interrupted_when_it_has_its_object(
     assert db.number == 0
     with monkeypatch.context() as patch:
         block = control(db).obj()
-        patch.setattr("ProxyPatternPool._proxy.blocks.getattr", interrupted, raising=False)
+        patch.setattr("ProxyPatternPool._proxy.blocks.hasattr", interrupted, raising=False)
         with pytest.raises(KeyboardInterrupt), block:
             pytest.fail("it has not begun")
     assert in_use(db) == 1
     with control(db).obj():
         pass
     assert in_use(db) == 1
+
+
+def test_a_block_of_a_task_that_is_interrupted(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was taken for it goes back at once, and not when the task ends."""
+    db = proxy(fun=Thing, scope=Scope.CONTEXT, max_size=1, timeout=0)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("ProxyPatternPool._proxy.taking.Taking.check_names", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                async with control(db).aobj():
+                    pytest.fail("it has not begun")
+        assert in_use(db) == 0
+        async with control(db).aobj():
+            assert in_use(db) == 1
+
+    asyncio.run(main())
 
 
 def test_a_block_that_is_dropped(scheduler: FakeScheduler) -> None:

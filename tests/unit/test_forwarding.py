@@ -271,6 +271,9 @@ def test_two_proxies() -> None:
     assert Proxy(Point(1)) < Proxy(Point(2))
     assert not Proxy(Point()) != Proxy(Proxy(Point()))  # noqa: SIM202  # each has a method of its own
     assert pow(Proxy(7), Proxy(3), Proxy(5)) == 3
+    exponent = Proxy(3)
+    kind: Any = type(exponent)
+    assert kind.__rpow__(exponent, 7, Proxy(5)) == 3  # the interpreter asks for it from Python 3.14 on
     assert divmod(Proxy(7), Proxy(2)) == (3, 1)
 
 

@@ -11,6 +11,7 @@ import pytest
 from ProxyPatternPool import AsyncPool, Pool
 from ProxyPatternPool._ledger.entry import Entry, Mailbox
 from ProxyPatternPool._pool.pool import core_of
+from ProxyPatternPool._proxy.weak_set import WeakIdentitySet
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Thing, Works, said
@@ -250,6 +251,18 @@ def test_interrupted_just_before_the_closer(
     scheduler.run()
     assert works.closed == [thing]
     assert pool.stats()["nobjs"] == 0
+
+
+def test_a_weak_set() -> None:
+    """It has what lives, also what is equal and cannot be hashed, and remembers nothing of what has gone."""
+    one, other = {1}, {1}
+    members: WeakIdentitySet[set[int]] = WeakIdentitySet()
+    for member in (one, other, one):
+        members.add(member)
+    assert list(map(id, members)) == [id(one), id(other)]
+    del one, member
+    assert list(map(id, members)) == [id(other)]
+    assert len(members._members) == 1
 
 
 def test_an_unborn_entry() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
@@ -304,3 +305,29 @@ def test_nothing_is_left_of_it(scheduler: FakeScheduler) -> None:
     works.failing = None
     assert db.number == 1
     assert innermost_call(lambda _: True) is None
+    assert nothing_runs(db)
+
+
+def nothing_runs(db: object) -> bool:
+    """Whether no call of a hook is remembered, which would take memory, and time at each use of the proxy."""
+    return control(db)._pools._running == []
+
+
+def test_no_call_of_a_hook_is_remembered(scheduler: FakeScheduler) -> None:
+    """Neither the making of a pool nor a hook leaves anything behind; nor one that is awaited, or fails."""
+
+    async def greet(thing: Thing) -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        await control(awaited).aget()
+
+    db: Thing = proxy(fun=Thing, max_size=1, getter=id, retter=lambda thing: 1 // thing.number)
+    awaited: Thing = proxy(fun=Thing, scope=Scope.CONTEXT, max_size=1, getter=greet)
+    for each in (db, awaited):
+        assert nothing_runs(each)
+    assert db.number == 0
+    control(db).ret()
+    asyncio.run(main())
+    for each in (db, awaited):
+        assert nothing_runs(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import sys
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -25,6 +27,7 @@ from ProxyPatternPool import (
     proxy,
 )
 from ProxyPatternPool._proxy import sources
+from ProxyPatternPool._runtime import process
 from ProxyPatternPool._runtime.native import GIL
 
 from .clock import FakeScheduler
@@ -455,6 +458,34 @@ def test_what_the_parent_of_a_fork_had(scheduler: FakeScheduler) -> None:
     sources._loans_of_parent.clear()
 
 
+def test_a_fork_in_c(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child notices it, whatever it asks a proxy, or its pool, first."""
+    noticed: list[None] = []
+    monkeypatch.setattr(process, "_steps", [lambda: noticed.append(None)])
+    had, fresh = proxy(fun=Thing), proxy(fun=Thing, max_size=1)
+    of_tasks = proxy(fun=Thing, scope=Scope.CONTEXT)
+    pool = control(fresh).pool
+    assert pool is not None
+
+    def is_noticed_by(use: Callable[[], object]) -> bool:
+        noticed.clear()
+        del process.this_process.here
+        use()
+        return len(noticed) == 1
+
+    async def main() -> None:
+        await control(of_tasks).aget()
+        noticed.clear()
+        del process.this_process.here
+        await control(of_tasks).aget()
+        assert len(noticed) == 1
+
+    control(had).get()
+    for use in (control(had).has, control(had).get, lambda: repr(fresh), pool.stats):
+        assert is_noticed_by(use)
+    asyncio.run(main())
+
+
 def test_a_parameter_of_a_pool_makes_a_pool(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Also if it has its default, and whatever is given by place; one object for all has an observer nevertheless."""
     assert Proxy(fun=Thing)._pool is None
@@ -469,9 +500,11 @@ def test_a_parameter_of_a_pool_makes_a_pool(scheduler: FakeScheduler, caplog: py
     assert said(caplog) == []
 
 
-@pytest.mark.parametrize("given", [{"max_use": -1}, {"min_size": True}, {"min_size": None}, {"health_freq": 0}])
+@pytest.mark.parametrize(
+    "given", [{"max_use": -1}, {"min_size": True}, {"min_size": None}, {"health_freq": 0}, {"timeout": ANY}]
+)
 def test_parameters_of_a_pool_that_there_is_not(given: dict[str, Any]) -> None:
-    """They are checked where it is said that there is no pool, too."""
+    """They are checked where it is said that there is no pool, too; also one that is equal to the default."""
     with pytest.raises((PoolValueError, TypeError), match=next(iter(given))):
         Proxy(fun=Thing, max_size=None, **given)
     assert Proxy(fun=Thing, max_size=None, health=bool, health_before_get=1.0)._pool is None

@@ -200,6 +200,19 @@ def test_blocks_that_end_at_the_same_time(scheduler: FakeScheduler) -> None:
     assert db._pool.stats()["nusing"] == 0
 
 
+def test_a_block_begins_when_the_strategy_gives_back(scheduler: FakeScheduler) -> None:
+    """What it gives back at that moment, and still keeps, is not the block's: the block takes another object."""
+    strategy = Tampering()
+    db = Proxy(fun=Thing, scope=strategy, max_size=1, timeout=0)
+    assert db._pool is not None
+    assert db.number == 0
+    strategy.looks = [strategy._kept["nobody"].release, int]
+    with db._obj() as thing:
+        assert db._get_obj() is thing
+        assert db._pool.stats()["nusing"] == 1
+    assert db._pool.stats()["nusing"] == 0
+
+
 def test_a_signal_handler_that_uses_a_strategy_while_it_is_asked(scheduler: FakeScheduler) -> None:
     """It is not held up by the one that it has interrupted, who then finds what it has left there."""
     works = Works()

@@ -284,6 +284,8 @@ def test_overridden_methods_give_back_what_the_block_took(scheduler: FakeSchedul
     assert front._get_obj() is mine
     assert not calls
     block = front._obj()
+    block.__exit__(None, None, None)  # it did not begin
+    assert front._get_obj() is mine
     assert block.__enter__() is mine
     with ThreadPoolExecutor(1) as executor:
         executor.submit(block.__exit__, None, None, None).result()

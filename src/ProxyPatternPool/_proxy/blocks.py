@@ -36,7 +36,7 @@ class OwnerBlock(Generic[T, Take]):
         self._slot: Slot[T] | None = None
         self._kept: Kept[T] | None = None
 
-    def _uses(self, block: OpenBlock, slot: Slot[T], kept: Kept[T] | None, obj: T) -> bool:
+    def _uses(self, block: OpenBlock, slot: Slot[T], kept: Kept[T] | None) -> bool:
         """Note what was taken; say whether it is there still."""
         self._slot, self._kept = slot, kept
         self._had_before = kept is not None and block not in kept.blocks
@@ -44,9 +44,9 @@ class OwnerBlock(Generic[T, Take]):
             return True
         if self._had_before:
             kept.blocks.append(block)
-        if slot.get() is kept and getattr(kept, "obj", kept) is obj:
+        if slot.get() is kept and hasattr(kept, "obj"):
             return True
-        # Another thread that is the same owner has given it back meanwhile.
+        # Another thread that is the same owner, or a user's strategy, has given it back meanwhile.
         kept.blocks.remove(block)
         end_of_block(slot, kept)
         return False
@@ -100,7 +100,7 @@ class Block(OwnerBlock[T, Callable[[float | None, OpenBlock, CodeType | None], t
         try:
             while True:
                 slot, kept, obj = self._take(self._timeout, block, block.code)
-                if self._uses(block, slot, kept, obj):
+                if self._uses(block, slot, kept):
                     return obj
         except BaseException:
             self._give_up(block)
@@ -126,7 +126,7 @@ class AsyncBlock(
         try:
             while True:
                 slot, kept, obj = await self._take(self._timeout, block, block.code)
-                if self._uses(block, slot, kept, obj):
+                if self._uses(block, slot, kept):
                     return obj
         except BaseException:
             self._give_up(block)
@@ -148,6 +148,9 @@ class SubclassBlock(Generic[T]):
 
     __slots__ = ("_block", "_get", "_had_before", "_has", "_kept", "_owners", "_pooled", "_ret")
 
+    _pooled: bool
+    """Whether the object that the block uses goes back to a pool."""
+
     def __init__(
         self,
         block: AbstractContextManager[T],
@@ -161,7 +164,7 @@ class SubclassBlock(Generic[T]):
         self._has = has
         self._get = get
         self._ret = ret
-        self._had_before, self._pooled = True, False
+        self._had_before = True
         self._kept: Kept[T] | None = None
 
     def __enter__(self) -> T:

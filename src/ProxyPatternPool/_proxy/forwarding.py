@@ -5,6 +5,7 @@ place where the object is kept. The other special methods are written once, in `
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from .._runtime.native import GIL
@@ -67,15 +68,10 @@ class OverriddenMethods:
     __slots__ = ()
 
 
-_overridden_bases: dict[frozenset[str], type[OverriddenMethods]] = {}
-
-
+@cache
 def _overridden_base(names: frozenset[str]) -> type[OverriddenMethods]:
-    found = _overridden_bases.get(names)
-    if found is None:
-        methods: dict[str, Any] = {name: SPECIAL[name] for name in names}
-        found = _overridden_bases.setdefault(names, type("Above", (OverriddenMethods,), {"__slots__": (), **methods}))
-    return found
+    methods: dict[str, Any] = {name: SPECIAL[name] for name in names}
+    return type("Above", (OverriddenMethods,), {"__slots__": (), **methods})
 
 
 class ClassControls(NamedTuple):
@@ -294,7 +290,7 @@ def forwarding_class(
     for name in subclass_names:
         methods.pop(name, None)
         attributes.pop(name, None)
-    if "__eq__" in attributes and "__hash__" in subclass_names:
+    if "__hash__" in subclass_names:
         attributes["__hash__"] = base.__hash__  # a class with an __eq__ would lose it
     attributes |= {
         **aliases,

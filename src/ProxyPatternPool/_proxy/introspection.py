@@ -41,7 +41,7 @@ def answer_without_object(proxy: object, name: str, kind: type[object] | None, c
     """
     if not name.startswith("__") or name in _OF_CLASSES:
         raise LookupError
-    if callable(_raw(type(proxy), name, before=object)):
+    if callable(_raw(type(proxy), name, but=object)):
         if name == "__call__":
             return partial(call_later, name)  # with any signature: a mock asks for it, and cannot do without
         return object.__getattribute__(proxy, name)  # takes the object when it is called
@@ -64,11 +64,9 @@ def answer_without_object(proxy: object, name: str, kind: type[object] | None, c
 _MISSING = object()
 
 
-def _raw(kind: type[object], name: str, before: type[object] | None = None) -> object:
-    """Find an attribute in the name space of a class or its bases, without binding it."""
+def _raw(kind: type[object], name: str, but: type[object] | None = None) -> object:
+    """Find an attribute in the name space of a class or its bases, perhaps but one, without binding it."""
     for base in kind.__mro__:
-        if base is before:
-            break
-        if name in vars(base):
+        if base is not but and name in vars(base):
             return vars(base)[name]
     return _MISSING

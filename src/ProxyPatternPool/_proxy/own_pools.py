@@ -30,7 +30,7 @@ class OwnPools(Generic[T]):
         """Make a pool with these parameters, and what lends its objects."""
         own: dict[str, Any] = {**parameters}
         for name in HOOKS:
-            if own.get(name) is not None and name != "opener":  # which is called as long as its object is created
+            if own.get(name) is not None:
                 hook = own[name]
                 own[name] = _counted(hook, self._running)
                 if for_tasks:
@@ -100,6 +100,7 @@ class _Counted:
         self._running.append(None)
         try:
             steps = awaited(self._name, self._result)
-            return None if steps is None else (yield from steps)
+            assert steps is not None, "what is not awaitable is not counted"
+            return (yield from steps)
         finally:
             self._running.pop()
