@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from contextlib import AbstractContextManager
 from typing import Any
@@ -170,6 +171,10 @@ def test_a_senseless_timeout(timeout: Any, error: type[Exception], scheduler: Fa
             control(thing).get(timeout)
         with pytest.raises(error, match=r"^timeout must be "), control(thing).obj(timeout):
             pytest.fail("the wait is at the beginning")
+        with pytest.raises(error, match=r"^timeout must be "):
+            control(thing).close(timeout)
+        with pytest.raises(error, match=r"^timeout must be "):
+            asyncio.run(control(thing).aclose(timeout))
         assert control(thing).get(0) is control(thing).get()
 
 
@@ -212,8 +217,9 @@ def test_a_class_of_factories_is_refused_when_it_is_set(max_size: int | None, sc
 
 def test_what_is_everyones_is_not_discarded(scheduler: FakeScheduler) -> None:
     """An object for all is not one caller's to close."""
+    message = "^this object is everyone's, and not one owner's to discard: set another$"
     for thing in (proxy(Thing(1)), proxy(fun=Thing, scope=Scope.SHARED)):
-        with pytest.raises(ProxyException, match=r"everyone's, and not one owner's to discard: set another"):
+        with pytest.raises(ProxyException, match=message):
             control(thing).discard()
 
 

@@ -193,6 +193,18 @@ def test_set_by_a_closer_of_what_it_had(scheduler: FakeScheduler) -> None:
     assert pool.stats()["shutdown"]
 
 
+def test_set_by_a_retter(scheduler: FakeScheduler) -> None:
+    """A content replaced while the caller's object goes back: the last that was set is used, here, too."""
+
+    def replace(thing: Thing) -> None:
+        control(db).set_obj(Thing(100))
+
+    db = proxy(fun=Thing, max_size=1, retter=replace)
+    assert db.number == 0
+    control(db).set_fun(lambda number: Thing(number + 10))
+    assert db.number == 100
+
+
 def test_an_interrupted_setting_is_made_up_for(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not retired because somebody was interrupted is retired when the proxy is set again."""
     db = Proxy(fun=Thing, max_size=1)

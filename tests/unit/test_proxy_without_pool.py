@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import (
+    HookError,
     Proxy,
     ProxyException,
     Scope,
+    TimeOut,
     control,
     proxy,
 )
 
 from .clock import FakeScheduler
-from .helpers import Caller, Thing, Works, eventually, wait_for
+from .helpers import Caller, Thing, Works, eventually, said, wait_for
 
 # --- without a pool ------------------------------------------------------------------------------------
 
@@ -134,6 +137,52 @@ def test_shared_function_hooks() -> None:
     control(db).set_fun(lambda number: Thing(5))
     assert calls == ["open", "close"]
     assert db.number == 5
+
+
+def test_shared_function_with_parameters(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that the making of one object can honour: how it is called, what an opener does that fails."""
+
+    def fail(thing: Thing) -> None:
+        raise ValueError("no")
+
+    logged: Any = Proxy(fun=Thing, scope=Scope.SHARED, opener=fail, tracer=lambda thing: "my thing", name="one")
+    assert logged.number == 0
+    assert any("'one'" in line and "my thing" in line for line in said(caplog))
+    strict = Proxy(fun=Thing, scope=Scope.SHARED, opener=fail, hook_errors="discard")
+    with pytest.raises(HookError):
+        strict._get_obj()
+
+
+def test_who_does_not_wait_for_the_one_object(scheduler: FakeScheduler) -> None:
+    """Others make it, in a thread or in a task, and that takes longer than the caller waits."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make(number: int) -> Thing:
+        begun.set()
+        wait_for(go_on)
+        return Thing(number)
+
+    of_threads = proxy(fun=make, scope=Scope.SHARED)
+    maker = Caller(control(of_threads).get)
+    wait_for(begun)
+    with pytest.raises(TimeOut):
+        control(of_threads).get(0)
+    go_on.set()
+    assert maker.result() is control(of_threads).get(0)
+
+    async def make_in_task(number: int) -> Thing:
+        await asyncio.sleep(0)
+        return Thing(number)
+
+    async def main() -> None:
+        of_tasks: Thing = proxy(fun=make_in_task, scope=Scope.SHARED)
+        making = asyncio.create_task(control(of_tasks).aget())
+        await asyncio.sleep(0)
+        with pytest.raises(TimeOut):
+            await control(of_tasks).aget(0)
+        assert await making is await control(of_tasks).aget(0)
+
+    asyncio.run(main())
 
 
 def test_shared_function_that_uses_its_own_proxy() -> None:

@@ -253,6 +253,22 @@ def test_a_pool_whose_hooks_hang_has_a_few_workers(workers: Workers) -> None:
     assert workers.count == MAX_JOBS
 
 
+def test_who_waits_asks_for_all(workers: Workers, clock: HandMovedClock) -> None:
+    """Chores of a pool that has its jobs have another worker started if others' jobs have none, and not else."""
+    job, other = Job(FakeMaintained(), hub=False), Job(FakeMaintained(), hub=False)
+    for _ in range(MAX_JOBS):
+        workers.submit(job, waited=False)
+    for _ in range(3):
+        clock.advance(1)
+        workers.submit(job, waited=True)
+        assert workers.count == MIN_WORKERS
+    workers.submit(other, waited=False)
+    for count in (MIN_WORKERS, MIN_WORKERS + 1, MIN_WORKERS + 1):
+        workers.submit(job, waited=True)
+        assert workers.count == count
+        clock.advance(Timing().worker_patience)
+
+
 def test_workers_that_get_things_done_are_enough(workers: Workers, clock: HandMovedClock) -> None:
     """More are started where chores have waited for too long and no job has ended since that was last looked at."""
     pools = [FakeMaintained() for _ in range(500)]

@@ -128,6 +128,16 @@ class Tampering(PerTenant[Thing]):
         return super().get()
 
 
+def test_who_sets_a_proxy_is_no_owner(scheduler: FakeScheduler) -> None:
+    """A strategy is not asked who that is: where an application is set up there may be no tenant."""
+    strategy = Tampering()
+    db = Proxy(fun=Thing, scope=strategy)
+    strategy.looks.append(lambda: pytest.fail("nobody uses the proxy"))
+    control(db).set_fun(Thing)
+    strategy.looks.clear()
+    assert db.number == 0
+
+
 def test_who_comes_second_gives_back_what_he_took(scheduler: FakeScheduler, works: Works) -> None:
     """It is back, reset, before he goes on with what the first has kept: nobody waits for maintenance."""
     returned: list[Thing] = []

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import types
+from array import array
 from collections.abc import Callable, Generator, Hashable, Iterable
 from typing import Any
 
@@ -164,6 +165,23 @@ def test_objects_of_several_classes(scheduler: FakeScheduler) -> None:
     assert Caller(lambda: front + 1).result() == 2**70 + 1
     assert Caller(lambda: (front._get_obj(), next(front))).result()[1] == 1
     assert {"__len__", "__index__", "__next__"} <= exposed(front)
+
+
+def test_what_some_classes_refuse(scheduler: FakeScheduler) -> None:
+    """Where one owner's object refuses to be iterated, another's that has items only is iterated as before."""
+
+    class Items:
+        def __getitem__(self, index: int) -> int:
+            return [5, 6, 7][index]
+
+    class NotThese(Items):
+        __iter__: Any = None
+
+    made: list[Callable[[], object]] = [Items, NotThese]
+    front: Any = Proxy(fun=lambda number: made[number]())
+    assert list(front) == [5, 6, 7]
+    assert Caller(lambda: front[0]).result() == 5
+    assert list(front) == [5, 6, 7]
 
 
 def test_several_classes_at_once(scheduler: FakeScheduler) -> None:
@@ -326,6 +344,14 @@ def test_a_subclass_of_a_subclass() -> None:
 
     assert Second([1])() == 111
     assert exposed(Through(5)) >= BEFORE_FIRST_USE - {"__call__"}
+
+
+def test_bytes() -> None:
+    """Of what has a memory, its bytes, not its items; of a text, what `bytes` says of a text."""
+    numbers = array("i", [1000])
+    assert bytes(front_of(numbers)) == bytes(numbers)
+    with pytest.raises(TypeError, match=r"^string argument without an encoding$"):
+        bytes(front_of("text"))
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="has no __buffer__")

@@ -112,9 +112,7 @@ class Block(OwnerBlock[T, Callable[[float | None, OpenBlock, CodeType | None], t
         self._end()
 
 
-class AsyncBlock(
-    OwnerBlock[T, Callable[[float | None, OpenBlock, CodeType | None], Awaitable[tuple[Slot[T], Kept[T] | None, T]]]]
-):
+class AsyncBlock(OwnerBlock[T, Callable[[float | None, OpenBlock], Awaitable[tuple[Slot[T], Kept[T] | None, T]]]]):
     """``async with control(db).aobj() as o``."""
 
     __slots__ = ()
@@ -125,7 +123,7 @@ class AsyncBlock(
         block = self._open = OpenBlock()
         try:
             while True:
-                slot, kept, obj = await self._take(self._timeout, block, block.code)
+                slot, kept, obj = await self._take(self._timeout, block)
                 if self._uses(block, slot, kept):
                     return obj
         except BaseException:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
-from types import CodeType
 from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import Unpack
@@ -303,9 +302,9 @@ class Control(Generic[T]):
         """
         return AsyncBlock(self._take_in_task, self._owners, timeout)
 
-    async def _take_in_task(self, timeout: float | None, block: OpenBlock, code: CodeType | None) -> Taken[T]:
+    async def _take_in_task(self, timeout: float | None, block: OpenBlock) -> Taken[T]:
         refuse_one_for_all_tasks(self)
-        return await self._taking.take_in_task(timeout, block, code)
+        return await self._taking.take_in_task(timeout, block)
 
     # The end. ------------------------------------------------------------------------------------------
 

@@ -54,11 +54,10 @@ class Supported(NamedTuple):
     def union(self, other: "Supported") -> "Supported":
         """What objects of these or of those classes have: their owners use the same proxy, and so one class."""
         has = self.has | other.has
-        return Supported(has, (self.denied | other.denied) - has)
+        return Supported(has, self.denied & other.denied)
 
 
 UNKNOWN = Supported(BEFORE_FIRST_USE, frozenset())
-_CHANGING = Supported(frozenset({"equal to no other"}), frozenset())
 
 
 def supported_by_class(kind: type[object]) -> Supported:
@@ -95,7 +94,7 @@ def supported_by(obj: object) -> Supported:
             iter(cast("Iterable[object]", obj))
         except TypeError:  # a class, or an object whose keys are no indices
             less.add("__iter__")
-    if sys.version_info < (3, 12) and "__bytes__" not in has and _is_memory(obj):
+    if sys.version_info < (3, 12) and _is_memory(obj):
         more.add("__bytes__")
     return Supported(has | more, denied | less)
 
@@ -140,7 +139,7 @@ class ExposedMethods:
     def __init__(self, proxy_class: type[object], methods: Mapping[str, Callable[..., Any]], now: Supported) -> None:
         self.proxy_class = proxy_class
         self._methods = methods
-        self.now: Supported = now
+        self.now: Supported | None = now
         self.initial: Supported | None = None if now is UNKNOWN else now
         """What the class was made with, until the source of the objects has it: it is not looked up twice."""
 
@@ -149,7 +148,7 @@ class ExposedMethods:
         if wanted == self.now:
             self.now = wanted
             return
-        self.now = _CHANGING
+        self.now = None
         own = vars(self.proxy_class)
         made = namespace(self._methods, wanted)
         for name in self._methods:

@@ -43,13 +43,13 @@ class PoolMaker(Generic[T]):
         self._pools = pools
         self._how_to_take = how_to_take
 
-    def lender(self, max_size: int, parameters: PoolParameters[T], all_kept: Iterable[Kept[T]]) -> Lender[T]:
+    def lender(self, max_size: int | None, parameters: PoolParameters[T], all_kept: Iterable[Kept[T]]) -> Lender[T]:
         """Make a pool, with these parameters."""
         own = parameters.copy()
         own["closer"] = _closer_of(own, all_kept, ends_with_loop=self.awaited)
         return self._pools.make(lambda own: self._lender(max_size, own), own, for_tasks=self.awaited)
 
-    def _lender(self, max_size: int, parameters: PoolParameters[T]) -> Lender[T]:
+    def _lender(self, max_size: int | None, parameters: PoolParameters[T]) -> Lender[T]:
         if self.awaited:
             pool: AsyncPool[T] = AsyncPool(self.fun, max_size, **without_old_names(parameters))
             return LenderToTasks(pool, self._how_to_take)
@@ -123,6 +123,10 @@ class WithoutPool(FromFactory[T]):
         return self._private[0]  # the others have made nothing yet
 
 
+_OF_ONE_OBJECT = frozenset({"timeout", "opener", "closer", "tracer", "name", "hook_errors", "observer"})
+"""The parameters of its pool: the object goes back at once and is never lent again, neither reset nor checked."""
+
+
 class FromFactoryOnce(WithoutPool[T]):
     """One object for all owners, made when the first of them needs it.
 
@@ -132,25 +136,10 @@ class FromFactoryOnce(WithoutPool[T]):
 
     shared = True
 
-    @property
-    def ready(self) -> bool:
-        return not self._maker.awaited and any(lender.core.shelves.nidle for lender in self._private)
-
     def _make_lender(self) -> Lender[T]:
-        # The object goes back at once, and is never lent again: it is neither reset nor checked, and lasts.
-        given = self._maker.parameters
-        parameters: PoolParameters[T] = {
-            "min_size": 0,
-            "timeout": given.get("timeout"),
-            "opener": given.get("opener"),
-            "closer": given.get("closer"),
-            "tracer": given.get("tracer"),
-            "name": given.get("name"),
-            "backoff": None,
-            "hook_errors": given.get("hook_errors", "log"),
-            "observer": given.get("observer"),
-        }
-        return self._maker.lender(1, parameters, self.all_kept)
+        given = {name: value for name, value in self._maker.parameters.items() if name in _OF_ONE_OBJECT}
+        own = cast("PoolParameters[T]", {**given, "min_size": 0, "backoff": None})
+        return self._maker.lender(1, own, self.all_kept)
 
     def begin_in_task(self) -> None:
         for lender in self._private:
@@ -174,7 +163,7 @@ class FromFactoryPerOwner(WithoutPool[T]):
     def _make_lender(self) -> Lender[T]:
         # Without a pool no caller waits for another.
         own: PoolParameters[T] = {**self._maker.parameters, "min_size": 0, "max_use": 1, "backoff": None}
-        lender = self._maker.lender(0, own, self.all_kept)
+        lender = self._maker.lender(None, own, self.all_kept)
         lender.core.allow_same_object()
         return lender
 

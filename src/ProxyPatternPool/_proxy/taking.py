@@ -83,9 +83,7 @@ class Taking(Generic[T]):
             if taken is not None:
                 return taken
 
-    async def take_in_task(
-        self, timeout: float | None, block: OpenBlock | None = None, code: CodeType | None = None
-    ) -> Taken[T]:
+    async def take_in_task(self, timeout: float | None, block: OpenBlock | None = None) -> Taken[T]:
         """The same for a task, which waits while others go on."""
         if timeout is not None:
             seconds("timeout", timeout)
@@ -104,7 +102,7 @@ class Taking(Generic[T]):
                 if source.retired:
                     continue
                 raise
-            taken = self._keep(source, slot, kept, block, code)
+            taken = self._keep(source, slot, kept, block, None)
             if taken is not None:
                 return taken
 

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Generic, Protocol, TypeVar
 
 from .._engine.waits import Waits
@@ -59,47 +59,44 @@ class UnusedObjectsCheck(Generic[T]):
             self._warned = True
             self._warn(waits, unused, now)
 
-    def _find(self, waits: Waits[T], now: float) -> "list[tuple[Loan[T], Kept[T]]]":
-        """List all waits if no object is in use, else nothing."""
-        found: list[tuple[Loan[T], Kept[T]]] = []
-        objects = ((getattr(kept, "obj", kept), kept) for kept in self._kept)
-        keepers = {id(obj): kept for obj, kept in objects if obj is not kept}
+    def _find(self, waits: Waits[T], now: float) -> "list[tuple[Loan[T], CodeType]] | None":
+        """List all loans, and what took the objects, if none of these is in use."""
+        found: list[tuple[Loan[T], CodeType]] = []
+        keepers = {id(getattr(kept, "obj", None)): kept for kept in self._kept}
         running = _frames()
         try:
             for entry in snapshot(waits.ledger.shelves.using.values()):
                 loan, kept = read_loan(waits.ledger, entry), keepers.get(id(entry.obj))
-                if loan is None or kept is None or now - loan.since < LONG or self._in_use(loan, kept, running):
-                    return []
-                found.append((loan, kept))
+                if loan is None or kept is None or kept.taken_by is None or now - loan.since < LONG:
+                    return None
+                if kept.blocks or self._in_use(loan, kept.taken_by, running):
+                    return None
+                found.append((loan, kept.taken_by))
         finally:
             running.clear()  # this frame is among them: the cycle would keep alive what all of them refer to
         # Objects that are being created, checked or closed are not kept by owners. Without the lock: a caller that
         # takes a place at this moment was not seen, but makes the numbers differ.
-        return found if len(found) == len(waits.ledger.places) else []
+        return found if len(found) == len(waits.ledger.places) else None
 
-    def _in_use(self, loan: Loan[T], kept: Kept[T], running: Mapping[int, FrameType]) -> bool:
-        """Whether an owner may be using what it keeps."""
-        if kept.blocks or kept.taken_by is None:
-            return True
+    def _in_use(self, loan: Loan[T], taken_by: CodeType, running: Mapping[int, FrameType]) -> bool:
+        """Whether an owner may be using what it keeps, which no block uses."""
         if any(each.runs_in is not None and is_owner(loan.owner, each.runs_in) for each in self._units_of_work):
             return True
         frame = frame_of(loan.owner, running)
-        return frame is None or runs(frame, kept.taken_by)
+        return frame is None or runs(frame, taken_by)
 
     @staticmethod
-    def _warn(waits: Waits[T], unused: "list[tuple[Loan[T], Kept[T]]]", now: float) -> None:
-        loan, kept = min(unused, key=lambda each: each[0].since)
-        code = kept.taken_by
-        what = "" if code is None else f" in {code.co_name} ({code.co_filename}:{code.co_firstlineno})"
+    def _warn(waits: Waits[T], unused: "list[tuple[Loan[T], CodeType]]", now: float) -> None:
+        loan, code = min(unused, key=lambda each: each[0].since)
         waits.warn(
             "%s: callers wait, and all objects (%d) are kept by owners that do not use them: what took them has "
-            "returned. The longest is kept for %.3f s by %s, who took it%s. An owner gives back when it ends, and the "
-            "threads of most servers do not: give back after each request with the ReturnMiddleware of "
+            "returned. The longest is kept for %.3f s by %s, who took it in %s. An owner gives back when it ends, and "
+            "the threads of most servers do not: give back after each request with the ReturnMiddleware of "
             "ProxyPatternPool.wsgi, after each job with @returning, or use blocks, with control(…).obj(). See "
             "docs/servers.md. This is said once",
             waits.label,
             len(unused),
             now - loan.since,
             in_words(loan.owner),
-            what,
+            f"{code.co_name} ({code.co_filename}:{code.co_firstlineno})",
         )
