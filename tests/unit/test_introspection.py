@@ -458,6 +458,7 @@ class Shown:
     __slot__ = _Slot()
     _ = "text"
     __ = "texts"
+    ___ = "many"
 
     def _ipython_display_(self) -> None: ...
 
@@ -482,7 +483,7 @@ def test_what_depends_on_the_object(name: str, scheduler: FakeScheduler) -> None
     assert hasattr(front, name)
 
 
-@pytest.mark.parametrize(("name", "value"), [("_", "text"), ("__", "texts")])
+@pytest.mark.parametrize(("name", "value"), [("_", "text"), ("__", "texts"), ("___", "many")])
 def test_names_of_underscores_alone(name: str, value: str, scheduler: FakeScheduler) -> None:
     """Users have such names: they are the object's, which is made."""
     assert getattr(late(fun=Shown), name) == value

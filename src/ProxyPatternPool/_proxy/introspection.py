@@ -23,8 +23,8 @@ _OF_CLASSES = frozenset({"__init__", "__new__", "__init_subclass__", "__class_ge
 
 
 def is_introspection(name: str) -> bool:
-    """Whether tools ask for a name, rather than users: it has underscores on both sides, or is no identifier."""
-    return (name[:1] == "_" == name[-1:] and len(name) > 2) or not name.isidentifier()
+    """Whether tools ask for a name, rather than users: it has underscores on both sides of more, or is no identifier."""
+    return (name[:1] == "_" == name[-1:] and set(name) != {"_"}) or not name.isidentifier()
 
 
 def answer_without_object(proxy: object, name: str, kind: type[object] | None, call_later: Callable[..., Any]) -> Any:
