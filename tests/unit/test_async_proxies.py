@@ -631,7 +631,7 @@ def test_plain_objects_for_all() -> None:
 
 def test_a_thread_has_no_object_that_is_awaited() -> None:
     """A plain endpoint, in a thread, is told to be a coroutine function; with a plain factory it has its own."""
-    server = Server("asyncio")
+    server, nameless = Server("asyncio"), Server("asyncio", name=None)
     db: Thing = proxy(fun=Thing, scope=Scope.CONTEXT, max_size=2)
 
     def endpoint() -> int:
@@ -642,6 +642,8 @@ def test_a_thread_has_no_object_that_is_awaited() -> None:
             "where a framework may call what is a plain `def`: write `async def`, and first "
             "`await control(db).aget()`, or use it in a block, `async with control(db).aobj():`"
         )
+        with pytest.raises(ProxyException, match=r"this proxy, .* first `await control\(…\)\.aget\(\)`"):
+            _ = nameless.db.number
         return db.number
 
     async def main() -> None:

@@ -297,6 +297,7 @@ def checked(**parameters: Any) -> PoolConfig:
 def test_numbers_in_a_pair() -> None:
     """A pair may be a list, as from a file; what is in it is looked at like any other number."""
     assert checked(backoff=[1, 2]).backoff == (1.0, 2.0)
+    assert checked(backoff=(1, 1)).backoff == (1.0, 1.0)
     for value in (("1", 2), (None, 1)):
         with pytest.raises(TypeError, match="backoff must be a number of seconds"):
             checked(backoff=value)

@@ -19,6 +19,7 @@ from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 import pytest
 
 from ProxyPatternPool import Proxy, ProxyException, Scope, TimeOut, control, proxy
+from ProxyPatternPool._scope.shared import SharedSlot
 
 from .clock import FakeScheduler
 from .helpers import Caller
@@ -341,6 +342,24 @@ def test_an_object_of_a_source_that_was_replaced(scheduler: FakeScheduler) -> No
     assert repr(front) == "<Proxy docs: no object yet>"
     assert not control(front).has()
     assert Document.made == before
+
+
+def test_a_slot_that_is_bound_late(scheduler: FakeScheduler) -> None:
+    """What an owner has is found where another thread, which was slow, has bound what was right a moment ago."""
+    front: Any = late(fun=make)
+    thing = control(front).get()
+    control(front)._bind(SharedSlot[Any]())
+    assert control(front).has()
+    assert repr(front) == repr(thing)
+    assert front.title == "title"
+    assert control(front).get() is thing
+
+
+def test_what_onlookers_are_told(scheduler: FakeScheduler) -> None:
+    """Those that try plain names to find out something else have no object made, and hear why."""
+    for front, why in ((late(fun=make), "there is no object yet$"), (late(), r"this proxy is not set: call control")):
+        with pytest.raises(AttributeError, match=f"^{why}"):
+            eval("front.title", {"__name__": "inspect", "front": front})
 
 
 # --- what a person does

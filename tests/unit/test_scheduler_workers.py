@@ -196,7 +196,8 @@ def test_a_job_with_a_bug(real: Scheduler, caplog: pytest.LogCaptureFixture) -> 
     maintained.queued.append(done.set)
     real.workers.submit(Job(maintained, hub=False), waited=False)
     wait_for(done)
-    assert all(line.startswith("maintenance of ") for line in said(caplog))
+    assert set(said(caplog)) == {f"maintenance of {maintained!r} failed"}
+    assert all(record.exc_text and "a bug" in record.exc_text for record in caplog.records)
 
 
 def test_jobs_of_one_pool_that_wait_count_too(real: Scheduler, threads: Threads, hanging: Hanging) -> None:
@@ -253,6 +254,18 @@ def test_a_pool_whose_hooks_hang_has_a_few_workers(workers: Workers) -> None:
     assert workers.count == MAX_JOBS
 
 
+def test_jobs_that_have_ended_make_room(workers: Workers) -> None:
+    """A pool may have as many jobs as before."""
+    job = Job(FakeMaintained(), hub=False)
+    for _ in range(2):
+        for _ in range(2 * MAX_JOBS):
+            workers.submit(job, waited=False)
+        assert workers._jobs.qsize() == MAX_JOBS
+        for _ in range(MAX_JOBS):
+            workers._jobs.get()
+            workers._do(job)
+
+
 def test_who_waits_asks_for_all(workers: Workers, clock: HandMovedClock) -> None:
     """Chores of a pool that has its jobs have another worker started if others' jobs have none, and not else."""
     job, other = Job(FakeMaintained(), hub=False), Job(FakeMaintained(), hub=False)
@@ -277,7 +290,7 @@ def test_workers_that_get_things_done_are_enough(workers: Workers, clock: HandMo
     assert workers.count == MIN_WORKERS
     for _ in range(3):
         clock.advance(1)
-        workers._done += 1  # as a worker does
+        workers._do(Job(pools[0], hub=False))  # as a worker does
         for pool in pools:  # all in one turn of the scheduler
             workers.submit(Job(pool, hub=False), waited=True)
         assert workers.count == MIN_WORKERS
@@ -285,7 +298,7 @@ def test_workers_that_get_things_done_are_enough(workers: Workers, clock: HandMo
     for more in range(1, 4):
         workers.submit(Job(pools[-more], hub=False), waited=True)
         assert workers.count == MIN_WORKERS + more
-    workers._done += 1  # they do not hang any more
+    workers._do(Job(pools[0], hub=False))  # they do not hang any more
     workers.submit(Job(pools[-4], hub=False), waited=True)
     assert workers.count == MIN_WORKERS + 3
 

@@ -124,6 +124,15 @@ def test_no_room() -> None:
     assert vars(thing) == {"number": 5, "unknown": 2}
 
 
+def test_names_with_underscores_at_one_end() -> None:
+    """They are the proxy's like any other that its class has."""
+
+    class Limited(Proxy[Any]):
+        limit__ = 5
+
+    assert Limited(Thing(0)).limit__ == 5
+
+
 def test_slots_can_be_deleted() -> None:
     """Like all that is its own they are deleted on the proxy, and are still its own."""
 

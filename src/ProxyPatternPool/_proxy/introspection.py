@@ -23,7 +23,7 @@ _OF_CLASSES = frozenset({"__init__", "__new__", "__init_subclass__", "__class_ge
 
 
 def is_introspection(name: str) -> bool:
-    """Whether tools ask for a name, rather than users: it has underscores on both sides of more, or is no identifier."""
+    """Whether tools ask for a name, not users: it has underscores on both sides of more, or is no identifier."""
     return (name[:1] == "_" == name[-1:] and set(name) != {"_"}) or not name.isidentifier()
 
 
