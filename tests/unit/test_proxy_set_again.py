@@ -24,7 +24,7 @@ from ProxyPatternPool import (
 )
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Caller, Thing, Works, eventually, wait_for
+from .helpers import Caller, Thing, Works, eventually, said, wait_for
 
 
 def test_set_again_with_a_pool(scheduler: FakeScheduler) -> None:
@@ -274,8 +274,10 @@ def test_killed_objects(clock: HandMovedClock, scheduler: FakeScheduler) -> None
     assert db._pool.stats()["navail"] == 1
 
 
-def test_killed_objects_without_a_pool(clock: HandMovedClock, scheduler: FakeScheduler) -> None:
-    """Nor does an owner keep a closed object where there is no pool to give it back to, nor a closer."""
+def test_killed_objects_without_a_pool(
+    clock: HandMovedClock, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does an owner keep a closed object where there is no pool to give it back to, nor a closer that fails."""
     db = Proxy(fun=Thing, max_size=None, max_using_delay_kill=10.0)
     first = db._get_obj()
     other = Caller(db._get_obj).result()
@@ -283,6 +285,7 @@ def test_killed_objects_without_a_pool(clock: HandMovedClock, scheduler: FakeSch
     clock.advance(11.0)
     scheduler.run()
     assert db._get_obj() is not first
+    assert not any("closer" in line for line in said(caplog))
 
 
 def test_nested_blocks(scheduler: FakeScheduler) -> None:

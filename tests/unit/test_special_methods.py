@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import sys
@@ -292,6 +293,19 @@ def test_a_generator_that_can_be_awaited() -> None:
     assert run(front) == (["asked"], "answered")
     front.set_obj(counts())
     assert not inspect.isawaitable(front)
+
+    async def make(number: int) -> object:
+        return (counts, waits)[number]()
+
+    async def take() -> bool:
+        await control(of_tasks).aget()
+        return "__await__" in exposed(of_tasks)
+
+    async def main() -> list[bool]:
+        return [await asyncio.create_task(take()) for _ in range(2)]
+
+    of_tasks: Any = Proxy(fun=make, scope=Scope.CONTEXT)
+    assert asyncio.run(main()) == [False, True]
 
 
 def test_a_proxy_of_a_proxy() -> None:

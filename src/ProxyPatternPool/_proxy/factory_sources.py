@@ -248,7 +248,7 @@ def _closer_of(
 
     def close(obj: T) -> object:
         for kept in all_kept:
-            if getattr(kept, "obj", kept) is obj:
+            if getattr(kept, "obj", None) is obj:
                 kept.invalidate()
         return None if closer is None else closer(obj)
 
