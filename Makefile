@@ -194,7 +194,7 @@ bench: $(VENV)/.group-benchmarks$(if $(filter %t,$(version)),-threads) $(VENV)/.
 stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with SEED), then more of what proofs try
 	SECONDS=$(SECONDS) $(if $(SEED),SEED=$(SEED)) $(bin)/python -W error -m tests.stress
 	PPP_EXAMPLES=$(PPP_EXAMPLES) $(bin)/python -m pytest tests/unit -k machine --timeout=0
-	PPP_EVERY=1 $(bin)/python -m pytest tests/unit/test_async_interruptions.py tests/unit/test_transparency.py
+	PPP_EVERY=1 $(bin)/python -m pytest $(patsubst %,tests/unit/test_%.py,async_interruptions faults transparency)
 
 .PHONY: explore
 explore: $(VENV)/.group-explore $(VENV)/.wheel  ## Try all interleavings of threads at a small pool, up to PREEMPTIONS, for MINUTES

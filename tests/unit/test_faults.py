@@ -41,10 +41,18 @@ def test_a_process_that_is_stopped() -> None:
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets")
-@pytest.mark.skipif(find_spec("werkzeug") is None, reason="werkzeug is not installed here")
-def test_without_file_descriptors() -> None:
+@pytest.mark.parametrize(
+    "page",
+    [
+        "data",
+        pytest.param(
+            "app", marks=pytest.mark.skipif(find_spec("werkzeug") is None, reason="werkzeug is not installed here")
+        ),
+    ],
+)
+def test_without_file_descriptors(page: str) -> None:
     """A creation fails with its own error, and costs no place; the status page shows what it can; all of it passes."""
-    assert run_script("faults", "descriptors") == [
+    assert run_script("faults", "descriptors", page) == [
         "creation EMFILE",
         "timed out OSError",
         "page True",
@@ -55,16 +63,20 @@ def test_without_file_descriptors() -> None:
 
 
 EVERY = os.environ.get("PPP_EVERY", "3")
+LONGEST = 600 / int(EVERY)
 
 
 @pytest.mark.skipif(find_spec("_testcapi") is None, reason="this Python has not the tests of CPython")
 @pytest.mark.skipif((3, 12) <= sys.version_info < (3, 14), reason="these crash by themselves without memory")
 @pytest.mark.skipif(not GIL, reason="other threads would have no memory, either")
-def test_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.timeout(LONGEST + 20)
+@pytest.mark.parametrize("whose", ["threads", "tasks"])
+def test_without_memory(whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever an allocation fails, numbers are right afterwards, no place is lost, and no lock is held.
 
-    One allocation in three is tried; PPP_EVERY=1 has all tried.
+    That holds for who waits, too, and for who hands an object or a place over. One allocation in three is tried;
+    PPP_EVERY=1 has all tried, as in ``make stress``.
     """
     for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
         monkeypatch.delenv(name)  # what measures needs memory as well
-    assert run_script("faults", "no_memory", EVERY, seconds=100) == ["whole"]
+    assert run_script("no_memory", whose, EVERY, seconds=LONGEST) == ["whole"]

@@ -410,6 +410,17 @@ def test_what_a_lost_greenlet_was_handed_is_the_next_ones() -> None:
     assert later.handed is entries[0]
 
 
+def test_what_was_handed_to_a_task_that_could_not_leave_the_queue() -> None:
+    """It was interrupted in that, or had no memory for it. What it was handed is lost with it, and so is mailed."""
+    ledger = ledger_of(1, idle=1)
+    entry = lent(ledger)
+    waiter = queued(ledger, hub=object())
+    returned(ledger, entry, NOW + 1)
+    assert waiter.handed is entry
+    del waiter, entry
+    assert len(ledger.mailbox.orphans) == 1
+
+
 def test_maintenance_wakes_who_sleeps_beside_an_idle_object() -> None:
     """The step that should have woken him was interrupted."""
     ledger = ledger_of(1, idle=1)

@@ -1,6 +1,7 @@
 """The FIFO queue of waiters, and how an entry is handed to one of them."""
 
 import math
+import weakref
 from collections import deque
 from itertools import takewhile
 from operator import attrgetter
@@ -22,6 +23,7 @@ class Waiter(Generic[T]):
     """
 
     __slots__ = (
+        "__weakref__",
         "handed",
         "hub",
         "lent",
@@ -81,7 +83,9 @@ class WaitQueue(Generic[T]):
         self.wait_time = self.max_wait = 0.0
         self._history: deque[float] | None = None  # the seconds of the last waits, once somebody has asked
         self.queue: deque[Waiter[T]] = deque()
-        self._uncollected: set[Waiter[T]] = set()  # greenlets that have not yet collected what was handed to them
+        # Greenlets and tasks that have not yet collected what was handed to them. Weak: one that was interrupted while
+        # it left the queue, or had no memory for that, never will. What it was handed goes with it, and so is mailed.
+        self._uncollected: weakref.WeakSet[Waiter[T]] = weakref.WeakSet()
 
     def __len__(self) -> int:
         return len(self.queue)

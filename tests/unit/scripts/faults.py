@@ -1,9 +1,8 @@
-"""A process that is stopped, has no file descriptors, or no memory. Run by test_faults."""
+"""A process that is stopped, or has no file descriptors. Run by test_faults."""
 
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import logging
 import socket
@@ -11,18 +10,16 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
-from itertools import product
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ProxyPatternPool import Pool, TimeOut
-from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
-
-from ..clock import FakeScheduler, HandMovedClock
+from ProxyPatternPool._status.processes import Processes
+from ProxyPatternPool._status.sampler import Sampler
+from ProxyPatternPool._status.sources import source
 
 DEADLINE = 20.0
 
@@ -94,23 +91,35 @@ class Lines(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def descriptors() -> None:
-    """Have connections made, and be asked by other processes, while no file can be opened."""
-    import resource
-
+def app(pool: Pool[Any], directory: str) -> Callable[[], Any]:
+    """Make a status page; give what answers with its data."""
     from werkzeug.test import Client
 
     from ProxyPatternPool.status import status_app
 
+    client = Client(status_app(pool, directory=directory))
+    return lambda: json.loads(client.get("/?format=json", environ_overrides={"REMOTE_ADDR": "127.0.0.1"}).data)
+
+
+def data(pool: Pool[Any], directory: str) -> Callable[[], Any]:
+    """The same without the application, which needs werkzeug."""
+    processes = Processes(Sampler([source(pool, 1)]), None, directory)
+    return lambda: processes.collect(None)
+
+
+def descriptors() -> None:
+    """Have connections made, and be asked by other processes, while no file can be opened."""
+    import resource
+
     handler = Lines()
     logging.getLogger("ppp").addHandler(handler)
+    make_page: Callable[[Pool[Any], str], Callable[[], Any]] = globals()[sys.argv[2]]
     pool = Pool(lambda _: socket.socket(), 2, 0, closer=socket.socket.close, max_use=1, backoff=(0.01, 0.02))
     with TemporaryDirectory(prefix="ppp-") as directory:
-        apps: list[Any] = [status_app(pool, directory=directory) for _ in range(2)]
+        pages = [make_page(pool, directory) for _ in range(2)]
 
         def states() -> list[str]:
-            answer = Client(apps[0]).get("/?format=json", environ_overrides={"REMOTE_ADDR": "127.0.0.1"})
-            return [each["state"] for each in json.loads(answer.data)["processes"]]
+            return [each["state"] for each in pages[0]()["processes"]]
 
         with pool.obj():
             pass
@@ -134,139 +143,6 @@ def descriptors() -> None:
                 pass
         print("works again", pool.stats()["nobjs"])
         print("all answer", wait_for(lambda: states() == ["answers", "answers"]))
-
-
-# --- Without memory. ---------------------------------------------------------------------------------------
-
-alive: list[Thing] = []
-
-
-def make(number: int) -> Thing:
-    thing = Thing(number)
-    alive.append(thing)
-    return thing
-
-
-def close(thing: Thing) -> None:
-    assert thing in alive, "closed twice"
-    alive.remove(thing)
-
-
-def use(pool: Pool[Thing]) -> None:
-    pool.ret(pool.get())
-
-
-def use_lease(pool: Pool[Thing]) -> None:
-    pool.lease().release()
-
-
-def use_block(pool: Pool[Thing]) -> None:
-    with pool.obj():
-        pass
-
-
-def drop(pool: Pool[Thing]) -> None:
-    pool.lease(quiet=True)
-
-
-def discard(pool: Pool[Thing]) -> None:
-    pool.discard(pool.get())
-
-
-def housekeep(pool: Pool[Thing]) -> None:
-    pool.housekeep()
-
-
-def stats(pool: Pool[Thing]) -> None:
-    pool.stats()
-
-
-WAYS: list[Callable[[Pool[Thing]], None]] = [use, use_lease, use_block, drop, discard, housekeep, stats]
-
-
-def yes(_: object) -> bool:
-    return True
-
-
-HOOKS: dict[str, Any] = {
-    "min_size": 0,
-    "opener": yes,
-    "getter": yes,
-    "retter": yes,
-    "health": yes,
-    "health_before_get": 0.0,
-    "tracer": Thing.name,
-}
-
-
-PARAMETERS: list[dict[str, Any]] = [{"min_size": 0}, HOOKS, {"min_size": 0, "max_use": 1}, {"min_size": 2}]
-
-
-def needs(job: Callable[[], object], after: int) -> bool:
-    """Do a job, of which one allocation fails after so many others; say whether it came to that.
-
-    Of several that fail in a row the interpreter's own context variables break down.
-    """
-    interpreter: Any = import_module("_testcapi")  # which has no types
-    gc.collect()
-    gc.disable()
-    interpreter.set_nomemory(after, after + 1)
-    try:
-        try:
-            job()
-        except (MemoryError, SystemError):  # the interpreter itself sometimes overlooks that there is none
-            return True
-        try:
-            _ = [object() for _ in range(after)]
-        except MemoryError:
-            return False
-        return True  # it was made up for
-    finally:
-        interpreter.remove_mem_hooks()
-        gc.enable()
-
-
-def check(way: Callable[[Pool[Thing]], object], after: int, parameters: dict[str, Any]) -> bool:
-    """Do something with a pool, of which one allocation fails. The pool is whole then; say whether one did."""
-    alive.clear()
-    clock = HandMovedClock()
-    with using_scheduler(FakeScheduler(Environment(clock=clock))) as scheduler:
-        pool = Pool(make, 2, closer=close, timeout=0.0, backoff=None, **parameters)
-        needed = needs(partial(way, pool), after)
-        # Who got an error from ret, or after get, has the object still, and gives it back. So does who has dropped a
-        # lease when there was no memory to note it.
-        for each in pool.owners():
-            pool.ret(each.obj)
-        gc.collect()
-        scheduler.look_at(pool._core)
-        found = pool.stats()
-        where = (way.__name__, after, sorted(parameters), found)
-        # A closer that had no memory may have closed nothing, and counts as one that failed.
-        assert found["nobjs"] == found["navail"], where
-        assert 0 <= len(alive) - found["nobjs"] <= found["hook_errors"], where
-        assert found["nusing"] == found["nwaiting"] == 0, where
-        both = [pool.get(), pool.get()]
-        for thing in both:
-            pool.ret(thing)
-        pool.shutdown()
-        scheduler.run()
-        assert len(alive) <= found["hook_errors"], where
-        assert pool.stats()["nobjs"] == 0, where
-    return needed
-
-
-def no_memory() -> None:
-    """Have each allocation fail in turn, until none is left that could."""
-    logging.getLogger("ppp").setLevel(logging.CRITICAL)
-    sys.unraisablehook = lambda _: None  # what finalizers have no memory for
-    gc.collect()
-    gc.freeze()
-    step = int(sys.argv[2])
-    for parameters, way in product(PARAMETERS, WAYS):
-        after = 1
-        while check(way, after, parameters):
-            after += step
-    print("whole")
 
 
 if __name__ == "__main__":
