@@ -536,10 +536,10 @@ def test_without_a_pool(flavour: str, scheduler: FakeScheduler) -> None:
 @both
 def test_objects_that_do_not_come_back_by_themselves(flavour: str, scheduler: FakeScheduler) -> None:
     """With ``auto_return=False`` an object is lost to the pool whose task ends without giving it back."""
-    server = Server(flavour, auto_return=False)
+    server = Server(flavour, auto_return=False, timeout=None)
 
     async def forgets() -> None:
-        await server.control.aget()
+        assert await server.control.aget() is server.works.made[-1]
 
     async def gives_back() -> None:
         await server.control.aget()
@@ -550,10 +550,12 @@ def test_objects_that_do_not_come_back_by_themselves(flavour: str, scheduler: Fa
         await server.control.adiscard()
 
     async def main() -> None:
-        for lost, job in enumerate((gives_back, breaks, forgets), -1):
+        for lost, job in enumerate((gives_back, breaks, forgets, forgets), -1):
             await in_task(flavour, job)
             await settle(scheduler)
             assert server.in_use == max(0, lost)
+        with pytest.raises(TimeOut):
+            await server.control.aget(0)
 
     server.run(main)
 

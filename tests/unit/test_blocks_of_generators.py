@@ -86,6 +86,7 @@ def test_whoever_looks_finds_nothing_of_it(scheduler: FakeScheduler) -> None:
         block = request(db)
         mine = step(partial(next, block))
         assert look() is not mine
+        assert db.number != mine.number
         control(db).ret()
         with unit_of_work(control(db)):
             pass

@@ -342,7 +342,9 @@ def test_signatures() -> None:
     assert "obj" in inspect.signature(Proxy).parameters
     with pytest.raises(TypeError):
         inspect.signature(Proxy(Thing()))
-    assert not hasattr(Proxy(Thing()), "__signature__")
+    for name in ("__signature__", "__bases__"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(Proxy(Thing()), name)
     with pytest.raises(ValueError, match="signature"):
         inspect.signature(Proxy(dict))
 

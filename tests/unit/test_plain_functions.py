@@ -185,9 +185,12 @@ def test_a_generator_function_is_no_hook_and_may_be_a_factory(scheduler: FakeSch
             Hooks(int, **wrong)
         with pytest.raises(TypeError, match=rf"^{name} must be a plain function.*, not a generator function: nobody"):
             AsyncHooks(int, **wrong)
+        with pytest.raises(TypeError, match=rf"^{name} must be a plain function, not a generator function: nobody"):
+            Proxy(**wrong)
     assert AsyncHooks(step_by_step).fun is step_by_step
     with Pool(step_by_step) as pool, pool.obj() as steps:
         assert next(steps) == 0
+    assert next(Proxy(fun=step_by_step)._get_obj()) == 0
 
 
 def test_a_class_that_makes_coroutine_functions_is_a_factory(scheduler: FakeScheduler) -> None:

@@ -27,6 +27,7 @@ from ProxyPatternPool import (
     proxy,
 )
 from ProxyPatternPool._proxy import sources
+from ProxyPatternPool._proxy.parameters import HOOKS
 from ProxyPatternPool._runtime import process
 from ProxyPatternPool._runtime.native import GIL
 
@@ -413,6 +414,7 @@ def test_log_level() -> None:
         ({"max_size": -1}, PoolValueError, "^max_size must be 0 or more, not -1$"),
         ({"timeout": "soon"}, TypeError, "^timeout must be a number of seconds, not 'soon'$"),
         ({"closer": 5}, TypeError, "^closer must be callable, not 5$"),
+        (dict.fromkeys(HOOKS, 5), TypeError, "must be callable, not 5$"),
         ({"max_size": 1, "min_size": 2}, PoolValueError, r"^min_size \(2\) must not exceed max_size \(1\)$"),
         ({"delay": 1.0, "hk_delay": 1.0}, PoolValueError, "are the same parameter"),
         ({"hook_errors": "raise"}, PoolValueError, "hook_errors"),

@@ -214,6 +214,9 @@ def test_shared_refuses_a_pool() -> None:
     ):
         with pytest.raises(ProxyException, match="pool: leave max_size out"):
             make()
+    message = "^one object for all needs no pool: leave max_size out, or set a function$"
+    with pytest.raises(ProxyException, match=message):
+        Proxy(1, max_size=2)
 
 
 @pytest.mark.parametrize("scope", [Scope.THREAD, Scope.CONTEXT])

@@ -16,6 +16,7 @@ import pytest
 
 from ProxyPatternPool import Proxy, Scope, control
 from ProxyPatternPool._proxy.exposed import BEFORE_FIRST_USE, CONDITIONAL
+from ProxyPatternPool._proxy.lookups import NO_CONTEXT, aenter
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, wait_for
@@ -358,6 +359,25 @@ def test_a_subclass_of_a_subclass() -> None:
 
     assert Second([1])() == 111
     assert exposed(Through(5)) >= BEFORE_FIRST_USE - {"__call__"}
+
+
+def test_half_a_block() -> None:
+    """Of an object that cannot be left nothing is entered, also if the proxy learns only then what it has."""
+    entered: list[object] = []
+
+    class Half:
+        def __enter__(self) -> None:
+            entered.append(self)
+
+        async def __aenter__(self) -> None:
+            entered.append(self)
+
+    front: Any = Proxy(fun=lambda number: Half())
+    with pytest.raises(NO_CONTEXT, match=r"^'Half' object cannot be used in a with statement$"), front:
+        pytest.fail("it cannot be left")
+    with pytest.raises(NO_CONTEXT, match=r"^'Half' object cannot be used in an async with statement$"):
+        aenter(Half())
+    assert entered == []
 
 
 def test_bytes() -> None:
