@@ -182,6 +182,11 @@ def test_a_block_that_does_not_begin(scheduler: FakeScheduler) -> None:
     with block:
         assert in_use(db) == 1
     assert in_use(db) == 0
+    patient = Proxy(fun=Thing, max_size=1)
+    lease = pool_of(patient).lease()
+    with pytest.raises(TimeOut), patient._obj(0):
+        pytest.fail("there is nothing to be had at once")
+    lease.release()
 
 
 def test_a_block_that_is_interrupted_when_it_has_its_object(

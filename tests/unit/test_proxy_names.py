@@ -66,6 +66,8 @@ def test_set_name() -> None:
     assert str(db) == "0"
     assert db._set(2) is db
     assert str(db) == "2"
+    for name in ("put__", "__put"):
+        assert getattr(Proxy(set_name=name), name)(5) == 5
     nameless: Any = Proxy(Settable(), set_name="")
     assert nameless.set() == "own set"
     assert nameless._set_obj(1) == 1

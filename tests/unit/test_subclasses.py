@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import pytest
+from typing_extensions import Self
 
 from ProxyPatternPool import Proxy, ProxyException
 
@@ -122,6 +123,35 @@ def test_no_room() -> None:
     narrow.set_obj(thing)
     narrow.unknown = 2
     assert vars(thing) == {"number": 5, "unknown": 2}
+
+
+def test_a_subclass_that_sets_its_own_way() -> None:
+    """Its method of that name is called, not the proxy's."""
+    calls: list[object] = []
+
+    class Noting(Proxy[Any]):
+        def set_obj(self, obj: object) -> Self:
+            calls.append(obj)
+            return super().set_obj(obj)
+
+    assert Noting().set_obj(5) == 5
+    assert calls == [5]
+
+
+def test_other_bases_hear_of_a_subclass() -> None:
+    """Of that which the user writes, with its parameters, and not of those that are made for single proxies."""
+    tags: list[str] = []
+
+    class Tagging:
+        def __init_subclass__(cls, tag: str, **others: object) -> None:
+            super().__init_subclass__(**others)
+            tags.append(tag)
+
+    class Both(Proxy[Any], Tagging, tag="both"):
+        pass
+
+    assert Both(5) == 5
+    assert tags == ["both"]
 
 
 def test_names_with_underscores_at_one_end() -> None:
