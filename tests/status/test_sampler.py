@@ -60,6 +60,20 @@ def test_it_looks_once_a_second(pool: Pool[Thing], clock: HandMovedClock, schedu
     assert last(sampler) == (0, 1, 0, None, None)  # nobody has come
 
 
+def test_the_scheduler_may_look_at_once(
+    pool: Pool[Thing], scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread takes the first sample before the page has been made to its end."""
+    ask = scheduler.request_look
+
+    def look(maintained: Any) -> None:
+        ask(maintained)
+        scheduler.run()
+
+    monkeypatch.setattr(scheduler, "request_look", look)
+    assert len(sampler_of(pool).histories[0].samples()) == 1
+
+
 def test_after_a_pause_it_goes_on(pool: Pool[Thing], clock: HandMovedClock, scheduler: FakeScheduler) -> None:
     """A machine that slept is not to be made up for."""
     sampler = sampler_of(pool)

@@ -114,8 +114,8 @@ class Sampler(Periodic):
     """Takes samples of its sources, in the scheduler's thread, since no hook is called for them."""
 
     def __init__(self, sources: Iterable[Source], scheduler: Scheduler | None = None) -> None:
+        self.histories = [History(source) for source in sources]  # first: the scheduler may look at once
         super().__init__(EVERY, scheduler)
-        self.histories = [History(source) for source in sources]
 
     def __repr__(self) -> str:
         return "the status page's samples"
