@@ -15,8 +15,8 @@ from ProxyPatternPool._ledger.shelves import NEVER
 from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
 
-from .clock import FakeScheduler
-from .helpers import Thing, Works
+from .clock import FakeScheduler, HandMovedClock
+from .helpers import Caller, Thing, Works
 from .tasks import turn
 
 
@@ -37,6 +37,20 @@ class Using(dict[int, Entry[Thing]]):
 
     def pop(self, key: int, /, *default: Any) -> Any:
         super().pop(key, None)
+        return super().pop(key, *default)
+
+
+class InHand(dict[int, Entry[Thing]]):
+    """Entries in use; who takes out the first comes while maintenance has it in hand, and puts it back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_back = False
+
+    def pop(self, key: int, /, *default: Any) -> Any:
+        if not self.put_back:
+            self.put_back = True
+            return default[0]
         return super().pop(key, *default)
 
 
@@ -80,6 +94,65 @@ def test_an_object_is_killed_at_this_moment(way: str, scheduler: FakeScheduler, 
         core.shelves.using = Using()
         await give_back(pool, way)
         assert pool.stats()["navail"] == 0, "it is in the hands of who has killed it"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["ret", "block"])
+def test_maintenance_has_an_object_in_hand_at_this_moment(way: str, scheduler: FakeScheduler, works: Works) -> None:
+    """An object is given back though it cannot be found where maintenance has just taken it, by mistake."""
+    pool = AsyncPool(works.make, 1, 0)
+
+    async def main() -> None:
+        core = async_core_of(pool)
+        async with pool.obj():
+            pass
+        core.shelves.using = InHand()
+        await give_back(pool, way)
+        assert (pool.stats()["nusing"], pool.stats()["navail"]) == (0, 1)
+
+    asyncio.run(main())
+
+
+def test_a_block_that_is_cancelled_at_this_moment(scheduler: FakeScheduler) -> None:
+    """It leaves at once, and not with its retter, though it had to look for its object a second time."""
+    steps: list[str] = []
+
+    async def clean(_: Thing) -> None:
+        steps.append("begins")
+        await turn(3)
+        steps.append("ends")
+
+    pool = AsyncPool(Thing, 1, 0, retter=clean)
+
+    async def main() -> None:
+        await pool.ret(await pool.get())
+        steps.clear()
+        async_core_of(pool).shelves.using = InHand()
+        with pytest.raises(asyncio.CancelledError):
+            async with pool.obj():
+                raise asyncio.CancelledError
+        steps.append("left")
+        await pool.shutdown()
+
+    asyncio.run(main())
+    assert steps.index("left") < steps.index("ends")
+
+
+def test_given_back_in_another_thread(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """What another thread gives back is handed to the task that waits, by the call, though the loop stands still."""
+    pool = AsyncPool(works.make, 1, 0)
+
+    async def main() -> None:
+        thing = await pool.get()
+        waiting = asyncio.ensure_future(pool.get())
+        while not pool.stats()["nwaiting"]:
+            await turn()
+        clock.advance(1)
+        given_back = Caller(lambda: pool.ret(thing)).result()
+        assert pool.stats()["nwaiting"] == 0
+        assert await waiting is thing
+        await given_back
 
     asyncio.run(main())
 

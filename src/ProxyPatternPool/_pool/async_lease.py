@@ -212,11 +212,13 @@ class QuickBorrowed(AsyncBorrowed[T]):
         shelves, clock = quick.shelves, quick.clock
         # What follows is Shelves.end_loan() and put_fast(), written out. Instead of looking for the entry before it is
         # popped this looks at its stage, which is quicker: as long as it is live no other has its key.
-        if entry is None or entry.uses != self._use or entry.stage is not LIVE:
+        if (
+            entry is None
+            or entry.uses != self._use
+            or entry.stage is not LIVE
+            or shelves.using.pop(entry.key, None) is not entry
+        ):
             return super().__aexit__(kind, error, trace)
-        if shelves.using.pop(entry.key, None) is not entry:
-            self._entry = None
-            return BLOCK_LEFT
         entry.last_ret = now = clock()
         rest: Rest = None
         if now >= shelves.quick_rets_until or entry.uses >= entry.slow_return_at_use:
