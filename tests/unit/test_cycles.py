@@ -10,11 +10,12 @@ import gc
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import cast
 
 import pytest
 
-from ProxyPatternPool import Pool, PoolObserver
+from ProxyPatternPool import Lease, Pool, PoolObserver
 from ProxyPatternPool._engine import returns
 from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._engine.steps import run_rest
@@ -23,6 +24,7 @@ from ProxyPatternPool._scheduler.maintained import Maintained
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Thing, Works, said
+from .test_return_races import interrupting
 
 Shape = Callable[[Works], Pool[Thing]]
 
@@ -151,6 +153,33 @@ def test_objects_that_refer_to_their_pool(scheduler: FakeScheduler) -> None:
     assert closed == [0]
     scheduler.exit()
     assert sorted(closed) == [0, 1]
+
+
+@pytest.mark.parametrize("how", ["kept", "worn out", "interrupted after a close"])
+def test_an_object_that_refers_to_its_lease(how: str, scheduler: FakeScheduler) -> None:
+    """An object that is garbage with its lease and its pool is closed, though it refers to both, and they to it."""
+    closed: list[object] = []
+
+    class Connection:
+        lease: Lease[Connection]
+        pool: Pool[Connection]
+
+    def borrow() -> None:
+        pool = Pool(lambda _: Connection(), 1, 1, max_use=1 if how == "worn out" else None, closer=closed.append)
+        scheduler.run()
+        if how == "interrupted after a close":
+            interrupting(pool._core, pool.shutdown)
+        lease = pool.lease()
+        lease.obj.lease, lease.obj.pool = lease, pool
+        if how == "interrupted after a close":
+            with suppress(KeyboardInterrupt):
+                lease.release()
+
+    borrow()
+    gc.collect()
+    scheduler.run()
+    assert len(closed) == 1
+    assert not scheduler._kept_alive
 
 
 @shapes

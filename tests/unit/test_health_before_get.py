@@ -97,6 +97,21 @@ def test_the_next_is_tried(
     assert said(caplog) == [f"pool 'books': bad health, discarding thing {n}: it said no" for n in (2, 1)]
 
 
+def test_the_next_is_not_tried_after_the_timeout(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """A caller whose time is over once the check says no has used up no other object."""
+
+    def check(_: Thing) -> bool:
+        clock.advance(5)
+        return False
+
+    pool = Pool(works.make, 2, 2, health=check, health_before_get=0)
+    scheduler.run()
+    with pytest.raises(TimeOut):
+        pool.get(1)
+    stats = pool.stats()
+    assert (stats["nuses"], stats["nborrows"], stats["nreturns"]) == (1, 1, 1)
+
+
 @pytest.mark.parametrize("timeout", [None, 0, 5])
 def test_never_more_than_objects_and_a_creation(
     timeout: float | None, scheduler: FakeScheduler, naps: Naps, works: Works

@@ -108,6 +108,23 @@ def test_an_observer_gives_back(how: str, scheduler: FakeScheduler, clock: HandM
     assert works.closed == works.made[: len(discarded)]
 
 
+def test_killed_while_an_observer_is_told(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """What is killed while an observer is told of its loan is closed once he was told, though its lease is kept."""
+
+    def kill() -> None:
+        clock.advance(10)
+        Caller(lambda: scheduler.look_at(pool._core)).result()
+
+    diary = Disturbing.at("lent", kill)
+    pool = Pool(works.make, 1, 0, max_using_delay_kill=10, closer=works.close, observer=diary)
+    lease = pool.lease()
+    assert pool.stats()["nkilled"] == 1
+    scheduler.run()
+    assert works.closed == works.made
+    assert pool.stats()["nobjs"] == 0
+    assert repr(lease).endswith("object 0, not lent any more>")
+
+
 def test_an_observer_shuts_the_pool_down(scheduler: FakeScheduler, works: Works) -> None:
     """What is idle is then told of and closed by a worker, and what is lent when it comes back."""
     diary = Disturbing.at("lent", lambda: pool.shutdown())

@@ -11,6 +11,7 @@ import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolException, ProxyException, Scope, TimeOut, control, proxy
 from ProxyPatternPool._engine.hook_calls import innermost_call
+from ProxyPatternPool._proxy import own_pools
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, Naps, Thing, Works, said
@@ -331,3 +332,18 @@ def test_no_call_of_a_hook_is_remembered(scheduler: FakeScheduler) -> None:
     asyncio.run(main())
     for each in (db, awaited):
         assert nothing_runs(each)
+
+
+def test_nobody_looks_for_a_hook_afterwards(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An access looks for the hook that it is in only while one runs: that takes longer than all else."""
+    looks: list[object] = []
+    look = own_pools.objects_in_hooks_of
+    monkeypatch.setattr(own_pools, "objects_in_hooks_of", lambda pools: (looks.append(pools), look(pools))[1])
+    asked: list[int] = []
+    db: Connection = proxy(
+        fun=Connection, max_size=1, min_size=0, getter=lambda _: asked.append(db.number), retter=lambda _: None
+    )
+    for _ in range(3):
+        with control(db).obj():
+            assert db.number == 0
+    assert (len(looks), asked) == (3, [0] * 3)

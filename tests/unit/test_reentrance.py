@@ -59,6 +59,16 @@ def test_an_object_is_given_back_that_is_worn_out(scheduler: FakeScheduler, work
     assert pool.get(0) is not thing
 
 
+def test_an_object_is_given_back_whose_lease_is_kept(scheduler: FakeScheduler, works: Works) -> None:
+    """It is left to a worker, too, if it is worn out: its place does not wait for the lease."""
+    pool = Pool(works.make, 1, min_size=0, max_use=1, closer=works.close)
+    lease = pool.lease()
+    in_the_middle(pool, lambda: pool.ret(lease.obj))
+    scheduler.run()
+    assert works.alive == []
+    assert pool.get(0) is not lease.obj
+
+
 @pytest.mark.parametrize("reason", ["broken", "retter", "interrupted"])
 def test_why_an_object_went_is_not_forgotten(reason: DiscardReason, scheduler: FakeScheduler) -> None:
     """What is left to workers is closed, and counted, for the reason for which it was given up."""

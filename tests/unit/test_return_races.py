@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ class Interrupting(deque[Entry[Thing]]):
         raise KeyboardInterrupt
 
 
-def interrupting(core: Core[Thing], before: Callable[[], object]) -> None:
+def interrupting(core: Core[Any], before: Callable[[], object]) -> None:
     """Interrupt the next return of a pool whose objects are all idle."""
     core.shelves.idle = Interrupting(before)
     deque[Entry[Thing]].extend(core.shelves.idle, core.ledger.places.entries())

@@ -115,9 +115,7 @@ class Returns(Generic[T]):
         if self._is_parents(entry):
             return None
         if put is NEEDS_SLOW_PATH:
-            # If this entry would have let it be quick there is nobody to be told, and no retter: as a rule others wait.
-            quiet = entry.uses < entry.slow_return_at_use
-            if quiet:
+            if entry.slow_return_at_use:  # else there may be somebody to be told, or a retter
                 return self._put_back(entry, in_place=in_place)
             return self._take_back(entry, entry.last_ret, in_place=in_place)
         # Not within a locked step of this thread: there nobody else can have made returns slow meanwhile.
