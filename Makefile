@@ -5,7 +5,7 @@ PYTHON ?= python3
 DB ?= sqlite
 SECONDS ?= 60
 PPP_EXAMPLES ?= 5000
-ROOMS ?= _ledger
+ROOMS ?= _ledger _engine _runtime _scheduler _pool _scope _proxy
 PREEMPTIONS ?= 3
 MINUTES ?= 10
 # The releases of SQLAlchemy whose own tests are run.
@@ -219,7 +219,7 @@ peers: $(VENV)/.wheel  ## SQLAlchemy's own tests of its pools, with ours in the 
 
 # On the source tree. The exit status says whether the tests notice enough.
 .PHONY: mutants
-mutants: $(VENV)/.group-mutants  ## Change the library in one place at a time, and see whether the unit tests notice (ROOMS="_ledger _engine")
+mutants: $(VENV)/.group-mutants  ## Change the library in one place at a time, and see whether the unit tests notice: hours (ROOMS=_ledger)
 	PYTHONPATH=src $(bin)/python -m tools.mutants $(ROOMS)
 
 .PHONY: dist

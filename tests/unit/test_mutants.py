@@ -181,28 +181,53 @@ def note(run: Run, mutant: Mutant, status: int) -> None:
 
 
 def test_the_verdict() -> None:
-    """Of ten mutants nine have to be noticed; what cannot be made counts neither way; survivors are shown."""
+    """Of ten mutants nine have to be noticed, and the others to be listed; what cannot be made counts neither way."""
     ten = made()[:10]
-    run, out = run_of({})
+    run, out = run_of({mutant.key: "It is the same." for mutant in ten[:1]})
     for mutant in ten[1:]:
         note(run, mutant, KILLED)
     note(run, ten[0], SURVIVED)
     note(run, made()[10], UNFIT)
     assert run.verdict() == 0
-    assert f"\n_room/shelf.py:{ten[0].line}\n{ten[0].key}\n" in out.getvalue()
-    assert "_room: 90.0 % of 10 killed" in out.getvalue()
-    note(run, made()[11], SURVIVED)
+    assert "_room: 90.0 % of 10 killed, 90 % are required" in out.getvalue()
+    run, out = run_of({mutant.key: "It is the same." for mutant in ten[:2]})
+    for mutant in ten:
+        note(run, mutant, SURVIVED if mutant in ten[:2] else KILLED)
     assert run.verdict() == 1
 
 
-def test_what_is_listed_has_to_survive() -> None:
-    """One that is listed does not count. If a test notices it now, the list has to be shorter."""
-    first, second = made()[:2]
-    run, out = run_of({first.key: "It is the same.", second.key: "It is the same."})
-    note(run, first, SURVIVED)
-    note(run, second, SURVIVED)
+def test_a_survivor_that_is_not_listed() -> None:
+    """One is enough to fail, however many others are noticed; it is shown."""
+    killed, survivor = made()[:2]
+    run, out = run_of({})
+    for _ in range(99):
+        note(run, killed, KILLED)
     assert run.verdict() == 0
-    assert run._scores["_room"].excused == 2
+    note(run, survivor, SURVIVED)
+    assert f"\n_room/shelf.py:{survivor.line}\n{survivor.key}\n" in out.getvalue()
+    assert run.verdict() == 1
+    assert "_room: 99.0 % of 100 killed" in out.getvalue()
+
+
+def test_what_no_test_reaches() -> None:
+    """It is shown with its lines, and must not be much, but in files that others than unit tests reach."""
+    one = made()[0]
+    run, out = run_of({})
+    for _ in range(19):
+        note(run, one, KILLED)
+    score = run._scores["_room"]
+    score.unreached += [replace(one, file="_scope/greenlets.py")] * 9 + [replace(one, line=7)]
+    assert run.verdict() == 0
+    assert "Not reached by a quick test: 10, in these lines\n    _scope/greenlets.py: " in out.getvalue()
+    assert "    _room/shelf.py: 7\n" in out.getvalue()
+    score.unreached.append(replace(one, line=5))
+    assert run.verdict() == 1
+    assert "    _room/shelf.py: 5, 7\n9.5 % are not reached, 5 % may be at most\n" in out.getvalue()
+
+
+def test_what_is_listed_has_to_survive() -> None:
+    """If a test notices one now that is listed, the list has to be shorter."""
+    first = made()[0]
     run, out = run_of({first.key: "It is the same."})
     note(run, first, KILLED)
     assert run.verdict() == 1

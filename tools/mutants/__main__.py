@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
     parser.add_argument("rooms", nargs="+", help="rooms of the library, or modules: _ledger, _ledger/queue.py")
     parser.add_argument("--jobs", type=int, default=2, help="how many run at the same time")
-    parser.add_argument("--most", type=float, default=3.0, help="seconds that tests work at most against one mutant")
+    parser.add_argument("--most", type=float, default=20.0, help="seconds that tests work at most against one mutant")
     parser.add_argument("--tests", nargs="*", default=["tests/unit"], help="the tests that may notice")
     chosen = parser.parse_args(arguments)
     unknown = [room for room in chosen.rooms if not (PACKAGE / room).exists()]
