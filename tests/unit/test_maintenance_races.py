@@ -204,9 +204,9 @@ def test_changed_hands_while_it_was_looked_at(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A loan that changes hands while it is looked at is none of those that are too long."""
-    pool = Pool(Thing, max_using_delay=10)
-    thing = pool.get()
+    """A loan that changes hands while it is looked at is none of those that are too long; others are."""
+    pool = Pool(Thing, name="books", max_using_delay=10)
+    thing, _ = pool.get(), pool.get()
     clock.advance(10)
 
     def back_and_out() -> None:
@@ -223,7 +223,7 @@ def test_changed_hands_while_it_was_looked_at(
     monkeypatch.setattr(rounds, "Loan", look)
     pool.housekeep()
     assert meanwhile.done
-    assert said(caplog) == []
+    assert said(caplog) == ["pool 'books': thing 1 has been kept for 10.000 s by thread 'MainThread'"]
 
 
 def test_a_handler_that_borrows(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:

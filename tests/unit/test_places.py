@@ -63,6 +63,8 @@ def test_a_place_is_taken_until_its_object_is_closed() -> None:
     places.free(one)
     assert (len(places), places.nretired, places.nobjects, places.ndestroys, places.nuses) == (1, 0, 1, 1, 7)
     assert (places.has_room(), places.entries()) == (True, [other])
+    places.free(other)
+    assert (places.ndestroys, places.nuses) == (2, 7)
 
 
 def test_a_permit_that_is_not_used_was_no_object() -> None:

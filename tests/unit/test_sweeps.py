@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import replace
 from traceback import StackSummary
 from typing import Any
@@ -79,6 +80,22 @@ def test_what_is_lent_while_it_is_judged_stays() -> None:
     due = sweeps_of(ledger).sweep(NOW)
     assert (due.expired, list(ledger.shelves.idle), young.reason) == ([], [young], "interrupted")
     assert (wakes(waiter), due.deadline) == (1, NOW + 10)
+
+
+def test_the_last_one_is_lent_while_it_is_judged() -> None:
+    """Nothing is left to expire; the next look is when it could, if it comes back now."""
+    ledger = ledger_of(1, idle=1, max_avail_delay=10.0)
+    (old,) = idle_since(ledger, NOW - 20)
+
+    class Idle(deque[Entry[Thing]]):
+        def popleft(self) -> Entry[Thing]:
+            """Somebody takes it first."""
+            self.clear()
+            return super().popleft()
+
+    ledger.shelves.idle = Idle([old])
+    due = sweeps_of(ledger).sweep(NOW)
+    assert (due.expired, due.deadline) == ([], NOW + 10)
 
 
 def test_without_limits_there_is_nothing_to_look_for() -> None:
