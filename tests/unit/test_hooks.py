@@ -318,6 +318,7 @@ def test_a_failed_tracer_breaks_nothing(scheduler: FakeScheduler, caplog: pytest
     pool.discard(pool.get())
     (line,) = said(caplog)
     assert line.startswith("pool 'books': closer failed on <Thing: tracer failed: ValueError: nameless>: Connection")
+    assert [fault[:4] for fault in pool._core.faults][:1] == [("tracer", "ValueError", "nameless", 1)]
 
 
 def test_a_failed_text_breaks_nothing(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:

@@ -58,6 +58,15 @@ def test_the_end_of_a_step(guard: Guard, lock: NotReleased, step: Callable[[], N
     assert not lock.lock.locked()
 
 
+def test_the_beginning_of_a_step(guard: Guard, lock: NotReleased, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that another has, and for which there is no memory to wait, stays his."""
+    monkeypatch.setattr(NotReleased, "__enter__", lambda _: fail())
+    lock.lock.acquire()
+    with pytest.raises(MemoryError):
+        guard.locked(lambda: None)
+    assert lock.lock.locked()
+
+
 def test_a_step_that_fails(guard: Guard, lock: NotReleased) -> None:
     """A lock that was released is not released once more."""
     lock.failing = False

@@ -16,6 +16,7 @@ from ProxyPatternPool._runtime.native import LOCKS_ARE_FORGOTTEN, get_ident
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, eventually, said
+from .ledgers import Bed, waiter_of, wakes
 
 
 def in_the_middle(pool: Pool[Thing], run: Callable[[], object]) -> None:
@@ -167,12 +168,41 @@ def test_a_thread_without_greenlets_waits_for_none(scheduler: FakeScheduler, wor
     pool._core.guard._holder = 0
 
 
-def test_only_the_own_step_counts(scheduler: FakeScheduler, works: Works) -> None:
-    """A step of another pool is no reason to refuse anything."""
+@pytest.mark.parametrize("forgotten", [LOCKS_ARE_FORGOTTEN, True])
+def test_only_the_own_step_counts(
+    forgotten: bool, scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of another pool is no reason to refuse anything, though another greenlet be in a step of this one."""
+    monkeypatch.setattr(guard, "LOCKS_ARE_FORGOTTEN", forgotten)
     pool, other = Pool(works.make, 1), Pool(works.make, 1)
     found: list[bool] = []
     in_the_middle(pool, lambda: found.extend([pool._core.guard.within_step(), other._core.guard.within_step()]))
-    assert found == [True, False]
+    other._core.guard._holder = get_ident()
+    in_the_middle(pool, lambda: found.append(other._core.guard.within_step()))
+    other._core.guard._holder = 0
+    assert found == [True, False, False]
+
+
+def test_nobody_waits_for_his_own_step(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few calls are between the two: he could not come to its end."""
+    core = Pool(Thing, 1)._core
+    monkeypatch.setattr(guard, "pause", lambda _: pytest.fail("he waits"))
+    with pytest.raises(PoolException, match="in the middle of its own work"):
+        core.guard.locked(core.guard.locked, int)
+    assert core.guard.locked(lambda: core.guard.within_step())
+
+
+@pytest.mark.parametrize("forgotten", [LOCKS_ARE_FORGOTTEN, True])
+def test_a_step_that_fails_leaves_nobody_asleep(
+    forgotten: bool, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is thrown into it: who waits looks, since nobody knows how far it has come."""
+    monkeypatch.setattr(guard, "LOCKS_ARE_FORGOTTEN", forgotten)
+    core, waiter = Pool(Thing, 1)._core, waiter_of(Bed())
+    core.ledger.waiters.join(waiter, core.clock())
+    with pytest.raises(ZeroDivisionError):
+        core.guard.locked(divmod, 1, 0)
+    assert wakes(waiter) == 1
 
 
 def test_thrown_in_before_the_lock_is_acquired(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:

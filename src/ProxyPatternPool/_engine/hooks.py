@@ -75,7 +75,8 @@ class HookCaller(Generic[T]):
                 del entry.obj
             raise
         steps = self._driver.settle("fun", made[0])
-        entry.obj = made[0] if steps is None else (yield from steps)
+        assert steps is not None, "what is to be awaited is refused, or awaited"
+        entry.obj = yield from steps
 
     def open(self, entry: Entry[T]) -> Steps[None]:
         """Call the opener.
