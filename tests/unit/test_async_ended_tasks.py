@@ -122,6 +122,51 @@ def test_nothing_to_be_told_of(
     assert [line for line in said(caplog) if "callers wait" in line] == []
 
 
+def test_when_it_is_told(scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+    """Once each object has been so for a second, if a second has gone by since it was looked at last."""
+
+    async def main(later: tuple[float, ...]) -> list[bool]:
+        site = Site("asyncio", scheduler, clock)
+        told: list[bool] = []
+
+        async def wait() -> None:
+            await site.begin("drop", "drop")
+            clock.advance(-2.0)
+            for seconds in later:
+                clock.advance(seconds)
+                await site.wait()
+                told.append("callers wait" in "".join(said(caplog)))
+                caplog.clear()
+            site.tasks.go_on.set()
+
+        await site.tasks.run(wait)
+        return told
+
+    assert run_in("asyncio", lambda: main((0.5, 0.5, 0.25, 0.25))) == [False, False, False, True]
+    assert run_in("asyncio", lambda: main((1.0,))) == [True]
+
+
+@both
+def test_two_at_the_same_time(
+    flavour: str, scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Either of them may be named."""
+    site = Site(flavour, scheduler, clock)
+
+    async def main() -> None:
+        for _ in range(2):
+            site.tasks.begin(site.drop, "drop")
+        await turn(10)
+        scheduler.run()
+        await turn(10)
+        clock.advance(2.0)
+        await site.wait()
+        site.tasks.go_on.set()
+
+    run_in(flavour, lambda: site.tasks.run(main))
+    assert said(caplog) == [BEGIN + returning(2, 2, "drop") + END]
+
+
 @both
 def test_a_caller_is_told_and_a_dump_shows(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Who waits in vain is told how many objects are being given back; a dump says since when, and who had each."""

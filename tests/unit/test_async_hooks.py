@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import AsyncPool, HookError
+from ProxyPatternPool._pool.async_pool import async_core_of
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Thing, Works
+from .helpers import Thing, Works, said
 from .tasks import both, run_in, turn
 
 
@@ -322,3 +323,30 @@ def test_entering_creates_what_is_missing(flavour: str, scheduler: FakeScheduler
             assert pool.stats()["navail"] == 2
 
     run_in(flavour, main)
+
+
+@both
+def test_what_hooks_have_failed_with(flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """Whichever is awaited, and fails, is named with its error, in the log and where the last errors are shown."""
+
+    async def fail(thing: Thing) -> bool:
+        await turn()
+        raise ConnectionError("gone")
+
+    async def make(number: int) -> Thing:
+        return Thing(number)
+
+    async def main() -> None:
+        pool = AsyncPool(make, 1, 0, opener=fail, getter=fail, retter=fail, closer=fail, name="books")
+        await pool.ret(await pool.get())
+        checked = AsyncPool(make, 1, 1, health=fail, name="books")
+        await checked.ret(await checked.get())
+        await checked.housekeep()
+        for one, hooks in ((pool, ["opener", "getter", "retter", "closer"]), (checked, ["health"])):
+            found = [fault[:4] for fault in async_core_of(one).faults]
+            assert sorted(found) == sorted((hook, "ConnectionError", "gone", 1) for hook in hooks)
+
+    run_in(flavour, main)
+    what = ["opener failed on", "getter failed on", "retter failed, discarding", "closer failed on"]
+    what.append("bad health, discarding")
+    assert said(caplog) == [f"pool 'books': {failed} thing 0: ConnectionError('gone')" for failed in what]

@@ -95,6 +95,7 @@ def test_the_next_is_tried(
     assert (stats["nhealth"], stats["bad_health"], stats["nusing"], stats["nobjs"]) == (3, 2, 1, 3)
     assert (stats["nuses"], stats["nborrows"], stats["nreturns"]) == (3, 3, 2)
     assert said(caplog) == [f"pool 'books': bad health, discarding thing {n}: it said no" for n in (2, 1)]
+    assert [fault[:4] for fault in pool._core.faults] == [("health", "", "", 2)]
 
 
 def test_the_next_is_not_tried_after_the_timeout(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:

@@ -136,3 +136,15 @@ def test_errors_name_the_object_where_warnings_are_off(
         "pool 'db': retter failed, discarding number 0: OSError('no')",
         "pool 'db': closer failed on number 0: OSError('no')",
     ]
+
+
+def test_errors_where_no_warning_is_logged(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """They say of which object they are all the same."""
+    caplog.set_level(logging.ERROR, "ppp")
+    pool = Pool(Thing, 1, 0, getter=fail, retter=fail, closer=fail)
+    pool.ret(pool.get())
+    ill = Pool(Thing, 1, 0, health=lambda _: False)
+    ill.ret(ill.get())
+    ill.housekeep()
+    lines = said(caplog)
+    assert [" thing 0: " in line for line in lines] == [True] * 4

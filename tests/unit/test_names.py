@@ -6,6 +6,7 @@ import io
 import re
 import sqlite3
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -364,3 +365,18 @@ def test_not_ready(scheduler: FakeScheduler) -> None:
     pool.shutdown()
     with pytest.raises(PoolClosed):
         pool.wait_ready(0)
+
+
+def test_a_tracer_that_waits(scheduler: FakeScheduler) -> None:
+    """What it returns cannot be awaited: there is no name, and the last errors say of which hook that is."""
+
+    class Later:
+        def __await__(self) -> Iterator[None]:
+            yield
+
+    tracer: Any = lambda _: Later()  # noqa: E731  # as a user may write it
+    pool = Pool(Link, 1, 0, tracer=tracer)
+    pool.ret(pool.get())
+    (fault,) = pool._core.faults
+    assert (fault.what, fault.kind) == ("tracer", "TypeError")
+    assert fault.text.startswith("tracer ")
