@@ -374,8 +374,10 @@ def test_a_tracer_that_waits(scheduler: FakeScheduler) -> None:
         def __await__(self) -> Iterator[None]:
             yield
 
-    tracer: Any = lambda _: Later()  # noqa: E731  # as a user may write it
-    pool = Pool(Link, 1, 0, tracer=tracer)
+    def trace(link: Link) -> Any:
+        return Later()
+
+    pool = Pool(Link, 1, 0, tracer=trace)
     pool.ret(pool.get())
     (fault,) = pool._core.faults
     assert (fault.what, fault.kind) == ("tracer", "TypeError")

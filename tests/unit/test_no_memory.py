@@ -60,7 +60,11 @@ def test_the_end_of_a_step(guard: Guard, lock: NotReleased, step: Callable[[], N
 
 def test_the_beginning_of_a_step(guard: Guard, lock: NotReleased, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that another has, and for which there is no memory to wait, stays his."""
-    monkeypatch.setattr(NotReleased, "__enter__", lambda _: fail())
+
+    def enter(_: NotReleased) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(NotReleased, "__enter__", enter)
     lock.lock.acquire()
     with pytest.raises(MemoryError):
         guard.locked(lambda: None)

@@ -337,8 +337,13 @@ def test_no_call_of_a_hook_is_remembered(scheduler: FakeScheduler) -> None:
 def test_nobody_looks_for_a_hook_afterwards(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """An access looks for the hook that it is in only while one runs: that takes longer than all else."""
     looks: list[object] = []
-    look = own_pools.objects_in_hooks_of
-    monkeypatch.setattr(own_pools, "objects_in_hooks_of", lambda pools: (looks.append(pools), look(pools))[1])
+    objects_in_hooks_of = own_pools.objects_in_hooks_of
+
+    def look(pools: object) -> list[Any]:
+        looks.append(pools)
+        return objects_in_hooks_of(pools)
+
+    monkeypatch.setattr(own_pools, "objects_in_hooks_of", look)
     asked: list[int] = []
     db: Connection = proxy(
         fun=Connection, max_size=1, min_size=0, getter=lambda _: asked.append(db.number), retter=lambda _: None

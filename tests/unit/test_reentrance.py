@@ -186,7 +186,11 @@ def test_only_the_own_step_counts(
 def test_nobody_waits_for_his_own_step(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few calls are between the two: he could not come to its end."""
     core = Pool(Thing, 1)._core
-    monkeypatch.setattr(guard, "pause", lambda _: pytest.fail("he waits"))
+
+    def pause(seconds: float) -> bool:
+        pytest.fail("he waits")
+
+    monkeypatch.setattr(guard, "pause", pause)
     with pytest.raises(PoolException, match="in the middle of its own work"):
         core.guard.locked(core.guard.locked, int)
     assert core.guard.locked(lambda: core.guard.within_step())
