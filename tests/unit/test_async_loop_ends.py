@@ -115,7 +115,20 @@ def test_given_back_by_a_thread_at_the_end(
     assert pool.stats()["nobjs"] == 0
     scheduler.run()
     (line,) = said(caplog)
+    assert line.startswith("pool 'books': ")
+    assert f" of {flavour} " in line
     assert line.endswith(" ends, and closes 1 object that tasks had when they ended")
+
+
+@both
+def test_what_is_lost_is_not_reset(flavour: str, scheduler: FakeScheduler) -> None:
+    """What tasks had when they ended is closed without the retter: nobody knows in what state it is."""
+    server = Server()
+    reset: list[Thing] = []
+    pool = server.pool(retter=reset.append)
+    run_in(flavour, pool.get)
+    assert server.works.closed == server.works.made
+    assert reset == []
 
 
 @both

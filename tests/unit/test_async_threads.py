@@ -131,7 +131,7 @@ def test_what_is_raised(flavour: str, scheduler: FakeScheduler, works: Works) ->
 def test_where_no_loop_runs(scheduler: FakeScheduler) -> None:
     """Outside any loop it says that it is for tasks; nothing was lent."""
     pool = Pool(Thing, 1, name="books")
-    for begun in (pool.aget(), pool.aobj().__aenter__(), pool.alease().__aenter__()):
+    for begun in (pool.aget(), pool.aobj().__aenter__(), pool.alease().__aenter__(), pool.aclose()):
         with pytest.raises(PoolException, match="pool 'books' is awaited where no event loop runs"):
             begun.send(None)
     assert pool.stats()["nusing"] == 0
