@@ -6,7 +6,7 @@ import io
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -241,6 +241,30 @@ def test_tests_that_were_not_run_are_no_success() -> None:
     run.pytest_collectreport(pytest.CollectReport("tests/x.py", "failed", "no", None))
     assert run.verdict() == 1
     assert out.getvalue() == "cannot collect tests/x.py:\nno\n"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("failing", "status"), [([[False], [True, True]], KILLED), ([[True, False], [False]], SURVIVED)]
+)
+def test_a_test_has_to_fail_twice(failing: list[list[bool]], status: int) -> None:
+    """One that fails by itself, now and then, has noticed nothing."""
+    run, _ = run_of({})
+
+    class Hook:
+        def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> None:
+            run._failures.any = item.failing.pop(0)
+
+    class Nothing(Functions):
+        def swap(self, original: CodeType, changed: CodeType) -> None:
+            """Leave all as it is."""
+
+    config = SimpleNamespace(hook=Hook())
+    items: list[Any] = [SimpleNamespace(config=config, failing=fails) for fails in failing]
+    run._items = items
+    children = Children()
+    pid = children.start(run._trial(Nothing(), made()[0].code, made()[0], [0, 1]))
+    assert children.wait() == Ended(pid, [1] if status == KILLED else [], status)
 
 
 def test_which_tests_may_notice() -> None:

@@ -111,8 +111,8 @@ def run(items: Sequence[pytest.Item], limit: float, failures: Failures) -> Itera
             os._exit(HUNG)
         signal.setitimer(signal.ITIMER_REAL, max(left, 0.1))
 
-    signal.signal(signal.SIGALRM, look)
     for index, (item, following) in enumerate(zip(items, [*items[1:], None], strict=True)):
+        signal.signal(signal.SIGALRM, look)  # each time: whoever is given an index may run others meanwhile
         since = undisturbed()
         failures.any = False
         signal.setitimer(signal.ITIMER_REAL, limit)
