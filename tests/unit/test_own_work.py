@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ProxyPatternPool import HookError, Pool, PoolException, ProxyException, Scope, TimeOut, control, proxy
-from ProxyPatternPool._engine.hook_calls import innermost_call
+from ProxyPatternPool._engine.hook_calls import innermost_call, objects_in_hooks_of
 from ProxyPatternPool._proxy import own_pools
 
 from .clock import FakeScheduler, HandMovedClock
@@ -337,7 +337,6 @@ def test_no_call_of_a_hook_is_remembered(scheduler: FakeScheduler) -> None:
 def test_nobody_looks_for_a_hook_afterwards(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """An access looks for the hook that it is in only while one runs: that takes longer than all else."""
     looks: list[object] = []
-    objects_in_hooks_of = own_pools.objects_in_hooks_of
 
     def look(pools: object) -> list[Any]:
         looks.append(pools)

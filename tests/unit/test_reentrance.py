@@ -7,6 +7,7 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -190,9 +191,10 @@ def test_nobody_waits_for_his_own_step(scheduler: FakeScheduler, monkeypatch: py
     def pause(seconds: float) -> bool:
         pytest.fail("he waits")
 
+    step: Callable[[], int] = partial(core.guard.locked, int)
     monkeypatch.setattr(guard, "pause", pause)
     with pytest.raises(PoolException, match="in the middle of its own work"):
-        core.guard.locked(core.guard.locked, int)
+        core.guard.locked(step)
     assert core.guard.locked(lambda: core.guard.within_step())
 
 
