@@ -1,8 +1,9 @@
-"""What happens to a process while its threads work: threads that die, forks, signals, pauses, no more threads."""
+"""What happens to a process while its threads or tasks work: it is stopped, signalled, has no more threads, forks."""
 
 from __future__ import annotations
 
 import gc
+import math
 import os
 import random
 import signal
@@ -24,7 +25,11 @@ from .oracle import CreationFailed, Oracle, Thing
 PERIOD = 0.05
 """Seconds between two events."""
 PAUSE = 0.2
-"""Seconds for which the process is stopped."""
+"""Seconds for which the process is stopped, again and again."""
+LONG_PAUSE = 10.0
+"""Seconds for which it is stopped once, if there is time for that: whoever waits is patient for longer."""
+TIME_FOR_LONG_PAUSE = 60.0
+"""Seconds of a stress from which on there is."""
 DAY = 86400.0
 PATIENT = 60.0
 
@@ -56,33 +61,49 @@ class Starter:
 class Faults:
     """Has something happen to the process, again and again."""
 
-    def __init__(self, seed: int, clock: Clock, starter: Starter) -> None:
+    def __init__(self, seed: int, seconds: float) -> None:
         # Python 3.12 and later warn of any fork with threads.
         warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
         self.did: Counter[str] = Counter()
+        self.clock, self.starter = Clock(), Starter()
         self._chance = random.Random(seed)
-        self._clock, self._starter = clock, starter
         self._stopping: subprocess.Popen[bytes] | None = None
+        self._end = time.monotonic() + seconds
+        # When a third of the time is over: so all else goes on before and after it.
+        self._long_pause_at = self._end - seconds * 2 / 3 if seconds >= TIME_FOR_LONG_PAUSE else math.inf
+        self._long_pause_begun = math.inf
 
-    def go_on(self, pool: Pool[Thing], oracle: Oracle, gate: AbstractContextManager[object], end: float) -> None:
-        """Do so until the time is over. Forks are made with the gate held, and the oracle's lock."""
-        events: list[Callable[[], None]] = [
-            self._freeze,
-            self._set_clock,
-            self._refuse_threads,
-            lambda: self._die(pool),
-        ]
-        if os.name == "posix":
-            events.append(self._stop)
+    def of_threads(
+        self, pool: Pool[Thing], oracle: Oracle, gate: AbstractContextManager[object]
+    ) -> list[Callable[[], None]]:
+        """What happens to a process of threads. Forks are made with the gate held, and the oracle's lock."""
+        events = [*self.of_any(), lambda: self._die(pool)]
+        # Not without a GIL: on Python 3.13 one child in some hangs there. A thread that waits for the lock of an object
+        # is within a step in C meanwhile, and may hold other locks of the interpreter, which nobody releases in the
+        # child. Where threads rest test_fork forks.
         if os.name == "posix" and native.GIL:
             events.append(lambda: self._fork(pool, oracle, gate))
-        while time.monotonic() < end:
+        return events
+
+    def of_any(self) -> list[Callable[[], None]]:
+        """What may happen to any process."""
+        return [self._freeze, self._set_clock, self._refuse_threads, *([self._stop] if os.name == "posix" else [])]
+
+    def go_on(self, events: list[Callable[[], None]]) -> None:
+        """Do so until the time is over."""
+        while time.monotonic() < self._end:
             time.sleep(PERIOD)
             event = self._chance.choice(events)
             event()
         if self._stopping is not None:
             self._stopping.wait(PATIENT)
-        self.did["threads refused"] = self._starter.refused
+        self.starter.refuses = False
+        self.did["threads refused"] = self.starter.refused
+
+    def longest_pause_since(self, begin: float) -> float:
+        """By how much who has begun something then may be later than without the long stop."""
+        until = self._long_pause_begun + 2 * LONG_PAUSE  # on a busy machine it takes some time until it comes
+        return LONG_PAUSE if self._long_pause_begun < time.monotonic() and begin < until else 0.0
 
     def _freeze(self) -> None:
         gc.freeze()
@@ -91,13 +112,13 @@ class Faults:
         self.did["frozen"] += 1
 
     def _set_clock(self) -> None:
-        self._clock.offset = self._chance.uniform(-DAY, DAY)
+        self.clock.offset = self._chance.uniform(-DAY, DAY)
         self.did["clock set"] += 1
 
     def _refuse_threads(self) -> None:
-        self._starter.refuses = True
+        self.starter.refuses = True
         time.sleep(2 * PERIOD)
-        self._starter.refuses = False
+        self.starter.refuses = False
 
     def _die(self, pool: Pool[Thing]) -> None:
         """Have a thread die that has borrowed."""
@@ -112,16 +133,22 @@ class Faults:
         self.did["died"] += 1
 
     def _stop(self) -> None:
-        """Have this process stopped by another, which has it go on a moment later."""
+        """Have this process stopped by another, which has it go on some time later."""
         if self._stopping is not None:
             if self._stopping.poll() is None:
                 return
             self._stopping = None
-        if self._chance.random() < 0.3:
-            own = os.getpid()
-            command = ["/bin/sh", "-c", f"kill -STOP {own}; sleep {PAUSE}; kill -CONT {own}"]
-            self._stopping = subprocess.Popen(command)
-            self.did["stopped"] += 1
+        if time.monotonic() >= self._long_pause_at:
+            self._long_pause_at, self._long_pause_begun = math.inf, time.monotonic()
+            self._begin_stop(LONG_PAUSE, "stopped for 10 s")
+        elif self._chance.random() < 0.3:
+            self._begin_stop(PAUSE, "stopped")
+
+    def _begin_stop(self, seconds: float, what: str) -> None:
+        own = os.getpid()
+        command = ["/bin/sh", "-c", f"kill -STOP {own}; sleep {seconds}; kill -CONT {own}"]
+        self._stopping = subprocess.Popen(command)
+        self.did[what] += 1
 
     def _fork(self, pool: Pool[Thing], oracle: Oracle, gate: AbstractContextManager[object]) -> None:
         """Have a child use the pool, which is empty there."""
@@ -160,14 +187,19 @@ def _use_in_child(pool: Pool[Thing]) -> int:
         return 2
 
 
+def borrow_at_once(pool: Pool[Thing]) -> None:
+    """Borrow and return, if possible: in a signal handler of a thread that has nothing of the pool meanwhile."""
+    with suppress(TimeOut, CreationFailed, HookError):
+        pool.ret(pool.get(0))
+
+
 @contextmanager
-def signalled(pool: Pool[Thing], did: Counter[str]) -> Generator[None, None, None]:
-    """Have a signal handler borrow, in the main thread, which has nothing of the pool meanwhile."""
+def signalled(do: Callable[[], object], did: Counter[str]) -> Generator[None, None, None]:
+    """Have a signal handler do something, in the main thread."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         did["signalled"] += 1
-        with suppress(TimeOut, CreationFailed, HookError):
-            pool.ret(pool.get(0))
+        do()
         signal.setitimer(signal.ITIMER_REAL, PERIOD)  # not before its end: it would come into itself
 
     if not hasattr(signal, "setitimer"):

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import ClassVar
 
 from ProxyPatternPool import HookError, Pool, TimeOut
@@ -23,7 +24,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 
 from ..unit.diary import Auditor
 from .books import at_rest, audit, check_at_end, check_at_rest
-from .faults import Clock, Faults, Starter, signalled
+from .faults import Faults, borrow_at_once, signalled
 from .oracle import CreationFailed, Oracle, Thing
 
 THREADS = 24
@@ -223,9 +224,8 @@ def stress(seconds: float, seed: int, threads: int = THREADS) -> dict[str, int]:
     # Every other pair of runs is without: an observer has all that comes back looked at closely.
     auditor = Auditor() if seed // 2 % 2 else None
     logging.getLogger("ppp").setLevel(logging.CRITICAL)
-    clock, starter = Clock(), Starter()
-    faults = Faults(seed, clock, starter)
-    environment = Environment(new_sleeper=_interruptible, wall_clock=clock, start_thread=starter)
+    faults = Faults(seed, seconds)
+    environment = Environment(new_sleeper=_interruptible, wall_clock=faults.clock, start_thread=faults.starter)
     scheduler = Scheduler(environment, Timing(worker_idle=0.05))
     call_in_child(scheduler.after_fork)
     with using_scheduler(scheduler):
@@ -264,11 +264,10 @@ def stress(seconds: float, seed: int, threads: int = THREADS) -> dict[str, int]:
                 target=lambda: operated.update(_operate(pool, seed, end)), name=OPERATOR, daemon=True
             )
             operator.start()
-            others = threading.Thread(
-                target=faults.go_on, args=(pool, oracle, Interruptible.gate, end), name="faults", daemon=True
-            )
+            events = faults.of_threads(pool, oracle, Interruptible.gate)
+            others = threading.Thread(target=faults.go_on, args=(events,), name="faults", daemon=True)
             others.start()
-            with signalled(pool, faults.did):
+            with signalled(partial(borrow_at_once, pool), faults.did):
                 thrown = _interrupt(seed, end)
             others.join(2 * PATIENT)
             operator.join(2 * PATIENT)
