@@ -85,8 +85,8 @@ OF_ENDS = (
     fault(
         "what is lent during a drain is not looked at",
         "_engine.loans",
-        "        if entry.last_get >= self._shelves.quick_gets_until:\n",
-        "        if False:\n",
+        "        if entry.last_get >= self._shelves.quick_gets_until or entry.last_get >= entry.expires:",
+        "        if False:",
         in_="drain ret timeout",
         hidden=True,
     ),

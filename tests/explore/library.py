@@ -22,7 +22,7 @@ NAME = ProxyPatternPool.__name__
 ROOT = Path(ProxyPatternPool.__path__[0])
 _ROOMS = {
     "_ledger": ("shelves", "queue", "ledger", "places", "permits", "validity", "backoff", "sweeps", "entry"),
-    "_engine": ("loans", "waits", "returns", "objects", "operations", "maintenance", "chores", "core"),
+    "_engine": ("loans", "checks", "waits", "returns", "objects", "operations", "maintenance", "chores", "core"),
     "_pool": ("pool", "lease", "loan"),
     "_runtime": ("races",),
 }

@@ -143,12 +143,12 @@ class Machine:
 
     def acquire(self, lock: Lock) -> None:
         if not self.active:
-            lock.held = True
+            lock.held, lock.holder = True, None
             return
         self.step(id(lock), True, "lock")
         if lock.held:
             self.wait_for(lock)
-        lock.held = True
+        lock.held, lock.holder = True, self.current
         self.memory.synchronize(self.current.index, id(lock))
 
     def released(self, lock: Lock) -> None:

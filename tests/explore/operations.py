@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .world import Thing, World
+from .world import LIFETIME, Thing, World
 
 
 @dataclass(frozen=True)
@@ -21,41 +21,29 @@ class Operation:
     """Objects that it was lent with ``lease``."""
     shared: bool = False
     """Whether it gives back an object that all such operations share."""
+    checked: bool = False
+    """Whether the pool has a health check."""
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the pool needs to be told for this."""
 
 
 LONG = 10.0
-"""Seconds after which a loan is too long, where that has a limit."""
+"""Seconds after which a loan is too long, or an object idle for too long, where that has a limit."""
 PATIENCE = 1.0
 """Seconds after which who waits with a timeout gives up."""
 PASSES = 1.5
 """Seconds that pass at once, while others are in the middle of something."""
 
 
-def _use(world: World, get: Callable[[], Thing]) -> Thing | None:
-    """Borrow, and use; ``None`` if the pool is closed, or the time over."""
-    closed, stale = world.closed, [thing for thing in world.alive if thing.stale]
-    try:
-        thing = get()
-    except (world.pool_closed, world.time_out, ConnectionError):
-        return None
-    world.expect(not closed, "somebody was lent an object after the close")
-    world.expect(thing not in stale, f"{thing} is lent after the drain")
-    world.begin_use(thing)
-    world.check_order(thing)
-    return thing
-
-
 def borrow(world: World) -> None:
-    thing = _use(world, world.pool.get)
+    thing = world.lend(world.pool.get)
     if thing is not None:
         world.end_use(thing)
         world.pool.ret(thing)
 
 
 def borrow_for_a_while(world: World) -> None:
-    thing = _use(world, lambda: world.pool.get(PATIENCE))
+    thing = world.lend(lambda: world.pool.get(PATIENCE), PATIENCE)
     if thing is not None:
         world.end_use(thing)
         world.pool.ret(thing)
@@ -63,7 +51,7 @@ def borrow_for_a_while(world: World) -> None:
 
 def borrow_in_block(world: World) -> None:
     block = world.pool.obj()
-    thing = _use(world, block.__enter__)
+    thing = world.lend(block.__enter__)
     if thing is not None:
         world.end_use(thing)
         block.__exit__(None, None, None)
@@ -77,7 +65,7 @@ def borrow_with_lease(world: World) -> None:
         thing: Thing = leases[0].obj
         return thing
 
-    thing = _use(world, get)
+    thing = world.lend(get)
     if thing is not None:
         world.end_use(thing)
         leases[0].release()
@@ -160,11 +148,19 @@ def borrow_in_outage(world: World) -> None:
 
 
 def let_time_pass(world: World) -> None:
-    world.machine.advance(PASSES)
+    world.let_time_pass(PASSES)
 
 
-def _is_healthy(thing: Thing) -> bool:
-    return not thing.closed
+def end_lifetimes(world: World) -> None:
+    """Have the lifetimes of all objects end, and do maintenance."""
+    world.let_time_pass(LIFETIME)
+    maintain(world)
+
+
+def borrow_in_bad_health(world: World) -> None:
+    """Borrow while a health check says no once, to whoever comes to it."""
+    world.illnesses += 1
+    borrow(world)
 
 
 OPERATIONS = {
@@ -189,7 +185,11 @@ OPERATIONS = {
         Operation("pass", let_time_pass),
         Operation("outage", borrow_in_outage),
         Operation("wear", give_back, lent=1, parameters={"max_use": 1}),
-        Operation("check", housekeep, parameters={"health": _is_healthy}),
+        Operation("check", housekeep, checked=True),
+        Operation("fit", borrow, checked=True, parameters={"health_before_get": 0.0}),
+        Operation("unfit", borrow_in_bad_health, checked=True, parameters={"health_before_get": 0.0}),
         Operation("kill", kill, lent=1, parameters={"max_using_delay_kill": LONG}),
+        Operation("expire", maintain, parameters={"max_avail_delay": LONG, "min_size": 0}),
+        Operation("life", end_lifetimes, parameters={"max_lifetime": LIFETIME}),
     )
 }

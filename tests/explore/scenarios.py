@@ -11,7 +11,9 @@ from typing import Any
 from .operations import LONG, OPERATIONS, Operation
 from .world import World
 
-BORROWS = frozenset({"borrow", "block", "lease", "timeout", "outage"})
+BORROWS = frozenset({"borrow", "block", "lease", "timeout", "outage", "fit", "unfit"})
+LIMITS = frozenset({"max_using_delay_kill", "max_avail_delay"})
+"""Of what has lasted too long when the threads begin."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,11 @@ class Scenario:
             shared=any(operation.shared for operation in self.operations),
             kept=self.kept,
             idle=self.idle,
+            checked=any(operation.checked for operation in self.operations),
             **parameters,
         )
-        if "max_using_delay_kill" in parameters:
-            world.let_loans_grow_old(LONG)
+        if LIMITS.intersection(parameters):
+            world.let_time_pass(LONG)
         return world, [partial(operation.job, world) for operation in self.operations]
 
 
@@ -77,13 +80,21 @@ def scenario(names: str, max_size: int, *, idle: int = 0, kept: int = 0, old: bo
     return Scenario(command, operations, max_size, idle, kept, parameters)
 
 
-def combinations(threads: int, *, sizes: tuple[int, ...] = (1, 2)) -> Iterator[Scenario]:
-    """All there are of so many operations, as far as somebody borrows or gives back."""
+def combinations(
+    threads: int, *, sizes: tuple[int, ...] | None = (1, 2), first: str | None = None
+) -> Iterator[Scenario]:
+    """All there are of so many operations, as far as somebody borrows or gives back.
+
+    Args:
+        threads: How many operations.
+        sizes: The places of their pools; ``None``: as few as the operations need.
+        first: Only those that begin with this operation; ``None``: all.
+    """
     for names in combinations_with_replacement(OPERATIONS, threads):
         used = _uses(OPERATIONS[name] for name in names)
-        if not used and not BORROWS.intersection(names):
+        if (first is not None and names[0] != first) or (not used and not BORROWS.intersection(names)):
             continue
-        for size in sizes:
+        for size in sizes or (max(used, 1 + ("shrink" in names)),):
             if used <= size and not (size == 1 and "shrink" in names):
                 for idle in sorted({0, size - used}):
                     yield scenario(" ".join(names), size, idle=idle)
@@ -101,6 +112,10 @@ CORE = (
     scenario("shrink release", 2, idle=1),
     scenario("borrow grow", 1, kept=1),
     scenario("ret maintain", 1, old=True),
+    scenario("borrow expire", 1, idle=1),
+    scenario("borrow life", 1, idle=1),
+    scenario("ret life", 1),
+    scenario("unfit ret", 2, idle=1),
     scenario("twice twice", 1),
     scenario("borrow borrow ret", 1),
     scenario("timeout ret pass", 1),

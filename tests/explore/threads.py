@@ -47,6 +47,13 @@ class Lock:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.held = False
+        self.holder: Thread | None = None
+        """Who holds it, or held it last; ``None``: who makes the pool, or looks after it while nobody can go on."""
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether who asks holds it."""
+        return self.held and self.holder is (self._machine.current if self._machine.active else None)
 
     @property
     def is_over(self) -> bool:

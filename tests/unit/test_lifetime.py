@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._engine.steps import run
-from ProxyPatternPool._ledger.entry import Entry
+from ProxyPatternPool._ledger.entry import Entry, Receipt
 from ProxyPatternPool._ledger.policy import lifetime
+from ProxyPatternPool._ledger.shelves import Shelves
+from ProxyPatternPool._runtime.owner import Owner
 
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .helpers import Naps, Thing, Works
@@ -122,6 +124,31 @@ def test_a_return_that_crosses_the_end(
     assert ledger.shelves.quick_gets_until <= clock.now, "until then everyone looks"
     assert pool.get() is not thing
     assert works.closed == [thing]
+
+
+def test_a_loan_in_the_middle_of_a_round(
+    scheduler: FakeScheduler,
+    naps: Naps,
+    clock: HandMovedClock,
+    works: Works,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An object whose time is over is not lent to who takes it just before a round, which then finds it lent."""
+    naps.scheduler = scheduler
+    pool = Pool(works.make, 1, 1, max_lifetime=100, closer=works.close)
+    clock.advance(100)
+    take = Shelves[Thing].take
+
+    def take_and_have_a_round(
+        shelves: Shelves[Thing], now: float, owner: Owner, receipt: Receipt[Thing] | None
+    ) -> Entry[Thing] | None:
+        entry = take(shelves, now, owner, receipt)
+        pool._core.run_due()
+        return entry
+
+    monkeypatch.setattr(Shelves, "take", take_and_have_a_round)
+    assert pool.get().number == 1
+    assert len(works.closed) == 1
 
 
 def test_until_one_ends_all_is_quick(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
