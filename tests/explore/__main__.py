@@ -33,6 +33,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--preemptions", type=int, default=3, help="the bound")
     parser.add_argument("--minutes", type=float, default=math.inf, help="when to end")
     parser.add_argument("--without-faults", action="store_true", help="do not look for the planted faults first")
+    parser.add_argument("--fault", help="the name of a planted fault that the library has")
     parser.add_argument("--schedule", help="what to replay")
     parser.add_argument("--at", default="", help="at whose accesses threads are switched in what is replayed")
     return parser.parse_args()
@@ -48,7 +49,7 @@ def _replay(library: Library, what: Scenario, arguments: argparse.Namespace) -> 
         if thread != last:
             print(f"{THREADS[thread]} ({what.operations[thread].name}) goes on")
         last = thread
-        print(f"  {step:4} {name}")
+        print(f"  {step:4} {name:20} {library.line(sys._getframe())}")
 
     machine.on_step = show
     broken = run_once(library, what, Plan(read(arguments.schedule), arguments.stale, prunes=False))
@@ -74,6 +75,7 @@ class _Task:
     bound: int
     until: float
     fault: Mutation | None = None
+    shortest: bool = True
 
 
 _libraries: list[Library] = []
@@ -90,7 +92,8 @@ def _begin() -> None:
 def _try(task: _Task) -> Result:
     library = _libraries[0] if task.fault is None else Library(task.fault)
     left = max(0.0, task.until - time.monotonic())
-    return Search(library, task.scenario, stale_reads=task.stale_reads).run(task.bound, left)
+    search = Search(library, task.scenario, stale_reads=task.stale_reads, shortest=task.shortest)
+    return search.run(task.bound, left)
 
 
 def _tasks(threads: int, bound: int, until: float) -> Iterator[_Task]:
@@ -106,24 +109,26 @@ def _explore(workers: Pool, most: int, until: float) -> bool:
     broken = False
     two, three = [(2, bound) for bound in range(1, most + 1)], [(3, bound) for bound in range(1, most + 1)]
     for threads, bound in (*two[:2], *three[:1], *two[2:], *three[1:]):
-        start, done, schedules, pruned = time.monotonic(), 0, 0, 0
+        start, begun, done, schedules, pruned = time.monotonic(), 0, 0, 0, 0
         for result in workers.imap_unordered(_try, _tasks(threads, bound, until)):
-            if time.monotonic() < until or result.failure is not None:
-                broken |= _report(result, bound)
-                done, schedules, pruned = done + 1, schedules + result.schedules, pruned + result.pruned
+            if result.failure is not None:
+                broken = _report(result, bound)
+            begun, done = begun + 1, done + (result.complete == bound)
+            schedules, pruned = schedules + result.schedules, pruned + result.pruned
+        over = f" of {begun:,}, and the time is over" if time.monotonic() > until else ""
         print(
-            f"{threads} threads, {bound} pre-emptions: {done:,} scenarios, {schedules:,} schedules and {pruned:,} that "
-            f"are equivalent to one of them, {time.monotonic() - start:.0f} s",
+            f"{threads} threads, {bound} pre-emptions: {done:,} scenarios{over}; {schedules:,} schedules, and "
+            f"{pruned:,} that come to the same as one of them; {time.monotonic() - start:.0f} s",
             flush=True,
         )
-        if time.monotonic() > until:
+        if over:
             break
     return broken
 
 
 def _find_faults(workers: Pool, until: float) -> bool:
     """Look for each planted fault; say whether one is not found."""
-    tasks = [_Task(fault.scenario, fault.stale_reads, 3, until, fault.mutation) for fault in FAULTS]
+    tasks = [_Task(fault.scenario, fault.stale_reads, 3, until, fault.mutation, shortest=False) for fault in FAULTS]
     missed = 0
     for task, result in zip(tasks, workers.imap(_try, tasks), strict=True):
         if result.failure is None and task.fault is not None:
@@ -142,9 +147,10 @@ def main() -> int:
             return _explore(workers, arguments.preemptions, until) or missed
     what = scenario(arguments.operations, arguments.places, idle=arguments.idle, kept=arguments.kept, old=arguments.old)
     _begin()
+    mutation = next((fault.mutation for fault in FAULTS if fault.mutation.name == arguments.fault), None)
     if arguments.schedule is not None:
-        return _replay(_libraries[0], what, arguments)
-    result = _try(_Task(what, arguments.stale, arguments.preemptions, until))
+        return _replay(_libraries[0] if mutation is None else Library(mutation), what, arguments)
+    result = _try(_Task(what, arguments.stale, arguments.preemptions, until, mutation))
     print(f"{result.schedules:,} schedules and {result.pruned:,} that are equivalent, {result.seconds:.1f} s")
     return _report(result, arguments.preemptions)
 

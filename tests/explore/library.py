@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import ProxyPatternPool
@@ -69,6 +69,10 @@ def _source(name: str) -> str:
     return _path(name).read_text(encoding="utf-8")
 
 
+def _text(name: str, mutation: Mutation | None) -> str:
+    return _source(name) if mutation is None else mutation.apply(_source(name))
+
+
 @cache
 def _fields() -> frozenset[str]:
     return written_later(ast.parse(_source(name)) for name in REWRITTEN)
@@ -77,8 +81,8 @@ def _fields() -> frozenset[str]:
 @cache
 def _code(name: str, mutation: Mutation | None) -> CodeType:
     """The rewritten code of a module, which may have a fault."""
-    source = _source(name) if mutation is None else mutation.apply(_source(name))
-    return compile(instrumented(ast.parse(source), _fields()), str(_path(name)), "exec", dont_inherit=True)
+    tree = ast.parse(_text(name, mutation))
+    return compile(instrumented(tree, _fields()), str(_path(name)), "exec", dont_inherit=True)
 
 
 class Library:
@@ -91,9 +95,23 @@ class Library:
         self.join: Callable[..., None] = self["_ledger.queue"].WaitQueue.join
         """How a waiter joins the queue: a world notes that."""
 
-    def code_of(self, name: str) -> CodeType:
+    def _mutation_of(self, name: str) -> Mutation | None:
         mutation = self.mutation
-        return _code(name, mutation if mutation is not None and name == f"{NAME}.{mutation.module}" else None)
+        return mutation if mutation is not None and name == f"{NAME}.{mutation.module}" else None
+
+    def code_of(self, name: str) -> CodeType:
+        return _code(name, self._mutation_of(name))
+
+    def line(self, frame: FrameType | None) -> str:
+        """The line of a rewritten module from which a frame was called, and where it is; empty: there is none."""
+        names = {str(_path(name)): name for name in REWRITTEN}
+        while frame is not None and frame.f_code.co_filename not in names:
+            frame = frame.f_back
+        if frame is None:
+            return ""
+        file, number = frame.f_code.co_filename, frame.f_lineno
+        text = _text(names[file], self._mutation_of(names[file])).splitlines()[number - 1]
+        return f"{Path(file).relative_to(ROOT)}:{number}: {text.strip()}"
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find the modules of the copy, as a finder of ``sys.meta_path``."""

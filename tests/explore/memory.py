@@ -7,8 +7,9 @@ Freund, "FastTrack: efficient and precise dynamic race detection", 2009).
 
 Without a GIL a thread may read what was there before, as long as it cannot know of the last write. What of that is
 modelled: the value before the last write, if another thread wrote it; and whether a collection was empty before its
-last change, since ``bool`` and ``len`` lock nothing. Once a thread has read a value it reads no older one, and it knows
-all that the writer knew: CPython writes attributes with release semantics, and reads them with acquire semantics.
+last change, where nothing else is asked, since ``bool`` locks nothing. Neither does ``len``, but a length is read as it
+is. Once a thread has read a value it reads no older one, and it knows all that the writer knew: CPython writes
+attributes with release semantics, and reads them with acquire semantics.
 """
 
 from __future__ import annotations

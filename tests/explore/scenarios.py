@@ -96,7 +96,8 @@ def combinations(
             continue
         for size in sizes or (max(used, 1 + ("shrink" in names)),):
             if used <= size and not (size == 1 and "shrink" in names):
-                for idle in sorted({0, size - used}):
+                one = size == 1 and not used and "expire" not in names  # it is there anyway, for min_size
+                for idle in sorted({int(one), size - used}):
                     yield scenario(" ".join(names), size, idle=idle)
 
 

@@ -1,4 +1,4 @@
-"""Tries all schedules of a scenario, those with few pre-emptions first.
+"""Tries all schedules of a scenario, those with few pre-emptions first; of those that break it, finds the shortest.
 
 The bound is on pre-emptions, as in M. Musuvathi and S. Qadeer, "Iterative context bounding for systematic testing of
 multithreaded programs", 2007: most faults of this kind need two at most. Each run does what a list of deviations says,
@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import gc
 import math
+import os
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +29,8 @@ from .scenarios import Scenario
 
 COLLECT_EVERY = 200
 """Runs; the collector is off meanwhile, so that each run does the same."""
+MOST_FOR_SHORTEST = 20.0
+"""Seconds for which a shorter schedule is looked for, once one has broken something."""
 
 
 @dataclass
@@ -38,13 +43,24 @@ class Failure:
     steps_at: frozenset[str]
     """At whose accesses threads were switched: the steps are counted by that."""
     stale_reads: bool
+    steps: int
+    fault: str | None = None
+    """The fault that is planted."""
+
+    @property
+    def length(self) -> tuple[int, int]:
+        """How long the schedule is: its switches, and its steps."""
+        return len(self.schedule), self.steps
 
     @property
     def command(self) -> str:
-        """What replays it."""
-        stale = " --stale" if self.stale_reads else ""
-        names = " ".join(sorted(self.steps_at))
-        return f'python -m tests.explore {self.scenario}{stale} --schedule "{write(self.schedule)}" --at "{names}"'
+        """What replays it, in the shell and the directory of whoever began this."""
+        words = [sys.executable, "-m", "tests.explore", *shlex.split(self.scenario)]
+        words += ["--stale"] if self.stale_reads else []
+        words += [] if self.fault is None else ["--fault", self.fault]
+        words += ["--schedule", write(self.schedule), "--at", " ".join(sorted(self.steps_at))]
+        path = os.environ.get("PYTHONPATH")
+        return ("" if path is None else f"PYTHONPATH={shlex.quote(path)} ") + shlex.join(words)
 
     def __str__(self) -> str:
         return f"{self.what}\n  {self.command}"
@@ -99,10 +115,27 @@ Pending: TypeAlias = list[tuple[Deviations, list[Alternative]]]
 
 
 class Search:
-    """Tries the schedules of one scenario."""
+    """Tries the schedules of one scenario.
 
-    def __init__(self, library: Library, scenario: Scenario, *, stale_reads: bool = False, prunes: bool = True) -> None:
+    Args:
+        library: The copy that is tried.
+        scenario: What its threads do.
+        stale_reads: Whether threads may read what is out of date.
+        prunes: Whether of schedules that come to the same one is tried.
+        shortest: Whether to go on, where a schedule breaks something, to the shortest with as many pre-emptions.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        scenario: Scenario,
+        *,
+        stale_reads: bool = False,
+        prunes: bool = True,
+        shortest: bool = False,
+    ) -> None:
         self._prunes = prunes
+        self._shortest = shortest
         self._library = library
         self._scenario = scenario
         self._stale = stale_reads
@@ -141,22 +174,37 @@ class Search:
                     result.pruned += 1
                 result.steps = max(result.steps, plan.step)
                 if broken is not None:
-                    result.failure = Failure(
-                        self._scenario.name,
-                        tuple(plan.taken),
-                        broken,
-                        frozenset(self._library.machine.accesses.steps_at),
-                        self._stale,
-                    )
-                    return True
+                    self._keep_if_shorter(plan, broken)
+                    if not self._shortest:
+                        return True
                 if self._learns():
-                    return False
+                    return result.failure is not None
                 self._found = (deviations, plan.alternatives)
                 if (result.schedules + result.pruned) % COLLECT_EVERY == 0:
                     gc.collect()
+            if result.failure is not None:
+                return True
             result.complete = cost
             pending = following
         return True
+
+    def _keep_if_shorter(self, plan: Plan, broken: str) -> None:
+        """Note a schedule that breaks something, unless a shorter one does."""
+        library = self._library
+        found = Failure(
+            self._scenario.name,
+            tuple(plan.taken),
+            broken,
+            frozenset(library.machine.accesses.steps_at),
+            self._stale,
+            plan.step,
+            None if library.mutation is None else library.mutation.name,
+        )
+        before = self.result.failure
+        if before is None:
+            self._until = min(self._until, time.monotonic() + MOST_FOR_SHORTEST)
+        if before is None or found.length < before.length:
+            self.result.failure = found
 
     def _level(self, pending: Pending, following: Pending, *, at_last: bool) -> Iterator[Deviations]:
         """The schedules with as many pre-emptions as those that are pending; those with one more are to follow."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -14,11 +15,10 @@ pytest.importorskip("greenlet")
 from .fault import Fault
 from .faults import FAULTS
 from .library import Library
+from .operations import OPERATIONS
 from .plan import Plan, read, write
 from .scenarios import CORE, Scenario, combinations, scenario
 from .search import Search, run_once
-
-SLOW = frozenset({"kill", "housekeep"})
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +51,10 @@ def test_values_out_of_date(library: Library, each: Scenario) -> None:
     assert result.failure is None, result.failure
 
 
-def test_all_pairs(library: Library) -> None:
-    """Each operation beside each other, with one pre-emption; ``kill`` and ``housekeep`` are left to make explore."""
-    for each in combinations(2, sizes=(1,)):
-        if SLOW.intersection(operation.name for operation in each.operations):
-            continue
+@pytest.mark.parametrize("first", OPERATIONS)
+def test_all_pairs(library: Library, first: str) -> None:
+    """Each operation beside each other, with one pre-emption."""
+    for each in combinations(2, sizes=None, first=first):
         result = Search(library, each).run(1)
         assert result.failure is None, result.failure
 
@@ -73,10 +72,28 @@ def test_planted_faults(library: Library, fault: Fault) -> None:
         assert bool(again) == broken, again
 
 
-def test_faults_need_what_they_say() -> None:
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, id=fault.mutation.name) for fault in FAULTS if fault.stale_reads]
+)
+def test_faults_need_what_they_say(fault: Fault) -> None:
     """One that shows only by a value that is out of date is not found with the order of a GIL."""
-    (fault,) = [fault for fault in FAULTS if fault.stale_reads]
     assert Search(Library(fault.mutation), fault.scenario).run(3).failure is None
+
+
+def test_the_shortest_is_printed() -> None:
+    """Of the schedules that show a fault the shortest is printed, with a command that replays it line by line."""
+    (fault,) = [fault for fault in FAULTS if fault.mutation.name == "who queues does not look a second time"]
+    first = Search(Library(fault.mutation), fault.scenario).run(3).failure
+    shortest = Search(Library(fault.mutation), fault.scenario, shortest=True).run(3).failure
+    assert first is not None
+    assert shortest is not None
+    assert shortest.length <= first.length
+    # Where tests run there may be no path to the sources, or a relative one.
+    done = subprocess.run(shortest.command, shell=True, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "_pool/pool.py" in done.stdout
+    assert "shelves.idle.append(entry)" in done.stdout
+    assert "nobody can go on" in done.stdout or "sleeps beside an idle object" in done.stdout
 
 
 @pytest.mark.parametrize("each", [scenario("borrow ret", 1), scenario("close ret", 1)], ids=["borrow", "close"])

@@ -354,6 +354,8 @@ class World:
         """All threads have ended: nothing is lost, and after a close nothing is left."""
         self.raise_broken()
         self._check_orphans()
+        if any(entry.obj.stale for entry in self.core.shelves.idle_entries()):
+            raise Broken("an object from before a drain is idle")
         self.scheduler.look()
         ledger, pool = self.core.ledger, self.pool
         used = sum(thing.users for thing in self.alive)

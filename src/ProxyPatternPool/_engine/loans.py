@@ -93,7 +93,7 @@ class Loans(Generic[T]):
         entry = self._shelves.take(now, owner, receipt)
         if entry is None:
             return self._borrow(timeout, receipt, loop, start)
-        if entry.last_get >= self._shelves.quick_gets_until or entry.last_get >= entry.expires:  # a round moves one
+        if entry.last_get >= self._shelves.quick_gets_until or entry.last_get >= entry.expires:  # rounds move the first
             unfit = self._checks.why_unfit(entry)
             if unfit is not None:
                 return self._borrow_instead(timeout, receipt, loop, start, entry, unfit)
