@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -419,6 +419,26 @@ def test_what_was_handed_to_a_task_that_could_not_leave_the_queue() -> None:
     assert waiter.handed is entry
     del waiter, entry
     assert len(ledger.mailbox.orphans) == 1
+
+
+def test_a_task_is_dropped_while_maintenance_looks_for_unreachable_ones() -> None:
+    """Another thread's finalizer forgets it without the lock, in the middle of the look."""
+    ledger = ledger_of(2, idle=2)
+    entries = [lent(ledger), lent(ledger)]
+    waiters = [queued(ledger, hub=object()) for _ in entries]
+    for entry in entries:
+        returned(ledger, entry, NOW + 1)
+    members = cast("set[object]", vars(ledger.waiters._uncollected)["data"])
+
+    class Sleeper(Bed):
+        def alive(self) -> bool:
+            members.clear()  # the finalizer had begun before the look, and so did not wait for its end
+            return True
+
+    for waiter in waiters:
+        waiter.sleeper = Sleeper()
+    assert ledger.take_back_unreachable(NOW + 2) == []
+    assert [waiter.handed for waiter in waiters] == entries
 
 
 def test_maintenance_wakes_who_sleeps_beside_an_idle_object() -> None:

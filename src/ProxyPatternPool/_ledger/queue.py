@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Generic, TypeVar
 
 from .._runtime.owner import Owner
-from .._runtime.races import remove
+from .._runtime.races import remove, snapshot
 from .._runtime.waiting import AnySleeper
 from .entry import Entry, Receipt
 
@@ -180,7 +180,9 @@ class WaitQueue(Generic[T]):
 
     def unreachable(self) -> list[Waiter[T]]:
         """The served waiters whose thread has ended: they cannot collect what was handed to them."""
-        return [waiter for waiter in self._uncollected if waiter.sleeper is None or not waiter.sleeper.alive()]
+        # A copy: of a waiter that is dropped meanwhile the set forgets in its finalizer, without the lock.
+        waiters = snapshot(self._uncollected)
+        return [waiter for waiter in waiters if waiter.sleeper is None or not waiter.sleeper.alive()]
 
     def wake_first(self, idle: int) -> None:
         """Wake as many waiters as there are idle entries, oldest first, to look for one.
