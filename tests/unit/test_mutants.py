@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import signal
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ pytest.importorskip("mutmut")
 
 from tools.mutants import listed
 from tools.mutants.changes import Mutant, mutants
-from tools.mutants.children import Children, Ended
+from tools.mutants.children import HUNG, Children, Ended
 from tools.mutants.reach import Measured, Reach
 from tools.mutants.scores import KILLED, SURVIVED, UNFIT, Run, Score
 from tools.mutants.swap import Functions, Unfit
@@ -232,6 +234,24 @@ def test_what_is_listed_has_to_survive() -> None:
     note(run, first, KILLED)
     assert run.verdict() == 1
     assert f"Remove it from tests/mutants.txt:\n{first.key}\n" in out.getvalue()
+
+
+def test_what_is_listed_and_was_not_tried() -> None:
+    """Nothing is known of it where only others were chosen."""
+    first = made()[0]
+    run, out = run_of({first.key: "It is the same."})
+    run._like = re.compile("no such line")
+    assert run.verdict() == 0
+    assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize(("status", "hung"), [(HUNG, 1), (-signal.SIGXCPU, 1), (KILLED, 0), (-signal.SIGKILL, 0)])
+def test_what_hangs_is_noticed(status: int, hung: int) -> None:
+    """Whether the child ends itself, or the system does where it loops within C."""
+    run, _ = run_of({})
+    note(run, made()[0], status)
+    score = run._scores["_room"]
+    assert (score.killed, score.hung) == (1, hung)
 
 
 def test_tests_that_were_not_run_are_no_success() -> None:

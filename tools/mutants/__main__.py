@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("rooms", nargs="+", help="rooms of the library, or modules: _ledger, _ledger/queue.py")
     parser.add_argument("--jobs", type=int, default=2, help="how many run at the same time")
     parser.add_argument("--most", type=float, default=20.0, help="seconds that tests work at most against one mutant")
+    parser.add_argument("--like", default="", help="a regular expression: only mutants where it finds something")
     parser.add_argument("--tests", nargs="*", default=["tests/unit"], help="the tests that may notice")
     chosen = parser.parse_args(arguments)
     unknown = [room for room in chosen.rooms if not (PACKAGE / room).exists()]
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     os.chdir(ROOT)
     sys.path.append(str(ROOT / "tools"))
     native_threads.follow()  # before tests import the library, which looks it up once
-    run = Run(chosen.rooms, chosen.jobs, chosen.most, listed.read(), _quiet())
+    run = Run(chosen.rooms, chosen.jobs, chosen.most, listed.read(), _quiet(), re.compile(chosen.like))
     ignored = [f"--ignore=tests/unit/test_{name}.py" for name in LEFT_OUT]
     pytest.main([*chosen.tests, *ignored, "-p", "no:cacheprovider", "--timeout=0"], plugins=[run])
     return run.verdict()

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, process_time
 from typing import IO, Any, NoReturn
 
 import pytest
@@ -28,6 +28,11 @@ class Ended:
     """What it has told, in order."""
     status: int
     """Its exit status; negative if a signal has ended it."""
+
+    @property
+    def hung(self) -> bool:
+        """Whether a test took too long."""
+        return self.status in {HUNG, -signal.SIGXCPU}
 
 
 class Children:
@@ -102,8 +107,9 @@ def undisturbed() -> float:
 
 
 def run(items: Sequence[pytest.Item], limit: float, failures: Failures) -> Iterator[int]:
-    """Run tests, and give the index of each that has ended. One that takes longer ends the process: ``HUNG``."""
+    """Run tests, and give the index of each that has ended. One that takes longer ends the process: it has hung."""
     since = 0.0
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
 
     def look(*_: object) -> None:
         left = since + limit - undisturbed()
@@ -115,6 +121,8 @@ def run(items: Sequence[pytest.Item], limit: float, failures: Failures) -> Itera
         signal.signal(signal.SIGALRM, look)  # each time: whoever is given an index may run others meanwhile
         since = undisturbed()
         failures.any = False
+        # A loop within C hears no signal: the system ends the process. Two processors at most work for a test.
+        resource.setrlimit(resource.RLIMIT_CPU, (int(process_time() + 2 * limit) + 2, hard))
         signal.setitimer(signal.ITIMER_REAL, limit)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -12,7 +12,7 @@ from time import process_time
 import coverage
 import pytest
 
-from .children import HUNG, Children, Failures, run
+from .children import Children, Failures, run
 
 QUICK = 2.5
 """Seconds that a test may take, while it is measured."""
@@ -89,7 +89,7 @@ def _measure_in_child(
     children = Children()
     children.start(lambda tell: _measure(items, package, failures, tell))
     ended = children.wait()
-    if ended.status not in {0, HUNG}:
+    if ended.status and not ended.hung:
         raise RuntimeError(f"the tests end with {ended.status} at {items[len(ended.told)].nodeid}")
     return ended.told, ended.status != 0
 

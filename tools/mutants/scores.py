@@ -1,5 +1,6 @@
 """Run the tests against each mutant, and count those that no test notices."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import TextIO
 import pytest
 
 from .changes import Mutant, mutants
-from .children import HUNG, Children, Ended, Failures, run
+from .children import Children, Ended, Failures, run
 from .reach import Reach, measure
 from .swap import Functions, Unfit
 
@@ -31,6 +32,8 @@ REACHED_ELSEWHERE = {"_runtime/eventlet_hub.py", "_runtime/gevent_hub.py", "_sco
 """without those of these files, which tests of other libraries reach: no unit tests."""
 SLOW = 0.15
 """Seconds from which on a test is one of the last to be tried."""
+
+ALL = re.compile("")
 
 KILLED, SURVIVED, UNFIT = 1, 0, 3
 
@@ -78,8 +81,17 @@ class Score:
 class Run:
     """A plugin of pytest that runs the tests its own way."""
 
-    def __init__(self, rooms: Sequence[str], jobs: int, most: float, reasons: Mapping[str, str], out: TextIO) -> None:
+    def __init__(
+        self,
+        rooms: Sequence[str],
+        jobs: int,
+        most: float,
+        reasons: Mapping[str, str],
+        out: TextIO,
+        like: re.Pattern[str] = ALL,
+    ) -> None:
         self._rooms = rooms
+        self._like = like
         self._most = most
         self._jobs = jobs
         self._reasons = reasons
@@ -148,6 +160,8 @@ class Run:
             text = path.read_text(encoding="utf-8")
             original = compile(text, str(path), "exec", dont_inherit=True)
             for mutant in mutants(room, file, str(path), text):
+                if not self._like.search(mutant.key):
+                    continue
                 tests = self._chosen(reach, mutant, str(path))
                 if not tests:
                     score.unreached.append(mutant)
@@ -214,7 +228,7 @@ class Run:
             score.unfit += 1
         elif ended.status != SURVIVED:
             score.killed += 1
-            score.hung += ended.status == HUNG
+            score.hung += ended.hung
         elif mutant.key in self._reasons:
             score.excused += 1
         else:
@@ -247,7 +261,8 @@ class Run:
                 self._say(f"{score.percent_unreached:.1f} % are not reached, {UNREACHED:.0f} % may be at most")
             failed = failed or score.percent < required or bool(score.survivors) or too_many
         for key in self._reasons:
-            if key.split(" ")[0] in self._files and SURVIVED not in self._outcomes.get(key, ()):
+            tried = key.split(" ")[0] in self._files and self._like.search(key)
+            if tried and SURVIVED not in self._outcomes.get(key, ()):
                 self._say(f"\nA test notices it now, or it is gone. Remove it from tests/mutants.txt:\n{key}")
                 failed = True
         return int(failed)
