@@ -6,6 +6,7 @@ import argparse
 import gc
 import logging
 import math
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -97,9 +98,11 @@ def _try(task: _Task) -> Result:
 
 
 def _tasks(threads: int, bound: int, until: float) -> Iterator[_Task]:
-    """Each scenario as it is with the order of a GIL, and without."""
+    """Each scenario with the order of a GIL, and without; in another order each time: there may be no time for all."""
     core = (each for each in CORE if len(each.operations) == threads)
-    for each in chain(core, combinations(threads)):
+    others = list(combinations(threads))
+    random.shuffle(others)
+    for each in chain(core, others):
         yield _Task(each, False, bound, until)
         yield _Task(each, True, bound, until)
 
