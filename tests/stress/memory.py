@@ -24,9 +24,10 @@ HELD_TO = SAMPLED[:2]
 
 
 class Memory:
-    """What Python has allocated, and what the system has given: samples of each second, at two times.
+    """What Python has allocated, and what the system has given, but for the tables of tracemalloc.
 
-    The samples have their room from the beginning: they would count as memory that grows.
+    Samples are taken each second at two times, which end with a sixth of the whole, and with it. They have their room
+    from the beginning, or they would count as memory that grows.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -76,9 +77,10 @@ class Memory:
 
 
 def sample() -> tuple[int, int, int]:
-    """What this process has now, of each that is sampled."""
+    """What this process has now, of each that is sampled; tracemalloc's own tables double now and then."""
     status = STATUS.read_text(encoding="ascii")
     resident, threads = (re.search(pattern, status) for pattern in (r"VmRSS:\s+(\d+) kB", r"Threads:\s+(\d+)"))
     assert resident is not None
     assert threads is not None
-    return tracemalloc.get_traced_memory()[0] // 1024, int(resident[1]), int(threads[1])
+    own = tracemalloc.get_tracemalloc_memory()
+    return tracemalloc.get_traced_memory()[0] // 1024, int(resident[1]) - own // 1024, int(threads[1])

@@ -1,6 +1,8 @@
 """Memory that grows in a long stress is noticed."""
 
+import tracemalloc
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,13 @@ def test_a_sample_is_of_this_process() -> None:
     _, resident, threads = sample()
     assert resident > 1000
     assert threads >= 1
+
+
+def test_what_tracemalloc_needs_is_not_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its tables double when there are a few more objects than ever before."""
+    status = tmp_path / "status"
+    status.write_text("VmPeak:\t9000 kB\nVmRSS:\t5000 kB\nThreads:\t3\n", encoding="ascii")
+    monkeypatch.setattr(memory, "STATUS", status)
+    monkeypatch.setattr(tracemalloc, "get_traced_memory", lambda: (2048, 9999))
+    monkeypatch.setattr(tracemalloc, "get_tracemalloc_memory", lambda: 1000 * 1024)
+    assert sample() == (2, 4000, 3)
