@@ -71,7 +71,6 @@ class Faults:
         self._end = time.monotonic() + seconds
         # When a third of the time is over: so all else goes on before and after it.
         self._long_pause_at = self._end - seconds * 2 / 3 if seconds >= TIME_FOR_LONG_PAUSE else math.inf
-        self._long_pause_begun = math.inf
 
     def of_threads(
         self, pool: Pool[Thing], oracle: Oracle, gate: AbstractContextManager[object]
@@ -99,11 +98,6 @@ class Faults:
             self._stopping.wait(PATIENT)
         self.starter.refuses = False
         self.did["threads refused"] = self.starter.refused
-
-    def longest_pause_since(self, begin: float) -> float:
-        """By how much who has begun something then may be later than without the long stop."""
-        until = self._long_pause_begun + 2 * LONG_PAUSE  # on a busy machine it takes some time until it comes
-        return LONG_PAUSE if self._long_pause_begun < time.monotonic() and begin < until else 0.0
 
     def _freeze(self) -> None:
         gc.freeze()
@@ -139,7 +133,7 @@ class Faults:
                 return
             self._stopping = None
         if time.monotonic() >= self._long_pause_at:
-            self._long_pause_at, self._long_pause_begun = math.inf, time.monotonic()
+            self._long_pause_at = math.inf
             self._begin_stop(LONG_PAUSE, "stopped for 10 s")
         elif self._chance.random() < 0.3:
             self._begin_stop(PAUSE, "stopped")
