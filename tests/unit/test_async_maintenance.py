@@ -219,6 +219,25 @@ def test_health(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -
 
 
 @both
+def test_health_in_a_busy_loop(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """Rounds for which the loop has no time leave it one check, and not one each."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        async with AsyncPool(hooks.make, 1, 0, health=hooks.check, hk_delay=10) as pool:
+            await pool.ret(await pool.get())
+            for _ in range(3):
+                for _ in range(20):
+                    clock.advance(10)
+                    scheduler.look_at(async_core_of(pool))
+                await turn(10)
+            assert pool.stats()["hk_rounds"] == 3 * 20
+            assert pool.stats()["hc_rounds"] == len(hooks.checked) == 3
+
+    run_in(flavour, main)
+
+
+@both
 def test_backoff(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock, chance: Any) -> None:
     """After an outage attempts are spaced, for maintenance and for callers, who keep their own timeouts."""
     chance.always = 1.0

@@ -55,7 +55,7 @@ class Chores:
         """What is done in a worker, if the pool has no hub that does all: log lines."""
         if self._driver.for_tasks:
             self.anywhere = self.in_hub  # hooks are called in the event loop, and nowhere else
-        self._busy: dict[str, weakref.ref[Chore]] = {}  # chores of which one at a time is enough
+        self._busy: dict[str, weakref.ref[Chore]] = {}  # chores of which one at a time is enough, or is to wait
 
     def leave(self, chore: Chore) -> None:
         """Leave a chore to maintenance; from anywhere, finalizers included."""
@@ -168,17 +168,26 @@ class Chores:
 
     def alone_if_first(self, name: str, chore: Chore) -> Iterator[Chore]:
         """Make a chore of which one at a time is enough, unless one is queued or under way: one chore, or none."""
-        alone = self._guard.locked(self._claim, name, chore)
-        if alone is not None:
-            yield alone
+        yield from self._unless_busy(name, partial(self._do_alone, name, chore))
 
-    def _claim(self, name: str, chore: Chore) -> Chore | None:
+    def next_in_line(self, name: str, chore: Chore) -> Iterator[Chore]:
+        """Make a chore of which one at a time is to wait for its turn, others under way or not: one chore, or none."""
+        yield from self._unless_busy(name, partial(self._begin, name, chore))
+
+    def _unless_busy(self, name: str, chore: Chore) -> Iterator[Chore]:
+        if self._guard.locked(self._claim, name, chore):
+            yield chore
+
+    def _claim(self, name: str, chore: Chore) -> bool:
         other = self._busy.get(name)
         if other is not None and other() is not None:
-            return None
-        alone: Chore = partial(self._do_alone, name, chore)
-        self._busy[name] = weakref.ref(alone)  # weak: one that is lost on the way holds up no other
-        return alone
+            return False
+        self._busy[name] = weakref.ref(chore)  # weak: one that is lost on the way holds up no other
+        return True
+
+    def _begin(self, name: str, chore: Chore) -> Rest:
+        self._busy.pop(name, None)
+        return chore()
 
     def _do_alone(self, name: str, chore: Chore) -> Steps[None]:
         try:

@@ -91,15 +91,23 @@ class Maintenance(Generic[T]):
             self._next_round = now + (delay or 0.0)
             checks = self._hooks.hooks.health is not None and not self._ledger.closed
             if checks and self._tally["hk_rounds"] % self._config.health_freq == 0:
-                # A check that is awaited, and hangs, keeps its object, but not the rounds to come from checking others.
-                name = f"health {self._tally['hk_rounds']}" if self._driver.for_tasks else "health"
-                self._chores.in_hub.extend(self._chores.alone_if_first(name, self.check_health))
+                self._chores.in_hub.extend(self._new_checks(forced=forced))
         self._tally.add("hk_time", self._clock() - now)
         if delay is None or not self._ledger.places:
             return None  # the next creation has the pool looked at again
         if not self._config.exact:
             return self._next_round
         return self._next_round if due.deadline is None else min(self._next_round, due.deadline)
+
+    def _new_checks(self, *, forced: bool) -> Iterator[Chore]:
+        """Make a check of what is idle, unless one is to come anyway, or, among threads, is under way."""
+        if not self._driver.for_tasks:
+            return self._chores.alone_if_first("health", self.check_health)
+        if forced:  # the caller waits for this one, and not for another
+            return self._chores.alone_if_first(f"health {self._tally['hk_rounds']}", self.check_health)
+        # A check that is awaited, and hangs, keeps its object, but not the rounds to come from checking others. Where
+        # the loop has no time for one, there is none for those of all the rounds meanwhile.
+        return self._chores.next_in_line("health", self.check_health)
 
     def _queue_what_is_due(self, due: Findings[T], now: float, *, forced: bool) -> None:
         self.queue_closing(due.expired)
