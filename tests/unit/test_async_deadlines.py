@@ -206,6 +206,28 @@ def test_a_creation_that_hangs_does_not_keep_its_place(
 
 
 @both
+def test_whose_task_it_is(flavour: Flavour, works: Works) -> None:
+    """Whoever lists the tasks of the loop sees by its name that the pool has started it."""
+    names: list[str | None] = []
+
+    class Named(SlowServer):
+        async def connect(self, number: int) -> Thing:
+            names.append(anyio.get_current_task().name)
+            return await super().connect(number)
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = Named(works).pool()
+        async with crowd(nap) as tasks:
+            first, second = await begin(tasks, partial(borrow, pool), 2)
+            first.cancel()
+            await sleep(3)
+            assert second.outcome() is works.made[1]
+        assert names[1] == "ProxyPatternPool" != names[0]
+
+    run_in_virtual_time(flavour, main)
+
+
+@both
 def test_the_loop_ends_while_the_pool_creates(
     flavour: Flavour, works: Works, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -300,6 +300,39 @@ def test_a_loop_that_is_stopped_and_run_again(scheduler: FakeScheduler) -> None:
     assert pool.stats()["nobjs"] == 0
 
 
+def test_who_goes_on_after_the_end(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """Only what tasks have that have ended is closed at the end: a task, or a callback, that goes on gives back."""
+    server = Server()
+    pool = server.pool()
+    kept: list[Thing] = []
+
+    def borrow() -> None:
+        with pytest.raises(StopIteration) as end:
+            pool.get().send(None)
+        kept.append(end.value.value)
+
+    async def holds() -> None:
+        async with pool.obj():
+            async with pool.obj() as thing:
+                pass
+            loop.call_soon(borrow)
+            await turn()
+            assert kept == [thing]
+            await loop.shutdown_asyncgens()
+            await turn(2)
+            assert server.works.closed == []
+            await pool.ret(thing)
+            assert server.works.closed == [thing]
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(holds())
+    loop.close()
+    assert len(server.works.made) == 2
+    assert server.works.alive == []
+    assert pool.stats()["nobjs"] == 0
+    assert said(caplog) == []
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.Runner is new in 3.11")
 def test_a_runner(scheduler: FakeScheduler) -> None:
     """asyncio.Runner has one loop for all its runs, at whose end the pool closes what is idle."""

@@ -15,6 +15,7 @@ from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works, eventually
+from .maintained import Threads
 from .tasks import FLAVOURS, both, run_in, turn
 
 
@@ -40,6 +41,19 @@ def test_it_waits_without_stopping_the_loop(flavour: str, real: Scheduler, works
     run_in(flavour, main)
     assert turns == [1]
     assert pool.stats()["navail"] == 1
+
+
+@both
+def test_where_no_thread_can_be_started(flavour: str, real: Scheduler, threads: Threads, works: Works) -> None:
+    """Where callers do the work of maintenance, what a task borrows is that task's all the same."""
+    with threads.refused():
+        pool = Pool(works.make, 1, 1)
+
+        async def main() -> None:
+            async with pool.aobj():
+                assert pool.owners()[0].owner.startswith("task '")
+
+        run_in(flavour, main)
 
 
 def test_threads_and_tasks_in_one_queue(real: Scheduler, works: Works) -> None:

@@ -6,6 +6,7 @@ import gc
 import inspect
 import logging
 import math
+import threading
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -310,6 +311,24 @@ def test_lines_behind_one_that_a_worker_is_logging_at_the_end_of_the_process(
     assert clock() - start < 1.0
 
 
+def test_lines_that_are_logged_side_by_side(scheduler: FakeScheduler) -> None:
+    """One that is written does not mean that the other is: until both are, the pool knows of one that is not."""
+    queue = Pool(Thing, 1, 0)._core.log_queue
+    found: list[tuple[bool, bool]] = []
+
+    def log_the_other() -> None:
+        if handler.lines == ["one"]:
+            found.append((queue.log_next(), queue.unwritten))
+
+    with handled(Handler(log_the_other)) as handler:
+        queue.add(logging.WARNING, "one")
+        queue.add(logging.WARNING, "other")
+        assert queue.log_next()
+    assert handler.lines == ["one", "other"]
+    assert found == [(True, True)]
+    assert not queue.unwritten
+
+
 def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the parent of a reloading server a thread says what there is, one line at a time, and does nothing else."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
@@ -380,20 +399,30 @@ def test_a_filter_that_fails(error: type[BaseException], scheduler: FakeSchedule
     assert pool.stats()["hk_errors"] == 0
 
 
+@pytest.mark.parametrize("named", [True, False])
 def test_a_line_is_of_the_moment_and_thread_in_which_it_happened(
-    environment: Environment,
+    named: bool, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Time, thread and place of a record are not those of whoever says the line later."""
-    scheduler = FakeScheduler(replace(environment, wall_clock=lambda: 1234567890.5))
+    """Time, thread and place of a record are not those of whoever says the line later; threads may be turned off."""
+    monkeypatch.setattr(logging, "logThreads", named)
+    idents: list[int] = []
+
+    def borrow() -> None:
+        idents.append(threading.get_ident())
+        pool.ret(Thing(7))
+
+    scheduler = FakeScheduler(replace(environment, wall_clock=lambda: 1234567891.9995))
     with handled(Handler()) as handler, using_scheduler(scheduler):
         pool = Pool(Thing, min_size=0)
-        Caller(lambda: pool.ret(Thing(7)), name="borrower").result()
+        Caller(borrow, name="borrower").result()
         scheduler.run()
     (record,) = handler.records
-    assert record.threadName == "borrower"
-    assert record.created == 1234567890.5
-    assert record.msecs == 500
-    assert record.relativeCreated < 0, "long before this process began"
+    assert (record.thread, record.threadName) == ((idents[0], "borrower") if named else (None, None))
+    assert record.created == 1234567891.9995
+    assert record.msecs == 999, "they are not rounded up, which would be a thousand"
+    now = log.makeRecord("ppp", logging.INFO, "", 0, "", (), None)
+    elapsed = (record.created - now.created) * 1000
+    assert record.relativeCreated - now.relativeCreated == pytest.approx(elapsed, abs=1.0)
     assert (record.filename, record.funcName) == ("returns.py", "_report_stranger")
 
 
@@ -403,7 +432,7 @@ def test_a_line_that_comes_from_nowhere(monkeypatch: pytest.MonkeyPatch, schedul
     with handled(Handler()) as handler:
         Pool(Thing, min_size=0).ret(Thing(7))
         scheduler.run()
-    assert [record.lineno for record in handler.records] == [0]
+    assert [(each.pathname, each.lineno, each.funcName) for each in handler.records] == [("", 0, "")]
 
 
 def test_lines_keep_nothing_alive(scheduler: FakeScheduler) -> None:

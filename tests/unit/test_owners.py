@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import linecache
 import os
 import re
 import sys
@@ -79,6 +80,18 @@ def test_stacks(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -
     text = io.StringIO()
     pool.dump(text)
     assert "File" not in text.getvalue()
+
+
+def test_a_loan_reads_no_sources(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With trace_owner it notes where it is; the lines of code are read by who shows the stack."""
+    pool = Pool(Thing, 1, trace_owner=True)
+    linecache.clearcache()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(linecache, "updatecache", pytest.fail)
+        borrow_here(pool)
+    (holding,) = pool.owners()
+    assert holding.stack is not None
+    assert holding.stack[-1].line == "return pool.get()"
 
 
 class Hasty(dict[int, Any]):

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from ProxyPatternPool import PoolException
+from ProxyPatternPool import Pool, PoolException
 from ProxyPatternPool._runtime import fork, process, uwsgi_hook
 from ProxyPatternPool._runtime.owner import here
 from ProxyPatternPool._runtime.process import Process, notice_fork, this_process, wipe_on_fork
 from ProxyPatternPool._runtime.uwsgi_hook import hook_into_uwsgi
 
+from .clock import FakeScheduler
 from .helpers import Caller, Thing, wait_for
 
 process.watch_for_forks()
@@ -120,6 +121,13 @@ def test_the_hook_of_uwsgi_is_the_applications_too(first: bool, uwsgi: Any, monk
     assert vars(uwsgi)["post_fork_hook"] is notice
     with pytest.raises(AttributeError, match=r"^post_fork_hook$"):
         del uwsgi.post_fork_hook
+
+
+def test_a_pool_has_the_server_tell(uwsgi: ModuleType, scheduler: FakeScheduler) -> None:
+    """It need not be imported after the server has made its module: that is looked for when a pool is made."""
+    vars(uwsgi)["worker_id"] = int
+    Pool(Thing, 1, 0)
+    assert vars(uwsgi)["post_fork_hook"] is notice_fork
 
 
 def test_without_ctypes_nothing_is_emptied(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
+from ProxyPatternPool._engine import maintenance
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.process import using_scheduler
@@ -81,6 +84,30 @@ def test_a_close_right_before_a_refill(
     assert len(works.made) == 1
     assert said(caplog) == []
     assert len(ledger.places) == 0
+
+
+def test_what_is_lost_right_after_a_refill(
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refill that has found nothing missing may not have ended when an object goes: it is made up for after that."""
+    monkeypatch.setattr(maintenance, "REFILLS", 1)
+    pool = Pool(works.make, 2, 1)
+    pool.discard(pool.get())
+    core = pool._core
+    locked = core.guard.locked
+
+    def and_lose(step: Callable[..., Any], *args: Any) -> Any:
+        found = locked(step, *args)
+        if step == core.ledger.permit_to_refill and found is None and len(works.made) == 2:
+            pool.discard(pool.get())
+            scheduler.run()
+            assert len(works.made) == 2
+        return found
+
+    monkeypatch.setattr(core.guard, "locked", and_lose)
+    scheduler.run()
+    assert len(works.made) == 3
+    assert pool.stats()["navail"] == 1
 
 
 def retries(

@@ -118,6 +118,22 @@ def test_those_still_out_are_named(
     assert line.endswith("it will be closed when it comes back")
 
 
+def test_a_closed_pool_that_is_dropped(
+    scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is still out was named when the pool was closed, and is not again; it is closed when it comes back."""
+    pool = Pool(works.make, 1, closer=works.close)
+    lease = pool.lease()
+    pool.shutdown()
+    del pool
+    scheduler.run()
+    lease.release()
+    scheduler.run()
+    (line,) = said(caplog)
+    assert "closed while" in line
+    assert works.alive == []
+
+
 def test_a_close_that_finds_everything_says_nothing(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A clean close is worth no word."""
     pool = Pool(Thing)
