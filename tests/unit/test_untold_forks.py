@@ -48,10 +48,21 @@ def _lease(pool: Pool[Thing]) -> Thing:
 
 
 @pytest.mark.parametrize("use", [Pool[Thing].get, _enter, _lease])
+@pytest.mark.parametrize("threads", [True, False])
 def test_a_pool_that_is_used(
-    use: Callable[[Pool[Thing]], Thing], scheduler: FakeScheduler, works: Works, fork: Callable[[], None]
+    use: Callable[[Pool[Thing]], Thing],
+    threads: bool,
+    scheduler: FakeScheduler,
+    works: Works,
+    fork: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It lends no object of the parent's."""
+    """It lends no object of the parent's, also where no thread could be started in the parent, for maintenance."""
+
+    def watch(_: object) -> bool:
+        return threads
+
+    monkeypatch.setattr(scheduler, "watch", watch)
     pool = Pool(works.make, 2, 1)
     fork()
     assert use(pool) is works.made[1]

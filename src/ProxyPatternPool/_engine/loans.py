@@ -76,13 +76,13 @@ class Loans(Generic[T]):
         if timeout is not None:
             timeout = seconds("timeout", timeout)
         start = self._clock()
-        if self._ledger.unmaintained:
-            return self._borrow(timeout, receipt, loop, start)
-        try:
+        try:  # first: what else is looked at may be the parent's
             owner = this_process.here.owner
         except AttributeError:  # a child that has not begun anew yet
             notice_fork()
             return self.borrow(timeout, receipt, loop)
+        if self._ledger.unmaintained:
+            return self._borrow(timeout, receipt, loop, start)
         now = start
         if yield_processor is not None and loop is None:
             now = self._let_others_return(yield_processor, start, timeout)
