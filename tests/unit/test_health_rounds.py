@@ -49,6 +49,16 @@ def test_the_sick_are_discarded(
     assert stats["hk_errors"] == 0
 
 
+def test_a_round_by_hand_takes_back_first(scheduler: FakeScheduler, works: Works) -> None:
+    """What a finalizer has left to the pool is idle in that round already, and is checked."""
+    doctor = Doctor()
+    pool = Pool(works.make, 1, 0, health=doctor)
+    pool.lease(quiet=True)
+    pool.housekeep()
+    assert doctor.seen == works.made
+    assert len(works.made) == 1
+
+
 def test_a_check_that_says_nothing(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
     """A check that forgets to return anything means bad health, and the log says what it did."""
     asked: list[Thing] = []

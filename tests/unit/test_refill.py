@@ -19,6 +19,7 @@ from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import Chance, FakeScheduler, HandMovedClock
 from .helpers import Caller, Doctor, Thing, Works, borrow_all, said, wait_for
+from .observed import Disturbing
 
 
 def test_refill(scheduler: FakeScheduler, works: Works) -> None:
@@ -108,6 +109,50 @@ def test_what_is_lost_right_after_a_refill(
     scheduler.run()
     assert len(works.made) == 3
     assert pool.stats()["navail"] == 1
+
+
+def test_a_round_by_hand_that_is_interrupted(scheduler: FakeScheduler, works: Works) -> None:
+    """Maintenance creates what is missing, also while somebody keeps what was raised, with all that its frames have."""
+    doctor = Doctor()
+    doctor.sick[0] = KeyboardInterrupt()
+    pool = Pool(works.make, 2, 1, health=doctor)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        pool.housekeep()
+    assert pool.stats()["nobjs"] == 0
+    scheduler.run()
+    assert pool.stats()["nobjs"] == 1
+    assert caught.value is doctor.sick[0]
+
+
+def test_a_round_by_hand_while_others_refill(scheduler: FakeScheduler, works: Works) -> None:
+    """It leaves to them what they have begun, also when they fail, and more is missing than they do."""
+    pool = Pool(works.make, 5, 5)
+    for thing in borrow_all(pool, 5):
+        pool.discard(thing)
+    pool._core.run_due()
+    works.failing = ConnectionError("no server")
+    attempts = len(works.numbers)
+    pool.housekeep()
+    assert len(works.numbers) > attempts
+    assert pool.stats()["nobjs"] == 0
+
+
+def test_a_round_by_hand_does_what_its_refill_brings_about(scheduler: FakeScheduler, works: Works) -> None:
+    """What an observer gives back when it is told of a new object is closed when the round ends."""
+    lent: list[Thing] = []
+
+    def discard() -> None:
+        if lent:
+            pool.discard(lent.pop())
+
+    doctor = Doctor()
+    doctor.sick[0] = None
+    observer = Disturbing.at("created", discard)
+    pool = Pool(works.make, 2, 2, health=doctor, closer=works.close, observer=observer)
+    lent.append(pool.get())
+    assert lent == works.made[1:]
+    pool.housekeep()
+    assert works.closed == works.made[:2]
 
 
 def retries(
