@@ -22,7 +22,7 @@ from ProxyPatternPool._scheduler.requests import MAX_UNREAD, Request, Requests
 
 from .clock import HandMovedClock
 from .helpers import Caller, FakeHub, Naps, eventually, wait_for
-from .maintained import FakeMaintained, SlowHub, dropped
+from .maintained import FakeMaintained, Hanging, SlowHub, dropped
 
 
 class Watched:
@@ -198,3 +198,28 @@ def test_greenlets_that_do_not_begin(clock: HandMovedClock, naps: Naps) -> None:
     assert len(hub.jobs) == GREENLETS + 2 * GREENLETS + 10
     assert naps.asked == pytest.approx([STUCK_AFTER, STUCK_AFTER, 0.8 * STUCK_AFTER])
     assert clock.now == pytest.approx(until)
+
+
+def test_greenlets_that_have_begun(clock: HandMovedClock, naps: Naps, hanging: Hanging) -> None:
+    """They are waited for until the last has ended, and no longer."""
+    jobs, hub = ExitJobs(Environment(clock=clock, new_sleeper=naps.new_sleeper)), SlowHub()
+    greenlets: list[Caller[None]] = []
+
+    def hang() -> None:
+        hanging()
+
+    def begin() -> None:
+        greenlets.append(Caller(hub.jobs.pop()))
+        wait_for(hanging.begun)
+        clock.advance(STUCK_AFTER)
+
+    def end() -> None:
+        hanging.go_on.set()
+        greenlets[0].result()
+
+    jobs.add([hang])
+    naps.meanwhile += [begin, end]
+    jobs.run_in_hub(hub, clock.now + 2.0)
+    assert naps.asked == pytest.approx([STUCK_AFTER, 2.0 - STUCK_AFTER])
+    assert not greenlets[0].busy
+    assert hub.jobs == []
