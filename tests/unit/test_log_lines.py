@@ -19,6 +19,7 @@ import pytest
 from ProxyPatternPool import Pool, PoolObserver, TimeOut
 from ProxyPatternPool._engine import log_queue as log_lines
 from ProxyPatternPool._runtime.environment import Environment
+from ProxyPatternPool._runtime.threads import thread_name
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
@@ -351,10 +352,11 @@ def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeyp
 
 
 def test_a_thread_says_them_there(clock: HandMovedClock) -> None:
-    """The scheduler has a thread for it, though there is no maintenance."""
-    done: list[None] = []
-    Scheduler(Environment(clock=clock)).run_in_thread("ppp-log", lambda: done.append(None))
-    eventually(lambda: done)
+    """The scheduler has a thread for it, though there is no maintenance; the log has its name."""
+    names: list[str] = []
+    assert Scheduler(Environment(clock=clock)).run_in_thread("ppp-log", lambda: names.append(thread_name()))
+    eventually(lambda: names)
+    assert names == ["ppp-log"]
 
 
 def test_a_handler_that_hangs(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import SimpleQueue, get_within
 from ProxyPatternPool._runtime.threads import thread_name
 from ProxyPatternPool._scheduler import scheduler
+from ProxyPatternPool._scheduler.deadlines import Deadlines
 from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
@@ -65,15 +66,33 @@ def test_exit_in_the_middle_of_a_look(real: Scheduler, hanging: Hanging, monkeyp
 
 
 @pytest.mark.parametrize("timing", [Timing(exit_time=0.1, worker_idle=0.02)])
-def test_exit_in_a_look_that_does_not_end(real: Scheduler, hanging: Hanging) -> None:
+def test_exit_in_a_look_that_does_not_end(real: Scheduler, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is waited for no longer than for closers."""
     ended: list[bool] = []
+    waits: list[float] = []
+
+    def note(queue: SimpleQueue[None], seconds: float) -> None:
+        waits.append(seconds)
+        get_within(queue, seconds)
+
+    monkeypatch.setattr(scheduler, "get_within", note)
     maintained = FakeMaintained(lambda: ended.append(hanging()))
     real.watch(weakref.ref(maintained))
     wait_for(hanging.begun)
     real.exit()
     assert ended == []
+    assert len(waits) == 1
+    assert 0.0 <= waits[0] <= 0.1
     hanging.go_on.set()
+
+
+def test_exit_before_a_look(timed: Scheduler) -> None:
+    """Who asked before the exit, and was not looked at yet, is not any more: the thread goes on to closers."""
+    maintained = FakeMaintained()
+    timed.request_look(maintained)
+    timed.ending = True
+    timed._turn(Deadlines())
+    assert maintained.looks == []
 
 
 @pytest.mark.parametrize("timing", [Timing(exit_time=DEADLINE, worker_idle=0.02)])
