@@ -303,7 +303,7 @@ def test_a_loop_that_is_stopped_and_run_again(scheduler: FakeScheduler) -> None:
 def test_who_goes_on_after_the_end(scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """Only what tasks have that have ended is closed at the end: a task, or a callback, that goes on gives back."""
     server = Server()
-    pool = server.pool()
+    pool = server.pool(3)
     kept: list[Thing] = []
 
     def borrow() -> None:
@@ -313,21 +313,21 @@ def test_who_goes_on_after_the_end(scheduler: FakeScheduler, caplog: pytest.LogC
 
     async def holds() -> None:
         async with pool.obj():
-            async with pool.obj() as thing:
+            async with pool.obj() as thing, pool.obj() as idle:
                 pass
             loop.call_soon(borrow)
             await turn()
             assert kept == [thing]
             await loop.shutdown_asyncgens()
             await turn(2)
-            assert server.works.closed == []
+            assert server.works.closed == [idle]
             await pool.ret(thing)
-            assert server.works.closed == [thing]
+            assert server.works.closed == [idle, thing]
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(holds())
     loop.close()
-    assert len(server.works.made) == 2
+    assert len(server.works.made) == 3
     assert server.works.alive == []
     assert pool.stats()["nobjs"] == 0
     assert said(caplog) == []
