@@ -186,7 +186,7 @@ class Chores:
         return True
 
     def _begin(self, name: str, chore: Chore) -> Rest:
-        self._busy.pop(name, None)
+        self._busy.pop(name, None)  # without the lock: nobody claims the name while the chore that has it lives
         return chore()
 
     def _do_alone(self, name: str, chore: Chore) -> Steps[None]:
