@@ -112,7 +112,9 @@ def test_a_chore_that_ends_while_others_are_begun(flavour: str, scheduler: FakeS
     async def main() -> None:
         hooks = Hooks(flavour)
         async with AsyncPool(hooks.make, 2, 1) as pool:
-            busy: dict[str, Callable[[], object]] = cast("dict[str, Any]", async_core_of(pool).chores._busy)
+            busy: dict[str, Callable[[], object]] = cast(
+                "dict[str, Any]", async_core_of(pool).chores.one_at_a_time._chores
+            )
             busy["given up"] = lambda: busy.pop("given up")
             await maintained(scheduler, pool)
             assert "given up" not in busy
@@ -755,7 +757,7 @@ def test_the_time_that_it_takes(flavour: str, scheduler: FakeScheduler, clock: H
             await maintained(scheduler, pool)
             assert pool.stats()["nobjs"] == 0
             assert total(async_core_of(pool)).maintenance_time == 2 + 2
-            assert not [name for name in async_core_of(pool).chores._busy if name.startswith("health")]
+            assert not [name for name in async_core_of(pool).chores.one_at_a_time._chores if name.startswith("health")]
 
     run_in(flavour, main)
 

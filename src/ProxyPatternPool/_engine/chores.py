@@ -3,20 +3,16 @@
 import logging
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from .._ledger.counters import Tally
-from .._runtime.races import snapshot
 from .._runtime.waiting import TaskLoop, do_nothing
 from .._text import error_repr
+from .one_at_a_time import Chore, OneAtATime
 from .shared import Shared
 from .steps import TASK_NAME, Rest, Steps, run, run_rest
-
-Chore: TypeAlias = Callable[[], Rest]
-"""Something to do. It is begun by whoever does it, and not before."""
 
 
 class Ending(partial[Rest]):
@@ -37,12 +33,13 @@ class Chores:
     def __init__(self, shared: Shared[Any]) -> None:
         self._label = shared.label
         self._clock = shared.environment.clock
-        self._guard = shared.guard
         self._notifier = shared.notifier
         self._driver = shared.driver
         self._log_queue = shared.log_queue
         self._log_queue.on_line = partial(_request_flush, weakref.ref(self))
         self._scheduling = shared.scheduling
+        # When one has ended, the scheduler looks at what was not begun because of it.
+        self.one_at_a_time = OneAtATime(shared.guard, ended=shared.scheduling.schedule)
 
     def start_empty(self, tally: Tally) -> None:
         """Begin with nothing to do."""
@@ -55,7 +52,7 @@ class Chores:
         """What is done in a worker, if the pool has no hub that does all: log lines."""
         if self._driver.for_tasks:
             self.anywhere = self.in_hub  # hooks are called in the event loop, and nowhere else
-        self._busy: dict[str, weakref.ref[Chore]] = {}  # chores of which one at a time is enough, or is to wait
+        self.one_at_a_time.start_empty()
 
     def leave(self, chore: Chore) -> None:
         """Leave a chore to maintenance; from anywhere, finalizers included."""
@@ -89,8 +86,7 @@ class Chores:
         """Have each chore done by a task of its own in the event loop, which this is; a slow hook delays no other."""
         while (chore := self._next(common=False, hub=True)) is not None:
             # Checks and refills, of which one at a time is enough, are of no use once the loop ends.
-            alone = any(reference() is chore for reference in snapshot(self._busy.values()))
-            loop.start(self._do(chore, loop), TASK_NAME, ends_with_loop=alone)
+            loop.start(self._do(chore, loop), TASK_NAME, ends_with_loop=chore in self.one_at_a_time)
 
     def start(self, creation: Creation) -> None:
         """Have a task create an object for callers who wait; called by a task of the event loop."""
@@ -164,46 +160,12 @@ class Chores:
         self._tally.add("hk_errors")
         self._log_queue.add(logging.ERROR, "%s: maintenance failed: %s", self._label, error_repr(error), error=error)
 
-    # One at a time. ----------------------------------------------------------------------------------
-
-    def alone_if_first(self, name: str, chore: Chore) -> Iterator[Chore]:
-        """Make a chore of which one at a time is enough, unless one is queued or under way: one chore, or none."""
-        yield from self._unless_busy(name, partial(self._do_alone, name, chore))
-
-    def next_in_line(self, name: str, chore: Chore) -> Iterator[Chore]:
-        """Make a chore of which one at a time is to wait for its turn, others under way or not: one chore, or none."""
-        yield from self._unless_busy(name, partial(self._begin, name, chore))
-
-    def _unless_busy(self, name: str, chore: Chore) -> Iterator[Chore]:
-        if self._guard.locked(self._claim, name, chore):
-            yield chore
-
-    def _claim(self, name: str, chore: Chore) -> bool:
-        other = self._busy.get(name)
-        if other is not None and other() is not None:
-            return False
-        self._busy[name] = weakref.ref(chore)  # weak: one that is lost on the way holds up no other
-        return True
-
-    def _begin(self, name: str, chore: Chore) -> Rest:
-        self._busy.pop(name, None)  # without the lock: nobody claims the name while the chore that has it lives
-        return chore()
-
-    def _do_alone(self, name: str, chore: Chore) -> Steps[None]:
-        try:
-            rest = chore()
-            if rest is not None:
-                yield from rest
-        finally:
-            self._busy.pop(name, None)
-            self._scheduling.schedule()  # at what was not begun because this was under way
+    # The log. ----------------------------------------------------------------------------------------
 
     def request_flush_by_worker(self) -> None:
         """Have lines logged that are queued, if there are any, by the worker to which the scheduler gives this."""
         if self._log_queue:
             self.in_worker.append(do_nothing)
-
-    # The log. ----------------------------------------------------------------------------------------
 
     def request_flush(self) -> None:
         """Have the queued lines logged; from anywhere, finalizers included."""
@@ -217,7 +179,7 @@ class Chores:
     def flush_log(self) -> None:
         """Log what is queued, unless somebody is doing it, or it is an observer who asks for it."""
         if self._log_queue and not self._notifier.busy:
-            for flush in self.alone_if_first("log", self._flush):
+            for flush in self.one_at_a_time.unless_under_way("log", self._flush):
                 run_rest(flush())
 
     def _flush(self) -> None:

@@ -27,7 +27,7 @@ from .._runtime.uwsgi_hook import hook_into_uwsgi
 from .._runtime.waiting import Hub, do_nothing
 from .._scheduler.scheduler import Scheduler
 from .checks import Checks
-from .chores import Chore, Chores
+from .chores import Chores
 from .descriptions import Descriptions
 from .guard import Guard
 from .hooks import HookCaller
@@ -36,6 +36,7 @@ from .log_queue import LogQueue
 from .maintenance import Maintenance
 from .notifier import ObserverNotifier
 from .objects import Objects
+from .one_at_a_time import Chore
 from .operations import Operations
 from .returns import Returns
 from .scheduling import Scheduling

@@ -9,9 +9,10 @@ from .._ledger.counters import Tally
 from .._ledger.entry import Entry
 from .._ledger.ledger import Ledger
 from .._ledger.sweeps import Findings, Loan, Sweeps
-from .chores import Chore, Chores, Ending
+from .chores import Chores, Ending
 from .log_queue import Later, Lines, owner_later
 from .objects import Objects
+from .one_at_a_time import Chore
 from .returns import Returns
 from .shared import Shared
 from .steps import Rest, Steps, remaining
@@ -40,6 +41,7 @@ class Maintenance(Generic[T]):
         self._notifier = shared.notifier
         self._log_queue = shared.log_queue
         self._chores = chores
+        self._one_at_a_time = chores.one_at_a_time
         self._objects = objects
         self._returns = returns
 
@@ -102,12 +104,12 @@ class Maintenance(Generic[T]):
     def _new_checks(self, *, forced: bool) -> Iterator[Chore]:
         """Make a check of what is idle, unless one is to come anyway, or, among threads, is under way."""
         if not self._driver.for_tasks:
-            return self._chores.alone_if_first("health", self.check_health)
+            return self._one_at_a_time.unless_under_way("health", self.check_health)
         if forced:  # the caller waits for this one, and not for another
-            return self._chores.alone_if_first(f"health {self._tally['hk_rounds']}", self.check_health)
+            return self._one_at_a_time.unless_under_way(f"health {self._tally['hk_rounds']}", self.check_health)
         # A check that is awaited, and hangs, keeps its object, but not the rounds to come from checking others. Where
         # the loop has no time for one, there is none for those of all the rounds meanwhile.
-        return self._chores.next_in_line("health", self.check_health)
+        return self._one_at_a_time.unless_queued("health", self.check_health)
 
     def _queue_what_is_due(self, due: Findings[T], now: float, *, forced: bool) -> None:
         self.queue_closing(due.expired)
@@ -136,7 +138,9 @@ class Maintenance(Generic[T]):
 
     def new_refills(self) -> Iterator[Chore]:
         """Make as many refills as there are none of already, queued or under way."""
-        return chain.from_iterable(self._chores.alone_if_first(f"refill {n}", self._refill) for n in range(REFILLS))
+        return chain.from_iterable(
+            self._one_at_a_time.unless_under_way(f"refill {n}", self._refill) for n in range(REFILLS)
+        )
 
     # By hand. ------------------------------------------------------------------------------------------
 

@@ -220,7 +220,7 @@ def check_hooks(fun: object, hooks: Mapping[str, Any], *, awaits: bool) -> None:
     for name, function in () if awaits else {"fun": fun, **hooks}.items():
         if name not in ALWAYS_PLAIN:
             refuse_async(name, function, accepted=GENERATORS if name == "fun" else 0, instead=_FOR_TASKS)
-    (AsyncHooks[Any] if awaits else Hooks[Any])(cast("Callable[[int], Any]", fun), **hooks)
+    AsyncHooks[Any](cast("Callable[[int], Any]", fun), **hooks)  # the rest of what both check
 
 
 _FOR_TASKS = "scope=Proxy.Scope.CONTEXT, with which each task has an object of its own"
