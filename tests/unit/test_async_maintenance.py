@@ -800,6 +800,57 @@ def test_a_round_by_hand_finds_something_queued(flavour: str, scheduler: FakeSch
 
 
 @both
+def test_rounds_by_hand_at_the_same_time(flavour: str, scheduler: FakeScheduler) -> None:
+    """Each does a check of its own: one that hangs keeps its object, and no other from being checked."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        hooks.hanging = {"check": {1}}
+        async with AsyncPool(hooks.make, 2, 0, health=hooks.check) as pool:
+            async with pool.obj(), pool.obj():
+                pass
+
+            async def second() -> None:
+                await turn(3)
+                await pool.housekeep()
+                assert hooks.checked == [1, 0]
+                hooks.go_on.set()
+
+            if flavour == "trio":
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(second)
+                    await pool.housekeep()
+            else:
+                await asyncio.gather(pool.housekeep(), second())
+
+    run_in(flavour, main)
+
+
+@both
+def test_a_round_by_hand_beside_one_of_maintenance(
+    flavour: str, scheduler: FakeScheduler, clock: HandMovedClock
+) -> None:
+    """It does a check of its own also where another is queued, which the loop may begin meanwhile."""
+
+    async def main() -> None:
+        hooks = Hooks(flavour)
+        hooks.hanging = {"check": {1}}
+        pool = AsyncPool(hooks.make, 3, 2, closer=hooks.close, health=hooks.check, max_avail_delay=15, hk_delay=10)
+        async with pool.obj(), pool.obj(), pool.obj():
+            pass
+        clock.advance(10)
+        scheduler.look_at(async_core_of(pool))
+        clock.advance(10)
+        await pool.housekeep()
+        assert (hooks.closed, hooks.checked) == ([2], [1, 0])
+        hooks.go_on.set()
+        await turn(3)
+        await pool.close()
+
+    run_in(flavour, main)
+
+
+@both
 def test_a_round_by_hand_that_is_interrupted(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """Maintenance does the rest."""
     seen: list[int] = []
