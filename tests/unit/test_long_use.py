@@ -151,6 +151,7 @@ def test_the_stack_of_the_get(
     pool.housekeep()
     first, second = sorted(said(caplog), key=lambda line: "by_lease" in line)
     assert first.index("test_the_stack_of_the_get") < first.index("borrow_deep_down")
+    assert all(line.startswith("  ") for line in first.splitlines()[1:])
     assert first.rstrip().endswith("pool.get()")
     assert second.rstrip().endswith("return pool.lease()")
     assert "pool.py" not in first + second

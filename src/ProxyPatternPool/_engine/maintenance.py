@@ -171,7 +171,6 @@ class Maintenance(Generic[T]):
         self._warn_of_long_use(self._descriptions.describe(loan.entry), loan, self._clock(), ", closing it")
         if self._notifier.is_telling(loan.entry):
             return None
-        self._notifier.returned(loan.entry, self._clock() - loan.since)
         return self._objects.close_and_free(loan.entry, in_place=in_place)
 
     def _warn_of_long_use(self, what: str | Later, loan: Loan[T], now: float, end: str) -> None:
