@@ -238,12 +238,15 @@ def test_names_of_hooks() -> None:
     assert typing.get_origin(ProxyPatternPool.TraceHook) is Tracer
 
 
-def test_delete_is_an_old_name_of_shutdown(scheduler: FakeScheduler, works: Works) -> None:
-    """It closes what there is and serves nobody any more; who calls it is warned, in the line that does."""
+def test_delete_is_an_old_name_of_shutdown(scheduler: FakeScheduler, works: Works, naps: Naps) -> None:
+    """It closes what there is and serves nobody any more, and waits for nothing; who calls it is warned in his line."""
     pool: Any = Pool(works.make, 2, closer=works.close)
-    with pytest.warns(DeprecationWarning, match="shutdown") as warned:
+    thing = pool.get()
+    with pytest.warns(DeprecationWarning, match=r"^Pool.__delete__\(\) .* Pool.shutdown\(\)$") as warned:
         pool.__delete__()
     assert warned[0].filename == __file__
+    assert not any(naps.asked)
+    pool.ret(thing)
     assert works.alive == []
     with pytest.raises(PoolClosed):
         pool.get()

@@ -100,6 +100,13 @@ def test_a_mutant_says_where_it_is() -> None:
     assert SOURCE.splitlines()[mutant.line - 1].strip() == "self.size += number"
 
 
+def test_where_tests_find_a_condition_of_several_lines() -> None:
+    """In its first line: Python reaches the line of the ``if`` only where that begins with its condition."""
+    text = "def room(size):\n    if (\n        size\n        and size < 10\n    ):\n        return True\n"
+    (other_way,) = (mutant for mutant in made(text) if " not " in mutant.difference)
+    assert other_way.lines == {3}
+
+
 def test_where_a_mutant_may_show() -> None:
     """In its function; where it assigns to an attribute, wherever that is used."""
     text = """

@@ -123,10 +123,15 @@ def test_an_interrupted_return_after_a_close(
 
 @both
 @pytest.mark.parametrize("give_back", [ret_of_task, block_of_task])
-def test_an_interrupted_return_of_a_task_after_a_close(
-    flavour: str, give_back: Callable[[AsyncPool[Thing]], Awaitable[None]], scheduler: FakeScheduler, works: Works
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_interrupted_return_of_a_task(
+    flavour: str,
+    give_back: Callable[[AsyncPool[Thing]], Awaitable[None]],
+    closed: bool,
+    scheduler: FakeScheduler,
+    works: Works,
 ) -> None:
-    """The same in an event loop."""
+    """The same in an event loop; a pool that is not closed keeps what is put back."""
 
     async def make(number: int) -> Thing:
         return works.make(number)
@@ -135,13 +140,14 @@ def test_an_interrupted_return_of_a_task_after_a_close(
         pool = AsyncPool(make, 1, closer=works.close)
         core = async_core_of(pool)
         await ret_of_task(pool)
-        interrupting(core, core.ledger.close)
+        interrupting(core, core.ledger.close if closed else lambda: None)
         with pytest.raises(KeyboardInterrupt):
             await give_back(pool)
         gc.collect()
         scheduler.look_at(core)
         await turn(10)
-        assert works.closed == works.made
+        assert works.closed == (works.made if closed else [])
+        assert len(core.shelves.idle) == (not closed)
 
     run_in(flavour, main)
 

@@ -115,13 +115,17 @@ class _Finder(cst.CSTVisitor):
         self._messages: list[cst.CSTNode] = []
         self._statements: list[int] = []
 
+    def _line(self, node: cst.CSTNode) -> int:
+        place = self.get_metadata(PositionProvider, node, None)
+        return place.start.line if isinstance(place, CodeRange) else 0
+
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, _NOT_CHANGED) or _is_docstring(node) or node in self._messages:
             return False
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value in _NOT_CHANGED_CALLS:
             return False
         place = self.get_metadata(PositionProvider, node, None)
-        line = place.start.line if isinstance(place, CodeRange) else 0
+        line = self._line(node.test if isinstance(node, cst.If | cst.While) else node)
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._names.append(node.name.value)
         if isinstance(node, cst.FunctionDef):
