@@ -197,8 +197,8 @@ stress: $(VENV)/.group-unit $(VENV)/.wheel  ## Stress for SECONDS (replayed with
 	PPP_EVERY=1 $(bin)/python -m pytest $(patsubst %,tests/unit/test_%.py,async_interruptions faults transparency)
 
 .PHONY: explore
-explore: $(VENV)/.group-explore $(VENV)/.wheel  ## Try all interleavings of threads at a small pool, up to PREEMPTIONS, for MINUTES
-	$(bin)/python -m tests.explore --preemptions $(PREEMPTIONS) --minutes $(MINUTES)
+explore: $(VENV)/.group-explore $(VENV)/.wheel  ## Try all interleavings of threads at a small pool, up to PREEMPTIONS, for MINUTES (AMONG="borrow ret drop")
+	$(bin)/python -m tests.explore --preemptions $(PREEMPTIONS) --minutes $(MINUTES) --among "$(AMONG)"
 
 .PHONY: fuzz
 fuzz: $(VENV)/.group-tests $(VENV)/.wheel  ## Try texts, errors, requests and answers of all sorts: PPP_EXAMPLES of each

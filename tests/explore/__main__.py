@@ -9,13 +9,14 @@ import math
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from multiprocessing.pool import Pool
 
 from .faults import FAULTS
 from .library import Library, Mutation
+from .operations import OPERATIONS
 from .plan import Plan, read
 from .scenarios import CORE, Scenario, combinations, scenario
 from .search import Result, Search, run_once
@@ -32,12 +33,19 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--old", action="store_true", help="whether those that are lent have been for too long")
     parser.add_argument("--stale", action="store_true", help="whether threads may read what is out of date")
     parser.add_argument("--preemptions", type=int, default=3, help="the bound")
+    parser.add_argument(
+        "--among", type=str.split, default=(), help="all scenarios of these operations, with no more places than needed"
+    )
     parser.add_argument("--minutes", type=float, default=math.inf, help="when to end")
     parser.add_argument("--without-faults", action="store_true", help="do not look for the planted faults first")
     parser.add_argument("--fault", help="the name of a planted fault that the library has")
     parser.add_argument("--schedule", help="what to replay")
     parser.add_argument("--at", default="", help="at whose accesses threads are switched in what is replayed")
-    return parser.parse_args()
+    parsed = parser.parse_args()
+    for name in (*(parsed.operations or "").split(), *parsed.among):
+        if name not in OPERATIONS:
+            parser.error(f"no operation is called {name}; there are {', '.join(OPERATIONS)}")
+    return parsed
 
 
 def _replay(library: Library, what: Scenario, arguments: argparse.Namespace) -> int:
@@ -97,23 +105,23 @@ def _try(task: _Task) -> Result:
     return search.run(task.bound, left)
 
 
-def _tasks(threads: int, bound: int, until: float) -> Iterator[_Task]:
+def _tasks(threads: int, among: Sequence[str], bound: int, until: float) -> Iterator[_Task]:
     """Each scenario with the order of a GIL, and without; in another order each time: there may be no time for all."""
-    core = (each for each in CORE if len(each.operations) == threads)
-    others = list(combinations(threads))
+    core = [] if among else [each for each in CORE if len(each.operations) == threads]
+    others = list(combinations(threads, among=among, sizes=None) if among else combinations(threads))
     random.shuffle(others)
     for each in chain(core, others):
         yield _Task(each, False, bound, until)
         yield _Task(each, True, bound, until)
 
 
-def _explore(workers: Pool, most: int, until: float) -> bool:
+def _explore(workers: Pool, among: Sequence[str], most: int, until: float) -> bool:
     """Try everything, first with few pre-emptions; say whether something is broken."""
     broken = False
     two, three = [(2, bound) for bound in range(1, most + 1)], [(3, bound) for bound in range(1, most + 1)]
     for threads, bound in (*two[:2], *three[:1], *two[2:], *three[1:]):
         start, begun, done, schedules, pruned = time.monotonic(), 0, 0, 0, 0
-        for result in workers.imap_unordered(_try, _tasks(threads, bound, until)):
+        for result in workers.imap_unordered(_try, _tasks(threads, among, bound, until)):
             if result.failure is not None:
                 broken = _report(result, bound)
             begun, done = begun + 1, done + (result.complete == bound)
@@ -147,7 +155,7 @@ def main() -> int:
     if arguments.operations is None:
         with Pool(initializer=_begin) as workers:
             missed = not arguments.without_faults and _find_faults(workers, until)
-            return _explore(workers, arguments.preemptions, until) or missed
+            return _explore(workers, arguments.among, arguments.preemptions, until) or missed
     what = scenario(arguments.operations, arguments.places, idle=arguments.idle, kept=arguments.kept, old=arguments.old)
     _begin()
     mutation = next((fault.mutation for fault in FAULTS if fault.mutation.name == arguments.fault), None)

@@ -81,16 +81,21 @@ def scenario(names: str, max_size: int, *, idle: int = 0, kept: int = 0, old: bo
 
 
 def combinations(
-    threads: int, *, sizes: tuple[int, ...] | None = (1, 2), first: str | None = None
+    threads: int,
+    *,
+    among: Iterable[str] = OPERATIONS,
+    sizes: tuple[int, ...] | None = (1, 2),
+    first: str | None = None,
 ) -> Iterator[Scenario]:
     """All there are of so many operations, as far as somebody borrows or gives back.
 
     Args:
         threads: How many operations.
+        among: Only of these.
         sizes: The places of their pools; ``None``: as few as the operations need.
         first: Only those that begin with this operation; ``None``: all.
     """
-    for names in combinations_with_replacement(OPERATIONS, threads):
+    for names in combinations_with_replacement(among, threads):
         used = _uses(OPERATIONS[name] for name in names)
         if (first is not None and names[0] != first) or (not used and not BORROWS.intersection(names)):
             continue

@@ -106,6 +106,20 @@ def test_nothing_is_lost_by_pruning(library: Library, each: Scenario) -> None:
     assert whole.outcomes == pruned.outcomes
 
 
+@pytest.mark.parametrize(
+    ("among", "said"),
+    [
+        ("ret maintain", "2 threads, 1 pre-emptions: 4 scenarios;"),
+        ("ret maintian", "no operation is called maintian; there are borrow, "),
+    ],
+)
+def test_only_of_some_operations(among: str, said: str) -> None:
+    """All scenarios of these, with the order of a GIL and without; one that is misspelt is an error."""
+    command = [sys.executable, "-m", "tests.explore", "--without-faults", "--among", among, "--preemptions", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert said in done.stdout + done.stderr
+
+
 def test_a_fault_that_is_out_of_date() -> None:
     """If the text of the library changes, a fault that no longer fits it says so."""
     fault = FAULTS[0].mutation
