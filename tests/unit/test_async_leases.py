@@ -93,19 +93,19 @@ def test_the_end_of_a_block_waits_for_its_retter(flavour: Flavour, way: str, sch
     run_task(flavour, main)
 
 
-@pytest.mark.parametrize("way", ["obj", "aobj"])
+@ways
 def test_a_block_keeps_its_pool(way: str, scheduler: FakeScheduler) -> None:
     """A pool that nobody refers to any more is used by the block that was asked for while somebody did."""
 
     async def main() -> None:
         pool = pool_for(way)
-        async with getattr(pool, way)() as thing:
-            pass
+        async with getattr(pool, way)() as had:
+            thing = had if way.endswith("obj") else had.obj
         block = getattr(pool, way)()
-        del pool
+        del pool, had
         scheduler.run()
-        async with block as same:
-            assert same is thing
+        async with block as had:
+            assert (had if way.endswith("obj") else had.obj) is thing
 
     run_task("asyncio", main)
 

@@ -18,6 +18,7 @@ from ProxyPatternPool._engine.core import Core
 from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
 from ProxyPatternPool._runtime.task_loops import running_task_loop
+from ProxyPatternPool._runtime.trio_hub import TrioLoop
 from ProxyPatternPool._scheduler.dispatch import Dispatcher
 from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
@@ -63,8 +64,10 @@ def test_a_creation_that_a_loop_ends(flavour: str, real: Scheduler, caplog: pyte
 
 
 @both
-def test_a_lease_that_is_dropped_at_the_end(flavour: str, scheduler: FakeScheduler) -> None:
-    """What a task had at the end of its loop is closed there, though maintenance had no time to see it."""
+def test_a_lease_that_is_dropped_at_the_end(
+    flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was dropped at the end of its loop is closed there, though maintenance had no time to see it."""
     server = Server()
     pool = server.pool()
     kept: list[AsyncLease[Thing]] = []
@@ -76,6 +79,8 @@ def test_a_lease_that_is_dropped_at_the_end(flavour: str, scheduler: FakeSchedul
     run_in(flavour, drops)
     assert server.works.closed == server.works.made
     assert len(server.works.made) == 1
+    (line,) = said(caplog)
+    assert line.endswith(" without release()")
 
 
 @both
@@ -393,6 +398,34 @@ def test_dropped_in_its_loop(flavour: str, real: Scheduler) -> None:
 
     run_in(flavour, drops)
     assert server.works.alive == []
+
+
+@both
+@pytest.mark.parametrize("min_size", [0, 1])
+@pytest.mark.parametrize("begun", [False, True])
+def test_dropped_when_it_has_nothing(flavour: str, min_size: int, begun: bool, scheduler: FakeScheduler) -> None:
+    """It leaves nothing in its loop, and maintenance, which may be about to create something, closes that."""
+    server = Server()
+
+    async def main() -> None:
+        pool = server.pool(2, min_size)
+        await pool.discard(await pool.get())
+        core = async_core_of(pool)
+        if begun:
+            core.run_due()
+        del pool
+        core.run_chores()
+        del core
+        await turn(10)
+        assert len(server.works.made) == (2 if begun and min_size else 1)
+        scheduler.run()
+        await turn(10)
+        assert server.works.alive == []
+        loop = running_task_loop()
+        assert isinstance(loop, AsyncioLoop | TrioLoop)
+        assert not loop._end._lasts
+
+    run_in(flavour, main)
 
 
 @both

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from ProxyPatternPool import AsyncLease, AsyncPool, PoolClosed, PoolException
-from ProxyPatternPool._pool.async_pool import async_core_of
+from ProxyPatternPool._pool.async_pool import async_core_of, tasks_of
 from ProxyPatternPool._pool.either import core_of_either
 from ProxyPatternPool._runtime.native import GIL
 from ProxyPatternPool._scheduler.scheduler import Scheduler
@@ -463,10 +463,19 @@ def test_two_loops_in_one_thread(scheduler: FakeScheduler) -> None:
     loop.close()
 
 
-def test_a_loop_that_goes_on_in_another_thread(scheduler: FakeScheduler) -> None:
+def test_a_loop_that_goes_on_in_another_thread(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the same loop for the pool, and the thread that has run it before has no part in it any more."""
     pool = Server().pool()
     loop = asyncio.new_event_loop()
+    tasks = tasks_of(pool)
+    borrow = tasks.borrow
+    slow: list[float | None] = []
+
+    def borrow_slowly(timeout: float | None, *others: Any) -> Any:
+        slow.append(timeout)
+        return borrow(timeout, *others)
+
+    monkeypatch.setattr(tasks, "borrow", borrow_slowly)
 
     async def uses() -> set[Thing]:
         found: set[Thing] = set()
@@ -479,6 +488,7 @@ def test_a_loop_that_goes_on_in_another_thread(scheduler: FakeScheduler) -> None
     assert Caller(lambda: loop.run_until_complete(uses())).result() == first
     assert loop.run_until_complete(uses()) == first
     assert len(first) == 1
+    assert len(slow) == 3, "the first loan of each task"
     loop.run_until_complete(pool.close())
     loop.close()
 

@@ -52,10 +52,27 @@ def test_a_closed_pool_is_dropped_in_silence(
     """A pool that was closed properly is dropped without a word."""
     pool = Pool(works.make, closer=works.close)
     pool.shutdown()
+    scheduler.run()
     del pool
+    assert not scheduler.asked, "there is nothing to do"
     scheduler.run()
     assert len(works.closed) == 1
     assert said(caplog) == []
+
+
+def test_a_pool_that_is_dropped_before_a_refill(scheduler: FakeScheduler, works: Works) -> None:
+    """What maintenance creates in a pool that had nothing when it was dropped is closed."""
+    pool = Pool(works.make, min_size=1, closer=works.close)
+    pool.discard(pool.get())
+    core = pool._core
+    core.run_due()
+    del pool
+    core.run_chores()
+    del core
+    assert len(works.made) == 2
+    scheduler.run()
+    assert works.alive == []
+    assert not list(scheduler.pools()), "nobody keeps what is left of it"
 
 
 def test_a_pool_in_a_cycle(scheduler: FakeScheduler, works: Works) -> None:

@@ -90,8 +90,6 @@ class AsyncCore(Generic[T]):
         loop = self.driver.loop
         if loop is None or loop.alive() or belongs_to_parent():
             self.core.abandon()  # else nobody can close anything any more
-        if not self.core.ledger.places:
-            self.driver.call_off_end()
 
     def borrow(self, timeout: float | None, receipt: Receipt[T] | None = None) -> Entry[T] | Steps[Entry[T]]:
         """Lend an entry to the task that calls: at once, or by the steps that are returned."""

@@ -269,11 +269,15 @@ class Core(Generic[T]):
 
     def abandon(self) -> None:
         """Have maintenance close the pool, for whoever must neither wait nor call anything: a finalizer."""
+        ledger = self.ledger
         if belongs_to_parent():
-            never_free(self.ledger)  # nobody else will: this pool ends here
-        elif self.ledger.places:
-            self.ledger.mailbox.abandoned = True
+            never_free(ledger)  # nobody else will: this pool ends here
+        elif ledger.places or (self.config.min_size and not ledger.closed and self.scheduling.has_threads):
+            # Also if there is nothing to close: maintenance may be about to create what is missing.
+            ledger.mailbox.abandoned = True
             self.scheduler.request_look(self)
+        else:
+            self.driver.call_off_end()
 
     def close_at_exit(self) -> list[Callable[[], None]]:
         """Close the pool at interpreter exit: what is to be called for that."""

@@ -225,6 +225,8 @@ class Objects(Generic[T]):
     def close_ledger(self) -> list[Entry[T]]:
         """Serve nobody any more, with the lock held; say what is to be closed."""
         doomed = self._ledger.close()
+        if not self._ledger.places:
+            self._driver.call_off_end()
         self.wake_watchers()
         return doomed
 

@@ -113,14 +113,15 @@ class QuietAsyncLease(AsyncLease[T]):
 class LeaseRequest(Awaited[AsyncLease[T]]):
     """What ``lease`` returns: a lease that begins when this is awaited, or entered by ``async with``."""
 
-    __slots__ = ("_begun", "_lease", "_timeout")
+    __slots__ = ("_begun", "_lease", "_pool", "_timeout")
 
     __name__ = "AsyncPool.lease"
 
-    def __init__(self, lender: AsyncLender[T], timeout: float | None, *, quiet: bool) -> None:
+    def __init__(self, lender: AsyncLender[T], timeout: float | None, pool: object, *, quiet: bool) -> None:
         silent = quiet is not False and expect("quiet", quiet, bool, "True or False")
         self._lease: AsyncLease[T] = (QuietAsyncLease if silent else AsyncLease)(lender)
         self._timeout = timeout
+        self._pool = pool  # so that the pool is not dropped before the lease has begun
         self._begun: Steps[AsyncLease[T]] | None = None
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:

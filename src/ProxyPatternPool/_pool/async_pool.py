@@ -344,7 +344,7 @@ class AsyncPool(Generic[T]):
             quiet: Whether to log no warning when the lease is dropped.
                 For a lease that is meant to end so: kept in a ``ContextVar``, it is dropped when the task ends.
         """
-        return LeaseRequest(self._tasks, timeout, quiet=quiet)
+        return LeaseRequest(self._tasks, timeout, self, quiet=quiet)
 
     async def shutdown(self, timeout: float = 0.0) -> None:
         """Close the pool: lend nothing any more, and close all objects. A second call does no harm.

@@ -318,7 +318,7 @@ class Pool(Generic[T]):
             timeout: Longest wait in seconds; ``None``: the pool's, 0: do not wait, ``math.inf``: for ever.
             quiet: Whether to log no warning when the lease is dropped.
         """
-        return LeaseRequest(TaskLender(self._core), timeout, quiet=quiet)
+        return LeaseRequest(TaskLender(self._core), timeout, self, quiet=quiet)
 
     def shutdown(self, timeout: float = 0.0, *, delay: float | None = None) -> None:
         """Close the pool: lend nothing any more, and close all objects. A second call does no harm.
