@@ -153,10 +153,12 @@ class Run:
         children = Children()
         functions = Functions()
         running: dict[int, tuple[Mutant, list[int]]] = {}
+        since = monotonic()
         for room, path in self._sources():
             score = self._scores.setdefault(room, Score())
             file = str(path.relative_to(PACKAGE))
             self._files.add(file)
+            self._say(f"{file}, {monotonic() - since:.0f} s")
             text = path.read_text(encoding="utf-8")
             original = compile(text, str(path), "exec", dont_inherit=True)
             for mutant in mutants(room, file, str(path), text):
