@@ -44,7 +44,6 @@ class HookCaller(Generic[T]):
         self._log_queue = log_queue
         self._descriptions = descriptions
         self._strict = config.hook_errors == "discard"
-        self.start_empty(Tally())
 
     def start_empty(self, tally: Tally) -> None:
         """Count anew."""

@@ -53,7 +53,6 @@ class ObserverNotifier(Generic[T]):
         self._clock = clock
         self._failed: set[str] = set()  # the methods a failure of which was logged
         self.silent = False  # True at interpreter exit: an observer's own resources may be gone
-        self.start_empty(Tally(), Faults(0))
 
     def start_empty(self, tally: Tally, faults: Faults) -> None:
         """Count and remember from the beginning."""
