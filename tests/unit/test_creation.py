@@ -63,7 +63,7 @@ def test_a_factory_that_stops(scheduler: FakeScheduler) -> None:
     """A StopIteration that escapes from a factory ends no loop of its caller's: it is an error."""
     pool = Pool(lambda number: next(iter(())), 1, min_size=0)
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="fun raised StopIteration"):
+        with pytest.raises(RuntimeError, match=r"^fun raised StopIteration$"):
             pool.get()
     assert pool.stats()["nobjs"] == 0
 

@@ -57,6 +57,20 @@ def test_an_observer_borrows(scheduler: FakeScheduler, clock: HandMovedClock, wo
     assert events(diary.read()) == ["returned", "returned", "discarded", "discarded"]
 
 
+def test_an_observer_of_a_hook_that_failed_borrows(scheduler: FakeScheduler, works: Works) -> None:
+    """It is not in the hook any more: it gets an object that is created for it."""
+    seen: list[int] = []
+
+    def borrow() -> None:
+        with pool.obj(0) as other:
+            seen.append(other.number)
+
+    diary = Disturbing.at("hook_failed", borrow)
+    pool = Pool(works.make, 2, 1, getter=lambda thing: 1 // thing.number, observer=diary)
+    assert pool.get().number == 0
+    assert seen == [1]
+
+
 def test_an_object_that_only_an_observer_has_had(scheduler: FakeScheduler, works: Works) -> None:
     """Of an object that was never told of no end is told."""
 

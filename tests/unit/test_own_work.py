@@ -168,21 +168,25 @@ def test_hooks_of_others(scheduler: FakeScheduler) -> None:
     assert seen == ["7: by inner", "5: by inner", "5: by outer", "7: by outer"]
 
 
-def test_a_pool_that_is_made_in_a_factory_is_nobody_s(scheduler: FakeScheduler) -> None:
-    """What its hooks are called with is not the proxy's object."""
+@pytest.mark.parametrize("min_size", [0, 1])
+def test_a_pool_that_is_made_in_a_factory_is_nobody_s(min_size: int, scheduler: FakeScheduler) -> None:
+    """What its hooks are called with is not the proxy's object, also where that is made together with its pool."""
+    errors: list[BaseException | None] = []
 
     def connect(number: int) -> Connection:
         def use_it(c: Connection) -> None:
             db.execute("?")
 
-        Pool(Connection, 1, 0, opener=use_it, hook_errors="discard").get()
+        with pytest.raises(HookError) as caught:
+            Pool(Connection, 1, 0, opener=use_it, hook_errors="discard").get()
+        errors.append(caught.value.__cause__)
         return Connection(number)
 
-    db: Connection = proxy(max_size=1, timeout=0, min_size=0)
+    db: Connection = proxy(max_size=1, timeout=0, min_size=min_size)
     control(db).set_fun(connect)
-    with pytest.raises(HookError) as caught:
-        control(db).get()
-    assert isinstance(caught.value.__cause__, ProxyException)
+    assert control(db).get().number == 0
+    (error,) = errors
+    assert isinstance(error, ProxyException)
 
 
 # --- a pool of one's own

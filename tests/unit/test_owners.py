@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 import pytest
 
 from ProxyPatternPool import Holding, Pool, PoolException, TimeOut
+from ProxyPatternPool._engine.loans import STACK_DEPTH
 from ProxyPatternPool._ledger.queue import Waiter
 from ProxyPatternPool._runtime import owner, process
 from ProxyPatternPool._runtime.process import this_process
@@ -80,6 +81,22 @@ def test_stacks(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -
     text = io.StringIO()
     pool.dump(text)
     assert "File" not in text.getvalue()
+
+
+def borrow_deep_down(pool: Pool[Thing], depth: int) -> None:
+    if depth > 0:
+        borrow_deep_down(pool, depth - 1)
+    else:
+        borrow_here(pool)
+
+
+def test_a_long_stack(scheduler: FakeScheduler) -> None:
+    """Its innermost frames are kept, so many and no more."""
+    pool = Pool(Thing, 1, trace_owner=True)
+    borrow_deep_down(pool, STACK_DEPTH)
+    (holding,) = pool.owners()
+    assert holding.stack is not None
+    assert [frame.name for frame in holding.stack] == [*["borrow_deep_down"] * (STACK_DEPTH - 1), "borrow_here"]
 
 
 def test_a_loan_reads_no_sources(scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch) -> None:

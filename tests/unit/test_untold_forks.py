@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 import trio
 
-from ProxyPatternPool import AsyncPool, Pool, PoolException
+from ProxyPatternPool import AsyncPool, Pool, PoolException, TimeOut
+from ProxyPatternPool._engine import loans
 from ProxyPatternPool._runtime import process, trio_hub
 from ProxyPatternPool._runtime.owner import here
 
 from .clock import FakeScheduler
-from .helpers import Thing, Works
+from .helpers import Caller, Naps, Thing, Works
 
 process.watch_for_forks()
 pytestmark = pytest.mark.skipif(
@@ -67,6 +68,23 @@ def test_a_pool_that_is_used(
     fork()
     assert use(pool) is works.made[1]
     assert pool.stats()["nobjs"] == 1
+
+
+def test_another_thread_is_quicker(
+    scheduler: FakeScheduler, works: Works, naps: Naps, fork: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has begun anew waits no longer for an object than he wants."""
+
+    def notice_fork() -> bool:
+        noticed = process.notice_fork()
+        Caller(pool.get).result()
+        return noticed
+
+    pool = Pool(works.make, 1, 1)
+    fork()
+    monkeypatch.setattr(loans, "notice_fork", notice_fork)
+    with pytest.raises(TimeOut, match=r"^timeout after 3 seconds "):
+        pool.get(3)
 
 
 def test_a_pool_that_is_made(scheduler: FakeScheduler, works: Works, fork: Callable[[], None]) -> None:
