@@ -460,8 +460,10 @@ def test_lines_keep_nothing_alive(scheduler: FakeScheduler) -> None:
         scheduler.run()
     trace = next(record for record in handler.records if "observer" in record.getMessage())
     assert trace.exc_info is not None
-    assert isinstance(trace.exc_info[1], ValueError)
-    assert trace.exc_info[2] is None
+    kind, error, frames = trace.exc_info
+    assert kind is ValueError
+    assert isinstance(error, ValueError)
+    assert frames is None
     first, place, *_, last = logging.Formatter().format(trace).split("\n")[1:]
     assert (first, last) == ("Traceback (most recent call last):", "ValueError: no")
     assert place.startswith('  File "')

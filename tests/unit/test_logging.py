@@ -55,6 +55,7 @@ def test_every_line_names_the_pool(
     for record in caplog.records:
         assert record.getMessage().startswith("pool 'books': ")
         assert record.levelno >= logging.WARNING
+        assert (record.exc_info, record.exc_text) == (None, None), "the message says what there is to say"
 
 
 def test_lines_are_formatted_lazily(
