@@ -24,7 +24,7 @@ from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Thing, said
+from .helpers import Thing, eventually, said
 from .tasks import Server, both, forget_loop, run_in, turn
 
 # The end of a loop. --------------------------------------------------------------------------------------
@@ -497,6 +497,40 @@ def test_no_maintenance_afterwards(
     expected = "not lent here", "has left 1 object open", "closes 1 object that tasks had when they ended"
     assert [line for line in lines if not any(part in line for part in expected)] == []
     assert len(lines) == (4 if run is asyncio.run else 3)
+
+
+def test_what_is_queued_when_a_loop_ends(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """It is given up, as is what threads leave to it later: else workers would be asked to do it again and again."""
+    pool = AsyncPool(Thing, 2, 0, retter=reset, health=lambda _: True, hk_delay=5)
+    core = pool._core
+    kept: list[Thing] = []
+
+    async def main() -> None:
+        kept.append(await pool.get())
+        async with pool.obj():
+            pass
+        clock.advance(5)
+        core.run_due()
+
+    forget_loop(main)
+    for _ in range(2):
+        assert core.queued_in_hub
+        assert core.run_due() is None
+        assert not core.queued_in_hub
+        if kept:
+            pool.ret(kept.pop()).close()
+
+
+def test_what_is_said_when_a_loop_has_ended(real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """Lines are logged as before: a worker does that."""
+    pool = AsyncPool(Thing, 1, 0)
+
+    async def main() -> None:
+        await pool.ret(await pool.get())
+
+    forget_loop(main)
+    pool.ret(Thing(7)).close()
+    eventually(lambda: caplog.records)
 
 
 def async_core_of_ended(pool: AsyncPool[Thing]) -> Core[Thing]:

@@ -351,6 +351,27 @@ def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeyp
         assert not scheduler.asked
 
 
+def test_lines_of_a_parent_where_no_thread_can_be_started(
+    scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not forgotten: whoever next uses the pool has them said."""
+    monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
+    monkeypatch.delenv("WERKZEUG_RUN_MAIN", raising=False)
+
+    def no_thread(*_: object) -> bool:
+        return False
+
+    with handled(Handler()) as handler:
+        with monkeypatch.context() as patch:
+            patch.setattr(FakeScheduler, "run_in_thread", no_thread)
+            pool = Pool(Thing)
+        scheduler.run()
+        assert handler.lines == []
+        pool.get()
+        scheduler.run()
+        assert len(handler.lines) == 1
+
+
 def test_a_thread_says_them_there(clock: HandMovedClock) -> None:
     """The scheduler has a thread for it, though there is no maintenance; the log has its name."""
     names: list[str] = []

@@ -291,6 +291,21 @@ def test_a_chore_that_fails_at_the_end(scheduler: FakeScheduler, caplog: pytest.
     assert pool.stats()["hk_errors"] == 2
 
 
+def test_a_look_that_fails(
+    scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours is said with its traceback, by which it can be found."""
+    core = Pool(Thing, 1, name="db")._core
+
+    def fail() -> float:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(core.maintenance, "run_due", fail)
+    scheduler.maintain(core)
+    assert said(caplog) == ["maintenance of pool 'db' failed"]
+    assert "in fail\n" in str(caplog.records[0].exc_text)
+
+
 def test_a_warning_about_a_use_that_ends_at_this_moment(
     scheduler: FakeScheduler, clock: HandMovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import weakref
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from time import monotonic
 
 import pytest
 
+from ProxyPatternPool import AsyncPool, Pool
+from ProxyPatternPool._pool.async_lease import LeaseRequest
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.native import SimpleQueue, get_within
 from ProxyPatternPool._runtime.threads import thread_name
@@ -19,8 +22,8 @@ from ProxyPatternPool._scheduler.maintained import Maintained
 from ProxyPatternPool._scheduler.scheduler import Scheduler
 from ProxyPatternPool._scheduler.timing import Timing
 
-from .clock import HandMovedClock
-from .helpers import DEADLINE, Caller, Naps, eventually, wait_for
+from .clock import FakeScheduler, HandMovedClock
+from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, wait_for
 from .maintained import FakeMaintained, Hanging, HubHere, Threads
 
 
@@ -270,6 +273,47 @@ def test_what_the_exit_waits_for(
     assert naps.asked == ([2.0] if name is None else [])
     assert maintained.waited == ([0.0] if name is None else [2.0])
     assert not scheduler.run_in_thread("late", lambda: None)
+
+
+def test_what_a_pool_has_at_the_exit(scheduler: FakeScheduler, works: Works, naps: Naps, hanging: Hanging) -> None:
+    """All is closed: what is idle, lent, or lost, and what a hook is working on, as soon as it has done that."""
+    pool = Pool(works.make, 4, 4, retter=hanging, closer=works.close)
+    thing, _ = pool.get(), pool.get()
+    returns = Caller(lambda: pool.ret(thing))
+    wait_for(hanging.begun)
+    pool._core.shelves.idle.pop()  # by a thread that was killed right then
+
+    def go_on() -> None:
+        hanging.go_on.set()
+        returns.result()
+
+    naps.meanwhile.append(go_on)
+    scheduler.exit()
+    assert len(works.closed) == 4
+
+
+@pytest.mark.parametrize("kind", [Pool, AsyncPool])
+def test_pools_that_call_nothing_at_the_exit(
+    kind: Callable[..., Pool[Thing] | AsyncPool[Thing]], scheduler: FakeScheduler, works: Works
+) -> None:
+    """Without a closer there is nothing to do, and the hooks of a pool for tasks are called in its loop only."""
+    closer = None if kind is Pool else works.close
+    pool = kind(works.make, 1, 0, retter=works.close, closer=closer)
+
+    async def use() -> None:
+        lease = pool.lease(quiet=True)
+        if isinstance(lease, LeaseRequest):
+            await lease
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use())
+    core = pool._core
+    core.run_due()
+    assert core.queued or core.queued_in_hub
+    assert core.close_at_exit() == []
+    core.run_chores()
+    assert works.closed == []
+    loop.close()
 
 
 def test_what_is_kept_alive_is_let_go(real: Scheduler) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
@@ -14,7 +16,7 @@ from ProxyPatternPool._runtime import process, trio_hub
 from ProxyPatternPool._runtime.owner import here
 
 from .clock import FakeScheduler
-from .helpers import Caller, Naps, Thing, Works
+from .helpers import Caller, Naps, Thing, Works, said
 
 process.watch_for_forks()
 pytestmark = pytest.mark.skipif(
@@ -92,6 +94,31 @@ def test_a_pool_that_is_made(scheduler: FakeScheduler, works: Works, fork: Calla
     fork()
     pool = Pool(works.make, 1, 1)
     assert pool.get() is works.made[0]
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_what_is_the_parent_s_is_not_freed(dropped: bool, scheduler: FakeScheduler, fork: Callable[[], None]) -> None:
+    """What is done where a connection is freed would be done to the parent's."""
+    pools = [Pool(Thing, 1, 1)]
+    scheduler.run()
+    known = weakref.ref(pools[0].get())
+    fork()
+    if dropped:
+        pools.clear()
+    process.notice_fork()
+    gc.collect()
+    assert known() is not None
+
+
+def test_what_the_parent_has_to_say(
+    scheduler: FakeScheduler, fork: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The parent says it, and no child does."""
+    pool = Pool(Thing, 1, 0)
+    pool.ret(Thing(7))
+    fork()
+    process.notice_fork()
+    assert said(caplog) == []
 
 
 def _count(pool: AsyncPool[Thing]) -> int:
