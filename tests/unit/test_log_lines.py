@@ -447,6 +447,7 @@ def test_a_line_is_of_the_moment_and_thread_in_which_it_happened(
     elapsed = (record.created - now.created) * 1000
     assert record.relativeCreated - now.relativeCreated == pytest.approx(elapsed, abs=1.0)
     assert (record.filename, record.funcName) == ("returns.py", "_report_stranger")
+    assert hasattr(record, "taskName") == hasattr(now, "taskName"), "it has what the records of this Python have"
 
 
 def test_a_line_that_comes_from_nowhere(monkeypatch: pytest.MonkeyPatch, scheduler: FakeScheduler) -> None:
