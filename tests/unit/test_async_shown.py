@@ -361,6 +361,31 @@ def test_the_log_knows_the_task(
     assert [vars(record)["taskName"] for record in caplog.records if record.name == "ppp"] == ["wrong", None]
 
 
+def test_the_log_knows_no_task_if_nobody_wants_that(
+    scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 3.12, and where it is turned off, records name no task, and none is asked for its name."""
+    if hasattr(logging, "logAsyncioTasks"):
+        monkeypatch.setattr(logging, "logAsyncioTasks", False)
+    asked: list[None] = []
+
+    class Task(asyncio.Task[None]):
+        def get_name(self) -> str:
+            asked.append(None)
+            return "a task"
+
+    async def does_wrong() -> None:
+        await AsyncPool(Thing, 1, 0).ret(Thing(1))
+
+    async def main() -> None:
+        await Task(does_wrong())
+
+    asyncio.run(main())
+    assert len(said(caplog)) == 1
+    assert [vars(record).get("taskName") for record in caplog.records] == [None]
+    assert asked == []
+
+
 def test_log_lines_are_written_by_others(real: Scheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A handler that hangs stops a worker, and not the event loop; the lines come in their order."""
     pool = AsyncPool(Thing, 1, 0)
