@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ProxyPatternPool import Pool
 from ProxyPatternPool._engine import maintenance
+from ProxyPatternPool._engine.maintenance import REFILLS
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.process import using_scheduler
@@ -309,3 +310,29 @@ def test_a_creation_that_hangs_holds_up_no_other(scheduler: FakeScheduler, works
     go_on.set()
     hanging.result()
     assert pool.stats()["navail"] == 3
+
+
+def test_a_round_by_hand_while_creations_hang(scheduler: FakeScheduler, works: Works) -> None:
+    """It creates what is missing besides them, even if it is the last that may do so."""
+    begun = [threading.Event() for _ in range(REFILLS - 1)]
+    go_on = threading.Event()
+
+    def make(number: int) -> Thing:
+        if REFILLS - 1 <= number < 2 * (REFILLS - 1):
+            begun[number - (REFILLS - 1)].set()
+            wait_for(go_on)
+        return works.make(number)
+
+    pool = Pool(make, 9, REFILLS - 1, closer=works.close)
+    pool.clear()
+    pool._core.run_due()
+    hanging = [Caller(pool._core.run_chores) for _ in begun]
+    for event in begun:
+        wait_for(event)
+    pool.resize(min_size=REFILLS)
+    pool.housekeep()
+    assert pool.stats()["navail"] == 1
+    go_on.set()
+    for caller in hanging:
+        caller.result()
+    assert pool.stats()["navail"] == REFILLS
