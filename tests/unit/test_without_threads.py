@@ -230,6 +230,20 @@ def test_borrowers_notice_when_it_has_passed(moment: Moment, real: Scheduler, wo
     eventually(lambda: works.closed)
 
 
+def test_who_waits_notices_when_it_has_passed(moment: Moment, real: Scheduler, naps: Naps) -> None:
+    """From then on he sleeps until somebody wakes him, as ever."""
+    pool = Pool(Thing, 1, 1)
+    pool.get()
+
+    def pass_by() -> None:
+        moment.lasts = False
+
+    naps.meanwhile.append(pass_by)
+    with pytest.raises(TimeOut):
+        pool.get(60.0)
+    assert naps.asked == [maintenance.TURN, pytest.approx(60.0 - maintenance.TURN)]
+
+
 def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works) -> None:
     """In a finalizer in the middle of a step of this thread the threads are started, and loans are quick later."""
     pool = Pool(works.make, 1, 1)
