@@ -15,7 +15,7 @@ import trio
 
 from ProxyPatternPool import AsyncLease, AsyncPool, PoolClosed
 from ProxyPatternPool._engine.core import Core
-from ProxyPatternPool._pool.async_pool import async_core_of
+from ProxyPatternPool._pool.async_pool import async_core_of, tasks_of
 from ProxyPatternPool._runtime.asyncio_hub import AsyncioLoop
 from ProxyPatternPool._runtime.task_loops import running_task_loop
 from ProxyPatternPool._runtime.trio_hub import TrioLoop
@@ -26,6 +26,7 @@ from ProxyPatternPool._scheduler.scheduler import Scheduler
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Thing, eventually, said
 from .tasks import Server, both, forget_loop, run_in, turn
+from .throwing import Thrower, Thrown, throwing
 
 # The end of a loop. --------------------------------------------------------------------------------------
 
@@ -371,6 +372,42 @@ def test_a_generator_that_has_a_pool(flavour: str, scheduler: FakeScheduler) -> 
             await pool.get()
 
     run_in(flavour, main)
+
+
+def begin_to_live(flavour: str, place: int) -> list[Thrown]:
+    """Use a pool that is new to its loop, with something thrown in as it comes there, and in the next; say what."""
+    server = Server()
+    pool = server.pool()
+    thrown: list[Thrown] = []
+
+    async def uses() -> None:
+        async with pool.obj():
+            pass
+
+    async def main() -> None:
+        try:
+            with throwing(Thrower(place)):
+                tasks_of(pool).bind()
+        except Thrown as error:
+            thrown.append(error)
+        await uses()
+        assert async_core_of(pool).hub is running_task_loop(), thrown
+
+    run_in(flavour, main)
+    assert len(server.works.made) == 1, thrown
+    assert server.works.alive == [], thrown
+    run_in(flavour, uses)
+    assert len(server.works.made) == 2, thrown
+    return thrown
+
+
+@both
+def test_interrupted_where_it_begins_to_live_in_a_loop(flavour: str, scheduler: FakeScheduler) -> None:
+    """Wherever something is thrown in, the pool is maintained in its loop, closed at its end, and serves the next."""
+    place = 0
+    while begin_to_live(flavour, place):
+        place += 1
+    assert place > 20
 
 
 # Dropped. ------------------------------------------------------------------------------------------------

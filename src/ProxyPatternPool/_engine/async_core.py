@@ -56,8 +56,9 @@ class AsyncCore(Generic[T]):
                 )
             if before is not None:
                 self._start_over(before)
-            driver.live_in(loop, partial(_last_steps, weakref.ref(self.core), driver, loop))
+            # First: whoever is interrupted in these two lines does both again, when the pool is used next.
             self.core.scheduling.hub = loop
+            driver.live_in(loop, partial(_last_steps, weakref.ref(self.core), driver, loop))
         return loop
 
     def notice_loop_end(self) -> None:
@@ -155,7 +156,8 @@ def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: T
     core = reference()
     if core is None:
         return
-    driver.closed_for_end = not core.ledger.closed
+    if not core.ledger.closed:  # else for ever, or by these steps: a pool may have them twice, see bind()
+        driver.closed_for_end = True
     doomed = core.guard.locked(core.objects.close_ledger)  # so what comes back from now on is closed, too
     core.returns.read_mailbox()
     # Without the lock: no loan begins any more, so a use and its owner stay as they are read. A thread may end one at

@@ -47,12 +47,12 @@ class TaskDriver:
 
     def live_in(self, loop: TaskLoop, last: Callable[[], Steps[None]]) -> None:
         """Use tasks of a loop, which runs here; at its end it does the last steps."""
-        self.loop = loop
-        self.running_task, self.task_key = loop.running_task, loop.task_key
         self._call_off = loop.at_end(last)
-        # Last, and the mark before the function, so that the quick ways of AsyncPool are right whatever they read.
+        self.running_task, self.task_key = loop.running_task, loop.task_key
+        # In this order, so that the quick ways of AsyncPool are right whatever they read.
         self.mark = loop.mark
         self.current = loop.current
+        self.loop = loop  # last: who is interrupted before does all this again
 
     def leave_loop(self) -> None:
         """Know no loop."""

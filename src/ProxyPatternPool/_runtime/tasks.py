@@ -161,12 +161,13 @@ class EndOfLoop:
         self._finish = finish
         self._lasts: dict[object, Last] = {}
         self._generator: AsyncGenerator[None, None] | None = None
+        self._watching = False
 
     def add(self, last: Last) -> Callable[[], None]:
         """Have steps done at the end; give what calls them off."""
         key = object()
         self._lasts[key] = last
-        if self._generator is None:
+        if not self._watching:  # or whoever began it was interrupted
             self.watch()
 
         def call_off() -> None:
@@ -183,10 +184,10 @@ class EndOfLoop:
         """Begin an asynchronous generator, in a task or a callback of the loop, which is told of it by a hook."""
         self._generator = self._until_the_end()
         hooks = sys.get_asyncgen_hooks()
-        # Nobody but the loop ends it. When a loop is freed that has not finalized it, Python would else have the loop
-        # start a task for that.
-        sys.set_asyncgen_hooks(finalizer=None)
         try:
+            # Nobody but the loop ends it. When a loop is freed that has not finalized it, Python would else have the
+            # loop start a task for that.
+            sys.set_asyncgen_hooks(finalizer=None)
             # It has come to its yield; or the loop has ended already, and all warnings are errors.
             with suppress(StopIteration, ResourceWarning):
                 self._generator.__anext__().send(None)
@@ -194,6 +195,7 @@ class EndOfLoop:
             sys.set_asyncgen_hooks(*hooks)
 
     async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        self._watching = True
         try:
             yield
         finally:
