@@ -324,6 +324,7 @@ def test_overridden_methods_give_back_what_the_block_took(scheduler: FakeSchedul
     assert not calls
     block = front._obj()
     block.__exit__(None, None, None)  # it did not begin
+    assert not calls
     assert front._get_obj() is mine
     assert block.__enter__() is mine
     with ThreadPoolExecutor(1) as executor:
