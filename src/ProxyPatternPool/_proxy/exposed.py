@@ -162,7 +162,6 @@ class ExposedMethods:
 
 def namespace(methods: Mapping[str, Callable[..., Any]], wanted: Supported) -> dict[str, Any]:
     """Those of these methods that a class has."""
-    # Without a __hash__ of its own the class would inherit one.
-    made: dict[str, Any] = {name: None for name in (*wanted.denied, "__hash__") if name in methods}
+    made: dict[str, Any] = {name: None for name in wanted.denied if name in methods}
     made.update([(name, methods[name]) for name in wanted.has if name in methods])
     return made
