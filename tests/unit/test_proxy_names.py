@@ -77,6 +77,10 @@ def test_set_name() -> None:
 
 def test_hidden_names_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
     """An object whose own `set` is hidden is warned about when it is set, or made for the first time."""
+
+    class Derived(Settable):
+        pass
+
     settable = Settable()
     hidden = [f"its own {name!r} is hidden by the proxy's" for name in ("set", "set_obj", "set_fun")]
 
@@ -96,8 +100,9 @@ def test_hidden_names_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
     Proxy(set_name="put").put(settable)
     Proxy(Thing(1))
     assert told() == []
-    Proxy(Settable)
-    assert told() == hidden
+    for kind in (Settable, Derived):
+        Proxy(kind)
+        assert told() == hidden
     bare = Thing(1)
     bare.__dict__["set"] = None
     Proxy(bare)
