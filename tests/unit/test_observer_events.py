@@ -296,6 +296,28 @@ def test_killed_while_it_is_told(scheduler: FakeScheduler, clock: HandMovedClock
     assert pool.stats()["observer_errors"] == 0
 
 
+class JustTold(dict[int | str, float]):
+    """What is noted of an object whose borrower is being told of its loan until somebody looks whether he is."""
+
+    def setdefault(self, key: int | str, default: float = 0, /) -> float:
+        found = super().setdefault(key, default)
+        self.pop(key)
+        return found
+
+
+def test_killed_as_it_was_told(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
+    """If that ends at the moment of the kill, the end of the loan is the kill's to tell."""
+    pool = Pool(works.make, 1, 0, max_using_delay_kill=10, closer=works.close, observer=diary)
+    thing = pool.get()
+    (entry,) = pool._core.shelves.using.values()
+    assert entry.notified is not None
+    entry.notified = JustTold({**entry.notified, entry.uses: 1})
+    clock.advance(10)
+    pool.housekeep()
+    assert works.closed == [thing]
+    assert events(diary.read()) == ["created", "lent", "returned", "discarded"]
+
+
 def test_a_dropped_lease(scheduler: FakeScheduler, clock: HandMovedClock, works: Works, diary: Diary) -> None:
     """The end of a lease that is dropped is told by a worker, with the time until then."""
     pool = Pool(works.make, 1, observer=diary)

@@ -168,6 +168,9 @@ def test_interrupted_in_the_beginning_of_a_loan(scheduler: FakeScheduler, works:
         pool.get()
     assert diary.read()[1:] == [("lent", thing, 0.0), ("returned", thing, 0.0)]
     assert pool.get(0) is thing
+    (entry,) = pool._core.shelves.using.values()
+    assert entry.notified is not None
+    assert [note for note in entry.notified if isinstance(note, int)] == [], "nothing is left of the use before"
 
 
 def test_several_observers(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
