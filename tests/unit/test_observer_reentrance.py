@@ -47,6 +47,8 @@ def test_an_observer_borrows(scheduler: FakeScheduler, clock: HandMovedClock, wo
     pool = Pool(works.make, 2, 1, closer=works.close, observer=diary)
     first, mine = pool.get(), works.made[1]
     assert diary.read() == [("created", first, 0.0), ("lent", first, 0.0)]
+    scheduler.run()
+    assert works.closed == []
     assert pool.get(0) is mine
     # Both are out now, and what it wants to borrow then it does not get.
     assert diary.read() == [("created", mine, 0.0), ("lent", mine, 0.0)]
