@@ -52,6 +52,7 @@ def test_a_failure_reaches_who_creates(
     assert stats["nobjs"] == 0
     assert stats["nerrors"] == 3
     assert stats["last_error"] == f"{type(error).__name__}: {error}"
+    assert [fault[:4] for fault in pool._core.faults] == [("creation", type(error).__name__, str(error), 3)]
     works.failing = None
     naps.clock.advance(5)
     assert pool.get(0).number == 3
