@@ -527,11 +527,13 @@ def test_what_a_line_names_is_looked_at_only_while_it_is_as_it_was(
 
 
 def test_errors_that_cannot_be_shown(scheduler: FakeScheduler, works: Works, caplog: pytest.LogCaptureFixture) -> None:
-    """An error whose repr fails is called by its class, and costs its thread nothing."""
+    """An error whose texts fail is called by its class, and costs its thread nothing."""
 
     class Unspeakable(Exception):
         def __repr__(self) -> str:
             raise RuntimeError
+
+        __str__ = __repr__
 
     def fail(thing: Thing) -> None:
         raise Unspeakable
@@ -539,4 +541,5 @@ def test_errors_that_cannot_be_shown(scheduler: FakeScheduler, works: Works, cap
     pool = Pool(works.make, 1, closer=works.close, retter=fail, tracer=lambda _: "it")
     pool.ret(pool.get())
     assert said(caplog) == [f"{pool._core.label}: retter failed, discarding it: Unspeakable"]
+    assert [fault[:4] for fault in pool._core.faults] == [("retter", "Unspeakable", "", 1)]
     assert pool.get(math.inf).number == 1
