@@ -266,6 +266,23 @@ def test_jobs_that_have_ended_make_room(workers: Workers) -> None:
             workers._do(job)
 
 
+def test_a_bug_that_cannot_be_logged(workers: Workers) -> None:
+    """It ends neither the worker nor the jobs of its pool."""
+
+    class Broken(FakeMaintained):
+        def run_chores(self, *, common: bool = True, hub: bool = True) -> None:
+            raise RuntimeError("a bug")
+
+        def log_later(self, level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+            raise RuntimeError("another")
+
+    job = Job(Broken(), hub=False)
+    for _ in range(2 * MAX_JOBS):
+        workers.submit(job, waited=False)
+        assert workers._jobs.get() is job
+        workers._do(job)
+
+
 def test_who_waits_asks_for_all(workers: Workers, clock: HandMovedClock) -> None:
     """Chores of a pool that has its jobs have another worker started if others' jobs have none, and not else."""
     job, other = Job(FakeMaintained(), hub=False), Job(FakeMaintained(), hub=False)
