@@ -12,7 +12,7 @@ from ProxyPatternPool import HookError, Pool, PoolClosed, Proxy, TimeOut
 from ProxyPatternPool._ledger.backoff import Backoff
 
 from .clock import Chance, FakeScheduler, HandMovedClock
-from .helpers import Caller, Naps, Thing, Works, eventually, said, wait_for
+from .helpers import DEADLINE, Caller, Naps, Thing, Works, eventually, said, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -342,6 +342,24 @@ def test_a_failed_opener_is_a_failed_creation(scheduler: FakeScheduler, naps: Na
     with pytest.raises(TimeOut) as raised:
         pool.get(1)
     assert isinstance(raised.value.__cause__, HookError)
+
+
+def test_callers_whose_attempts_fail_together(scheduler: FakeScheduler, clock: HandMovedClock) -> None:
+    """They hold up the next one no longer than one alone would."""
+    together = threading.Barrier(2)
+
+    def make(number: int) -> Thing:
+        if number < 2:
+            together.wait(DEADLINE)
+        raise ConnectionError(number)
+
+    pool = Pool(make, 2, 0)
+    for caller in [Caller(pool.get), Caller(pool.get)]:
+        with pytest.raises(ConnectionError):
+            caller.result()
+    clock.advance(0.04)
+    with pytest.raises(ConnectionError):
+        pool.get(0)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit()])
