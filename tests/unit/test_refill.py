@@ -44,6 +44,17 @@ def test_lent_objects_need_no_refill(scheduler: FakeScheduler, works: Works) -> 
     assert len(works.made) == 2
 
 
+def test_where_nothing_is_to_be_refilled(scheduler: FakeScheduler, works: Works) -> None:
+    """Nobody is asked to look at the pool when an object ends."""
+    pool = Pool(works.make, 3, 1)
+    one, two = borrow_all(pool, 2)
+    scheduler.run()
+    pool.discard(one)
+    assert not scheduler.asked
+    pool.discard(two)
+    assert scheduler.asked
+
+
 def test_a_round_refills_what_it_has_closed(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """One full round closes what is sick and replaces it."""
     doctor = Doctor()
@@ -208,6 +219,18 @@ def test_one_attempt_at_a_time(scheduler: FakeScheduler, clock: HandMovedClock, 
         pool._core.run_due()
     pool._core.run_chores()
     assert len(works.numbers) == 3
+
+
+def test_one_attempt_in_a_refill(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
+    """It ends with the first failure, though an observer, or a closer, takes longer than the back-off."""
+
+    def take_long() -> None:
+        clock.advance(60)
+        works.failing = None
+
+    works.failing = ConnectionError()
+    Pool(works.make, 3, 2, observer=Disturbing.at("creation_failed", take_long))
+    assert works.numbers == [0]
 
 
 def test_a_failure_of_somebody_else_renews_the_back_off(

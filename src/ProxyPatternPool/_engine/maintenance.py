@@ -213,9 +213,12 @@ class Maintenance(Generic[T]):
         """Create objects until there are ``min_size``; after a failure try again later."""
         ledger = self._ledger
         try:
-            # None also if this attempt has failed, or another since this one was queued.
-            while (entry := self._guard.locked(ledger.permit_to_refill, self._clock())) is not None:
-                yield from self._objects.create_for_anybody(entry)
+            while True:
+                # None also if another attempt has failed since this one was queued.
+                entry = self._guard.locked(ledger.permit_to_refill, self._clock())
+                # Told of a failure an observer may take longer than the back-off: whoever makes a pool goes on.
+                if entry is None or not (yield from self._objects.create_for_anybody(entry)):
+                    return
         except BaseException:  # not the server's fault, and yet not to be done again and again
             self._guard.locked(ledger.backoff.failed, self._clock())
             raise

@@ -90,8 +90,8 @@ class Objects(Generic[T]):
         self._scheduling.schedule()
         self._notifier.created(entry, now - start)
 
-    def create_for_anybody(self, entry: Entry[T]) -> Steps[None]:
-        """Create the object of an entry that is the caller's, and put it back; have it logged if that fails."""
+    def create_for_anybody(self, entry: Entry[T]) -> Steps[bool]:
+        """Create the object of an entry that is the caller's, and put it back; say whether that did not fail."""
         try:
             yield from self.create(entry)
             if self._guard.locked(self._ledger.put_locked, entry, self._clock()):
@@ -102,6 +102,8 @@ class Objects(Generic[T]):
             pass  # closed meanwhile: the permit dies here, and its place with it
         except Exception as error:
             self.report_failure(error)
+            return False
+        return True
 
     def _create_for_waiters(self, permit: Entry[T]) -> Steps[None]:
         """Create an object for callers who wait, instead of one who was cancelled in it.

@@ -73,9 +73,8 @@ class Operations(Generic[T]):
         self._scheduling.bind_hub()
         try:
             # In this thread alone: its first objects are there when a pool is made, and an interruption is raised here.
-            refill, *others = list(self._maintenance.new_refills())
-            run_rest(refill())
-            others.clear()
+            refills = list(self._maintenance.new_refills())
+            run_rest(refills[0]())
         except BaseException:
             run(self.shutdown(0.0))
             raise
