@@ -196,6 +196,22 @@ def test_hooks_that_take_long_are_told_of(
     run_in_virtual_time(flavour, main)
 
 
+def test_the_task_that_tells_of_them(scheduler: FakeScheduler, works: Works) -> None:
+    """It has the name of all tasks of a pool, and asyncio may end it with the loop."""
+
+    async def main() -> None:
+        pool = AsyncPool(works.make, 1, 0, closer=lambda _: pause(20))
+        await pool.ret(await pool.get())
+        before = asyncio.all_tasks()
+        closing = asyncio.create_task(pool.close())
+        await pause(2)
+        (telling,) = asyncio.all_tasks() - before - {closing}
+        assert telling.get_name() == "ProxyPatternPool"
+        await closing
+
+    asyncio.run(main())
+
+
 @both
 def test_closed_by_one_of_its_closers(flavour: Flavour, scheduler: FakeScheduler, works: Works) -> None:
     """It does not wait for itself."""

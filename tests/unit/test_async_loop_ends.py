@@ -138,15 +138,21 @@ def test_what_is_lost_is_not_reset(flavour: str, scheduler: FakeScheduler) -> No
 
 
 @both
+@pytest.mark.parametrize(("hanging", "what"), [(1, "1 object"), (2, "2 objects")])
 def test_a_hook_that_hangs_at_the_end(
-    flavour: str, scheduler: FakeScheduler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    flavour: str,
+    hanging: int,
+    what: str,
+    scheduler: FakeScheduler,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A closer that hangs holds up the end of its loop for two seconds, and no object but its own is left open."""
     monkeypatch.setattr("ProxyPatternPool._engine.async_core.END_TIME", 0.02)
     closed: list[int] = []
 
     async def close(number: int) -> None:
-        if number == 0:
+        if number < hanging:
             await (trio.sleep_forever() if flavour == "trio" else asyncio.Event().wait())
         closed.append(number)
 
@@ -157,11 +163,33 @@ def test_a_hook_that_hangs_at_the_end(
             pass
 
     run_in(flavour, uses)
-    assert sorted(closed) == [1, 2]
+    assert sorted(closed) == [*range(hanging, 3)]
     assert pool.stats()["nobjs"] == 0
     scheduler.run()
     (line,) = said(caplog)
-    assert line.endswith(" has ended, and has left 1 object open")
+    assert line.endswith(f" has ended, and has left {what} open")
+
+
+@both
+def test_a_hook_that_ends_the_program(flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
+    """Its object is as open, or closed, as with any other error of a closer: the end of the loop has left nothing."""
+    server = Server()
+
+    async def close(thing: Thing) -> None:
+        await server.close(thing)
+        raise SystemExit
+
+    pool: AsyncPool[Thing] = AsyncPool(server.make, 1, 0, closer=close)
+
+    async def uses() -> None:
+        with pytest.raises(SystemExit):
+            await pool.discard(await pool.get())
+
+    run_in(flavour, uses)
+    assert pool.stats()["nobjs"] == 0
+    scheduler.run()
+    assert server.works.closed == server.works.made
+    assert said(caplog) == []
 
 
 @both

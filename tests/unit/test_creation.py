@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 
@@ -67,6 +68,26 @@ def test_a_factory_that_stops(scheduler: FakeScheduler) -> None:
         with pytest.raises(RuntimeError, match=r"^fun raised StopIteration$"):
             pool.get()
     assert pool.stats()["nobjs"] == 0
+
+
+def test_interrupted_while_a_failure_is_noted(scheduler: FakeScheduler, works: Works) -> None:
+    """What could not be opened is lent to nobody, and closed."""
+
+    class Failure(BaseException):
+        def __copy__(self) -> Failure:
+            raise KeyboardInterrupt
+
+    def open_it(thing: Thing) -> None:
+        if thing.number == 0:
+            raise Failure
+
+    pool = Pool(works.make, 1, 0, opener=open_it, closer=works.close)
+    with pytest.raises(KeyboardInterrupt):
+        pool.get()
+    gc.collect()
+    scheduler.run()
+    assert works.closed == works.made
+    assert pool.get(0).number == 1
 
 
 def test_a_failure_gives_its_place_to_the_next_waiter(scheduler: FakeScheduler) -> None:
@@ -309,6 +330,32 @@ def test_an_interrupted_opener(policy: str, scheduler: FakeScheduler, works: Wor
         pool.get()
     assert works.closed == works.made
     assert pool.stats()["nobjs"] == 0
+
+
+def test_interrupted_at_construction_while_another_has_an_object(
+    scheduler: FakeScheduler, naps: Naps, works: Works
+) -> None:
+    """Nobody waits for that: it is closed when it comes back."""
+    made: list[Pool[Thing]] = []
+    kept: list[Thing] = []
+
+    class Own(Pool[Thing]):
+        def __init__(self) -> None:
+            made.append(self)
+            super().__init__(make, 2, 2, closer=works.close)
+
+    def make(number: int) -> Thing:
+        if number:
+            kept.append(made[0].get())
+            raise KeyboardInterrupt
+        return works.make(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        Own()
+    assert naps.asked == []
+    assert works.closed == []
+    made[0].ret(kept[0])
+    assert works.closed == works.made
 
 
 def test_a_failed_opener_at_construction(

@@ -173,6 +173,19 @@ def test_interrupted_in_the_beginning_of_a_loan(scheduler: FakeScheduler, works:
     assert [note for note in entry.notified if isinstance(note, int)] == [], "nothing is left of the use before"
 
 
+def test_interrupted_before_the_closer(scheduler: FakeScheduler, works: Works) -> None:
+    """Maintenance calls it, also while somebody keeps what was raised, with all that its frames have."""
+    pool = Pool(works.make, 1, 0, closer=works.close, observer=Interrupting("discarded"))
+    thing = pool.get()
+    scheduler.run()
+    with pytest.raises(Thrown) as caught:
+        pool.discard(thing)
+    assert works.closed == []
+    scheduler.run()
+    assert works.closed == [thing]
+    assert caught.value.__traceback__ is not None
+
+
 def test_several_observers(scheduler: FakeScheduler, clock: HandMovedClock, works: Works) -> None:
     """All are told, in order; a failure of one is its own, and what is thrown into one goes on after the last."""
 

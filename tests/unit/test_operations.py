@@ -519,7 +519,7 @@ def test_never_ready(scheduler: FakeScheduler, naps: Naps, works: Works) -> None
     """When the time is over the caller learns what is missing, and why."""
     works.failing = ConnectionError("no server")
     pool = Pool(works.make, 5, 2, timeout=3, name="books")
-    for timeout, told in ((None, 3), (7, 7), (0, 0)):
+    for timeout, told in ((None, 3), (7, 7), (0.5, 0.5), (0, 0)):
         with pytest.raises(TimeOut) as raised:
             pool.wait_ready(timeout)
         assert str(raised.value).startswith(
@@ -527,8 +527,8 @@ def test_never_ready(scheduler: FakeScheduler, naps: Naps, works: Works) -> None
             "0 objects exist (0 idle, 0 lent), 0 being created, 0 waiting"
         )
         assert isinstance(raised.value.__cause__, ConnectionError)
-    assert naps.asked == [3.0, 7.0]
-    with pytest.raises(PoolValueError, match="timeout"):
+    assert naps.asked == [3.0, 7.0, 0.5]
+    with pytest.raises(PoolValueError, match=r"^timeout must be "):
         pool.wait_ready(-1)
 
 
