@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
+import threading
 from collections.abc import Callable
+from operator import methodcaller
+from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 
 from ProxyPatternPool import Pool
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Caller, Naps, Thing, Works, borrow_all, give_back_all, have_all_said, said
+from .helpers import Caller, Naps, Thing, Works, borrow_all, give_back_all, have_all_said, said, wait_for
 
 
 def test_a_long_use_is_told_once(
@@ -157,6 +162,23 @@ def test_the_stack_of_the_get(
     assert "pool.py" not in first + second
     assert "core.py" not in first + second
     assert lease is not None
+
+
+def test_a_get_without_frames(scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+    """A thread that does no more than functions in C has no stack to be shown."""
+    pool = Pool(Thing, max_using_delay=10, trace_owner=True)
+    begun = threading.Event()
+    over: SimpleQueue[None] = SimpleQueue()
+    _thread.start_new_thread(list, (map(methodcaller("get"), [pool, SimpleNamespace(get=begun.set), over]),))
+    wait_for(begun)
+    (holding,) = pool.owners()
+    assert holding.stack == []
+    clock.advance(11)
+    pool.housekeep()
+    (line,) = said(caplog)
+    assert "has been kept for 11.000 s" in line
+    assert "\n" not in line
+    over.put(None)
 
 
 def test_no_stack_without_trace_owner(

@@ -174,7 +174,7 @@ class Maintenance(Generic[T]):
         return self._objects.close_and_free(loan.entry, in_place=in_place)
 
     def _warn_of_long_use(self, what: str | Later, loan: Loan[T], now: float, end: str) -> None:
-        stack = "" if loan.stack is None else Lines("\n" + "".join(loan.stack.format()))
+        stack = Lines("\n" + "".join(loan.stack.format())) if loan.stack else ""
         message = "%s: %s has been kept for %.3f s by %s%s%s"
         owner = owner_later(loan.owner)
         self._log_queue.add(logging.WARNING, message, self._label, what, now - loan.since, owner, end, stack)

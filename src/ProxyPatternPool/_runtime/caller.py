@@ -5,7 +5,6 @@ import os.path
 import sys
 from collections.abc import Callable, Iterator
 from itertools import dropwhile, takewhile
-from traceback import walk_stack
 from types import CodeType, FrameType
 
 from .task_owner import TaskOwner
@@ -57,7 +56,7 @@ def calling_frames(task: TaskOwner | None) -> list[tuple[FrameType, int]]:
         task: Who calls, if it is a task: its frames end where those of its event loop begin.
     """
     if task is None:
-        return list(walk_stack(caller(2)))
+        return [(frame, frame.f_lineno) for frame in outwards(caller(2))]
     outermost = task.outermost_frame()
     if outermost is None:  # what it does is written in C, or is our own
         return []
