@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trio
 
-from ProxyPatternPool._runtime import task_loops, tasks
+from ProxyPatternPool._runtime import asyncio_hub, task_loops, tasks
 from ProxyPatternPool._runtime.task_loops import running_task_loop
 from ProxyPatternPool._runtime.tasks import awaiting
 from ProxyPatternPool._runtime.waiting import TaskLoop
@@ -65,6 +65,8 @@ def test_a_loop_is_always_the_same(library: Library) -> None:
         assert loop.alive()
         assert loop.current() == loop.mark
         assert ("trio" if isinstance(library, Trio) else "asyncio") in loop.name
+        known = trio.lowlevel.current_trio_token() if isinstance(library, Trio) else asyncio.get_running_loop()
+        assert f" {id(known):#x} " in loop.name
         assert "thread 'MainThread'" in loop.name
         Caller(partial(elsewhere, loop)).result()
         child = library.begin(inner)
@@ -172,6 +174,19 @@ def test_a_job_from_anywhere(library: Library) -> None:
     library.run(main)
 
 
+def test_a_job_of_a_task_wakes_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop is awake: what would wake it, a system call, is not needed."""
+
+    async def main() -> None:
+        done = asyncio.Event()
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", None)
+            assert here().spawn(done.set)
+        await done.wait()
+
+    asyncio.run(main())
+
+
 def test_a_job_that_fails_ends_no_run_of_trio() -> None:
     """A job raises nothing. If it does, nobody else has to end."""
 
@@ -276,6 +291,59 @@ def test_the_context_of_a_task(library: Library, inherit: bool) -> None:
         assert variable.get() == "another"
 
     library.run(main)
+
+
+@pytest.mark.parametrize("in_c", [True, False])
+def test_who_has_started_a_task_is_not_kept(library: Library, in_c: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the context variables of its caller refer to may go, though the task has not begun, or takes long."""
+    if not in_c:
+        monkeypatch.setattr(asyncio, "Task", vars(asyncio.tasks)["_PyTask"])
+
+    class Value(str):
+        pass
+
+    async def main() -> None:
+        loop, log = here(), Log(library)
+
+        def start() -> weakref.ref[str]:
+            value = Value()
+            variable.set(value)
+            loop.start(log.steps("it", DEADLINE), "chore", limit=DEADLINE, lost=log.lines.clear)
+            return weakref.ref(value)
+
+        kept = contextvars.Context().run(start)
+        gc.collect()
+        assert kept() is None
+        await awaiting(loop.wait_for_tasks(0))
+        assert log.lines == ["it begins", "it is cancelled"]
+
+    library.run(main)
+
+
+def test_the_timer_of_a_limit() -> None:
+    """It ends with the task; a task without a limit has none."""
+
+    def timers() -> list[asyncio.TimerHandle]:
+        return [timer for timer in vars(asyncio.get_running_loop())["_scheduled"] if not timer.cancelled()]
+
+    async def main() -> None:
+        loop, log = here(), Log(Asyncio())
+        loop.start(log.steps("first"), "chore")
+        assert timers() == []
+        loop.start(log.steps("second"), "chore", limit=DEADLINE)
+        assert len(timers()) == 1
+        await awaiting(loop.wait_for_tasks(DEADLINE))
+        assert timers() == []
+
+    asyncio.run(main())
+
+
+def test_a_beginning_that_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was to tell that a task is not begun any more, and was never made, says nothing when it is freed."""
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    vars(asyncio_hub)["_Begun"].__new__(vars(asyncio_hub)["_Begun"])
+    assert said == []
 
 
 def test_a_task_that_is_cancelled_at_once_begins(library: Library) -> None:
@@ -388,9 +456,11 @@ def test_a_task_that_nobody_needs_at_the_end(library: Library) -> None:
 def test_steps_at_the_end(library: Library) -> None:
     """They are done when all tasks have ended, and are not cancelled; they start tasks, and wait for them."""
     log = Log(library)
+    names: list[str] = []
 
     def last(number: int) -> Steps:
         loop = here()
+        names.append(str(loop.owner()))
         assert loop.alive()
         yield from log.steps(f"last {number}")
         loop.start(log.steps(f"chore {number}", 0.002), "chore")
@@ -407,6 +477,7 @@ def test_steps_at_the_end(library: Library) -> None:
         await library.pause(0.001)
 
     library.run(main)
+    assert names == [f"task 'ProxyPatternPool at the end of the {'run' if isinstance(library, Trio) else 'loop'}'"] * 2
     assert log.lines[:2] == ["it begins", "it is cancelled"]
     for number in range(2):
         order = [f"last {number} begins", f"last {number} ends", f"job {number}", f"done {number}"]
@@ -511,7 +582,60 @@ def test_a_generator_of_the_user_at_the_end(library: Library) -> None:
         assert log.lines.index("last") >= 5, "after all of the user's"
 
 
-def test_what_is_used_first_at_the_end(library: Library) -> None:
+def test_what_a_generator_of_the_user_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one starts that takes longer than all else at the end has some time, and is cancelled then."""
+    monkeypatch.setattr("ProxyPatternPool._runtime.asyncio_hub.STARTED_TIME", 0.05)
+    log = Log(Asyncio())
+
+    async def users() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            for seconds in (0.01, DEADLINE):
+                here().start(log.steps(f"{seconds:g} s", seconds), "chore")
+
+    async def main() -> None:
+        kept.append(users())
+        assert await kept[0].__anext__() == 1
+        here().at_end(partial(log.steps, "last"))
+
+    kept: list[AsyncGenerator[int, None]] = []
+    asyncio.run(main())
+    assert log.lines[-3:] == ["last ends", "0.01 s ends", f"{DEADLINE:g} s is cancelled"]
+
+
+def test_a_task_of_another_kind_at_the_end() -> None:
+    """asyncio has others register what they take for tasks: it may lack what tasks have."""
+    loop = asyncio.new_event_loop()
+    log = Log(Asyncio())
+    other = loop.create_future()
+    vars(asyncio)["_register_task"](other)
+
+    async def main() -> None:
+        assert other in asyncio.all_tasks()
+        here().at_end(partial(log.steps, "last"))
+
+    loop.run_until_complete(main())
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    assert log.lines == ["last begins", "last ends"]
+
+
+def test_a_loop_that_does_not_say_whether_it_ends() -> None:
+    """One of uvloop has no attribute for that: steps at its end are done, too."""
+    log = Log(Asyncio())
+
+    async def main() -> None:
+        known: Any = here()
+        loop, known.loop = known.loop, object()
+        known.at_end(partial(log.steps, "last"))
+        known.loop = loop
+
+    asyncio.run(main())
+    assert log.lines == ["last begins", "last ends"]
+
+
+def test_what_is_used_first_at_the_end(library: Library, recwarn: pytest.WarningsRecorder) -> None:
     """A generator of the user that is finalized may be the first to ask for something at the end: no error, no word."""
     log = Log(library)
 
@@ -531,6 +655,7 @@ def test_what_is_used_first_at_the_end(library: Library) -> None:
     kept: list[AsyncGenerator[int, None]] = []
     library.run(main)
     assert log.lines == ["the user's ends", *(["last begins", "last ends"] if isinstance(library, Trio) else [])]
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_the_end_comes_once() -> None:

@@ -52,8 +52,9 @@ def test_a_wake_before_the_sleep_is_kept(library: Library) -> None:
         assert sleeper.wake()
         sleeper.wake()
         assert await awaiting(sleeper.sleep(None))
-        assert not await awaiting(sleeper.sleep(0))
-        assert not await awaiting(sleeper.sleep(-1))
+        for seconds in (0, -1):
+            with pytest.raises(StopIteration, match="^False$"):
+                next(sleeper.sleep(seconds))
         sleeper.wake()
         assert await awaiting(sleeper.sleep(0))
         assert sleeper.alive()

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import Context
 from functools import partial
 from operator import methodcaller
@@ -20,7 +20,9 @@ from .waiting import do_nothing
 Loop = asyncio.AbstractEventLoop
 
 OTHERS_TIME = 2.0
-"""Seconds that the end of a loop waits for asynchronous generators of the user's, which may use a pool."""
+"""Seconds that the end of a loop waits for asynchronous generators of the user's, which may use a pool,"""
+STARTED_TIME = 1.0
+"""and after all else for what they have started."""
 
 _running: Callable[[], Loop | None] = vars(asyncio)["_get_running_loop"]
 """Not the public function, which raises where no loop runs."""
@@ -124,10 +126,11 @@ class AsyncioLoop:
     cancelled = asyncio.CancelledError
     current = staticmethod(get_ident if _ASKS_SYSTEM else _running)
     running_task = staticmethod(_current_task)
+    mark: object
+    """Set by ``running_loop``, whenever it is asked for the loop."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = self.task_key = loop
-        self.mark = self.current()
         self.name = f"the event loop {id(loop):#x} of asyncio in thread {current_name()!r}"
         self._process = os.getpid()
         self._tasks = Tasks(self.new_sleeper)
@@ -206,14 +209,14 @@ class AsyncioLoop:
 
     async def _finish(self) -> None:
         # The user's generators are finalized beside this one, and may use a pool: they come first.
-        others = _finalized_with(self.loop, asyncio.current_task())
+        others = _finalized_with(asyncio.current_task())
         if others:
             await asyncio.wait(others, timeout=OTHERS_TIME)
         for last in self._end.take():
             self._last_tasks.add(self._start(self._last_tasks, last(), "ProxyPatternPool at the end of the loop"))
         await awaiting(self._last_tasks.wait(LONGEST_END))
         # What a generator has started that took longer.
-        await awaiting(self._tasks.wait(1.0))
+        await awaiting(self._tasks.wait(STARTED_TIME))
 
 
 class _Begun:
@@ -234,16 +237,14 @@ class _Begun:
         getattr(self, "_lost", do_nothing)()  # __init__ may have been interrupted
 
 
-def _finalized_with(loop: Loop, this: "asyncio.Task[Any] | None") -> "set[asyncio.Task[Any]]":
+def _finalized_with(this: "asyncio.Task[Any] | None") -> "set[asyncio.Task[Any]]":
     """The tasks for which the loop waits together with this one.
 
     In the same moment it begins to finalize all generators, in any order, and asks nobody else.
     """
-    for task in asyncio.all_tasks(loop):
-        gathered: list[asyncio.Task[Any]] = getattr(getattr(task, "_fut_waiter", None), "_children", [])
-        if this in gathered:
-            return {other for other in gathered if other is not this}
-    return set()
+    waited_for = (getattr(task, "_fut_waiter", None) for task in asyncio.all_tasks())
+    gathered: Iterator[list[asyncio.Task[Any]]] = (getattr(each, "_children", []) for each in waited_for)
+    return {task for together in gathered if this in together for task in together if task is not this}
 
 
 def _ended(tasks: Tasks, task: "asyncio.Task[None]") -> None:
