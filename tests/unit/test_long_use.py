@@ -164,7 +164,9 @@ def test_the_stack_of_the_get(
     assert lease is not None
 
 
-def test_a_get_without_frames(scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_get_without_frames(
+    scheduler: FakeScheduler, clock: HandMovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
     """A thread that does no more than functions in C has no stack to be shown."""
     pool = Pool(Thing, max_using_delay=10, trace_owner=True)
     begun = threading.Event()

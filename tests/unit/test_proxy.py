@@ -61,7 +61,7 @@ def test_who_patches_gets_no_object(module: str, works: Works, monkeypatch: pyte
     library: Any = SimpleNamespace(is_object_patched=unpatched, is_monkey_patched=unpatched)
     monkeypatch.setitem(sys.modules, module, library)
     db = Proxy(fun=works.make, max_size=1, min_size=0)
-    for asker, answer in ((f"{module}.threads", False), ("shop", True)):
+    for asker, answer in ((f"{module}.threads", False), (None, True), ("shop", True)):
         names: dict[str, Any] = {"__name__": asker, "db": db, "Thing": Thing}
         exec("answers = hasattr(db, 'number'), isinstance(db, Thing), hasattr(db, '__dict__')", names)
         assert names["answers"] == (answer, answer, answer)

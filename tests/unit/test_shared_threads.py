@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import math
 import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from ProxyPatternPool import Pool, Scope, TimeOut, control, proxy
 
 from .clock import FakeScheduler
-from .helpers import Naps, Thing, Works, said
+from .helpers import Naps, Thing, Works, said, wait_for
 
 SHARED = "of that thread use it at the same time"
 
@@ -91,6 +93,27 @@ def test_greenlets_that_share_an_object(
         assert f"all greenlets {SHARED}. With scope=GEVENT or EVENTLET each has its own" in line
 
 
+def test_greenlets_that_have_no_frames(
+    scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One may use a proxy by a function in C alone: there is no line where it does."""
+    current = SimpleNamespace(parent=object(), link=print)
+    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: current))
+    used = threading.Event()
+
+    class Sized(Thing):
+        def __len__(self) -> int:
+            used.set()
+            return 0
+
+    db: Any = proxy(fun=Sized, max_size=1)
+    _thread.start_new_thread(len, (db,))
+    wait_for(used)
+    scheduler.run()
+    (line,) = said(caplog)
+    assert "patched (nowhere): all greenlets" in line
+
+
 @pytest.mark.parametrize(("timeout", "longest"), [(1.5, "1.5 s"), (math.inf, "for ever")])
 def test_a_wait_that_stops_a_loop(
     timeout: float, longest: str, scheduler: FakeScheduler, naps: Naps, caplog: pytest.LogCaptureFixture
@@ -111,11 +134,12 @@ def test_a_wait_that_stops_a_loop(
     asyncio.run(main())
     scheduler.run()
     (line,) = said(caplog)
-    assert line.startswith(f"{pool.name and 'pool '}{pool.name}: get waits ({__file__}:")
+    place = f"{__file__}:{main.__code__.co_firstlineno + 5}"
+    assert line.startswith(f"{pool.name and 'pool '}{pool.name}: get waits ({place}, at most {longest}) in")
     assert line.endswith(
-        f", at most {longest}) in a thread whose event loop is running, which stands still meanwhile. It does not with "
-        f"`await pool.aget()`, `async with pool.aobj()` or an AsyncPool; where a proxy is used, call what uses it in a "
-        f"thread. This is said once"
+        " in a thread whose event loop is running, which stands still meanwhile. It does not with "
+        "`await pool.aget()`, `async with pool.aobj()` or an AsyncPool; where a proxy is used, call what uses it in a "
+        "thread. This is said once"
     )
 
 

@@ -605,7 +605,7 @@ def test_what_a_generator_of_the_user_leaves(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_task_of_another_kind_at_the_end() -> None:
-    """asyncio has others register what they take for tasks: it may lack what tasks have."""
+    """Others may register with asyncio what they take for tasks: it may lack what tasks have."""
     loop = asyncio.new_event_loop()
     log = Log(Asyncio())
     other = loop.create_future()

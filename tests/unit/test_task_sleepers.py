@@ -53,7 +53,7 @@ def test_a_wake_before_the_sleep_is_kept(library: Library) -> None:
         sleeper.wake()
         assert await awaiting(sleeper.sleep(None))
         for seconds in (0, -1):
-            with pytest.raises(StopIteration, match="^False$"):
+            with pytest.raises(StopIteration, match=r"^False$"):
                 next(sleeper.sleep(seconds))
         sleeper.wake()
         assert await awaiting(sleeper.sleep(0))

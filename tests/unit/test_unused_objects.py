@@ -213,6 +213,20 @@ def test_a_busy_pool(office: Office, busy: Callable[[Office, threading.Event], o
     assert not any("callers wait" in line for line in office.said())
 
 
+def test_what_was_taken_by_a_call(office: Office) -> None:
+    """It is told, too, what took an object by get()."""
+
+    def take() -> None:
+        control(office.db).get()
+
+    office.request(0, take)
+    office.clock.advance(2.0)
+    office.request(1)
+    office.wait()
+    (line,) = office.said()
+    assert f"who took it in take ({__file__}:{take.__code__.co_firstlineno})" in line
+
+
 def test_what_is_lent_to_others(office: Office) -> None:
     """Nor where somebody has an object from the pool itself: nobody knows what he does with it."""
     pool = control(office.db).pool
