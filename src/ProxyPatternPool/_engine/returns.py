@@ -115,8 +115,8 @@ class Returns(Generic[T]):
         if self._is_parents(entry):
             return None
         if put is NEEDS_SLOW_PATH:
-            if entry.slow_return_at_use:  # else there may be somebody to be told, or a retter
-                return self._put_back(entry, in_place=in_place)
+            if entry.slow_return_at_use:  # else, as in all chores, there may be somebody to be told, or a retter
+                return self._put_back(entry, in_place=False)
             return self._take_back(entry, entry.last_ret, in_place=in_place)
         # Not within a locked step of this thread: there nobody else can have made returns slow meanwhile.
         if put is NEEDS_SETTLE and self._guard.locked(self._ledger.settle, entry, entry.last_ret):
