@@ -494,6 +494,25 @@ def test_dropped_when_it_has_nothing(flavour: str, min_size: int, begun: bool, s
 
 
 @both
+def test_closed_while_something_is_lent(flavour: str, scheduler: FakeScheduler) -> None:
+    """It leaves nothing in its loop once that is back."""
+    server = Server()
+
+    async def main() -> None:
+        pool = server.pool()
+        thing = await pool.get()
+        await pool.close()
+        loop = running_task_loop()
+        assert isinstance(loop, AsyncioLoop | TrioLoop)
+        assert loop._end._lasts
+        await pool.ret(thing)
+        assert server.works.closed == [thing]
+        assert not loop._end._lasts
+
+    run_in(flavour, main)
+
+
+@both
 def test_dropped_after_its_loop(flavour: str, scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture) -> None:
     """A pool that is dropped when its loop has ended does nothing any more, and says nothing about that."""
     server = Server()

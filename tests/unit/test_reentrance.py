@@ -6,8 +6,10 @@ The collector and signal handlers run wherever something is allocated, so also t
 import ctypes
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -59,6 +61,27 @@ def test_an_object_is_given_back_that_is_worn_out(scheduler: FakeScheduler, work
     scheduler.run()
     assert works.alive == []
     assert pool.get(0) is not thing
+
+
+class Interrupted(deque[Any]):
+    """What is idle, where an exception comes right after the next."""
+
+    def append(self, x: Any, /) -> None:
+        super().append(x)
+        raise KeyboardInterrupt
+
+
+def test_an_object_is_given_back_and_that_is_interrupted(scheduler: FakeScheduler, works: Works) -> None:
+    """Maintenance looks whether anybody waits beside it."""
+    pool = Pool(works.make, 1, closer=works.close)
+    thing = pool.get()
+    scheduler.run()
+    pool._core.shelves.idle = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        in_the_middle(pool, lambda: pool.ret(thing))
+    assert scheduler.asked
+    scheduler.run()
+    assert pool.get(0) is thing
 
 
 def test_an_object_is_given_back_whose_lease_is_kept(scheduler: FakeScheduler, works: Works) -> None:
