@@ -10,18 +10,19 @@ import pytest
 from ProxyPatternPool import Pool, control, proxy
 from ProxyPatternPool._scheduler.process import using_scheduler
 from ProxyPatternPool._scheduler.scheduler import Scheduler
+from ProxyPatternPool._scheduler.timing import Timing
 from ProxyPatternPool._scheduler.workers import MAX_JOBS
 from ProxyPatternPool._scope.select import Scope
 
-from .helpers import Thing, eventually, said
+from .helpers import DEADLINE, Thing, eventually, said
 
 log = logging.getLogger("ppp")
 
 
 @pytest.fixture(autouse=True)
 def working() -> Generator[None]:
-    """Have a scheduler with threads."""
-    with using_scheduler(Scheduler()):
+    """Have a scheduler with threads, of which none ends in time, which would give back as well."""
+    with using_scheduler(Scheduler(timing=Timing(worker_idle=3 * DEADLINE))):
         yield
 
 
