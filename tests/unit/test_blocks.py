@@ -370,6 +370,21 @@ def test_a_block_ends_elsewhere_when_another_source_is_set(
     assert [line for line in said(caplog) if "it ended elsewhere" in line]
 
 
+@pytest.mark.parametrize("used", [False, True])
+def test_a_block_of_what_is_shared_when_another_source_is_set(used: bool, scheduler: FakeScheduler) -> None:
+    """The owner had nothing to give back when it began: what is taken within it goes back with it."""
+    db: Thing = proxy(Thing(5))
+    control(db).set_pool(max_size=1)
+    if used:
+        assert db.number == 5
+    with control(db).obj() as thing:
+        assert thing.number == 5
+        control(db).set_fun(Thing)
+        assert db.number == 0
+        assert in_use(db) == 1
+    assert in_use(db) == 0
+
+
 def test_a_context_that_has_gone_is_not_mistaken_for_another(scheduler: FakeScheduler) -> None:
     """At the same address another may be by now: what that one keeps is its own."""
     db = proxy(fun=Thing, max_size=0, scope=Scope.CONTEXT)

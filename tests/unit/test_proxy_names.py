@@ -90,6 +90,7 @@ def test_hidden_names_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
         return [part for line in lines for part in hidden if part in line]
 
     Proxy(settable)
+    assert said(caplog)[0].startswith(f"proxy of <Settable at {id(settable):#x}>: its own 'set' is hidden")
     assert told() == hidden
     made = Proxy(fun=lambda _: Settable())
     assert told() == []

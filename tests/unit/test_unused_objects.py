@@ -98,6 +98,20 @@ def test_threads_that_keep_everything(office: Office) -> None:
     assert len(office.said()) == 1
 
 
+def test_takers_that_ask_the_controls(office: Office) -> None:
+    """Who takes an object by them is found as well."""
+
+    def view() -> None:
+        control(office.db).get()
+
+    office.request(0, view)
+    office.request(1, view)
+    office.clock.advance(2.0)
+    office.wait()
+    (line,) = office.said()
+    assert f"who took it in view ({__file__}:{view.__code__.co_firstlineno})" in line
+
+
 def test_an_open_block_is_use(office: Office) -> None:
     """The code that has begun it may have returned, and others go on with the object."""
     block = control(office.db).obj()
