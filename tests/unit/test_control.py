@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import AbstractContextManager
+from inspect import signature
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from typing_extensions import assert_type
@@ -22,6 +24,7 @@ from ProxyPatternPool import (
     control,
     proxy,
 )
+from ProxyPatternPool._proxy import typed
 
 from .clock import FakeScheduler
 from .helpers import Caller, Thing, Works
@@ -100,6 +103,16 @@ def test_proxy_of_the_class() -> None:
     assert anything.set_obj("x").upper() == "X"
     assert anything.set_obj(Thing(3)).number == 3
     assert_type(Proxy[int](5)._get_obj(), int)
+
+
+def test_all_parameters_reach_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given to the function is given to the class, each by its name."""
+    given = {name: object() for name in signature(Proxy).parameters}
+    make: Any = proxy
+    made = Mock()
+    monkeypatch.setattr(typed, "Proxy", made)
+    make(**given)
+    made.assert_called_once_with(**given)
 
 
 def test_control_of_either() -> None:
