@@ -51,9 +51,11 @@ class Hubs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.running: dict[str, object] = {"gevent": None, "eventlet": None}
+        self.calling_back: str | None = None
+        """Which of them calls a callback."""
         package = sys.modules["ProxyPatternPool._runtime"]
         for name, loaded in (("gevent", "gevent.hub"), ("eventlet", "eventlet.hubs")):
-            fake = SimpleNamespace(running_hub=partial(self.running_hub, name))
+            fake = SimpleNamespace(running_hub=partial(self.running_hub, name), in_hub=partial(self.in_hub, name))
             monkeypatch.setitem(sys.modules, loaded, ModuleType(loaded))
             monkeypatch.setitem(sys.modules, f"ProxyPatternPool._runtime.{name}_hub", fake)
             monkeypatch.setattr(package, f"{name}_hub", fake, raising=False)
@@ -64,6 +66,9 @@ class Hubs:
             return None
         made = {what: partial(self.made, f"{name} {what}", hub) for what in RunningHub._fields}
         return SimpleNamespace(**made)
+
+    def in_hub(self, name: str) -> bool:
+        return name == self.calling_back
 
     def made(self, what: str, hub: object, *lost: object) -> tuple[object, ...]:
         return what, hub, *lost
@@ -100,10 +105,20 @@ def test_a_sleeper_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["gevent", "eventlet"])
+def test_a_callback_of_a_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is called by the hub itself, be it of the one or the other, must not wait."""
+    fakes = Hubs(monkeypatch)
+    assert not hubs.in_hub()
+    fakes.calling_back = name
+    assert hubs.in_hub()
+
+
 def test_a_sleeper_without_hubs() -> None:
     """Where neither hub was imported, neither is looked for."""
     assert isinstance(hubs.new_sleeper(), NativeSleeper)
     assert hubs.current_hub() is None
+    assert not hubs.in_hub()
     assert "gevent" not in sys.modules
     assert "eventlet" not in sys.modules
 
