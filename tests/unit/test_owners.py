@@ -111,6 +111,16 @@ def test_a_loan_reads_no_sources(scheduler: FakeScheduler, monkeypatch: pytest.M
     assert holding.stack[-1].line == "return pool.get()"
 
 
+def test_the_frame_of_an_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of its thread; where greenlets take turns that may be another one's, and what is nobody's has none."""
+    mine, frame = owner.ThreadOwner(threading.current_thread()), sys._getframe()
+    running = {threading.get_ident(): frame}
+    assert owner.frame_of(mine, running) is frame
+    assert owner.frame_of(None, running) is None
+    monkeypatch.setattr(owner, "here", object)
+    assert owner.frame_of(mine, running) is None
+
+
 class Hasty(dict[int, Any]):
     """The loans, of which one comes back while it is being read."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -57,7 +58,7 @@ def test_how_forks_are_noticed(
     done: list[object] = []
 
     def wipe(known: Process) -> bool:
-        done.append("asked")
+        done.append(known)
         return empties
 
     monkeypatch.setattr(process, "_watched", False)
@@ -68,7 +69,7 @@ def test_how_forks_are_noticed(
     monkeypatch.setattr(sys, "implementation", SimpleNamespace(name=implementation))
     process.watch_for_forks()
     process.watch_for_forks()
-    assert done == ["asked"] * asked + [this_process if asked and empties else "compared"]
+    assert done == [this_process] * asked + [this_process if asked and empties else "compared"]
 
 
 def test_where_nothing_forks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +79,7 @@ def test_where_nothing_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "compare_process_ids", pytest.fail)
     monkeypatch.delattr(os, "fork", raising=False)
     process.watch_for_forks()
+    assert not process._watched
 
 
 @pytest.fixture
@@ -137,6 +139,8 @@ def test_without_ctypes_nothing_is_emptied(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "ctypes", None)
     fork._before_fork()
     assert not wipe_on_fork(known)
+    monkeypatch.setitem(sys.modules, "ctypes", ModuleType("ctypes"))
+    assert not wipe_on_fork(known), "there may be no such function"
     monkeypatch.delitem(sys.modules, "ctypes")
     fork._before_fork()
     assert "ctypes" in sys.modules, "a child may find the lock of imports held for ever"
@@ -256,3 +260,135 @@ def test_who_comes_while_a_child_starts_anew(steps: list[Callable[[], None]]) ->
     assert notice_fork()
     assert others[0].result() in (True, False)  # as it may have come late
     assert done == ["interrupted", threading.get_ident()]
+
+
+# Starting anew. ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no slot to empty")
+def test_another_has_just_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that finds that another has just started the process anew does not do it again."""
+    here = process.this_process.here
+    done: list[None] = []
+
+    class Late(dict[int, object]):
+        def setdefault(self, key: int, default: object = None) -> object:
+            process.this_process.here = here
+            return default
+
+    monkeypatch.setattr(process, "_restarts", Late())
+    monkeypatch.setattr(process, "_steps", [lambda: done.append(None)])
+    del process.this_process.here
+    try:
+        assert process.notice_fork()
+    finally:
+        process.this_process.here = here
+    assert not done
+
+
+def test_a_child_that_has_started_anew_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that has started anew before Python tells that it is one does not do it again."""
+    done: list[None] = []
+    monkeypatch.setattr(process, "_steps", [lambda: done.append(None)])
+    process._after_fork_in_child()
+    assert not done
+
+
+def test_a_fork_while_it_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child may fork while it starts anew, as a signal handler may: its own child does it for itself."""
+    done: list[int] = []
+
+    def step() -> None:
+        done.append(os.getpid())
+        if len(done) == 1:
+            patch.setattr(os, "getpid", lambda: 2)
+            process._start_anew(forked=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 1)
+        patch.setattr(process, "_steps", [step])
+        process._start_anew(forked=True)
+    process.refresh_here()
+    assert done == [1, 2]
+
+
+# What the kernel is asked for. -------------------------------------------------------------------------
+
+
+class System:
+    """A ctypes as it might be elsewhere: it has a kernel that gives these answers, and sees this in every slot."""
+
+    def __init__(self, answers: dict[int, int], slot: int | None = None) -> None:
+        self.asked: list[tuple[int | None, int, int]] = []
+        self._answers = answers
+        self._slot = slot
+        self.c_size_t = int
+        self.c_void_p = self
+
+    def CDLL(self, name: None) -> System:  # noqa: N802  # ctypes' name
+        return self
+
+    def madvise(self, start: ctypes.c_void_p, length: int, advice: int) -> int:
+        self.asked.append((start.value, length, advice))
+        return self._answers.get(advice, -1)
+
+    def __call__(self, address: int) -> ctypes.c_void_p:
+        return ctypes.c_void_p(address)
+
+    def from_address(self, address: int) -> ctypes.c_void_p:
+        return ctypes.c_void_p.from_address(address) if self._slot is None else ctypes.c_void_p(self._slot)
+
+
+def can_wipe(monkeypatch: pytest.MonkeyPatch, system: object) -> bool:
+    """Whether a slot can be emptied on such a system."""
+    one = process.Process()
+    one.here = process.this_process.here
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "ctypes", system)
+        return process.wipe_on_fork(one)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone wipes pages")
+def test_the_slot_lies_in_a_page_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel is asked to empty what holds the slot, and nothing that is not the object's, wherever that is."""
+    for _ in range(20):
+        system = System({18: 0})
+        assert can_wipe(monkeypatch, system)
+        (page, length, first), second = system.asked
+        assert (first, second) == (process._NO_ADVICE, (page, length, 18))
+        assert page is not None
+        assert page % length == 0
+        assert length == process._PAGE
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "fits"), [(48, 128, True), (56, 128, False), (64, 128, True), (64, 120, False)]
+)
+def test_a_page_that_is_too_large(start: int, size: int, fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object may lie where no whole page is within it: then nothing is wiped."""
+    system, known = System({18: 0}, slot=7), SimpleNamespace(here=None)
+
+    def address(thing: object) -> int:
+        return start if thing is known else 7
+
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "ctypes", system)
+        patch.setattr(process, "_PAGE", 64)
+        patch.setattr(process, "_Slot", SimpleNamespace(__basicsize__=64 + 8))
+        patch.setattr(process, "Process", SimpleNamespace(__basicsize__=size))
+        patch.setattr(process, "id", address, raising=False)
+        assert wipe_on_fork(known) is fits  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert [asked[:2] for asked in system.asked] == [(start // 64 * 64 + 64, 64)] * 2 * fits
+
+
+@pytest.mark.parametrize("answers", [{}, {18: -1}, {18: 0, process._NO_ADVICE: 0}])
+def test_a_kernel_that_cannot(monkeypatch: pytest.MonkeyPatch, answers: dict[int, int]) -> None:
+    """A kernel that knows nothing of it is not trusted, nor is one that says yes to everything."""
+    assert not can_wipe(monkeypatch, System(answers))
+
+
+def test_a_slot_that_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an interpreter lays out its objects in another way, nothing is wiped."""
+    system = System({18: 0}, slot=1)
+    assert not can_wipe(monkeypatch, system)
+    assert system.asked == []
