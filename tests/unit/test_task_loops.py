@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trio
 
-from ProxyPatternPool._runtime import asyncio_hub, task_loops, tasks
+from ProxyPatternPool._runtime import asyncio_hub, task_loops, tasks, trio_hub
 from ProxyPatternPool._runtime.task_loops import running_task_loop
 from ProxyPatternPool._runtime.tasks import awaiting
 from ProxyPatternPool._runtime.waiting import TaskLoop
@@ -148,6 +148,17 @@ def test_trio_in_a_loop_of_asyncio() -> None:
     asyncio.run(host())
     assert len(set(seen)) == 1
     assert "trio" in seen[0].name
+
+
+def test_the_task_that_runs(library: Library) -> None:
+    """It is known at once who its owner is."""
+
+    async def main() -> None:
+        loop = here()
+        owner = loop.owner()
+        assert loop.running_task(loop.task_key)._ppp_owner is owner
+
+    library.run(main)
 
 
 # --- Jobs of other threads
@@ -406,7 +417,7 @@ def test_an_exit_in_a_task() -> None:
     gc.collect()
 
 
-@pytest.mark.parametrize("seconds", [0.0, DEADLINE])
+@pytest.mark.parametrize("seconds", [0.0, 0.9, DEADLINE])
 def test_wait_for_all_tasks(library: Library, seconds: float) -> None:
     """Those that take too long are cancelled; all have ended then."""
 
@@ -424,15 +435,39 @@ def test_wait_for_all_tasks(library: Library, seconds: float) -> None:
 
 
 def test_a_task_that_ends_too_late(library: Library) -> None:
-    """It is cancelled when the time is over, not before."""
+    """It is cancelled when the time is over, not before; nobody waits any more then."""
 
     async def main() -> None:
-        loop, log = here(), Log(library)
+        loop: Any = here()
+        log = Log(library)
         loop.start(log.steps("it", DEADLINE), "chore")
         await awaiting(loop.wait_for_tasks(0.01))
         assert log.lines == ["it begins", "it is cancelled"]
+        assert not loop._tasks._waiting
 
     library.run(main)
+
+
+def test_a_task_that_takes_its_time_to_end() -> None:
+    """It is cancelled once, whoever else ends meanwhile."""
+
+    async def main() -> None:
+        loop, log = here(), Log(Asyncio())
+
+        def careful() -> Steps:
+            try:
+                yield from log.steps("it", DEADLINE)
+            finally:
+                yield from log.steps("its end", 0.01)
+
+        loop.start(careful(), "chore")
+        loop.start(log.steps("another", DEADLINE), "chore")
+        await asyncio.sleep(0)
+        await awaiting(loop.wait_for_tasks(0))
+        assert "another is cancelled" in log.lines
+        assert log.lines[-1] == "its end ends"
+
+    asyncio.run(main())
 
 
 def test_a_task_that_nobody_needs_at_the_end(library: Library) -> None:
@@ -685,6 +720,68 @@ def test_a_loop_that_is_not_ended_properly(how: str, debug: str) -> None:
     assert lines == (["last"] if "finalized" in how else []) + ["end"]
 
 
+async def nothing() -> None:
+    """Do nothing at the end of a loop."""
+
+
+@pytest.fixture
+def hooks() -> Generator[None, None, None]:
+    """Hooks for asynchronous generators that a test may set."""
+    before = sys.get_asyncgen_hooks()
+    yield
+    sys.set_asyncgen_hooks(*before)
+
+
+def test_what_waits_for_the_end_is_freed(hooks: None) -> None:
+    """That is done by whoever frees the loop: it is not asked to finalize what waits for its end."""
+    finalized: list[object] = []
+    sys.set_asyncgen_hooks(finalizer=finalized.append)
+    end = tasks.EndOfLoop(lambda: False, nothing)
+    end.watch()
+    assert sys.get_asyncgen_hooks().finalizer == finalized.append, "that of others is"
+    del end
+    gc.collect()
+    assert finalized == []
+
+
+def test_a_warning_where_the_loop_has_ended(hooks: None) -> None:
+    """A warning that is an error reaches nobody."""
+    warned: list[object] = []
+
+    def warn(generator: object) -> None:
+        warned.append(generator)
+        raise ResourceWarning
+
+    sys.set_asyncgen_hooks(firstiter=warn)
+    tasks.EndOfLoop(lambda: False, nothing).watch()
+    assert len(warned) == 1
+
+
+def test_the_ends_of_many_tasks_of_trio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One instrument tells of all."""
+    instruments: list[trio.abc.Instrument] = []
+    ended: list[int] = []
+
+    def add(instrument: trio.abc.Instrument) -> None:
+        instruments.append(instrument)
+        add_instrument(instrument)
+
+    async def child(number: int) -> None:
+        trio_hub.call_at_end(trio.lowlevel.current_task(), partial(ended.append, number))
+        await trio.sleep(0)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for number in range(3):
+                nursery.start_soon(child, number)
+
+    add_instrument = trio.lowlevel.add_instrument
+    monkeypatch.setattr(trio.lowlevel, "add_instrument", add)
+    trio.run(main)
+    assert sorted(ended) == [0, 1, 2]
+    assert len(instruments) == 1
+
+
 def test_a_module_that_is_imported_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library is looked at from when it is imported on."""
     monkeypatch.setattr(task_loops, "_asyncio", None)
@@ -718,11 +815,33 @@ def test_steps_as_a_coroutine() -> None:
     asyncio.run(main())
 
 
+def test_steps_that_are_sent_something() -> None:
+    """They get it, and are ended by a close."""
+    ended: list[object] = []
+
+    def steps() -> Generator[Any, Any, None]:
+        try:
+            ended.append((yield))
+            yield
+        finally:
+            ended.append("end")
+
+    coroutine = tasks.StepsCoroutine(steps())
+    coroutine.send(None)
+    coroutine.send(5)
+    assert ended == [5]
+    coroutine.close()
+    assert ended == [5, "end"]
+
+
 def test_a_task_that_does_steps_shows_where_it_waits() -> None:
     """Its repr, which asyncio's debug mode logs if a hook stops the loop, and its stack show the line of the hook."""
+    running: list[bool] = []
 
     async def hook() -> None:
         await asyncio.sleep(0)
+        this: Any = asyncio.current_task()
+        running.append(this.get_coro().cr_running)
         await asyncio.sleep(60)
 
     async def main() -> None:
@@ -735,6 +854,8 @@ def test_a_task_that_does_steps_shows_where_it_waits() -> None:
         assert f"coro=<steps() running at {__file__}:{hook.__code__.co_firstlineno + 1}>" in repr(task)
         coroutine: Any = task.get_coro()
         assert coroutine.cr_await is not None
+        await asyncio.sleep(0)
+        assert running == [True]
         assert not coroutine.cr_running
         task.cancel()
         await asyncio.wait([task])
