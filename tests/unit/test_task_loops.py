@@ -85,6 +85,7 @@ def test_a_loop_is_always_the_same(library: Library) -> None:
 
     first = library.run(main)
     assert not first.here()
+    assert str(first.owner()) == "thread 'MainThread'", "no task runs"
     assert library.run(main) is not first
 
 
@@ -493,12 +494,16 @@ def test_steps_at_the_end(library: Library) -> None:
     log = Log(library)
     names: list[str] = []
 
+    def chore(number: int) -> Steps:
+        names.append(str(here().owner()))
+        yield from log.steps(f"chore {number}", 0.002)
+
     def last(number: int) -> Steps:
         loop = here()
         names.append(str(loop.owner()))
         assert loop.alive()
         yield from log.steps(f"last {number}")
-        loop.start(log.steps(f"chore {number}", 0.002), "chore")
+        loop.start(chore(number), "chore")
         loop.spawn(lambda: log.lines.append(f"job {number}"))
         assert not (yield from loop.new_sleeper().sleep(0.001))
         yield from loop.wait_for_tasks(DEADLINE)
@@ -512,7 +517,10 @@ def test_steps_at_the_end(library: Library) -> None:
         await library.pause(0.001)
 
     library.run(main)
-    assert names == [f"task 'ProxyPatternPool at the end of the {'run' if isinstance(library, Trio) else 'loop'}'"] * 2
+    assert names.count("task 'chore'") == 2
+    assert (
+        names.count(f"task 'ProxyPatternPool at the end of the {'run' if isinstance(library, Trio) else 'loop'}'") == 2
+    )
     assert log.lines[:2] == ["it begins", "it is cancelled"]
     for number in range(2):
         order = [f"last {number} begins", f"last {number} ends", f"job {number}", f"done {number}"]
@@ -544,6 +552,52 @@ def test_a_task_that_starts_when_the_last_has_ended() -> None:
         trio.run(main)
     assert len(started) == 20
     assert len(begun) == sum(started) > 0
+
+
+def test_a_task_that_starts_when_the_run_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is begun at the end of the run, as it would have been before."""
+    seen: list[object] = []
+
+    def steps() -> Steps:
+        seen.append((str(here().owner()), variable.get("nothing")))
+        yield from ()
+
+    async def main() -> None:
+        variable.set("mine")
+        with monkeypatch.context() as patch:
+            patch.setattr(trio.lowlevel, "spawn_system_task", refuse)
+            here().start(steps(), "late")
+        await trio.sleep(0)
+        assert seen == []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    trio.run(main)
+    assert seen == [("task 'late'", "nothing")]
+
+
+def test_who_notices_the_end_of_the_main_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task of the run does, as long as there are others that may go on for a while, and again when new ones come."""
+    monkeypatch.setattr(trio_hub, "WATCH", 0.001)
+    monkeypatch.setattr(trio_hub, "UNFINISHED", 0.02)
+    log = Log(Trio())
+
+    def ours() -> list[str]:
+        root: Any = trio.lowlevel.current_root_task()
+        return [task.name for each in root.child_nurseries for task in each.child_tasks if task.name == "chore"]
+
+    async def main() -> None:
+        loop: Any = here()
+        loop.start(log.steps("first"), "chore")
+        assert len(ours()) == 2
+        await until(log.library, lambda: not ours())
+        loop.start(log.steps("second", DEADLINE), "chore")
+        assert len(ours()) == 2
+        await trio.sleep(0)
+
+    trio.run(main)
+    assert log.lines == ["first begins", "first ends", "second begins", "second is cancelled"]
 
 
 def test_steps_that_are_called_off(library: Library) -> None:

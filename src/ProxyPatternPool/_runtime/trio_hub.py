@@ -227,7 +227,7 @@ class TrioLoop:
             scope.shield, scope.deadline = True, self._deadline
             if not self._watching:
                 self._watching = True
-                trio.lowlevel.spawn_system_task(self._watch_main_task, name=name, context=Context())
+                trio.lowlevel.spawn_system_task(self._watch_main_task, name=name)
 
     async def _watch_main_task(self) -> None:
         """As long as there are tasks that are not to be cut off: when the main task ends, give them some seconds."""

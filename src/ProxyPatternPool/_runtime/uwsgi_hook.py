@@ -26,7 +26,7 @@ class _Uwsgi(ModuleType):
         try:
             theirs: Callable[[], object] = vars(self)[_THEIRS]
         except KeyError:
-            raise AttributeError(f"module 'uwsgi' has no attribute {_HOOK!r}") from None
+            raise AttributeError from None  # a module says itself what it has not
         return theirs
 
     @post_fork_hook.setter
