@@ -201,7 +201,7 @@ def test_a_check_that_hangs_at_the_end(
     names: list[str] = []
 
     async def check(_: Thing) -> bool:
-        names.append(trio.lowlevel.current_task().name if flavour == "trio" else name_of_task())
+        names.append(name_of_task(flavour))
         await (trio.sleep_forever() if flavour == "trio" else asyncio.Event().wait())
         return True
 
@@ -219,7 +219,25 @@ def test_a_check_that_hangs_at_the_end(
     assert names == ["ProxyPatternPool"]
 
 
-def name_of_task() -> str:
+@both
+def test_the_task_of_a_closer(flavour: str, scheduler: FakeScheduler) -> None:
+    """It is known by that name, too."""
+    names: list[str] = []
+
+    async def close(_: Thing) -> None:
+        names.append(name_of_task(flavour))
+
+    async def uses() -> None:
+        pool = AsyncPool(Thing, 1, 0, closer=close)
+        await pool.discard(await pool.get())
+
+    run_in(flavour, uses)
+    assert names == ["ProxyPatternPool"]
+
+
+def name_of_task(flavour: str) -> str:
+    if flavour == "trio":
+        return trio.lowlevel.current_task().name
     task = asyncio.current_task()
     assert task is not None
     return task.get_name()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import inspect
 import logging
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ProxyPatternPool import Pool, PoolObserver, TimeOut
+from ProxyPatternPool import AsyncPool, Pool, PoolObserver, TimeOut
 from ProxyPatternPool._engine import log_queue as log_lines
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.threads import thread_name
@@ -349,6 +350,18 @@ def test_lines_of_a_parent_without_maintenance(scheduler: FakeScheduler, monkeyp
         assert "no maintenance" in handler.lines[0]
         assert "not lent here" in handler.lines[1]
         assert not scheduler.asked
+
+
+def test_a_line_before_all_else(real: Scheduler) -> None:
+    """It is said though there was nothing to maintain, and so no thread that does."""
+
+    async def main() -> None:
+        await AsyncPool(Thing, 1, 0).ret(Thing(7))
+
+    with handled(Handler()) as handler:
+        asyncio.run(main())
+        eventually(lambda: handler.lines)
+    assert "not lent here" in handler.lines[0]
 
 
 def test_lines_of_a_parent_where_no_thread_can_be_started(

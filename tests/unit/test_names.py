@@ -310,6 +310,11 @@ def test_where_it_was_borrowed(scheduler: FakeScheduler) -> None:
     thing = borrow_here(pool)
     assert refused(pool) == f"; the longest has been lent for 0.000 s to thread 'MainThread' ({__file__}:{line})"
     pool.ret(thing)
+    there: dict[str, Any] = {}
+    exec(compile("def borrow(pool):\n    return pool.get()", "there.py", "exec"), there)
+    thing = there["borrow"](pool)
+    assert refused(pool).endswith(" (there.py:2)")
+    pool.ret(thing)
     assert pool._core.ledger.shelves.take(0.0, this_process.here.owner) is not None  # lent, and its stack not yet taken
     assert re.fullmatch(r"; the longest has been lent for 1000.000 s to thread 'MainThread'", refused(pool))
 

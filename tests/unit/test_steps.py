@@ -23,8 +23,9 @@ def test_a_thread_never_suspends() -> None:
         finally:
             ended.append("closed")
 
-    with pytest.raises(RuntimeError, match="a step of a pool for threads has suspended"):
-        run(step())
+    steps = step()
+    with pytest.raises(RuntimeError, match=r"^a step of a pool for threads has suspended"):
+        run(steps)
     assert ended == ["closed"]
 
 
