@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
 import threading
 from collections.abc import Callable
-from operator import methodcaller
 from queue import SimpleQueue
-from types import SimpleNamespace
 
 import pytest
 
 from ProxyPatternPool import Pool
 
 from .clock import FakeScheduler, HandMovedClock
-from .helpers import Caller, Naps, Thing, Works, borrow_all, give_back_all, have_all_said, said, wait_for
+from .helpers import (
+    Caller,
+    Naps,
+    Thing,
+    Works,
+    borrow_all,
+    give_back_all,
+    have_all_said,
+    said,
+    start_without_frames,
+    wait_for,
+)
 
 
 def test_a_long_use_is_told_once(
@@ -171,7 +179,7 @@ def test_a_get_without_frames(
     pool = Pool(Thing, max_using_delay=10, trace_owner=True)
     begun = threading.Event()
     over: SimpleQueue[None] = SimpleQueue()
-    _thread.start_new_thread(list, (map(methodcaller("get"), [pool, SimpleNamespace(get=begun.set), over]),))
+    start_without_frames(pool.get, begun.set, over.get)
     wait_for(begun)
     (holding,) = pool.owners()
     assert holding.stack == []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import math
 import sys
 import threading
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from ProxyPatternPool import Pool, Scope, TimeOut, control, proxy
 
 from .clock import FakeScheduler
-from .helpers import Naps, Thing, Works, said, wait_for
+from .helpers import Naps, Thing, Works, said, start_without_frames, wait_for
 
 SHARED = "of that thread use it at the same time"
 
@@ -107,7 +107,7 @@ def test_greenlets_that_have_no_frames(
             return 0
 
     db: Any = proxy(fun=Sized, max_size=1)
-    _thread.start_new_thread(len, (db,))
+    start_without_frames(partial(len, db))
     wait_for(used)
     scheduler.run()
     (line,) = said(caplog)
