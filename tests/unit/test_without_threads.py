@@ -244,6 +244,24 @@ def test_who_waits_notices_when_it_has_passed(moment: Moment, real: Scheduler, n
     assert naps.asked == [maintenance.TURN, pytest.approx(60.0 - maintenance.TURN)]
 
 
+def test_who_waits_for_the_next_attempt_notices_when_it_has_passed(
+    moment: Moment, real: Scheduler, naps: Naps, works: Works
+) -> None:
+    """He goes on waiting for that, as ever."""
+    works.failing = ConnectionError()
+    pool = Pool(works.make, 1, 0, backoff=(2.0, 2.0))
+    with pytest.raises(ConnectionError):
+        pool.get()
+
+    def pass_by() -> None:
+        moment.lasts = False
+        works.failing = None
+
+    naps.meanwhile.append(pass_by)
+    assert pool.get(60.0).number == 1
+    assert real.has_threads
+
+
 def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works) -> None:
     """In a finalizer in the middle of a step of this thread the threads are started, and loans are quick later."""
     pool = Pool(works.make, 1, 1)

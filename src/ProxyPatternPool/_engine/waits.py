@@ -149,7 +149,7 @@ class Waits(Generic[T]):
 
     def _wait(self, waiter: Waiter[T], start: float, deadline: float, *, retry: bool = False) -> Steps[Entry[T]]:
         """Get an entry, lent, or a permit to create one; queue for it if need be, a ``retry`` in front."""
-        now = begin = self.clock()
+        now = begin = stands_in_at = self.clock()
         next_look = math.inf if self.on_long_wait is None else begin + LONG_WAIT
         if waiter.since is None:
             entry = self._guard.locked(partial(self.ledger.take_or_queue, retry=retry), now, waiter)
@@ -167,8 +167,11 @@ class Waits(Generic[T]):
                 raise self._timed_out(waiter, deadline - start)
             # The end of a back-off wakes nobody: whoever has looked before it, at `now`, comes again by himself.
             left = min(left, self.ledger.backoff.longest_sleep(now), next_look - now)
-            if self._maintenance.is_missing and (yield from self._maintenance.stand_in()):
-                left = min(left, TURN)
+            if now < stands_in_at:
+                left = min(left, stands_in_at - now)
+            elif self._maintenance.is_missing and (yield from self._maintenance.stand_in()):
+                # Not more often: a look wakes who waits for the end of a back-off, and that is this caller.
+                left, stands_in_at = min(left, TURN), now + TURN
             if waiter.hub is None and not self._warned_of_loop and loop_is_running():
                 self._warn_of_loop(deadline - start)
             slept = waiter.sleeper.sleep(None if left == math.inf else left)
