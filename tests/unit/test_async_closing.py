@@ -196,6 +196,18 @@ def test_hooks_that_take_long_are_told_of(
     run_in_virtual_time(flavour, main)
 
 
+def test_they_are_told_of_once(works: Works, caplog: pytest.LogCaptureFixture) -> None:
+    """However many close the pool."""
+
+    async def main(scheduler: FakeScheduler) -> None:
+        pool = AsyncPool(works.make, 1, 0, closer=lambda _: sleep(30))
+        await pool.ret(await pool.get())
+        await asyncio.gather(pool.close(), pool.close())
+        assert len([line for line in said(caplog) if "closing has" in line]) == 1
+
+    run_in_virtual_time("asyncio", main)
+
+
 def test_the_task_that_tells_of_them(scheduler: FakeScheduler, works: Works) -> None:
     """It has the name of all tasks of a pool, and asyncio may end it with the loop."""
 
@@ -219,12 +231,15 @@ def test_closed_by_one_of_its_closers(flavour: Flavour, scheduler: FakeScheduler
     async def close(thing: Thing) -> None:
         works.close(thing)
         await pool.close()
+        closed.append(thing)
+
+    closed: list[Thing] = []
 
     pool: AsyncPool[Thing] = AsyncPool(works.make, 1, 0, closer=close)
 
     async def main() -> None:
         await pool.discard(await pool.get())
-        assert works.closed == works.made
+        assert closed == works.closed == works.made
         assert repr(pool).endswith("closed, 0 idle, 0 in use, 0 waiting, max 1>")
 
     run_task(flavour, main)

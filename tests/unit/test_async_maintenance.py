@@ -15,7 +15,8 @@ from typing import Any, cast
 import pytest
 import trio
 
-from ProxyPatternPool import AsyncPool, TimeOut
+from ProxyPatternPool import AsyncPool, Pool, TimeOut
+from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._inspect.totals import total
 from ProxyPatternPool._ledger.entry import Entry
 from ProxyPatternPool._pool.async_pool import async_core_of
@@ -739,6 +740,35 @@ def test_one_task_ends_an_object(
     run_in("asyncio", main)
 
 
+def test_one_task_ends_what_others_were_to_close(scheduler: FakeScheduler) -> None:
+    """As what the first closer of a clear holds up."""
+    hooks = Ends("plain")
+
+    async def main() -> None:
+        pool = AsyncPool(Thing, 2, 0, closer=hooks.close)
+        hooks.loop = pool._tasks.bind()
+        async with pool.obj(), pool.obj():
+            pass
+        clearing = asyncio.create_task(pool.clear())
+        await turn()
+        await maintained(scheduler, pool)
+        await clearing
+        assert len(hooks.closed) == 2
+        assert max(hooks.counts) == 3  # one for the closer of the caller's, and two that maintenance has begun
+        await pool.shutdown()
+
+    run_in("asyncio", main)
+
+
+def test_a_chore_in_whose_middle_the_process_forks(scheduler: FakeScheduler) -> None:
+    """In the child the others of its kind begin anew."""
+    chores = Pool(Thing, 1, 0)._core.chores.one_at_a_time
+    (chore,) = chores.unless_under_way("one", chores.start_empty)
+    assert list(chores.unless_under_way("one", chores.start_empty)) == []
+    run_rest(chore())
+    assert len(list(chores.unless_under_way("one", chores.start_empty))) == 1
+
+
 @both
 def test_the_time_that_it_takes(flavour: str, scheduler: FakeScheduler, clock: HandMovedClock) -> None:
     """What hooks take, in a round by hand and in what maintenance does, adds up."""
@@ -777,6 +807,30 @@ def test_lines_leave_nothing_to_workers(flavour: str, scheduler: FakeScheduler) 
             assert not core.log_queue
 
     run_in(flavour, main)
+
+
+def test_a_closer_that_ends_the_program_when_nobody_waits_for_it(
+    scheduler: FakeScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In trio a task of the pool's own cannot end it: it is logged, as its caller was cancelled before."""
+    ends = new_event("trio")
+
+    async def close(thing: Thing) -> None:
+        await ends.wait()
+        raise SystemExit
+
+    async def main() -> None:
+        pool = AsyncPool(Thing, 1, 0, closer=close)
+        thing = await pool.get()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await pool.discard(thing)
+        ends.set()
+        await maintained(scheduler, pool)
+        assert pool.stats()["nobjs"] == 0
+
+    run_in("trio", main)
+    assert any("maintenance failed: SystemExit" in line for line in said(caplog))
 
 
 @both

@@ -6,14 +6,17 @@ import threading
 
 import pytest
 
-from ProxyPatternPool import Pool
+from ProxyPatternPool import AsyncPool, Pool
 from ProxyPatternPool._engine.steps import run
 from ProxyPatternPool._ledger.queue import Waiter
+from ProxyPatternPool._pool.async_pool import async_core_of
 from ProxyPatternPool._pool.pool import core_of
 from ProxyPatternPool._runtime.process import this_process
+from ProxyPatternPool._runtime.tasks import awaiting
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import FakeSleeper, Naps, Thing, Works, borrow_all, give_back_all, queue_up
+from .tasks import both, run_in, turn
 
 
 def bounded(works: Works, most: int | None, *, oldest_first: bool = False, max_size: int = 4) -> Pool[Thing]:
@@ -95,6 +98,26 @@ def test_all_is_closed_here(works: Works) -> None:
     pool.ret(lent)
     assert len(closed_by) == 4
     pool.shutdown()
+
+
+@both
+def test_all_is_closed_here_in_a_task(flavour: str, scheduler: FakeScheduler, works: Works) -> None:
+    """It has awaited each closer; they work at the same time."""
+    turns: list[Thing] = []
+
+    async def close(thing: Thing) -> None:
+        turns.append(thing)
+        await turn(3)
+        works.close(thing)
+
+    async def main() -> None:
+        pool = AsyncPool(works.make, 2, 0, closer=close)
+        async with pool.obj(), pool.obj():
+            pass
+        await awaiting(async_core_of(pool).operations.drain_here())
+        assert len(turns) == len(works.closed) == 2
+
+    run_in(flavour, main)
 
 
 def test_an_error_of_the_factory_is_nobodys_consequence(scheduler: FakeScheduler) -> None:

@@ -370,8 +370,10 @@ def test_lines_of_a_parent_where_no_thread_can_be_started(
     """They are not forgotten: whoever next uses the pool has them said."""
     monkeypatch.setenv("PPP_WERKZEUG_WORKAROUND", "1")
     monkeypatch.delenv("WERKZEUG_RUN_MAIN", raising=False)
+    names: list[str] = []
 
-    def no_thread(*_: object) -> bool:
+    def no_thread(self: FakeScheduler, name: str, job: Callable[[], None]) -> bool:
+        names.append(name)
         return False
 
     with handled(Handler()) as handler:
@@ -380,6 +382,7 @@ def test_lines_of_a_parent_where_no_thread_can_be_started(
             pool = Pool(Thing)
         scheduler.run()
         assert handler.lines == []
+        assert set(names) == {"ppp-log"}
         pool.get()
         scheduler.run()
         assert len(handler.lines) == 1

@@ -426,9 +426,43 @@ def test_operations_on_a_closed_pool(scheduler: FakeScheduler, works: Works) -> 
 
 OPERATIONS: list[Callable[[Pool[Thing]], None]] = [
     lambda pool: pool.drain(),
+    lambda pool: run(pool._core.operations.drain_here()),
     lambda pool: pool.clear(),
     lambda pool: pool.resize(max_size=3),
 ]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_while_somebody_waits_for_the_next_attempt(
+    operation: Callable[[Pool[Thing]], None], scheduler: FakeScheduler, naps: Naps, works: Works
+) -> None:
+    """He goes on waiting for that."""
+    pool = Pool(works.make, 1, 0, backoff=(2.0, 2.0))
+    works.failing = ConnectionError("down")
+    with pytest.raises(ConnectionError):
+        pool.get()
+    works.failing = None
+    naps.meanwhile.append(lambda: operation(pool))
+    assert pool.get(60.0).number == 1
+
+
+@pytest.mark.parametrize("operation", [Pool[Thing].clear, Pool[Thing].drain])
+def test_maintenance_closes_what_a_closer_holds_up(
+    operation: Callable[[Pool[Thing]], None], scheduler: FakeScheduler, works: Works
+) -> None:
+    """It is asked to before the first is closed."""
+    begun: list[Thing] = []
+
+    def close(thing: Thing) -> None:
+        begun.append(thing)
+        if len(begun) == 1:
+            scheduler.run()
+        works.close(thing)
+
+    pool = Pool(works.make, 3, 3, closer=close)
+    scheduler.asked.clear()
+    operation(pool)
+    assert works.closed[-1] is begun[0]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -470,6 +504,8 @@ def test_until_it_is_ready(timeout: float | None, scheduler: FakeScheduler, naps
     naps.meanwhile.append(refill)
     pool.wait_ready(timeout)
     assert pool.stats()["navail"] == 2
+    with pytest.raises(ValueError, match=r"^timeout .*-1"):
+        pool.wait_ready(-1)
 
 
 def test_a_pool_that_nobody_looks_after_yet(scheduler: FakeScheduler, works: Works) -> None:

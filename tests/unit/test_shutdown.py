@@ -358,6 +358,7 @@ def test_an_interrupted_shutdown(scheduler: FakeScheduler, works: Works, monkeyp
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
+    scheduler.asked.clear()
     with monkeypatch.context() as patch:
         patch.setattr(type(pool._core.ledger.shelves), "close", interrupt)
         with pytest.raises(KeyboardInterrupt):

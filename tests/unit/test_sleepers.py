@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from ProxyPatternPool import Pool
+from ProxyPatternPool._engine.steps import run
 from ProxyPatternPool._runtime import hubs, waiting
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.waiting import Hub, NativeSleeper, RunningHub
@@ -127,6 +128,7 @@ USES: dict[str, Callable[[Pool[Thing]], object]] = {
     "get": lambda pool: pool.get(),
     "wait_ready": lambda pool: pool.wait_ready(),
     "drain": lambda pool: pool.drain(),
+    "drain_here": lambda pool: run(pool._core.operations.drain_here()),
     "clear": lambda pool: pool.clear(),
     "resize": lambda pool: pool.resize(max_size=3),
     "housekeep": lambda pool: pool.housekeep(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,10 @@ from ProxyPatternPool import Pool, PoolClosed, TimeOut
 from ProxyPatternPool._engine.steps import run_rest
 from ProxyPatternPool._ledger.queue import Waiter, WaitQueue
 from ProxyPatternPool._ledger.shelves import Put
+from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._runtime.owner import here
-from ProxyPatternPool._runtime.waiting import AnySleeper
+from ProxyPatternPool._runtime.waiting import AnySleeper, Sleeper, do_nothing
+from ProxyPatternPool._scheduler.process import using_scheduler
 
 from .clock import FakeScheduler, HandMovedClock
 from .helpers import Caller, FakeSleeper, Naps, Thing, Works, queue_up
@@ -388,6 +391,24 @@ def test_a_greenlet_that_is_lost_has_maintenance_look(
     monkeypatch.setattr(waits, "_new_sleeper", noted)
     naps.meanwhile.append(lose_and_return)
     assert pool.get() is thing
+
+
+def test_a_greenlet_that_is_lost_while_it_waits_for_the_end(environment: Environment, naps: Naps) -> None:
+    """It holds up nobody, and there is nothing to take back."""
+    lost: list[Callable[[], None]] = []
+
+    def noted(when_lost: Callable[[], None] = do_nothing, /) -> Sleeper:
+        lost.append(when_lost)
+        return naps.new_sleeper(when_lost)
+
+    with using_scheduler(FakeScheduler(replace(environment, new_sleeper=noted))):
+        pool = Pool(Thing, 1, 0)
+        thing = pool.get()
+        naps.meanwhile += [lambda: lost[-1](), lambda: pool.ret(thing)]
+        lost.clear()
+        pool.shutdown(timeout=10)
+        assert len(lost) == 1
+        assert pool.stats()["nobjs"] == 0
 
 
 def test_what_a_greenlet_has_come_for_is_its_own(scheduler: FakeScheduler, naps: Naps) -> None:
