@@ -16,14 +16,12 @@ def _no_task(_: object) -> None:
     """No event loop is known yet."""
 
 
-def _drop(_: BaseException) -> None:
-    """Do nothing about an error: no pool is known yet."""
-
-
 class TaskDriver:
     """Tasks are suspended where they wait, and what hooks return is awaited."""
 
     for_tasks = True
+    report: Callable[[BaseException], None]
+    """Called with what ends a program, such as a ``SystemExit`` in a hook, where it cannot do so; set by the pool."""
 
     def __init__(self) -> None:
         self.lock = new_rlock()
@@ -40,8 +38,6 @@ class TaskDriver:
         self.closed_for_end = False
         """Whether the pool was closed for that, and not for ever."""
         self._call_off: Callable[[], None] = do_nothing
-        self.report: Callable[[BaseException], None] = _drop
-        """Called with what ends a program, such as a ``SystemExit`` in a hook, where it cannot do so."""
 
     # Which loop. -------------------------------------------------------------------------------------
 
