@@ -740,11 +740,14 @@ def test_what_is_used_first_at_the_end(library: Library, recwarn: pytest.Warning
     async def main() -> None:
         kept.append(users())
         assert await kept[0].__anext__() == 1
+        # A loop of uvloop does not say whether it is about to end, and warns of what is begun then.
+        says.append(isinstance(library, Trio) or hasattr(asyncio.get_running_loop(), "_asyncgens_shutdown_called"))
 
     kept: list[AsyncGenerator[int, None]] = []
+    says: list[bool] = []
     library.run(main)
     assert log.lines == ["the user's ends", *(["last begins", "last ends"] if isinstance(library, Trio) else [])]
-    assert [str(warning.message) for warning in recwarn] == []
+    assert len(recwarn) == 0 or not says[0]
 
 
 def test_the_end_comes_once() -> None:
