@@ -107,16 +107,17 @@ def test_nothing_is_lost_by_pruning(library: Library, each: Scenario) -> None:
 
 
 @pytest.mark.parametrize(
-    ("among", "said"),
+    ("among", "said", "code"),
     [
-        ("ret maintain", "2 threads, 1 pre-emptions: 4 scenarios;"),
-        ("ret maintian", "no operation is called maintian; there are borrow, "),
+        ("ret maintain", "2 threads, 1 pre-emptions: 4 scenarios;", 0),
+        ("ret maintian", "no operation is called maintian; there are borrow, ", 2),
     ],
 )
-def test_only_of_some_operations(among: str, said: str) -> None:
+def test_only_of_some_operations(among: str, said: str, code: int) -> None:
     """All scenarios of these, with the order of a GIL and without; one that is misspelt is an error."""
     command = [sys.executable, "-m", "tests.explore", "--without-faults", "--among", among, "--preemptions", "1"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stdout + done.stderr
 
 

@@ -6,7 +6,8 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, cast
 
@@ -420,8 +421,26 @@ def test_a_generator_that_has_a_pool(flavour: str, scheduler: FakeScheduler) -> 
     run_in(flavour, main)
 
 
-def begin_to_live(flavour: str, place: int) -> list[Thrown]:
-    """Use a pool that is new to its loop, with something thrown in as it comes there, and in the next; say what."""
+@contextmanager
+def no_garbage(*kept: object) -> Generator[None]:
+    """Have nothing finalized meanwhile, where what is thrown in would only be printed."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        del kept
+
+
+def begin_to_live(flavour: str, place: int, before: str, *, again: bool) -> list[Thrown]:
+    """Have a pool that is new to its loop begin to live there, with something thrown in; say what.
+
+    Args:
+        flavour: Of the loops.
+        place: Where.
+        before: What became of the loop in which the pool was before: ``"none"`` if there was none.
+        again: Whether the pool is used in that loop nevertheless, and not only in the next.
+    """
     server = Server()
     pool = server.pool()
     thrown: list[Thrown] = []
@@ -431,29 +450,91 @@ def begin_to_live(flavour: str, place: int) -> list[Thrown]:
             pass
 
     async def main() -> None:
-        try:
-            with throwing(Thrower(place)):
-                tasks_of(pool).bind()
-        except Thrown as error:
-            thrown.append(error)
-        await uses()
-        assert async_core_of(pool).hub is running_task_loop(), thrown
+        with no_garbage(async_core_of(pool).driver.loop):
+            try:
+                with throwing(Thrower(place)):
+                    tasks_of(pool).bind()
+            except Thrown as error:
+                thrown.append(error)
+        if again:
+            await uses()
+            assert async_core_of(pool).hub is running_task_loop(), thrown
 
+    if before == "ended":
+        run_in(flavour, uses)
+    elif before == "closed":
+        forget_loop(uses)
+    left = list(server.works.alive)  # nobody can close it
     run_in(flavour, main)
-    assert len(server.works.made) == 1, thrown
-    assert server.works.alive == [], thrown
+    assert len(server.works.made) == (before != "none") + again, thrown
+    assert server.works.alive == left, thrown
     run_in(flavour, uses)
-    assert len(server.works.made) == 2, thrown
+    assert len(server.works.made) == (before != "none") + again + 1, thrown
+    assert server.works.alive == left, thrown
     return thrown
 
 
 @both
-def test_interrupted_where_it_begins_to_live_in_a_loop(flavour: str, scheduler: FakeScheduler) -> None:
+@pytest.mark.parametrize("before", ["none", "ended", "closed"])
+@pytest.mark.parametrize("again", [True, False])
+def test_interrupted_where_it_begins_to_live_in_a_loop(
+    flavour: str, before: str, again: bool, scheduler: FakeScheduler
+) -> None:
     """Wherever something is thrown in, the pool is maintained in its loop, closed at its end, and serves the next."""
     place = 0
-    while begin_to_live(flavour, place):
+    while begin_to_live(flavour, place, before, again=again):
         place += 1
     assert place > 20
+
+
+def test_interrupted_where_it_begins_to_live_beside_another_loop(scheduler: FakeScheduler) -> None:
+    """The end of the loop in which that was interrupted leaves alone what lives in another since."""
+    server = Server()
+
+    async def begin(pool: AsyncPool[Thing], place: int) -> bool:
+        with no_garbage(), suppress(Thrown):
+            with throwing(Thrower(place)):
+                tasks_of(pool).bind()
+            return False
+        return True
+
+    async def use(pool: AsyncPool[Thing]) -> Thing:
+        async with pool.obj() as thing:
+            return thing
+
+    place = 0
+    while True:
+        pool = server.pool()
+        first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+        if not first.run_until_complete(begin(pool, place)) or async_core_of(pool).driver.loop is not None:
+            break
+        thing = second.run_until_complete(use(pool))
+        first.run_until_complete(first.shutdown_asyncgens())
+        first.close()
+        assert second.run_until_complete(use(pool)) is thing
+        second.run_until_complete(second.shutdown_asyncgens())
+        second.close()
+        place += 1
+    for loop in (first, second):
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    assert place > 20
+    assert server.works.alive == []
+
+
+def test_looked_at_between_two_loops(scheduler: FakeScheduler) -> None:
+    """Nobody is taken for a task of the first, and the second has the pool."""
+    server = Server()
+    pool = server.pool()
+
+    async def use() -> Thing:
+        async with pool.obj() as thing:
+            return thing
+
+    first = asyncio.run(use())
+    assert pool.stats()["nobjs"] == 0
+    assert asyncio.run(use()) is not first
+    assert server.works.alive == []
 
 
 # Dropped. ------------------------------------------------------------------------------------------------

@@ -311,7 +311,8 @@ def test_pools_that_call_nothing_at_the_exit(
     core.run_due()
     assert core.queued or core.queued_in_hub
     assert core.close_at_exit() == []
-    core.run_chores()
+    assert not core.queued
+    assert not core.queued_in_hub
     assert works.closed == []
     loop.close()
 

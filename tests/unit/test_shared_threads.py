@@ -114,6 +114,14 @@ def test_greenlets_that_have_no_frames(
     assert "patched (nowhere): all greenlets" in line
 
 
+def test_a_thread_that_has_no_frames(scheduler: FakeScheduler) -> None:
+    """It may be the first to use a proxy: there is no module that asks for an attribute."""
+    db: Any = proxy(fun=Thing, max_size=1)
+    used = threading.Event()
+    start_without_frames(partial(getattr, db, "number"), used.set)
+    wait_for(used)
+
+
 @pytest.mark.parametrize(("timeout", "longest"), [(1.5, "1.5 s"), (math.inf, "for ever")])
 def test_a_wait_that_stops_a_loop(
     timeout: float, longest: str, scheduler: FakeScheduler, naps: Naps, caplog: pytest.LogCaptureFixture

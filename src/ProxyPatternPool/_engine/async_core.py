@@ -152,6 +152,8 @@ def _last_steps(reference: "weakref.ref[Core[Any]]", driver: TaskDriver, loop: T
     The tasks of the application have ended; those that maintenance has started may not have. What a task had when it
     ended nobody gives back.
     """
+    if driver.loop is not loop:
+        return  # interrupted in bind(): the pool has nothing yet, or has begun to live in another loop since
     driver.ended = True
     core = reference()
     if core is None:

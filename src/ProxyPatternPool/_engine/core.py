@@ -123,13 +123,13 @@ class Core(Generic[T]):
         scheduler.register(self)
         self._check_parameters()
 
-    def _start_empty(self, config: PoolConfig) -> None:
-        """Begin with nothing: at construction, and in the child of a fork."""
+    def _start_empty(self, config: PoolConfig, *, closed: bool = False) -> None:
+        """Begin with nothing: at construction, in the child of a fork, and after the end of an event loop."""
         hooks = self.hooks.hooks
         mailbox: Mailbox[T] = Mailbox(do_nothing)
         self.tally = tally = Tally()
         self.faults = Faults(FAULTS)
-        self.ledger = ledger = Ledger(
+        ledger = Ledger(
             config,
             mailbox,
             always_slow_return=hooks.retter is not None or bool(self.notifier),
@@ -138,6 +138,9 @@ class Core(Generic[T]):
             max_idle=self._max_idle,
             oldest_first=self._oldest_first,
         )
+        if closed:
+            ledger.close()
+        self.ledger = ledger
         self.shelves = self.quick.shelves = ledger.shelves
         ledger.places.by_identity = self._by_identity
         self.sweeps = sweeps = Sweeps(config, ledger)
@@ -314,11 +317,8 @@ class Core(Generic[T]):
 
     def start_over(self) -> None:
         """Have nothing again, as a new pool; or as a closed one, unless it was closed for the end of an event loop."""
-        closed = self.ledger.closed and not self.driver.closed_for_end
-        self.driver.leave_loop()
-        self._start_empty(self.config)
-        if closed:
-            self.ledger.close()
+        self._start_empty(self.config, closed=self.ledger.closed and not self.driver.closed_for_end)
+        self.driver.leave_loop()  # last: who is interrupted before does all this again, and it comes to the same
 
 
 def catch_up(core: Core[Any]) -> None:

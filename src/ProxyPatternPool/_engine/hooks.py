@@ -163,7 +163,7 @@ class HookCaller(Generic[T]):
             return None
         closer = self.hooks.closer
         if closer is None:
-            entry.stage = CLOSED
+            entry.stage = CLOSED  # there is nothing to call
             return None
         try:
             # No call between these two lines at which anything could be thrown in: what is thrown in before has another

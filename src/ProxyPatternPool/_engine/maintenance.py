@@ -216,7 +216,8 @@ class Maintenance(Generic[T]):
             while True:
                 # None also if another attempt has failed since this one was queued.
                 entry = self._guard.locked(ledger.permit_to_refill, self._clock())
-                # Told of a failure an observer may take longer than the back-off: whoever makes a pool goes on.
+                # A failure ends this, even if an observer that was told of it took longer than the back-off: else
+                # whoever makes a pool would try again and again.
                 if entry is None or not (yield from self._objects.create_for_anybody(entry)):
                     return
         except BaseException:  # not the server's fault, and yet not to be done again and again

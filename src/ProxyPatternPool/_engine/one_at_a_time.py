@@ -18,7 +18,7 @@ class OneAtATime:
 
     Args:
         guard: The pool's.
-        ended: Called when one has ended that others were not begun for.
+        ended: Called when one has ended: others may not have been begun because of it.
     """
 
     def __init__(self, guard: Guard, ended: Callable[[], None]) -> None:

@@ -198,6 +198,10 @@ class EndOfLoop:
         self._watching = True
         try:
             yield
-        finally:
+        except GeneratorExit:
             if self._here():  # else it is freed, with its loop
                 await self._finish()
+            raise
+        except BaseException:  # thrown in before it has come to its yield
+            self._watching = False
+            raise
