@@ -2,6 +2,7 @@
 
 import dis
 import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -30,15 +31,18 @@ class Thing:
 
 
 class Thrower:
-    """Raises at one place of the package where an exception could arrive, counted from 0."""
+    """Raises, in its own thread, at one place of the package where an exception could arrive, counted from 0."""
 
     def __init__(self, place: int) -> None:
+        self._thread = threading.get_ident()
         self.place = place
         self.passed = 0
         self._before: dict[FrameType, str] = {}  # what each running frame did last
 
     def begins(self, frame: FrameType) -> bool:
         """A frame begins; say whether it is one to watch."""
+        if threading.get_ident() != self._thread:
+            return False
         if frame.f_back in self._before and sys.version_info >= (3, 11):
             self._before[frame.f_back] = "PYTHON"  # no look at its return
         if not frame.f_code.co_filename.startswith(PACKAGE) or _in_finalizer(frame):

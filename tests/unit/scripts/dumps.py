@@ -10,7 +10,6 @@ import signal
 import tempfile
 from collections import Counter
 from contextlib import suppress
-from threading import get_ident, main_thread
 from types import FrameType
 
 from ProxyPatternPool import Pool, TimeOut
@@ -22,9 +21,7 @@ class Signalling(Thrower):
     """Sends a signal at each place; it is handled at once, in this thread, right there."""
 
     def act(self, frame: FrameType) -> None:
-        # Not for the dump itself, nor in the scheduler's threads: where those are traced, a signal would come to the
-        # main thread at any time.
-        if not handling and get_ident() == main_thread().ident:
+        if not handling:  # not for the dump itself
             signal.raise_signal(signal.SIGINT)
 
 
