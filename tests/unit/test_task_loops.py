@@ -751,6 +751,25 @@ def test_what_is_used_first_at_the_end(library: Library, recwarn: pytest.Warning
     assert not warned or not says[0]
 
 
+def test_what_is_thrown_in_where_it_begins_to_watch(library: Library) -> None:
+    """It is no end of the loop, which is watched again as soon as somebody wants to know of that."""
+    log = Log(library)
+
+    class Thrown(BaseException):
+        pass
+
+    async def main() -> None:
+        here().at_end(partial(log.steps, "first"))
+        end: Any = vars(here())["_end"]
+        with pytest.raises(Thrown):
+            await end._generator.athrow(Thrown())
+        assert log.lines == []
+        here().at_end(partial(log.steps, "second"))
+
+    library.run(main)
+    assert {"first ends", "second ends"} <= set(log.lines)
+
+
 def test_the_end_comes_once() -> None:
     """A loop that goes on, though its asynchronous generators were finalized, does not do anything at its end."""
     loop = asyncio.new_event_loop()
