@@ -10,6 +10,7 @@ PPP_EXAMPLES sets how many sequences are tried.
 import gc
 import math
 import os
+import weakref
 
 import pytest
 from hypothesis import HealthCheck as Check
@@ -30,6 +31,7 @@ from ProxyPatternPool._ledger.ledger import HEAD_START, LedgerClosed
 from ProxyPatternPool._ledger.queue import Waiter
 from ProxyPatternPool._runtime.owner import here
 
+from .helpers import eventually
 from .machine_ways import Tasks, TasksOfTrio, Thing
 from .model import AVAIL, KILL, WARN, Broken, Model, Signal
 
@@ -177,7 +179,10 @@ class PoolMachine(Model):
             self._turned_down(closed)
         self.gets += 1
         self.returns += 1
+        known = weakref.ref(lease)
         del lease
+        # Without a GIL the thread of an event loop may refer to it for a moment still, and is who frees it.
+        eventually(lambda: self.do.call(lambda: known() is None))
         self.core.returns.read_mailbox()
         self.do.call(self.core.run_chores)
 
