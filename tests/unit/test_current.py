@@ -47,6 +47,19 @@ def test_a_module_that_is_just_being_imported(module: str, monkeypatch: pytest.M
     assert (loop_is_running(), thread_is_shared_by()) == (False, None)
 
 
+@pytest.mark.parametrize("module", ["greenlet", "asyncio", "trio.lowlevel"])
+def test_a_module_whose_import_fails_just_now(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread removes it after this one has seen it in ``sys.modules``: it is as if it were not there."""
+
+    class Modules(dict[str, object]):
+        def __contains__(self, name: object) -> bool:
+            return name == module or super().__contains__(name)
+
+    monkeypatch.setattr(sys, "modules", Modules({name: it for name, it in sys.modules.items() if name != module}))
+    assert current_id() == (threading.get_ident(), 0)
+    assert (loop_is_running(), thread_is_shared_by()) == (False, None)
+
+
 @pytest.mark.parametrize("run", [asyncio.run, trio.run])
 def test_an_event_loop_that_runs(run: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tasks share the thread, as long as it runs."""

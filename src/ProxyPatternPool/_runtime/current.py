@@ -10,9 +10,21 @@ CurrentId: TypeAlias = tuple[int, int]
 """A thread's ident, and the id of a greenlet other than the thread's main one, or 0."""
 
 
+def _if_imported(module: str, function: str) -> Callable[[], Any] | None:
+    """A module's function; ``None`` while it is not imported, or is being imported and has none yet."""
+    # Not ``sys.modules.get``, for which Python 3.13 without a GIL locks the dictionary. A daemon thread that waits for
+    # this lock when the interpreter ends waits for ever, and the lock may be passed on to it: the exit then hangs.
+    if module not in sys.modules:
+        return None
+    try:
+        return getattr(sys.modules[module], function, None)
+    except KeyError:  # another thread's import of it has just failed
+        return None
+
+
 def _greenlet() -> Any:
     """The current greenlet; ``None`` where nobody uses any."""
-    getcurrent: Callable[[], Any] | None = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    getcurrent = _if_imported("greenlet", "getcurrent")
     return None if getcurrent is None else getcurrent()
 
 
@@ -24,11 +36,10 @@ def current_id() -> CurrentId:
 
 def loop_is_running() -> bool:
     """Whether an event loop, of asyncio or of trio, runs in this thread. Neither is imported for that."""
-    # Not asyncio's public function, which raises where no loop runs. A module that is just being imported has none yet.
-    running: Callable[[], Any] | None = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    running = _if_imported("asyncio", "_get_running_loop")  # its public function raises where no loop runs
     if running is not None and running() is not None:
         return True
-    token: Callable[[], Any] | None = getattr(sys.modules.get("trio.lowlevel"), "current_trio_token", None)
+    token = _if_imported("trio.lowlevel", "current_trio_token")
     if token is None:
         return False
     try:
