@@ -38,6 +38,7 @@ class Accesses:
             instrument.SET_ITEM: self._set_item,
             instrument.STEPS: self._steps,
             instrument.LOOK: self._look,
+            instrument.LENGTH: self._length,
             instrument.TEST: self._test,
         }
         self._kinds: dict[type, bool] = {}
@@ -69,11 +70,17 @@ class Accesses:
         return False
 
     def _ordered(self, collection: Any, name: str, *, writes: bool) -> None:
-        """Note a call of a method of a collection, which puts what threads do into an order."""
+        """Note an access of a collection, other than of its length.
+
+        It puts what threads do into an order if it changes the collection, or looks into a deque.
+        """
+        self._note_access(collection, name, writes=writes, orders=writes or isinstance(collection, deque))
+
+    def _note_access(self, collection: Any, name: str, *, writes: bool, orders: bool) -> None:
         location = id(collection)
         if name in self.steps_at:
             self._machine.step(location, writes, name)
-            if writes or not self._machine.plan.stale_reads:
+            if orders or not self._machine.plan.stale_reads:
                 self._machine.memory.synchronize(self._machine.current.index, location)
         self._enter(location, name, writes=writes, old=bool(collection))
 
@@ -151,9 +158,15 @@ class Accesses:
             yield item
 
     def _look(self, value: Any, hint: str) -> Any:
-        """Somebody is about to look how long a collection is, or what is in it."""
+        """Somebody is about to look what is in a collection."""
         if self._machine.active and self._is_shared(value):
             self._ordered(value, hint, writes=False)
+        return value
+
+    def _length(self, value: Any, hint: str) -> Any:
+        """Somebody is about to look how long a collection is."""
+        if self._machine.active and self._is_shared(value):
+            self._note_access(value, hint, writes=False, orders=False)
         return value
 
     def _test(self, value: Any, hint: str) -> Any:

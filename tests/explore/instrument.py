@@ -20,15 +20,15 @@ setdefault update values
 """
 METHODS = frozenset(_OF_COLLECTIONS.split())
 """Of collections."""
-LOOKS = frozenset({"iter", "len", "list", "next", "set", "sorted", "tuple"})
+LOOKS = frozenset({"iter", "list", "next", "set", "sorted", "tuple"})
 """Functions that look into a collection that is their argument."""
 BEFORE_SHARED = frozenset({"__init__", "start_empty", "new"})
 """Functions in which an object is not shared yet."""
 CONSTANT = frozenset({"mailbox"})
 """Attributes that are written once, and then never."""
 
-LOAD, STORE, CALL, ITEM, SET_ITEM, STEPS, LOOK, TEST = (
-    f"__explorer_{name}__" for name in ("load", "store", "call", "item", "set_item", "steps", "look", "test")
+LOAD, STORE, CALL, ITEM, SET_ITEM, STEPS, LOOK, LENGTH, TEST = (
+    f"__explorer_{name}__" for name in ("load", "store", "call", "item", "set_item", "steps", "look", "length", "test")
 )
 
 
@@ -105,12 +105,13 @@ class _Rewriter(ast.NodeTransformer):
             node.args = [receiver, hint, ast.Constant(function.attr), *node.args]
             node.func = ast.copy_location(ast.Name(CALL, ast.Load()), node)
             return node
-        looks = isinstance(function, ast.Name) and function.id in LOOKS
+        name = function.id if isinstance(function, ast.Name) else ""
         hints = [self._hint(argument) for argument in node.args]
         self.generic_visit(node)
-        if looks:
+        if name in LOOKS or name == "len":
+            hook = LENGTH if name == "len" else LOOK
             node.args = [
-                argument if isinstance(argument, ast.Starred) else self._hook(LOOK, argument, argument, hint)
+                argument if isinstance(argument, ast.Starred) else self._hook(hook, argument, argument, hint)
                 for argument, hint in zip(node.args, hints, strict=True)
             ]
         return node

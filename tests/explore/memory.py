@@ -1,9 +1,10 @@
 """What each thread knows of what others did before: vector clocks, races, and values that are out of date.
 
 A location is an attribute of an object, or a collection. Two accesses of it race if one of them writes, and nothing
-that threads do puts one before the other: a lock, a wake-up, or a call of a method of a collection that both change
-(L. Lamport, "Time, clocks, and the ordering of events in a distributed system", 1978; for races: C. Flanagan and S.
-Freund, "FastTrack: efficient and precise dynamic race detection", 2009).
+that threads do puts one before the other: a lock, a wake-up, a call of a method of a collection that both change, or a
+look of either into a deque (L. Lamport, "Time, clocks, and the ordering of events in a distributed system", 1978; for
+races: C. Flanagan and S. Freund, "FastTrack: efficient and precise dynamic race detection", 2009). Each call of a
+method of a deque, each subscript, each test with ``in``, and each step of its iterator locks it; its length does not.
 
 Without a GIL a thread may read what was there before, as long as it cannot know of the last write. What of that is
 modelled: the value before the last write, if another thread wrote it; and whether a collection was empty before its
