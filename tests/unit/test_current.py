@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
+from typing import NoReturn
 
 import pytest
 import trio
@@ -55,9 +56,14 @@ def test_a_module_whose_import_fails_just_now(module: str, monkeypatch: pytest.M
         def __contains__(self, name: object) -> bool:
             return name == module or super().__contains__(name)
 
-    monkeypatch.setattr(sys, "modules", Modules({name: it for name, it in sys.modules.items() if name != module}))
-    assert current_id() == (threading.get_ident(), 0)
-    assert (loop_is_running(), thread_is_shared_by()) == (False, None)
+        def get(self, *_: object) -> NoReturn:
+            raise AssertionError("Python 3.13 without a GIL locks sys.modules for this")
+
+    modules = Modules({name: it for name, it in sys.modules.items() if name != module})
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "modules", modules)
+        seen = current_id(), loop_is_running(), thread_is_shared_by()
+    assert seen == ((threading.get_ident(), 0), False, None)
 
 
 @pytest.mark.parametrize("run", [asyncio.run, trio.run])

@@ -5,7 +5,6 @@ A handler of the user's may be slow, hang, or borrow from the very pool that log
 
 import inspect
 import logging
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, cast
 
+from .._runtime.imported import imported
 from .._runtime.native import get_ident, new_rlock
 from .._runtime.owner import Owner, in_words
 from .._runtime.threads import current_name, thread_name
@@ -177,7 +177,7 @@ def _tasks_are_logged() -> bool:
 
 def _task_name() -> str | None:
     """The name of the task of asyncio that runs, as records have it; nothing is made for that, as for an owner."""
-    asyncio: Any = sys.modules.get("asyncio") if _tasks_are_logged() else None
+    asyncio: Any = imported("asyncio") if _tasks_are_logged() else None
     try:
         return cast(str, asyncio.current_task().get_name())
     except Exception:  # no loop runs here, or no task, or one of a class of the user's

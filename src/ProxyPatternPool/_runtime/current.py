@@ -1,30 +1,18 @@
 """Which thread or greenlet runs at this moment, and whether others may run in its thread."""
 
-import sys
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
+from .imported import imported
 from .native import get_ident
 
 CurrentId: TypeAlias = tuple[int, int]
 """A thread's ident, and the id of a greenlet other than the thread's main one, or 0."""
 
 
-def _if_imported(module: str, function: str) -> Callable[[], Any] | None:
-    """A module's function; ``None`` while it is not imported, or is being imported and has none yet."""
-    # Not ``sys.modules.get``, for which Python 3.13 without a GIL locks the dictionary. A daemon thread that waits for
-    # this lock when the interpreter ends waits for ever, and the lock may be passed on to it: the exit then hangs.
-    if module not in sys.modules:
-        return None
-    try:
-        return getattr(sys.modules[module], function, None)
-    except KeyError:  # another thread's import of it has just failed
-        return None
-
-
 def _greenlet() -> Any:
     """The current greenlet; ``None`` where nobody uses any."""
-    getcurrent = _if_imported("greenlet", "getcurrent")
+    getcurrent: Callable[[], Any] | None = getattr(imported("greenlet"), "getcurrent", None)
     return None if getcurrent is None else getcurrent()
 
 
@@ -36,10 +24,11 @@ def current_id() -> CurrentId:
 
 def loop_is_running() -> bool:
     """Whether an event loop, of asyncio or of trio, runs in this thread. Neither is imported for that."""
-    running = _if_imported("asyncio", "_get_running_loop")  # its public function raises where no loop runs
+    # Not asyncio's public function, which raises where no loop runs. A module that is just being imported has none yet.
+    running: Callable[[], Any] | None = getattr(imported("asyncio"), "_get_running_loop", None)
     if running is not None and running() is not None:
         return True
-    token = _if_imported("trio.lowlevel", "current_trio_token")
+    token: Callable[[], Any] | None = getattr(imported("trio.lowlevel"), "current_trio_token", None)
     if token is None:
         return False
     try:

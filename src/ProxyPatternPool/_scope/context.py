@@ -8,6 +8,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, TypeGuard, TypeVar, cast
 
 from .._runtime.contexts import current_context, mark, referents
+from .._runtime.imported import imported
 from .._runtime.native import GIL
 from .base import Kept
 from .keyed import KeyedSlot
@@ -42,7 +43,7 @@ def current_greenlet() -> object | None:
     """The current greenlet, if it is gevent's or eventlet's."""
     global _greenlet
     # Greenlets of other libraries are parts of one task.
-    if sys.modules.get("gevent") is None and sys.modules.get("eventlet") is None:
+    if imported("gevent") is None and imported("eventlet") is None:
         return None
     if _greenlet is None:
         from .greenlets import current_linkable
@@ -116,5 +117,5 @@ class ContextSlot(KeyedSlot[T]):
 
 def _is_of_trio(owner: object) -> "TypeGuard[Task]":
     """Whether the part of an owner is a task of trio."""
-    lowlevel = sys.modules.get("trio.lowlevel")
+    lowlevel = imported("trio.lowlevel")
     return lowlevel is not None and isinstance(owner, lowlevel.Task)
