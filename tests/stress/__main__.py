@@ -5,6 +5,7 @@ import random
 import sys
 from importlib.util import find_spec
 
+from .demanded import enough, missing
 from .memory import LONG, MOST, STATUS, Memory
 from .run import THREADS, stress
 from .storm import FLAVOURS, storm
@@ -20,6 +21,7 @@ def run(kind: str) -> dict[str, int]:
 
 
 grown: list[str] = []
+never: list[str] = []
 for kind in sys.argv[1:] or ("threads", *FLAVOURS):
     if kind == "uvloop" and find_spec(kind) is None:
         print("uvloop is not installed here")
@@ -37,5 +39,9 @@ for kind in sys.argv[1:] or ("threads", *FLAVOURS):
         grown += [f"{kind}: {what}" for what in memory.grown()]
     for what, times in sorted(did.items()):
         print(f"{times:>10,} {what}", flush=True)
+    if seconds >= enough(kind) and (lacking := missing(kind, seconds, did)):
+        never.append(f"{kind}: {', '.join(lacking)}")
+if never:
+    sys.exit(f"never in this run: {'; '.join(never)}")
 if grown:
     sys.exit(f"more than {MOST:.0%} more memory is needed in the end: {', '.join(grown)}")

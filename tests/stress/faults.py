@@ -32,6 +32,8 @@ TIME_FOR_LONG_PAUSE = 60.0
 """Seconds of a stress from which on there is."""
 DAY = 86400.0
 PATIENT = 60.0
+DIES = "dies"
+"""The name of a thread that is to die."""
 
 
 class Clock:
@@ -90,14 +92,16 @@ class Faults:
 
     def go_on(self, events: list[Callable[[], None]]) -> None:
         """Do so until the time is over."""
-        while time.monotonic() < self._end:
-            time.sleep(PERIOD)
-            event = self._chance.choice(events)
-            event()
-        if self._stopping is not None:
-            self._stopping.wait(PATIENT)
-        self.starter.refuses = False
-        self.did["threads refused"] = self.starter.refused
+        try:
+            while time.monotonic() < self._end:
+                time.sleep(PERIOD)
+                event = self._chance.choice(events)
+                event()
+            if self._stopping is not None:
+                self._stopping.wait(PATIENT)
+        finally:  # even if it dies: the books are compared all the same
+            self.starter.refuses = False
+            self.did["threads refused"] = self.starter.refused
 
     def _freeze(self) -> None:
         gc.freeze()
@@ -123,7 +127,7 @@ class Faults:
                 lease = pool.lease(0.1)
             raise SystemExit(lease)
 
-        threading.Thread(target=die, name="dies", daemon=True).start()
+        threading.Thread(target=die, name=DIES, daemon=True).start()
         self.did["died"] += 1
 
     def _stop(self) -> None:

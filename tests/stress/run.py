@@ -24,6 +24,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 
 from ..unit.diary import Auditor
 from .books import at_rest, audit, check_at_end, check_at_rest
+from .deaths import deaths_noticed
 from .faults import Faults, borrow_at_once, signalled
 from .oracle import CreationFailed, Oracle, Thing
 
@@ -76,26 +77,14 @@ def _interruptible(lost: Callable[[], None] = do_nothing, /) -> Sleeper:
 
 
 @contextmanager
-def hostile_interpreter(did: Counter[str]) -> Generator[None, None, None]:
-    """Collect garbage at every chance and switch threads at every other.
-
-    What is thrown into a finalizer is lost, and Python prints it: here it is counted.
-    """
-    interval, threshold, hook = sys.getswitchinterval(), gc.get_threshold(), sys.unraisablehook
-
-    def count_interruptions(what: "sys.UnraisableHookArgs") -> None:
-        if what.exc_type is Interrupted:
-            did["interruptions lost in a finalizer"] += 1
-        else:
-            hook(what)
-
+def hostile_interpreter() -> Generator[None, None, None]:
+    """Collect garbage at every chance and switch threads at every other."""
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(1e-6)
     gc.set_threshold(1)
-    sys.unraisablehook = count_interruptions
     try:
         yield
     finally:
-        sys.unraisablehook = hook
         sys.setswitchinterval(interval)
         gc.set_threshold(*threshold)
 
@@ -218,7 +207,8 @@ def stress(seconds: float, seed: int, threads: int = THREADS) -> dict[str, int]:
     """Run, and give what was done; the seed chooses among some options, too.
 
     Raises:
-        AssertionError: an object was lent twice, a bound exceeded, a wake-up lost, or a number is wrong.
+        AssertionError: an object was lent twice, a bound exceeded, a wake-up lost, a thread died, or a number is
+            wrong.
     """
     oracle = Oracle(BOUND, seed)
     # Every other pair of runs is without: an observer has all that comes back looked at closely.
@@ -255,34 +245,42 @@ def stress(seconds: float, seed: int, threads: int = THREADS) -> dict[str, int]:
     end = time.monotonic() + seconds
     workers = [Worker(number, pool, oracle, seed, end) for number in range(threads)]
     operated: Counter[str] = Counter()
+
+    def count_interruption(what: type[BaseException]) -> bool:
+        if what is Interrupted:  # thrown into a finalizer, it is lost
+            faults.did["interruptions lost in a finalizer"] += 1
+        return what is Interrupted
+
     faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
     try:
-        with hostile_interpreter(faults.did):
-            for worker in workers:
-                worker.start()
-            operator = threading.Thread(
-                target=lambda: operated.update(_operate(pool, seed, end)), name=OPERATOR, daemon=True
-            )
-            operator.start()
-            events = faults.of_threads(pool, oracle, Interruptible.gate)
-            others = threading.Thread(target=faults.go_on, args=(events,), name="faults", daemon=True)
-            others.start()
-            with signalled(partial(borrow_at_once, pool), faults.did):
-                thrown = _interrupt(seed, end)
-            others.join(2 * PATIENT)
-            operator.join(2 * PATIENT)
-            for worker in workers:
-                worker.join(2 * PATIENT)
-        stuck = [worker.name for worker in workers if worker.is_alive()]
-        assert not operator.is_alive(), f"the operator is stuck, {pool!r}"
-        assert operated, "the operator failed"
-        assert not others.is_alive(), f"the faults have not ended, {pool!r}"
-        assert not stuck, f"stuck: {stuck}, {pool!r}"
-        gc.collect()
-        did = _balance(pool, oracle)
-        if auditor is not None:
-            audit(pool.stats(), oracle, auditor, auditor.failed_creations.count("HookError"))
-            did["events"] = len(auditor.loans) * 2 + len(auditor.reasons) * 2
+        with deaths_noticed(oracle.complain, count_interruption):
+            with hostile_interpreter():
+                for worker in workers:
+                    worker.start()
+                operator = threading.Thread(
+                    target=lambda: operated.update(_operate(pool, seed, end)), name=OPERATOR, daemon=True
+                )
+                operator.start()
+                events = faults.of_threads(pool, oracle, Interruptible.gate)
+                others = threading.Thread(target=faults.go_on, args=(events,), name="faults", daemon=True)
+                others.start()
+                with signalled(partial(borrow_at_once, pool), faults.did):
+                    thrown = _interrupt(seed, end)
+                others.join(2 * PATIENT)
+                operator.join(2 * PATIENT)
+                for worker in workers:
+                    worker.join(2 * PATIENT)
+            assert not oracle.wrong, oracle.wrong[:5]
+            stuck = [worker.name for worker in workers if worker.is_alive()]
+            assert not operator.is_alive(), f"the operator is stuck, {pool!r}"
+            assert not others.is_alive(), f"the faults have not ended, {pool!r}"
+            assert not stuck, f"stuck: {stuck}, {pool!r}"
+            gc.collect()
+            did = _balance(pool, oracle)
+            if auditor is not None:
+                audit(pool.stats(), oracle, auditor, auditor.failed_creations.count("HookError"))
+                did["events"] = len(auditor.loans) * 2 + len(auditor.reasons) * 2
+        assert not oracle.wrong, oracle.wrong[:5]
     finally:
         faulthandler.cancel_dump_traceback_later()
     for worker in workers:

@@ -30,6 +30,7 @@ from ProxyPatternPool._scheduler.timing import Timing
 
 from ..unit.diary import Auditor
 from .books import at_rest, audit, check_at_end, check_at_rest
+from .deaths import deaths_noticed
 from .faults import Faults, signalled
 from .oracle import CreationFailed, Oracle, Thing
 
@@ -466,8 +467,8 @@ def storm(flavour: str, seconds: float, seed: int) -> dict[str, int]:
     """Run, and give what was done; the seed chooses among some options, too.
 
     Raises:
-        AssertionError: An object was lent twice, a bound exceeded, a wake-up or a cancellation lost, or a number is
-            wrong.
+        AssertionError: An object was lent twice, a bound exceeded, a wake-up or a cancellation lost, a thread died, or
+            a number is wrong.
     """
     # Workers write the lines, to nowhere: for tasks there is little else that needs threads.
     log = logging.getLogger("ppp")
@@ -479,6 +480,7 @@ def storm(flavour: str, seconds: float, seed: int) -> dict[str, int]:
     # From the beginning until the first fault of this kind is over: later the scheduler has the threads that it needs.
     faults.starter.refuses = True
     others = threading.Thread(target=faults.go_on, args=(faults.of_any(),), name="faults", daemon=True)
+    wrong: list[str] = []
 
     async def main() -> None:
         loop: Loop = TrioTasks() if flavour == "trio" else AsyncioTasks(chance)
@@ -489,20 +491,25 @@ def storm(flavour: str, seconds: float, seed: int) -> dict[str, int]:
         # It takes no lock, and so may come in the middle of a step of the pool.
         with open(os.devnull, "w") as nowhere, signalled(partial(storm.pool.dump, nowhere), faults.did):
             await storm.rage()
+        wrong.extend(loop.wrong)
+        wrong.extend(storm.oracle.wrong)
         did.update(loop.did)
 
     # Trio says of each asynchronous generator that is abandoned that it was.
     warnings.filterwarnings("ignore", "Async generator", ResourceWarning)
     faulthandler.dump_traceback_later(seconds + 2 * PATIENT, exit=True)
     try:
-        if flavour == "trio":
-            trio.run(main)
-        elif flavour == "uvloop":
-            import_module("uvloop").run(main())
-        else:
-            asyncio.run(main())
-        others.join(PATIENT)
+        with deaths_noticed(wrong.append, lambda _: False):
+            if flavour == "trio":
+                trio.run(main)
+            elif flavour == "uvloop":
+                import_module("uvloop").run(main())
+            else:
+                asyncio.run(main())
+            others.join(PATIENT)
+            gc.collect()
         assert not others.is_alive(), "the faults have not ended"
+        assert not wrong, wrong[:5]
     finally:
         faulthandler.cancel_dump_traceback_later()
     did.update(faults.did)

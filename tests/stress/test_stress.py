@@ -8,18 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ProxyPatternPool._runtime.native import GIL
+from .demanded import enough, missing
 
-from .faults import TIME_FOR_LONG_PAUSE
-
-SECONDS = float(os.environ.get("SECONDS", "20"))
-STORM = float(os.environ.get("SECONDS", "8"))
+SECONDS = {kind: float(os.environ.get("SECONDS", enough(kind))) for kind in ("threads", "asyncio")}
 
 
-def done_by(kind: str, seconds: float) -> dict[str, int]:
-    """Have a stress done, which must end well and in silence; say how often it did what."""
+def ended(*arguments: str, seconds: float) -> "subprocess.CompletedProcess[str]":
+    """Have an interpreter do something, and end."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.stress", kind],
+        [sys.executable, "-W", "error", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -27,52 +24,80 @@ def done_by(kind: str, seconds: float) -> dict[str, int]:
         env={**os.environ, "SECONDS": str(seconds)},
     )
     print(done.stdout)  # with the seed, when it fails
+    return done
+
+
+def check(kind: str, seconds: float) -> None:
+    """Have a stress done, which must end well and in silence, and in which everything happens."""
+    done = ended("-m", "tests.stress", kind, seconds=seconds)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return {what: int(number.replace(",", "")) for number, what in re.findall(r"^ *([\d,]+) (.+)$", done.stdout, re.M)}
+    found = re.findall(r"^ *([\d,]+) (.+)$", done.stdout, re.M)
+    assert missing(kind, seconds, {what: int(number.replace(",", "")) for number, what in found}) == []
 
 
-POSIX = os.name == "posix"
-
-
-def faults(seconds: float, **others: bool) -> list[str]:
-    """What is to have happened to a process in such a time; the others where that is so."""
-    some = {
-        "signalled": POSIX,
-        "stopped": POSIX,
-        "stopped for 10 s": POSIX and seconds >= TIME_FOR_LONG_PAUSE,
-        **others,
-    }
-    return ["clock set", "frozen", "threads refused", *(what for what, demanded in some.items() if demanded)]
-
-
-@pytest.mark.timeout(SECONDS + 280)
+@pytest.mark.timeout(SECONDS["threads"] + 280)
 def test_stress() -> None:
     """Whatever happens at once, to the process as well: no object is lent twice, no bound exceeded, no wake-up lost."""
-    times = done_by("threads", SECONDS)
-    always = ("borrowed", "creation failed", "interrupted", "timed out", "calm", "nkilled", "nwornout", "nrecycled")
-    happened = ["died", *faults(SECONDS, forked=POSIX and GIL)]
-    for what in (*always, *happened, "drained", "cleared", "resized", "ready", "ndrained", "nshed", "ncleared"):
-        assert times[what] > 0, f"{what}: never in this run"
+    check("threads", SECONDS["threads"])
 
 
-@pytest.mark.timeout(STORM + 280)
+@pytest.mark.timeout(SECONDS["asyncio"] + 280)
 @pytest.mark.parametrize("kind", ["asyncio", "trio", "uvloop"])
 def test_storm(kind: str) -> None:
     """The same for tasks that are cancelled at any time: nor is a cancellation lost, or delayed behind a hook."""
     if kind == "uvloop":
         pytest.importorskip(kind)
-    times = done_by(kind, STORM)
-    always = ("borrowed", "cancelled", "limited", "failed", "creation failed", "timed out", "calm", "nkilled")
-    for what in (
-        *always,
-        *faults(STORM),
-        "nwornout",
-        "drained",
-        "cleared",
-        "resized",
-        "ready",
-        "housekept",
-        "ndrained",
-    ):
-        assert times[what] > 0, f"{what}: never in this run"
+    check(kind, SECONDS["asyncio"])
+
+
+BROKEN = """
+import runpy, sys
+from tests.stress import {module}
+
+def failing(*_):
+    1 / 0
+
+class Unraisable:
+    def __init__(self, *_):
+        pass
+    __del__ = failing
+
+{change}
+sys.argv[1:] = [{kind!r}]
+runpy.run_module("tests.stress", run_name="__main__", alter_sys=False)
+"""
+
+BROKEN_FAULTS = "faults.Faults._freeze = faults.Faults._set_clock = faults.Faults._refuse_threads = failing"
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "change", "complaint"),
+    [
+        ("threads", "run", "run.Worker._use = failing", r"worker-\d+ died of ZeroDivisionError"),
+        ("threads", "run", "run._operate = failing", "operator died of ZeroDivisionError"),
+        ("threads", "faults", BROKEN_FAULTS, "faults died of ZeroDivisionError"),
+        ("threads", "run", "run.Worker._use = Unraisable", r"ZeroDivisionError\(.*\) in <function failing"),
+        ("asyncio", "faults", BROKEN_FAULTS, "faults died of ZeroDivisionError"),
+        ("trio", "faults", BROKEN_FAULTS, "faults died of ZeroDivisionError"),
+        ("asyncio", "storm", "storm.Storm._use = failing", "ZeroDivisionError"),
+        ("trio", "storm", "storm.Storm._use = failing", "ZeroDivisionError"),
+    ],
+)
+def test_what_dies_is_noticed(kind: str, module: str, change: str, complaint: str) -> None:
+    """A thread, a task or a finalizer: the stress fails, and says which."""
+    done = ended("-c", BROKEN.format(kind=kind, module=module, change=change), seconds=1)
+    assert done.returncode == 1
+    assert re.search(complaint, done.stderr)
+
+
+def test_what_does_not_happen_is_noticed() -> None:
+    """It is named, in a run that is long enough for it."""
+    change = "run.stress = lambda *_: {'borrowed': 3, 'died': 0}"
+    code = BROKEN.format(kind="threads", module="run", change=change)
+    assert ended("-c", code, seconds=enough("threads") - 1).returncode == 0
+    done = ended("-c", code, seconds=enough("threads"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("never in this run: threads: creation failed, ")
+    assert "died" in done.stderr
+    assert "borrowed" not in done.stderr
