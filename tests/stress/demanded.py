@@ -26,7 +26,7 @@ def missing(kind: str, seconds: float, did: Mapping[str, int]) -> list[str]:
     """Name what has never happened and must have, in a stress of such a kind and time."""
     demanded = [*OF_ALL, *(OF_THREADS if kind == "threads" else OF_TASKS)]
     if POSIX:
-        demanded += ["signalled", "stopped"]
+        demanded += ["signalled", "stopped", "files refused"]
         demanded += ["stopped for 10 s"] if seconds >= TIME_FOR_LONG_PAUSE else []
         demanded += ["forked"] if kind == "threads" and GIL else []
     return [what for what in demanded if did.get(what, 0) == 0]

@@ -1,4 +1,4 @@
-"""What happens to a process while its threads or tasks work: it is stopped, signalled, has no more threads, forks."""
+"""What happens to a process while threads or tasks work: it is stopped, signalled, has no threads or files, forks."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ class Faults:
 
     def of_any(self) -> list[Callable[[], None]]:
         """What may happen to any process."""
-        return [self._freeze, self._set_clock, self._refuse_threads, *([self._stop] if os.name == "posix" else [])]
+        events = [self._freeze, self._set_clock, self._refuse_threads]
+        return [*events, self._stop, self._refuse_files] if os.name == "posix" else events
 
     def go_on(self, events: list[Callable[[], None]]) -> None:
         """Do so until the time is over."""
@@ -117,6 +118,24 @@ class Faults:
         self.starter.refuses = True
         time.sleep(2 * PERIOD)
         self.starter.refuses = False
+
+    def _refuse_files(self) -> None:
+        """Have the system open no more files for this process."""
+        import resource  # not on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest = os.open(os.devnull, os.O_RDONLY)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))  # not 0: then nothing can be polled
+        try:
+            time.sleep(PERIOD)
+            try:
+                os.close(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                self.did["files refused"] += 1
+            time.sleep(PERIOD)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def _die(self, pool: Pool[Thing]) -> None:
         """Have a thread die that has borrowed."""

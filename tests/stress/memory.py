@@ -7,7 +7,7 @@ import time
 import tracemalloc
 from array import array
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
@@ -41,7 +41,8 @@ class Memory:
     def _watch(self) -> None:
         while not self._ended.wait(1.0):
             gc.collect()  # garbage is not needed, and how much waits for the collector changes all the time
-            self.note(time.monotonic() - self._begin)
+            with suppress(OSError):  # no file can be opened at this moment, which is one of the faults
+                self.note(time.monotonic() - self._begin)
 
     def note(self, age: float) -> None:
         """Take a sample, if it is time for one; the age is in seconds."""

@@ -479,6 +479,7 @@ def storm(flavour: str, seconds: float, seed: int) -> dict[str, int]:
     faults = Faults(seed, seconds)
     # From the beginning until the first fault of this kind is over: later the scheduler has the threads that it needs.
     faults.starter.refuses = True
+    import_module("concurrent.futures.thread")  # asyncio does so late, when no file may be opened
     others = threading.Thread(target=faults.go_on, args=(faults.of_any(),), name="faults", daemon=True)
     wrong: list[str] = []
 
@@ -487,9 +488,9 @@ def storm(flavour: str, seconds: float, seed: int) -> dict[str, int]:
         if sys.version_info >= (3, 12) and flavour == "asyncio" and seed % 2:
             asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         storm = Storm(loop, faults, seconds, seed)
-        others.start()
         # It takes no lock, and so may come in the middle of a step of the pool.
         with open(os.devnull, "w") as nowhere, signalled(partial(storm.pool.dump, nowhere), faults.did):
+            others.start()  # not before the file is open
             await storm.rage()
         wrong.extend(loop.wrong)
         wrong.extend(storm.oracle.wrong)
