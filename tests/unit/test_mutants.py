@@ -18,9 +18,9 @@ pytest.importorskip("mutmut")
 
 from tools.mutants import listed
 from tools.mutants.changes import Mutant, mutants
-from tools.mutants.children import HUNG, Children, Ended
+from tools.mutants.children import BROKE, HUNG, Children, Ended
 from tools.mutants.reach import Measured, Reach
-from tools.mutants.scores import KILLED, SURVIVED, UNFIT, Run, Score
+from tools.mutants.scores import KILLED, SURVIVED, UNFIT, Run, Score, _Trial
 from tools.mutants.swap import Functions, Unfit
 
 SOURCE = textwrap.dedent(
@@ -186,19 +186,21 @@ def run_of(reasons: dict[str, str]) -> tuple[Run, io.StringIO]:
 
 def note(run: Run, mutant: Mutant, status: int) -> None:
     run._scores.setdefault(mutant.room, Score())
-    run._note(Ended(1, [], status), {1: (mutant, [])})
+    run._note(Ended(1, [], status, "Traceback" if status == BROKE else ""), mutant, [])
 
 
 def test_the_verdict() -> None:
     """Of ten mutants nine have to be noticed, and the others to be listed; what cannot be made counts neither way."""
     ten = made()[:10]
     run, out = run_of({mutant.key: "It is the same." for mutant in ten[:1]})
-    for mutant in ten[1:]:
+    for mutant in ten[1:] * 2:
         note(run, mutant, KILLED)
-    note(run, ten[0], SURVIVED)
+    for _ in range(2):
+        note(run, ten[0], SURVIVED)
     note(run, made()[10], UNFIT)
     assert run.verdict() == 0
-    assert "_room: 90.0 % of 10 killed, 90 % are required" in out.getvalue()
+    assert "_room: 90.0 % of 20 killed, 90 % are required" in out.getvalue()
+    assert " 1 could not be made, with 0 pytest or this tool broke\n" in out.getvalue()
     run, out = run_of({mutant.key: "It is the same." for mutant in ten[:2]})
     for mutant in ten:
         note(run, mutant, SURVIVED if mutant in ten[:2] else KILLED)
@@ -231,7 +233,58 @@ def test_what_no_test_reaches() -> None:
     assert "    _room/shelf.py: 7\n" in out.getvalue()
     score.unreached.append(replace(one, line=5))
     assert run.verdict() == 1
-    assert "    _room/shelf.py: 5, 7\n9.5 % are not reached, 5 % may be at most\n" in out.getvalue()
+    assert "    _room/shelf.py: 5, 7\n9.5 % are not reached or made, 5 % may be at most\n" in out.getvalue()
+
+
+def test_what_could_not_be_made_is_bounded_with_it() -> None:
+    """Both together: nothing is known of either."""
+    one = made()[0]
+    run, out = run_of({})
+    for status in [KILLED] * 36 + [UNFIT]:
+        note(run, one, status)
+    run._scores["_room"].unreached.append(one)
+    assert run.verdict() == 1
+    assert "5.3 % are not reached or made, 5 % may be at most\n" in out.getvalue()
+    run._scores["_room"].unfit[0] = replace(one, file="_scope/greenlets.py")
+    assert run.verdict() == 0
+
+
+def test_what_breaks_is_no_kill() -> None:
+    """It is shown with its traceback, and fails the run: nothing is known of the mutant, be it listed or not."""
+    one = made()[0]
+    run, out = run_of({one.key: "It is the same."})
+    for mutant in made()[1:11]:
+        note(run, mutant, KILLED)
+    note(run, one, BROKE)
+    assert out.getvalue().endswith(f"\n{one.key}\nNo test fails, but something else does:\nTraceback\n")
+    assert run.verdict() == 1
+    assert "_room: 100.0 % of 10 killed" in out.getvalue()
+    assert " with 1 pytest or this tool broke\n" in out.getvalue()
+    assert "Remove it" not in out.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize(("then", "killed"), [(HUNG, 1), (KILLED, 1), (SURVIVED, 0)])
+def test_what_hangs_has_to_hang_twice(then: int, killed: int) -> None:
+    """It is tried again, as what fails is; how that ends counts."""
+    run, _ = run_of({})
+    run._scores["_room"] = Score()
+    ends = [HUNG, then]
+    children = Children()
+    running: dict[int, _Trial] = {}
+    trial = _Trial(made()[0], [], lambda tell: ends[0])
+    running[children.start(trial.work)] = trial
+    run._wait(children, running)
+    score = run._scores["_room"]
+    assert (len(children), len(running), score.killed) == (1, 1, 0)
+    children.wait()
+    (again,) = running.values()
+    assert again.again
+    del ends[0]
+    running = {children.start(again.work): again}
+    run._wait(children, running)
+    assert not running
+    assert (score.killed, score.hung, len(score.survivors)) == (killed, then == HUNG, 1 - killed)
 
 
 def test_what_is_listed_has_to_survive() -> None:
@@ -334,5 +387,7 @@ def test_children_tell_how_they_end() -> None:
     pid = children.start(work)
     assert children.wait() == Ended(pid, ["one", 2], 7)
     pid = children.start(fail)
-    assert children.wait() == Ended(pid, [], 99)
+    ended = children.wait()
+    assert ended == Ended(pid, [], BROKE, ended.error)
+    assert ended.error.endswith("\nValueError\n")
     assert len(children) == 0

@@ -5,6 +5,7 @@ import pickle
 import resource
 import signal
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from typing import IO, Any, NoReturn
 import pytest
 
 HUNG = 98
-"""The exit status of a child in which a test takes too long."""
+"""The exit status of a child in which a test takes too long,"""
+BROKE = 99
+"""and of one that raises something, but not as a test: pytest does, which asks objects of the tests, or this tool."""
 MEMORY = 3 << 30
 """Bytes; a change may have a loop append without end."""
 
@@ -28,11 +31,20 @@ class Ended:
     """What it has told, in order."""
     status: int
     """Its exit status; negative if a signal has ended it."""
+    error: str = ""
+    """The traceback, if it broke."""
 
     @property
     def hung(self) -> bool:
         """Whether a test took too long."""
         return self.status in {HUNG, -signal.SIGXCPU}
+
+
+@dataclass
+class _Raised:
+    """What a child tells when it breaks."""
+
+    traceback: str
 
 
 class Children:
@@ -60,7 +72,9 @@ class Children:
             os.killpg(pid, signal.SIGKILL)  # what its tests have started
         with self._running.pop(pid) as said:
             said.seek(0)
-            return Ended(pid, list(_read(said)), os.waitstatus_to_exitcode(status))
+            told = list(_read(said))
+            error = told.pop().traceback if told and isinstance(told[-1], _Raised) else ""
+            return Ended(pid, told, os.waitstatus_to_exitcode(status), error)
 
 
 def _read(file: IO[bytes]) -> Iterator[Any]:
@@ -70,17 +84,19 @@ def _read(file: IO[bytes]) -> Iterator[Any]:
 
 
 def _work(work: Callable[[Callable[[object], None]], int], said: IO[bytes]) -> NoReturn:
-    status = 99  # after an exception, be it even one of pytest's, which asks objects of the tests
+    status = BROKE
+
+    def tell(something: object) -> None:
+        pickle.dump(something, said)
+        said.flush()
+
     try:
         os.setpgid(0, 0)
         os.dup2(1, 2)  # which is nowhere
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
-        def tell(something: object) -> None:
-            pickle.dump(something, said)
-            said.flush()
-
         status = work(tell)
+    except BaseException:
+        tell(_Raised(traceback.format_exc()))
     finally:
         os._exit(status)
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, chain, zip_longest
 from operator import itemgetter
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TextIO
 import pytest
 
 from .changes import Mutant, mutants
-from .children import Children, Ended, Failures, run
+from .children import BROKE, Children, Ended, Failures, run
 from .reach import Reach, measure
 from .swap import Functions, Unfit
 
@@ -26,8 +26,8 @@ REQUIRED = {"_engine": 95.0, "_ledger": 95.0}
 """How many of a hundred mutants of a room the tests have to notice,"""
 REQUIRED_ELSEWHERE = 90.0
 """and of any other room."""
-UNREACHED = 5.0
-"""How many of a hundred mutants of a room quick tests may leave out at most,"""
+UNKNOWN = 5.0
+"""How many of a hundred mutants of a room may be such that quick tests leave them out, or cannot be made, at most,"""
 REACHED_ELSEWHERE = {"_runtime/eventlet_hub.py", "_runtime/gevent_hub.py", "_scope/greenlets.py"}
 """without those of these files, which tests of other libraries reach: no unit tests."""
 SLOW = 0.15
@@ -49,7 +49,10 @@ class Score:
     """Those that survive, and are listed with a reason."""
     unreached: list[Mutant] = field(default_factory=list[Mutant])
     """Those that no quick test reaches: nothing is known of them."""
-    unfit: int = 0
+    unfit: list[Mutant] = field(default_factory=list[Mutant])
+    """Those that could not be made: nor is it of them,"""
+    broken: list[Mutant] = field(default_factory=list[Mutant])
+    """or of those with which the tool itself, or pytest, raises something."""
     survivors: list[Mutant] = field(default_factory=list[Mutant])
     """The others that survive."""
 
@@ -64,9 +67,9 @@ class Score:
         return 100.0 * self.killed / self.tried if self.tried else 100.0
 
     @property
-    def percent_unreached(self) -> float:
-        """How many of a hundred no quick test reaches, where unit tests are to."""
-        missed = sum(mutant.file not in REACHED_ELSEWHERE for mutant in self.unreached)
+    def percent_unknown(self) -> float:
+        """How many of a hundred no quick test reaches, where unit tests are to, or could not be made."""
+        missed = sum(mutant.file not in REACHED_ELSEWHERE for mutant in [*self.unreached, *self.unfit])
         return 100.0 * missed / (self.tried + missed) if missed else 0.0
 
     def lines_unreached(self) -> Iterator[str]:
@@ -76,6 +79,17 @@ class Score:
             lines[mutant.file].add(mutant.line)
         for file, numbers in lines.items():
             yield f"{file}: {', '.join(map(str, sorted(numbers)))}"
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Tests against a mutant, in a child."""
+
+    mutant: Mutant
+    tests: list[int]
+    work: Callable[[Callable[[object], None]], int]
+    again: bool = False
+    """Whether they have hung before."""
 
 
 class Run:
@@ -152,7 +166,7 @@ class Run:
     def _try_all(self, reach: Reach) -> None:
         children = Children()
         functions = Functions()
-        running: dict[int, tuple[Mutant, list[int]]] = {}
+        running: dict[int, _Trial] = {}
         since = monotonic()
         for room, path in self._sources():
             score = self._scores.setdefault(room, Score())
@@ -169,12 +183,21 @@ class Run:
                     score.unreached.append(mutant)
                     self._outcomes.setdefault(mutant.key, set()).add(SURVIVED)
                     continue
-                if len(children) >= self._jobs:
-                    self._note(children.wait(), running)
-                pid = children.start(self._trial(functions, original, mutant, tests))
-                running[pid] = mutant, tests
+                while len(children) >= self._jobs:
+                    self._wait(children, running)
+                trial = _Trial(mutant, tests, self._trial(functions, original, mutant, tests))
+                running[children.start(trial.work)] = trial
         while len(children):
-            self._note(children.wait(), running)
+            self._wait(children, running)
+
+    def _wait(self, children: Children, running: dict[int, _Trial]) -> None:
+        """Wait for the end of any, and note it; what hangs is tried twice, as what fails is."""
+        ended = children.wait()
+        trial = running.pop(ended.pid)
+        if ended.hung and not trial.again:
+            running[children.start(trial.work)] = replace(trial, again=True)
+        else:
+            self._note(ended, trial.mutant, trial.tests)
 
     def _chosen(self, reach: Reach, mutant: Mutant, path: str) -> list[int]:
         """The tests to run; those first that have killed most.
@@ -209,25 +232,36 @@ class Run:
             except Unfit:
                 return UNFIT
             items = [self._items[test] for test in tests]
-            for index in run(items, PATIENCE, self._failures):
-                # Twice: on a busy machine one may fail by itself, now and then.
-                if self._failures.any and all(
-                    self._failures.any for _ in run([items[index]], PATIENCE, self._failures)
-                ):
-                    tell(index)
-                    return KILLED
+            try:
+                for index in run(items, PATIENCE, self._failures):
+                    # Twice: on a busy machine one may fail by itself, now and then.
+                    if self._failures.any and all(
+                        self._failures.any for _ in run([items[index]], PATIENCE, self._failures)
+                    ):
+                        tell(index)
+                        return KILLED
+            except (
+                KeyboardInterrupt,
+                MemoryError,
+            ):  # in a test: pytest passes it on; nobody else interrupts this child
+                return KILLED
             return SURVIVED
 
         return work
 
-    def _note(self, ended: Ended, running: dict[int, tuple[Mutant, list[int]]]) -> None:
-        mutant, tests = running.pop(ended.pid)
+    def _note(self, ended: Ended, mutant: Mutant, tests: list[int]) -> None:
         score = self._scores[mutant.room]
         killers: list[int] = ended.told
         self._kills.update(tests[index] for index in killers)
-        self._outcomes.setdefault(mutant.key, set()).add(SURVIVED if ended.status == UNFIT else ended.status)
+        unknown = ended.status in {UNFIT, BROKE}
+        self._outcomes.setdefault(mutant.key, set()).add(SURVIVED if unknown else ended.status)
         if ended.status == UNFIT:
-            score.unfit += 1
+            score.unfit.append(mutant)
+        elif ended.status == BROKE:
+            score.broken.append(mutant)
+            self._say(
+                f"\n{mutant.file}:{mutant.line}\n{mutant.key}\nNo test fails, but something else does:\n{ended.error}"
+            )
         elif ended.status != SURVIVED:
             score.killed += 1
             score.hung += ended.hung
@@ -240,7 +274,8 @@ class Run:
     def verdict(self) -> int:
         """Say what became of the mutants; 0 if each is killed or listed, and those that are listed are few and survive.
 
-        What no quick test reaches is shown as well, since it is neither: it must not be much.
+        What no quick test reaches is shown as well, and what could not be made, since that is neither: it must not be
+        much. Nothing must break pytest, or this tool.
         """
         for problem in self._problems:
             self._say(problem)
@@ -250,7 +285,7 @@ class Run:
             self._say(
                 f"\n{room}: {score.percent:.1f} % of {score.tried} killed, {required:.0f} % are required; {score.hung}"
                 f" of them by their time; {score.excused} survive and are listed, {len(score.survivors)} are not;"
-                f" {score.unfit} could not be made"
+                f" {len(score.unfit)} could not be made, with {len(score.broken)} pytest or this tool broke"
             )
             if score.unreached:
                 self._say(f"Not reached by a quick test: {len(score.unreached)}, in these lines")
@@ -258,10 +293,10 @@ class Run:
                     self._say(f"    {lines}")
             if score.survivors:
                 self._say("Have a test notice those, remove their lines, or list them in tests/mutants.txt")
-            too_many = score.percent_unreached > UNREACHED
+            too_many = score.percent_unknown > UNKNOWN
             if too_many:
-                self._say(f"{score.percent_unreached:.1f} % are not reached, {UNREACHED:.0f} % may be at most")
-            failed = failed or score.percent < required or bool(score.survivors) or too_many
+                self._say(f"{score.percent_unknown:.1f} % are not reached or made, {UNKNOWN:.0f} % may be at most")
+            failed = failed or score.percent < required or bool(score.survivors or score.broken) or too_many
         for key in self._reasons:
             tried = key.split(" ")[0] in self._files and self._like.search(key)
             if tried and SURVIVED not in self._outcomes.get(key, ()):
