@@ -7,6 +7,7 @@ import re
 import signal
 import textwrap
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import CodeType, SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ pytest.importorskip("mutmut")
 
 from tools.mutants import listed
 from tools.mutants.changes import Mutant, mutants
-from tools.mutants.children import BROKE, HUNG, Children, Ended
+from tools.mutants.children import BROKE, HUNG, Children, Ended, Failures
 from tools.mutants.reach import Measured, Reach
 from tools.mutants.scores import KILLED, SURVIVED, UNFIT, Run, Score, _Trial
 from tools.mutants.swap import Functions, Unfit
@@ -345,6 +346,52 @@ def test_a_test_has_to_fail_twice(failing: list[list[bool]], status: int) -> Non
     children = Children()
     pid = children.start(run._trial(Nothing(), made()[0].code, made()[0], [0, 1]))
     assert children.wait() == Ended(pid, [1] if status == KILLED else [], status)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("raised", "error", "status"),
+    [
+        (True, ValueError, KILLED),
+        (False, ValueError, BROKE),
+        (False, KeyboardInterrupt, KILLED),
+        (False, MemoryError, KILLED),
+    ],
+)
+def test_pytest_may_break_at_a_test_that_fails(raised: bool, error: type[BaseException], status: int) -> None:
+    """As it shows objects of that test: the test has noticed; and what only a test can raise is from one."""
+    run, _ = run_of({})
+
+    class Hook:
+        def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> None:
+            run._failures.raised = raised
+            raise error
+
+    class Nothing(Functions):
+        def swap(self, original: CodeType, changed: CodeType) -> None:
+            """Leave all as it is."""
+
+    item: Any = SimpleNamespace(config=SimpleNamespace(hook=Hook()))
+    run._items = [item]
+    children = Children()
+    children.start(run._trial(Nothing(), made()[0].code, made()[0], [0]))
+    assert children.wait().status == status
+
+
+def test_whether_a_test_has_raised_is_known_before_its_report() -> None:
+    """What it raises to be skipped is no failure."""
+
+    def end(error: BaseException | None) -> None:
+        if error is not None:
+            raise error
+
+    failures = Failures()
+    ends = {None: False, pytest.skip.Exception("not here"): False, ValueError(): True}
+    for error, raised in ends.items():
+        call = pytest.CallInfo[None].from_call(partial(end, error), "call")
+        failures.pytest_runtest_makereport(call)
+        assert failures.raised is raised
+    assert not failures.any
 
 
 def test_which_tests_may_notice() -> None:

@@ -106,6 +106,14 @@ class Failures:
 
     def __init__(self) -> None:
         self.any = False
+        self.raised = False
+        """Whether it has raised something, at least: no report can be made where an object of the test forbids it."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        """Called by pytest."""
+        fine = call.excinfo is None or call.excinfo.errisinstance(pytest.skip.Exception)
+        self.raised = self.raised or not fine
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Called by pytest."""
@@ -136,7 +144,7 @@ def run(items: Sequence[pytest.Item], limit: float, failures: Failures) -> Itera
     for index, (item, following) in enumerate(zip(items, [*items[1:], None], strict=True)):
         signal.signal(signal.SIGALRM, look)  # each time: whoever is given an index may run others meanwhile
         since = undisturbed()
-        failures.any = False
+        failures.any = failures.raised = False
         # A loop within C hears no signal: the system ends the process. Two processors at most work for a test.
         resource.setrlimit(resource.RLIMIT_CPU, (int(process_time() + 2 * limit) + 2, hard))
         signal.setitimer(signal.ITIMER_REAL, limit)

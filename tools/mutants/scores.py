@@ -245,6 +245,10 @@ class Run:
                 MemoryError,
             ):  # in a test: pytest passes it on; nobody else interrupts this child
                 return KILLED
+            except Exception:  # of this tool, or of pytest: where a test has failed, it shows objects of the test
+                if not self._failures.raised:
+                    raise
+                return KILLED
             return SURVIVED
 
         return work
