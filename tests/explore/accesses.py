@@ -79,7 +79,8 @@ class Accesses:
     def _note_access(self, collection: Any, name: str, *, writes: bool, orders: bool) -> None:
         location = id(collection)
         if name in self.steps_at:
-            self._machine.step(location, writes, name)
+            # Two looks that are put into an order do not come to the same in the other one.
+            self._machine.step(location, writes or (orders and self._machine.plan.stale_reads), name)
             if orders or not self._machine.plan.stale_reads:
                 self._machine.memory.synchronize(self._machine.current.index, location)
         self._enter(location, name, writes=writes, old=bool(collection))

@@ -6,7 +6,10 @@ import gc
 import logging
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,9 +17,11 @@ pytest.importorskip("greenlet")
 
 from .fault import Fault
 from .faults import FAULTS
+from .instrument import CALL, ITEM, LENGTH, LOAD, STORE
 from .library import Library
+from .machine import Machine
 from .operations import OPERATIONS
-from .plan import Plan, read, write
+from .plan import Deviations, Plan, Pruned, read, write
 from .scenarios import CORE, Scenario, combinations, scenario
 from .search import Search, run_once
 
@@ -104,6 +109,49 @@ def test_nothing_is_lost_by_pruning(library: Library, each: Scenario) -> None:
     assert whole.pruned == 0
     assert whole.schedules > 3 * pruned.schedules
     assert whole.outcomes == pruned.outcomes
+
+
+def _what_a_look_finds(machine: Machine, plan: Plan) -> tuple[int, int]:
+    """What a thread finds which looks into a deque, as another does that has changed something before."""
+    hooks, owner = machine.accesses.hooks, SimpleNamespace(number=0)
+    changed, looked_into = deque[int](), deque([0])
+    found: list[int] = []
+
+    def look() -> None:
+        found.append(len(hooks[LENGTH](changed, "changed")))
+        hooks[ITEM](looked_into, "looked_into", 0)
+        found.append(hooks[LOAD](owner, "number"))
+
+    def change() -> None:
+        hooks[STORE](1, owner, "number")
+        hooks[CALL](changed, "changed", "append", 1)
+        hooks[ITEM](looked_into, "looked_into", 0)
+
+    machine.run([look, change], plan, lambda: False)
+    length, number = found
+    return length, number
+
+
+def _all_that_a_look_finds(*, prunes: bool) -> set[tuple[int, int]]:
+    machine = Machine()
+    machine.accesses.steps_at = {"number", "changed", "looked_into"}
+    found: set[tuple[int, int]] = set()
+    pending: list[Deviations] = [()]
+    while pending:
+        deviations = pending.pop()
+        plan = Plan(deviations, stale_reads=True, prunes=prunes)
+        with suppress(Pruned):
+            found.add(_what_a_look_finds(machine, plan))
+        if len(deviations) < 4:
+            pending += [(*deviations, (each.step, each.choice)) for each in plan.alternatives]
+    return found
+
+
+def test_looks_that_order_each_other_are_not_pruned() -> None:
+    """Two looks into a deque do not come to the same in either order, where values may be out of date."""
+    whole = _all_that_a_look_finds(prunes=False)
+    assert (1, 0) in whole
+    assert _all_that_a_look_finds(prunes=True) == whole
 
 
 @pytest.mark.parametrize(
