@@ -259,6 +259,7 @@ def test_who_waits_for_the_next_attempt_notices_when_it_has_passed(
 
     naps.meanwhile.append(pass_by)
     assert pool.get(60.0).number == 1
+    assert naps.asked[:2] == [maintenance.TURN, pytest.approx(maintenance.TURN)], "what wakes him early changes nothing"
     assert real.has_threads
 
 
