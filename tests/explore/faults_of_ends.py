@@ -19,6 +19,18 @@ OF_ENDS = (
         in_="borrow close ret",
     ),
     fault(
+        "a close leaves those who wait to their timeouts",
+        "_ledger.queue",
+        """\
+        self.wake_all()
+        self.queue.clear()
+""",
+        """\
+        self.queue.clear()
+""",
+        in_=scenario("timeout close", 1, kept=1),
+    ),
+    fault(
         "who queues does not look whether the pool is closed",
         "_ledger.ledger",
         """\

@@ -104,6 +104,13 @@ OF_WAITING = (
         in_="borrow discard",
     ),
     fault(
+        "a hand-over to a caller with a timeout forgets to wake",
+        "_ledger.queue",
+        "            heard = waiter.wake()\n",
+        "            heard = True\n",
+        in_="timeout discard",
+    ),
+    fault(
         "nobody is woken for an idle object",
         "_ledger.ledger",
         "            self.waiters.wake_first(idle or 1)\n",

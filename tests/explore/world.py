@@ -314,6 +314,10 @@ class World:
 
     def check_sleepers(self) -> None:
         ledger = self.core.ledger
+        for _, waiter in self._joined:
+            gone = waiter.served or waiter not in ledger.waiters.queue
+            if gone and waiter.since is not None and not waiter.sleeper.roused:
+                raise Broken("somebody sleeps who was served, or whom nobody would find")  # until his time is over
         sleeping = [waiter for waiter in ledger.waiters.queue if not waiter.served]
         if not sleeping:
             return
