@@ -49,16 +49,16 @@ class Accesses:
         self._names.clear()
         self.promoted, self.promoted_fields = set(), set()
 
-    def note(self, location: Location, name: str, *, writes: bool, old: object = NOTHING) -> bool:
+    def note(self, location: Location, name: str, *, writes: bool) -> bool:
         """Note an access of an attribute, or a look; say whether the thread reads what was there before."""
         if name in self.steps_at:
             self._machine.step(location, writes, name)
             if self._machine.plan.stale_reads:
-                return self._access_without_order(location, name, writes=writes, old=old)
-        self._enter(location, name, writes=writes, old=old)
+                return self._access_without_order(location, name, writes=writes)
+        self._enter(location, name, writes=writes)
         return False
 
-    def _access_without_order(self, location: Location, name: str, *, writes: bool, old: object) -> bool:
+    def _access_without_order(self, location: Location, name: str, *, writes: bool, old: object = NOTHING) -> bool:
         """Do the same where a thread may read what is out of date."""
         memory, thread = self._machine.memory, self._machine.current.index
         if not writes and memory.old_value(thread, location) is not NOTHING and self._machine.plan.reads_old():
@@ -85,7 +85,9 @@ class Accesses:
                 self._machine.memory.synchronize(self._machine.current.index, location)
         self._enter(location, name, writes=writes, old=bool(collection))
 
-    def _enter(self, location: Location, name: str, *, writes: bool, old: object, releases: bool = False) -> None:
+    def _enter(
+        self, location: Location, name: str, *, writes: bool, old: object = NOTHING, releases: bool = False
+    ) -> None:
         """Note an access, and whether it has no order with another."""
         memory, thread = self._machine.memory, self._machine.current.index
         races = memory.write(thread, location, old, releases=releases) if writes else memory.read(thread, location)
@@ -122,9 +124,14 @@ class Accesses:
     def _store(self, value: object, owner: Any, name: str) -> None:
         if self._machine.active:
             if name in self.steps_at:
-                before: object = getattr(owner, name, NOTHING) if self._machine.plan.stale_reads else NOTHING
-                kept = type(before) in KEPT or isinstance(before, Enum)
-                self.note(self._place(owner, name), name, writes=True, old=before if kept else NOTHING)
+                place = self._place(owner, name)
+                self._machine.step(place, True, name)
+                if self._machine.plan.stale_reads:
+                    before: object = getattr(owner, name, NOTHING)  # not sooner: others may have written at this step
+                    kept = type(before) in KEPT or isinstance(before, Enum)
+                    self._access_without_order(place, name, writes=True, old=before if kept else NOTHING)
+                else:
+                    self._enter(place, name, writes=True)
             elif self._machine.memory.write(self._machine.current.index, self._place(owner, name)):
                 self.promoted_fields.add(name)
         setattr(owner, name, value)
