@@ -109,7 +109,8 @@ class Accesses:
 
     def _place(self, owner: Any, name: str) -> Location:
         # Entries come and go, and the address of one may be used again.
-        return (getattr(owner, "serial", None) if self._machine.plan.stale_reads else None) or id(owner), name
+        serial = getattr(owner, "serial", None) if self._machine.plan.stale_reads else None
+        return id(owner) if serial is None else serial, name
 
     def _load(self, owner: Any, name: str) -> Any:
         if self._machine.active:

@@ -145,16 +145,16 @@ class Machine:
         if not self.active:
             lock.held, lock.holder = True, None
             return
-        self.step(id(lock), True, "lock")
+        self.step(lock, True, "lock")
         if lock.held:
             self.wait_for(lock)
         lock.held, lock.holder = True, self.current
-        self.memory.synchronize(self.current.index, id(lock))
+        self.memory.synchronize(self.current.index, lock)
 
     def released(self, lock: Lock) -> None:
         if self.active:
-            self._tell_sleeping(id(lock), True)
-            self.memory.publish(self.current.index, id(lock))
+            self._tell_sleeping(lock, True)
+            self.memory.publish(self.current.index, lock)
 
     def wait_for(self, what: Lock | Nap) -> None:
         """The current thread cannot go on before this is over."""

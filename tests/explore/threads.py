@@ -94,20 +94,20 @@ class Nap:
         machine = self._machine
         if not machine.active:
             raise GreenletExit
-        machine.step(id(self), True, "sleep")
+        machine.step(self, True, "sleep")
         self.roused = self._woken
         self.until = math.inf if seconds is None else machine.now + seconds
         machine.wait_for(self)
         self.until = math.inf
         woken, self._woken = self._woken, False
         if woken:
-            machine.memory.synchronize(machine.current.index, id(self))
+            machine.memory.synchronize(machine.current.index, self)
         return woken
 
     def wake(self) -> bool:
         if self._machine.active:
-            self._machine.step(id(self), True, "sleep")
-            self._machine.memory.publish(self._machine.current.index, id(self))
+            self._machine.step(self, True, "sleep")
+            self._machine.memory.publish(self._machine.current.index, self)
         self._woken = self.roused = True
         return True
 
