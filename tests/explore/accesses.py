@@ -83,7 +83,7 @@ class Accesses:
             self._machine.step(location, writes or (orders and self._machine.plan.stale_reads), name)
             if orders or not self._machine.plan.stale_reads:
                 self._machine.memory.synchronize(self._machine.current.index, location)
-        self._enter(location, name, writes=writes, old=bool(collection))
+        self._enter(location, name, writes=writes, old=len(collection))
 
     def _enter(
         self, location: Location, name: str, *, writes: bool, old: object = NOTHING, releases: bool = False
@@ -173,9 +173,13 @@ class Accesses:
         return value
 
     def _length(self, value: Any, hint: str) -> Any:
-        """Somebody is about to look how long a collection is."""
+        """Somebody is about to look how long a collection is; what is returned is used for nothing else."""
         if self._machine.active and self._is_shared(value):
-            self._note_access(value, hint, writes=False, orders=False)
+            if not self._machine.plan.stale_reads:
+                self._note_access(value, hint, writes=False, orders=False)
+            elif self.note(id(value), hint, writes=False):
+                length: Any = self._machine.memory.old_value(self._machine.current.index, id(value))
+                return range(length)
         return value
 
     def _test(self, value: Any, hint: str) -> Any:

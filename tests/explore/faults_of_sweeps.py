@@ -57,6 +57,14 @@ OF_SWEEPS = (
         stale_reads=True,
     ),
     fault(
+        "a drain believes a length that may be out of date",
+        "_ledger.sweeps",
+        "            for entry in snapshot(shelf):\n",
+        "            for entry in snapshot(shelf) if len(shelf) else ():\n",
+        in_="drain ret",
+        stale_reads=True,
+    ),
+    fault(
         "a close believes an emptiness that may be out of date",
         "_ledger.shelves",
         "                while True:\n                    found.append(shelf.pop())\n",

@@ -7,10 +7,10 @@ races: C. Flanagan and S. Freund, "FastTrack: efficient and precise dynamic race
 method of a deque, each subscript, each test with ``in``, and each step of its iterator locks it; its length does not.
 
 Without a GIL a thread may read what was there before, as long as it cannot know of the last write. What of that is
-modelled: the value before the last write, if another thread wrote it; and whether a collection was empty before its
-last change, where nothing else is asked, since ``bool`` locks nothing. Neither does ``len``, but a length is read as it
-is. Once a thread has read a value it reads no older one, and it knows all that the writer knew: CPython writes
-attributes with release semantics, and reads them with acquire semantics.
+modelled: the value before the last write, if another thread wrote it; and how long a collection was before its last
+change, where nothing else is asked, or only whether it was empty, since ``len`` and ``bool`` lock nothing. Once a
+thread has read a value it reads no older one, and it knows all that the writer knew: CPython writes attributes with
+release semantics, and reads them with acquire semantics.
 """
 
 from __future__ import annotations
