@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from . import instrument
@@ -17,6 +19,11 @@ MUTATES = instrument.METHODS - {"copy", "get", "index", "items", "keys", "values
 SHARED = (deque, dict, set)
 KEPT = frozenset({bool, int, float, type(None), deque})
 """What is remembered once it was overwritten, beside members of enums: no entries, which would not be finalized."""
+
+
+def _is_python(owner: object, method: str) -> bool:
+    """Whether a method of a collection is written in Python: it locks nothing itself."""
+    return isinstance(getattr(type(owner), method, None), FunctionType)
 
 
 class Accesses:
@@ -34,6 +41,7 @@ class Accesses:
             instrument.LOAD: self._load,
             instrument.STORE: self._store,
             instrument.CALL: self._call,
+            instrument.METHOD: self._method,
             instrument.ITEM: self._item,
             instrument.SET_ITEM: self._set_item,
             instrument.STEPS: self._steps,
@@ -138,9 +146,13 @@ class Accesses:
         setattr(owner, name, value)
 
     def _call(self, owner: Any, hint: str, method: str, /, *arguments: Any, **named: Any) -> Any:
-        if self._machine.active and self._is_shared(owner):
+        if self._machine.active and self._is_shared(owner) and not _is_python(owner, method):
             self._ordered(owner, hint, writes=method in MUTATES)
         return getattr(owner, method)(*arguments, **named)
+
+    def _method(self, owner: Any, hint: str, method: str) -> Any:
+        """A method that somebody else is to call."""
+        return partial(self._call, owner, hint, method) if self._is_shared(owner) else getattr(owner, method)
 
     def _item(self, owner: Any, hint: str, key: Any) -> Any:
         if self._machine.active and self._is_shared(owner):

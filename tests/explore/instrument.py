@@ -3,7 +3,7 @@
 The statements, their order and their results stay. What is rewritten, in the bodies of functions:
 
 - reads and writes of attributes that are written after the constructors,
-- calls of the methods of collections, their items, and each step of a loop over one,
+- calls of the methods of collections, also by those to whom they are handed, their items, and each step of a loop,
 - tests whether a collection is empty, and looks how long it is, and what is in it.
 
 What is local to one thread is rewritten as well: the explorer finds out which locations threads share.
@@ -27,9 +27,8 @@ BEFORE_SHARED = frozenset({"__init__", "start_empty", "new"})
 CONSTANT = frozenset({"mailbox"})
 """Attributes that are written once, and then never."""
 
-LOAD, STORE, CALL, ITEM, SET_ITEM, STEPS, LOOK, LENGTH, TEST = (
-    f"__explorer_{name}__" for name in ("load", "store", "call", "item", "set_item", "steps", "look", "length", "test")
-)
+_HOOKS = ("load", "store", "call", "method", "item", "set_item", "steps", "look", "length", "test")
+LOAD, STORE, CALL, METHOD, ITEM, SET_ITEM, STEPS, LOOK, LENGTH, TEST = (f"__explorer_{name}__" for name in _HOOKS)
 
 
 def written_later(trees: Iterable[ast.Module]) -> frozenset[str]:
@@ -83,9 +82,13 @@ class _Rewriter(ast.NodeTransformer):
     # Accesses. -------------------------------------------------------------------------------------
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        """A field, or a method that is handed to whoever calls it."""
+        hint = self._hint(node.value)
         self.generic_visit(node)
         if self._depth and isinstance(node.ctx, ast.Load) and node.attr in self._fields:
             return self._hook(LOAD, node, node.value, ast.Constant(node.attr))
+        if self._depth and isinstance(node.ctx, ast.Load) and node.attr in METHODS:
+            return self._hook(METHOD, node, node.value, hint, ast.Constant(node.attr))
         return node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
@@ -100,16 +103,16 @@ class _Rewriter(ast.NodeTransformer):
             return node
         if isinstance(function, ast.Attribute) and function.attr in METHODS:
             hint = self._hint(function.value)
+            node.func = function.value
             self.generic_visit(node)
-            receiver = node.func.value if isinstance(node.func, ast.Attribute) else function.value
-            node.args = [receiver, hint, ast.Constant(function.attr), *node.args]
+            node.args = [node.func, hint, ast.Constant(function.attr), *node.args]
             node.func = ast.copy_location(ast.Name(CALL, ast.Load()), node)
             return node
         name = function.id if isinstance(function, ast.Name) else ""
         hints = [self._hint(argument) for argument in node.args]
         self.generic_visit(node)
-        if name in LOOKS or name == "len":
-            hook = LENGTH if name == "len" else LOOK
+        if name in LOOKS or name in ("len", "bool"):
+            hook = {"len": LENGTH, "bool": TEST}.get(name, LOOK)
             node.args = [
                 argument if isinstance(argument, ast.Starred) else self._hook(hook, argument, argument, hint)
                 for argument, hint in zip(node.args, hints, strict=True)
