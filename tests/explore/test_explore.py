@@ -51,8 +51,8 @@ def test_three_preemptions(library: Library, each: Scenario) -> None:
 
 @pytest.mark.parametrize("each", CORE, ids=[each.name for each in CORE])
 def test_values_out_of_date(library: Library, each: Scenario) -> None:
-    """The same, with one pre-emption less, where a thread may read the value before the last of what others write."""
-    result = Search(library, each, stale_reads=True).run(2 if len(each.operations) == 2 else 1)
+    """The same where a thread may read the value before the last of what others write; with one less for three."""
+    result = Search(library, each, stale_reads=True).run(3 if len(each.operations) == 2 else 1)
     assert result.failure is None, result.failure
 
 
@@ -167,6 +167,21 @@ def test_only_of_some_operations(among: str, said: str, code: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["borrow ret", "--fault", "a hand-over forgets"], "no fault is called 'a hand-over forgets'"),
+        (["ret ret"], "ret ret: more objects than 1"),
+    ],
+)
+def test_what_cannot_be_tried(arguments: list[str], said: str) -> None:
+    """A fault that is misspelt, and a scenario with too few places, are errors that say so."""
+    command = [sys.executable, "-m", "tests.explore", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
 
 
 def test_a_fault_that_is_out_of_date() -> None:
