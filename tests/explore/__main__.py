@@ -45,7 +45,19 @@ def _parse() -> argparse.Namespace:
     for name in (*(parsed.operations or "").split(), *parsed.among):
         if name not in OPERATIONS:
             parser.error(f"no operation is called {name}; there are {', '.join(OPERATIONS)}")
+    if parsed.fault is not None and all(fault.mutation.name != parsed.fault for fault in FAULTS):
+        parser.error(f"no fault is called {parsed.fault!r}")
+    if parsed.operations is not None:
+        try:
+            _scenario(parsed)
+        except ValueError as error:
+            parser.error(str(error))
     return parsed
+
+
+def _scenario(arguments: argparse.Namespace) -> Scenario:
+    kept, idle, old = arguments.kept, arguments.idle, arguments.old
+    return scenario(arguments.operations, arguments.places, idle=idle, kept=kept, old=old)
 
 
 def _replay(library: Library, what: Scenario, arguments: argparse.Namespace) -> int:
@@ -71,7 +83,8 @@ def _report(result: Result, bound: int) -> bool:
     if result.failure is not None:
         print(f"BROKEN: {result.failure}", flush=True)
     elif result.complete < bound:
-        print(f"{result.scenario}: the time is over, all with {result.complete} pre-emptions were tried", flush=True)
+        tried = "not all" if result.complete < 0 else f"all with {result.complete} pre-emptions"
+        print(f"{result.scenario}: the time is over, {tried} were tried", flush=True)
     return result.failure is not None
 
 
@@ -109,6 +122,7 @@ def _tasks(threads: int, among: Sequence[str], bound: int, until: float) -> Iter
     """Each scenario with the order of a GIL, and without; in another order each time: there may be no time for all."""
     core = [] if among else [each for each in CORE if len(each.operations) == threads]
     others = list(combinations(threads, among=among, sizes=None) if among else combinations(threads))
+    others = [each for each in others if each not in core]
     random.shuffle(others)
     for each in chain(core, others):
         yield _Task(each, False, bound, until)
@@ -144,7 +158,8 @@ def _find_faults(workers: Pool, until: float) -> bool:
     for task, result in zip(tasks, workers.imap(_try, tasks), strict=True):
         if result.failure is None and task.fault is not None:
             missed += 1
-            print(f"NOT FOUND: {task.fault.name}", flush=True)
+            why = "NOT FOUND" if result.complete == task.bound else "no time left to find"
+            print(f"{why}: {task.fault.name}", flush=True)
     print(f"{len(FAULTS) - missed} of {len(FAULTS)} planted faults found", flush=True)
     return missed > 0
 
@@ -156,7 +171,7 @@ def main() -> int:
         with Pool(initializer=_begin) as workers:
             missed = not arguments.without_faults and _find_faults(workers, until)
             return _explore(workers, arguments.among, arguments.preemptions, until) or missed
-    what = scenario(arguments.operations, arguments.places, idle=arguments.idle, kept=arguments.kept, old=arguments.old)
+    what = _scenario(arguments)
     _begin()
     mutation = next((fault.mutation for fault in FAULTS if fault.mutation.name == arguments.fault), None)
     if arguments.schedule is not None:

@@ -76,7 +76,7 @@ class Result:
     seconds: float = 0.0
     steps: int = 0
     complete: int = -1
-    """The number of pre-emptions up to which all schedules were tried."""
+    """The number of pre-emptions up to which all schedules were tried; -1: not even those with none."""
     failure: Failure | None = None
     outcomes: set[object] = field(default_factory=set[object])
     """Who was lent what in their order, and what was idle in the end: all that came out."""
@@ -159,6 +159,7 @@ class Search:
         """Try them; say whether that is the end."""
         result = self.result
         result.schedules = result.pruned = 0
+        result.complete = -1
         pending: Pending = [((), [])]
         for cost in range(bound + 1):
             following: Pending = []
