@@ -42,6 +42,14 @@ OF_SWEEPS = (
         in_="ret life",
     ),
     fault(
+        "who ends a lifetime does not lock what is in use before he looks there",
+        "_ledger.shelves",
+        "        self.using.pop(0, None)\n",
+        "",
+        in_=scenario("ret life", 2, idle=1),
+        stale_reads=True,
+    ),
+    fault(
         "a drain does not make returns slow",
         "_ledger.sweeps",
         "        ledger.shelves.make_returns_slow()\n",

@@ -121,6 +121,7 @@ CORE = (
     scenario("borrow expire", 1, idle=1),
     scenario("borrow life", 1, idle=1),
     scenario("ret life", 1),
+    scenario("ret life", 2, idle=1),
     scenario("unfit ret", 2, idle=1),
     scenario("twice twice", 1),
     scenario("borrow borrow ret", 1),

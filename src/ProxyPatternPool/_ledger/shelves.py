@@ -133,6 +133,13 @@ class Shelves(Generic[T]):
 
     # With the lock. --------------------------------------------------------------------------------
 
+    def is_in_use(self, entry: Entry[T]) -> bool:
+        """Whether an entry is in use; if so its return will see what the caller of this has written before."""
+        # That return begins with a pop, and this one is before it: without a GIL, too, each locks the dictionary.
+        # A look need not do so. No entry in use has this key.
+        self.using.pop(0, None)
+        return self.using.get(entry.key) is entry
+
     def set_quick_limits(self, time: float, *, closed: bool, waiting: bool) -> None:
         """Note until when loans and returns are quick: a closed pool has no quick returns, nor has one with waiters."""
         self.quick_gets_until = time if self._quick_gets else NEVER

@@ -104,7 +104,7 @@ class Sweeps(Generic[T]):
         # it is looked for. If it is still in use, its return will take the slow path. If it is not, it is on its way
         # from one to the other; then loans take the slow path until the next look.
         entry.slow_return_at_use = 0
-        found = entry.stage is not LIVE or self._ledger.shelves.using.get(entry.key) is entry
+        found = entry.stage is not LIVE or self._ledger.shelves.is_in_use(entry)
         return math.inf if found else entry.expires
 
     def _expire_idle(self, now: float, due: Findings[T]) -> None:
