@@ -349,6 +349,25 @@ def test_the_last_comes_back_while_its_pool_does(
     assert not scheduler._kept_alive
 
 
+def test_a_pool_that_is_dropped_in_the_middle_of_a_look(
+    scheduler: FakeScheduler, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has lent is closed at the interpreter's end at the latest: the next look keeps the pool for that."""
+    handles = [Pool(works.make, closer=works.close)]
+    core, lent = handles[0]._core, handles[0].get()
+    read_mailbox = core.returns.read_mailbox
+
+    def drop_and_read() -> bool:
+        handles.clear()
+        return read_mailbox()
+
+    monkeypatch.setattr(core.returns, "read_mailbox", drop_and_read)
+    scheduler.look_at(core)
+    assert core.ledger.closed
+    assert works.alive == [lent]
+    assert [*scheduler._kept_alive.values()] == [core]
+
+
 def test_what_was_finalized_is_out_of_sight_when_it_is_closed(scheduler: FakeScheduler, works: Works) -> None:
     """An entry whose finalizer has run is looked at as long as it has a place, and no longer."""
     lent = in_its_object(works).get()

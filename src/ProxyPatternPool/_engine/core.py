@@ -253,7 +253,7 @@ class Core(Generic[T]):
             # If this was garbage with its handle, all weak references to it were cleared before the finalizer called.
             self.scheduler.register(self)
             self._refer_to_me()
-        deadline = self.maintenance.run_due()
+        deadline = self.maintenance.run_due(dropped=dropped)
         if dropped and self.shelves.using:
             self.scheduler.keep_alive(self)
             if not self.ledger.places:  # the last came back at this moment, before it was remembered

@@ -55,12 +55,15 @@ class Maintenance(Generic[T]):
 
     # What is due. ------------------------------------------------------------------------------------
 
-    def run_due(self) -> float | None:
-        """Queue the chores that are due; give the time of the next look, ``None`` to be left alone."""
+    def run_due(self, *, dropped: bool) -> float | None:
+        """Queue the chores that are due; give the time of the next look, ``None`` to be left alone.
+
+        ``dropped``: whether the pool is to be closed. One that is dropped from now on is so in the next look.
+        """
         ledger = self._ledger
         self._returns.read_mailbox()
         self.queue_closing(self._guard.locked(ledger.take_back_unreachable, self._clock()))
-        if ledger.mailbox.abandoned:
+        if dropped:
             opened = not ledger.closed  # else its close was interrupted
             self.queue_closing(self._guard.locked(self._objects.close_ledger))
             ledger.mailbox.abandoned = False
@@ -245,7 +248,7 @@ class Maintenance(Generic[T]):
         self._scheduling.schedule()
         if self._scheduling.has_threads:
             return False
-        self.run_due()
+        self.run_due(dropped=self._ledger.mailbox.abandoned)
         # What is thrown into this thread meanwhile is meant for its caller.
         yield from chores.run_in_caller(hub=hub and self._scheduling.is_here)
         if lines:
