@@ -297,7 +297,7 @@ def test_a_look_that_fails(
     """A fault of ours is said with its traceback, by which it can be found."""
     core = Pool(Thing, 1, name="db")._core
 
-    def fail() -> float:
+    def fail(*, dropped: bool) -> float:
         raise ZeroDivisionError
 
     monkeypatch.setattr(core.maintenance, "run_due", fail)
@@ -334,7 +334,11 @@ def test_a_failing_look_names_the_pool(
 ) -> None:
     """A bug in the maintenance of one pool is logged with the pool's name, and tried again."""
     pool = Pool(Thing, 1, name="db")
-    monkeypatch.setattr(pool._core.maintenance, "run_due", lambda: 1 // 0)
+
+    def fail(*, dropped: bool) -> float:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pool._core.maintenance, "run_due", fail)
     assert Scheduler.maintain(scheduler, pool._core) == scheduler.clock() + scheduler.timing.retry_delay
     assert said(caplog) == ["maintenance of pool 'db' failed"]
     monkeypatch.undo()

@@ -422,7 +422,7 @@ def test_threads_are_named_in_the_log(
 
     bugs = [RuntimeError("a bug")]
 
-    def fail() -> None:
+    def fail(*, dropped: bool) -> None:
         if bugs:
             raise bugs.pop()
 
