@@ -240,10 +240,7 @@ class Run:
                     ):
                         tell(index)
                         return KILLED
-            except (
-                KeyboardInterrupt,
-                MemoryError,
-            ):  # in a test: pytest passes it on; nobody else interrupts this child
+            except (KeyboardInterrupt, MemoryError):  # of a test: pytest passes it on, and nobody interrupts this child
                 return KILLED
             except Exception:  # of this tool, or of pytest: where a test has failed, it shows objects of the test
                 if not self._failures.raised:

@@ -248,6 +248,8 @@ class Core(Generic[T]):
             self.hub_ended()  # the pool starts over when it is used again
             self.chores.request_flush_by_worker()
             return None
+        # Looked at once: a finalizer that drops the pool from here on asks for another look, after this one. Else this
+        # one would close it, and neither would keep it for what it has lent.
         dropped = self.ledger.mailbox.abandoned
         if dropped:
             # If this was garbage with its handle, all weak references to it were cleared before the finalizer called.

@@ -58,7 +58,7 @@ class Maintenance(Generic[T]):
     def run_due(self, *, dropped: bool) -> float | None:
         """Queue the chores that are due; give the time of the next look, ``None`` to be left alone.
 
-        ``dropped``: whether the pool is to be closed. One that is dropped from now on is so in the next look.
+        ``dropped``: whether the pool is to be closed.
         """
         ledger = self._ledger
         self._returns.read_mailbox()
