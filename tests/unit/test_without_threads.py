@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from ProxyPatternPool import Pool, PoolObserver, TimeOut
+from ProxyPatternPool import Pool, PoolClosed, PoolObserver, TimeOut
 from ProxyPatternPool._engine import maintenance
 from ProxyPatternPool._runtime.environment import Environment
 from ProxyPatternPool._scheduler.requests import MAX_UNREAD
@@ -261,6 +261,16 @@ def test_who_waits_for_the_next_attempt_notices_when_it_has_passed(
     assert pool.get(60.0).number == 1
     assert naps.asked[:2] == [maintenance.TURN, pytest.approx(maintenance.TURN)], "what wakes him early changes nothing"
     assert real.has_threads
+
+
+def test_who_waits_ends_a_close_that_was_interrupted(moment: Moment, real: Scheduler, naps: Naps) -> None:
+    """Nobody else would: he closes the pool as maintenance does, and hears of it."""
+    pool = Pool(Thing, 1, 1)
+    pool.get()
+    pool._core.operations.close_later()
+    with pytest.raises(PoolClosed):
+        pool.get(60.0)
+    assert sum(asked or 0.0 for asked in naps.asked) < 60.0
 
 
 def test_who_notices_within_a_step(moment: Moment, real: Scheduler, works: Works) -> None:
